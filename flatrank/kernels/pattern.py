@@ -1,0 +1,69 @@
+"""One orientation of a sparse pattern: which places are seen, row by row."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+
+class Compressed(eqx.Module):
+    """The places (i, j) of a sparse pattern, compressed by rows.
+
+    Entry p lies in the row i with ``indptr[i] <= p < indptr[i + 1]`` and in the column ``indices[p]``. A pattern needed from both
+    sides is held as two of these, by rows and by columns: no kernel then adds into a place another thread owns, and every sum is
+    made in the same order each time.
+
+    Parameters
+    ----------
+    indptr
+        Row pointers, int64 so that m may pass 2**31 (int32 is accepted too), non-decreasing from 0 to m. Shape (n + 1,).
+    indices
+        Column of each entry, int32, in [0, width). Shape (m,). Columns may repeat within a row and need not be sorted.
+    ids
+        Row of each entry, int32, shape (m,), or None. Only the reference path reads it; None saves m integers and is derived
+        from ``indptr`` when needed.
+    width
+        Number of columns.
+
+    Raises
+    ------
+    ValueError
+        When shapes or dtypes are not those above.
+    """
+
+    indptr: Int[Array, " rows"]
+    indices: Int[Array, " m"]
+    ids: Int[Array, " m"] | None
+    width: int = eqx.field(static=True)
+
+    def __check_init__(self):
+        for name, dtypes in (("indptr", ("int64", "int32")), ("indices", ("int32",)), ("ids", ("int32",))):
+            x = getattr(self, name)
+            if x is None and name == "ids":
+                continue
+            if x.ndim != 1 or str(x.dtype) not in dtypes:
+                raise ValueError(f"{name} must be a vector of {' or '.join(dtypes)}; got shape {x.shape} of {x.dtype}.")
+        if self.indptr.shape[0] < 1:
+            raise ValueError("indptr must have n + 1 >= 1 elements; got an empty vector.")
+        if self.ids is not None and self.ids.shape != self.indices.shape:
+            raise ValueError(f"ids must have the shape of indices, {self.indices.shape}; got {self.ids.shape}.")
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.indptr.shape[0] - 1
+
+    @property
+    def m(self) -> int:
+        """Number of entries."""
+        return self.indices.shape[0]
+
+    def rows(self) -> Int[Array, " m"]:
+        """Row of each entry, stored or derived; O(m) work."""
+        if self.ids is not None:
+            return self.ids
+        counts = self.indptr[1:] - self.indptr[:-1]
+        if self.m < 2**31:  # so that int64 pointers also serve where 64-bit types are off
+            counts = counts.astype(jnp.int32)
+        return jnp.repeat(jnp.arange(self.n, dtype=jnp.int32), counts, total_repeat_length=self.m)
