@@ -1,0 +1,55 @@
+"""The pair (L, R) with X = L Rᵀ."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class FactorPair(eqx.Module):
+    """X = L Rᵀ, held as its two factors; X itself is never formed.
+
+    Parameters
+    ----------
+    L : Float[Array, "d1 k"]
+        Left factor, one row per row of X.
+    R : Float[Array, "d2 k"]
+        Right factor, one row per column of X.
+    """
+
+    L: Float[Array, "d1 k"]
+    R: Float[Array, "d2 k"]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2), the shape of X."""
+        return self.L.shape[0], self.R.shape[0]
+
+    @property
+    def rank(self) -> int:
+        """k, the number of columns: an upper bound on the rank of X."""
+        return self.L.shape[1]
+
+    def scaled(
+        self, left: Float[Array, " d1"], right: Float[Array, " d2"]
+    ) -> FactorPair:
+        """The pair of diag(left) X diag(right)."""
+        return FactorPair(left[:, None] * self.L, right[:, None] * self.R)
+
+    def beside(self, other: FactorPair) -> FactorPair:
+        """The pair of the sum of the two matrices: columns side by side."""
+        return FactorPair(
+            jnp.concatenate([self.L, other.L], axis=1), jnp.concatenate([self.R, other.R], axis=1)
+        )
+
+    def resized(self, k: int) -> FactorPair:
+        """Exactly k columns: cut on the right, or filled with zero columns (X is then unchanged)."""
+        if k <= self.rank:
+            return FactorPair(self.L[:, :k], self.R[:, :k])
+        fill = ((0, 0), (0, k - self.rank))
+        return FactorPair(jnp.pad(self.L, fill), jnp.pad(self.R, fill))
+
+    def squared_norm(self) -> Float[Array, ""]:
+        """‖L‖² + ‖R‖² (Frobenius)."""
+        return jnp.vdot(self.L, self.L) + jnp.vdot(self.R, self.R)

@@ -1,0 +1,79 @@
+"""The algebra of measurements: each combination is a measurement again."""
+
+from __future__ import annotations
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from flatrank.factors import FactorPair
+from flatrank.measurements.base import Adjoint, Measurement
+
+
+class _WhitenedAdjoint(Adjoint):
+    inner: Adjoint
+    scale1: Float[Array, " d1"]
+    scale2: Float[Array, " d2"]
+
+    def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
+        return self.scale1[:, None] * self.inner.right(self.scale2[:, None] * R)
+
+    def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
+        return self.scale2[:, None] * self.inner.left(self.scale1[:, None] * L)
+
+
+class Whitened(Measurement):
+    """ℬ(X) = 𝒜(D1⁻¹ X D2⁻¹) for diagonal D1, D2.
+
+    Parameters
+    ----------
+    inner : Measurement
+        𝒜.
+    scale1, scale2 : arrays of shape (d1,) and (d2,)
+        The diagonals of D1⁻¹ and D2⁻¹ (0 where D is singular: ℬ then lives on the range of D).
+    """
+
+    inner: Measurement
+    scale1: Float[Array, " d1"]
+    scale2: Float[Array, " d2"]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2)."""
+        return self.inner.shape
+
+    @property
+    def m(self) -> int:
+        """Number of measurements."""
+        return self.inner.m
+
+    def _unscaled(self, pair: FactorPair) -> FactorPair:
+        return pair.scaled(self.scale1, self.scale2)
+
+    def forward(self, pair: FactorPair) -> Float[Array, " m"]:
+        """𝒜(D1⁻¹ L (D2⁻¹ R)ᵀ)."""
+        return self.inner.forward(self._unscaled(pair))
+
+    def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
+        """D1⁻¹ 𝒜*(y) D2⁻¹."""
+        return _WhitenedAdjoint(self.inner.adjoint(y), self.scale1, self.scale2)
+
+    def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+        """Not needed by any solver; a second whitening is meant to start from 𝒜."""
+        raise TypeError("whiten the inner measurement instead: Whitened(inner, ...) once")
+
+    def gradient(self, pair: FactorPair, b: Float[Array, " m"]) -> tuple[FactorPair, Float[Array, ""]]:
+        """The inner gradient at the unscaled pair, scaled back (chain rule)."""
+        G, loss = self.inner.gradient(self._unscaled(pair), b)
+        return self._unscaled(G), loss
+
+    def curvature(
+        self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
+    ) -> FactorPair:
+        """The inner curvature along the unscaled step, scaled back.
+
+        `residual` is the adjoint of the *whitened* measurement, as `adjoint` returns it.
+        """
+        inner = residual.inner if isinstance(residual, _WhitenedAdjoint) else None
+        return self._unscaled(
+            self.inner.curvature(self._unscaled(pair), self._unscaled(step), inner)
+        )

@@ -1,0 +1,5 @@
+"""Problem = measurement + data + rescaling + λ; one front door per family."""
+
+from flatrank.problems.completion import completion as completion
+from flatrank.problems.flat import Problem as Problem
+from flatrank.problems.identifiability import Unidentifiable as Unidentifiable

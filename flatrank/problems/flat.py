@@ -1,0 +1,86 @@
+"""The flat problem, the one problem every family reduces to.
+
+    λ = 0:   min ½(‖D1 L‖² + ‖D2 R‖²)  s.t. 𝒜(L Rᵀ) = b       =  min ‖X̃‖_*  s.t. ℬ(X̃) = b
+    λ > 0:   min ½‖𝒜(L Rᵀ) − b‖² + λ/2 (‖D1 L‖² + ‖D2 R‖²)     =  min ½‖ℬ(X̃) − b‖² + λ‖X̃‖_*
+
+with X̃ = D1 X D2 and ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹). Solvers and certificates see only ℬ, b and λ.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from flatrank.factors import FactorPair
+from flatrank.flatness import Rescaling
+from flatrank.measurements import Measurement, Whitened
+from flatrank.problems.identifiability import Unidentifiable
+
+
+class Problem(eqx.Module):
+    """A low-rank recovery problem.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        𝒜, on d1 × d2 matrices.
+    b : array of shape (m,)
+        The data, in the order of the measurement.
+    rescaling : Rescaling
+        D1, D2 with the smoothing applied.
+    lam : float
+        λ ≥ 0; 0 interpolates.
+    smoothing : float
+        θ in [0, 1]; 0 is flat, 1 is norm-minimal.
+    unidentifiable : Unidentifiable
+        What the data cannot determine whatever the method.
+    """
+
+    measurement: Measurement
+    b: Float[Array, " m"]
+    rescaling: Rescaling
+    lam: float = eqx.field(static=True)
+    smoothing: float = eqx.field(static=True)
+    unidentifiable: Unidentifiable = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2)."""
+        return self.measurement.shape
+
+    @property
+    def m(self) -> int:
+        """Number of measurements."""
+        return self.measurement.m
+
+    @property
+    def whitened(self) -> Whitened:
+        """ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹)."""
+        return Whitened(self.measurement, *self.rescaling.inverse)
+
+    def with_lam(self, lam: float) -> Problem:
+        """The same problem at another λ."""
+        return Problem(
+            self.measurement, self.b, self.rescaling, float(lam), self.smoothing, self.unidentifiable
+        )
+
+    def whiten(self, pair: FactorPair) -> FactorPair:
+        """(L, R) ↦ (D1 L, D2 R), the pair of X̃."""
+        return self.rescaling.apply(pair)
+
+    def unwhiten(self, pair: FactorPair) -> FactorPair:
+        """Back from the pair of X̃ to the pair of X."""
+        return self.rescaling.undo(pair)
+
+    def degrees(self, rank: int) -> int:
+        """Degrees of freedom of a rank-r matrix, r(d1 + d2 − r), empty rows and columns left out."""
+        empty1, empty2 = self.unidentifiable.empty
+        d1, d2 = self.shape[0] - empty1, self.shape[1] - empty2
+        r = min(rank, d1, d2)
+        return r * (d1 + d2 - r)
+
+    def zero(self, k: int) -> FactorPair:
+        """The zero pair with k columns."""
+        d1, d2 = self.shape
+        return FactorPair(jnp.zeros((d1, k)), jnp.zeros((d2, k)))

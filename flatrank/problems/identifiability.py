@@ -1,0 +1,69 @@
+"""What a sampling pattern cannot determine, whatever the method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+
+@dataclass(frozen=True, eq=False)
+class Unidentifiable:
+    """Rows and columns a pattern says too little about.
+
+    Parameters
+    ----------
+    row_counts, col_counts : int arrays of shape (d1,) and (d2,)
+        Observed entries of each row and column.
+    row_component, col_component : int arrays of shape (d1,) and (d2,)
+        Connected component of the observation graph (rows and columns are its nodes, entries its
+        edges); −1 for an empty row or column.
+    components : int
+        Number of components that hold at least one entry. With more than one, entries that join
+        two of them are tied to the data by nothing.
+    """
+
+    row_counts: np.ndarray
+    col_counts: np.ndarray
+    row_component: np.ndarray
+    col_component: np.ndarray
+    components: int
+
+    @classmethod
+    def of_pattern(cls, rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int]) -> Unidentifiable:
+        """Read the pattern; O(m + d1 + d2)."""
+        d1, d2 = shape
+        n, c = np.bincount(rows, minlength=d1), np.bincount(cols, minlength=d2)
+        edges = sp.coo_array(
+            (np.ones(len(rows), dtype=np.int8), (rows, cols.astype(np.int64) + d1)),
+            shape=(d1 + d2, d1 + d2),
+        )
+        _, label = connected_components(edges, directed=False)
+        label = np.where(np.concatenate([n, c]) > 0, label, -1)
+        used = np.unique(label[label >= 0])
+        label = np.where(label >= 0, np.searchsorted(used, label), -1)
+        return cls(n, c, label[:d1], label[d1:], len(used))
+
+    @property
+    def empty(self) -> tuple[int, int]:
+        """How many rows and columns have no entry at all."""
+        return int(np.sum(self.row_counts == 0)), int(np.sum(self.col_counts == 0))
+
+    def rows(self, rank: int = 1) -> np.ndarray:
+        """Rows with fewer than `rank` entries: they leave a row of a rank-r factor undetermined."""
+        return np.flatnonzero(self.row_counts < max(rank, 1))
+
+    def cols(self, rank: int = 1) -> np.ndarray:
+        """Columns with fewer than `rank` entries."""
+        return np.flatnonzero(self.col_counts < max(rank, 1))
+
+    def undetermined(
+        self, rows: np.ndarray, cols: np.ndarray, rank: int, *, across: bool
+    ) -> np.ndarray:
+        """Which of the entries (rows, cols) nothing determines; `across` counts component bridges."""
+        out = (self.row_counts[rows] < max(rank, 1)) | (self.col_counts[cols] < max(rank, 1))
+        if across:
+            out |= self.row_component[rows] != self.col_component[cols]
+        return out
