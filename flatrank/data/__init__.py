@@ -1,0 +1,15 @@
+"""Files to arrays and id codes; splits and offsets; real sets and generators of test instances."""
+
+from flatrank.data.collections import load_insteval as load_insteval
+from flatrank.data.collections import load_movielens_small as load_movielens_small
+from flatrank.data.entries import BadRow as BadRow
+from flatrank.data.entries import Entries as Entries
+from flatrank.data.errors import InputError as InputError
+from flatrank.data.instances import Instance as Instance
+from flatrank.data.instances import random_instance as random_instance
+from flatrank.data.offset_choice import OffsetTrial as OffsetTrial
+from flatrank.data.offset_choice import choose_offsets as choose_offsets
+from flatrank.data.offsets import Offsets as Offsets
+from flatrank.data.splits import components as components
+from flatrank.data.splits import count_components as count_components
+from flatrank.data.splits import split as split
