@@ -41,7 +41,7 @@ types: $(WITH)-dev  ## pyright
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN)/pyright --pythonpath $(RUN)/python
 
 docs: $(WITH)-docs  ## the documentation, into site/
-	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --strict
 
 bench: $(WITH)-dev  ## time and accuracy, side by side with the peers that are installed
 	$(RUN)/python -m benchmarks
