@@ -9,6 +9,7 @@ with X̃ = D1 X D2 and ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹). Solvers and certifi
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -57,7 +58,8 @@ class Problem(eqx.Module):
     @property
     def whitened(self) -> Whitened:
         """ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹)."""
-        return Whitened(self.measurement, *self.rescaling.inverse)
+        with jax.enable_x64(True):
+            return Whitened(self.measurement, *self.rescaling.inverse)
 
     def with_lam(self, lam: float) -> Problem:
         """The same problem at another λ."""

@@ -1,0 +1,10 @@
+"""Proofs: dual points, bounds on operator norms, uniqueness. They know nothing of solvers."""
+
+from flatrank.certificates.certificate import Certificate as Certificate
+from flatrank.certificates.certify import certify as certify
+from flatrank.certificates.certify import certify_whitened as certify_whitened
+from flatrank.certificates.dual import least_squares_dual as least_squares_dual
+from flatrank.certificates.norms import NormBound as NormBound
+from flatrank.certificates.norms import norm_bound as norm_bound
+from flatrank.certificates.norms import top_pairs as top_pairs
+from flatrank.certificates.uniqueness import injective_on_tangent as injective_on_tangent

@@ -1,0 +1,70 @@
+"""The record of a proof: numbers first, verdict derived."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far a pair can be from the global optimum, whoever produced it.
+
+    Parameters
+    ----------
+    primal : float
+        An upper bound on the optimal value: the objective at the pair (λ = 0: ‖X̃_f‖_* of the pair
+        after its misfit is repaired).
+    dual_bound : float
+        A lower bound on the optimal value, from a feasible dual point.
+    gap : float
+        primal − dual_bound ≥ 0 up to rounding.
+    relative_gap : float
+        gap / primal (0 when both are 0).
+    feasibility : float
+        ‖𝒜(X) − b‖/‖b‖ of the pair as given. With λ > 0 every pair is feasible: the number is then
+        the relative misfit, for information.
+    operator_norm : float
+        Upper bound on ‖ℬ*(y)‖ of the dual point before scaling, in units of what is allowed
+        (1 for λ = 0, λ otherwise): ≤ 1 means feasible as it stands; > 1 that the rank is too small
+        or the pair is not yet stationary.
+    operator_norm_kind : str
+        "exact" or "probabilistic" (Lanczos, inflated).
+    failure_probability : float
+        Chance that the probabilistic bound is too small, over the random start; 0 for "exact".
+    unique : bool
+        Proved that the minimiser is unique. False means not proved.
+    precision : str
+        Floating-point type of the computation.
+    """
+
+    primal: float
+    dual_bound: float
+    gap: float
+    relative_gap: float
+    feasibility: float
+    operator_norm: float
+    operator_norm_kind: str
+    failure_probability: float
+    unique: bool
+    precision: str = "float64"
+
+    def certified(self, tol: float) -> bool:
+        """Whether the relative gap is proved to be at most `tol` (NaN proves nothing)."""
+        return bool(self.relative_gap <= tol)
+
+    def to_dict(self) -> dict[str, float | str | bool]:
+        """Every field by name."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """The proof in one sentence."""
+        sure = (
+            "exact operator norm"
+            if self.operator_norm_kind == "exact"
+            else f"operator norm bounded with failure probability {self.failure_probability:.0e}"
+        )
+        alone = "unique minimiser" if self.unique else "uniqueness not proved"
+        return (
+            f"the optimum lies between {self.dual_bound:.9g} and {self.primal:.9g}: "
+            f"relative gap {self.relative_gap:.1e} ({sure}; {alone})"
+        )

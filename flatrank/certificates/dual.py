@@ -1,0 +1,61 @@
+"""Dual points: where a lower bound on the optimum comes from."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax.scipy.sparse.linalg import cg
+from jaxtyping import Array, Float
+
+from flatrank.factors import CompactSVD, FactorPair
+from flatrank.measurements import Measurement
+
+
+def least_squares_dual(
+    B: Measurement, svd: CompactSVD, *, tol: float = 1e-12, max_steps: int = 300
+) -> Float[Array, " m"]:
+    """The shortest y for which ℬ*(y) equals U Vᵀ on the tangent space T = {U Qᵀ + P Vᵀ}.
+
+    y = ℬ(Z), Z in T with P_T ℬ*ℬ Z = U Vᵀ, solved by conjugate gradients for (P, Q):
+    the Gauss–Newton matrix of the pair (U, V) applied to (P, Q) equals (U, V).
+
+    Parameters
+    ----------
+    B : Measurement
+        ℬ.
+    svd : CompactSVD
+        U, V of the point; every singular value positive.
+    tol : float
+        Relative tolerance on the tangent equation.
+    max_steps : int
+        Of conjugate gradients.
+
+    Returns
+    -------
+    array of shape (m,)
+
+    Notes
+    -----
+    Cost: one curvature product a step. Whatever the accuracy reached, y is a dual point: the
+    certificate computes the norm of what it has.
+    """
+    return _solve(B, FactorPair(svd.U, svd.V), tol, max_steps)
+
+
+@eqx.filter_jit
+def _solve(B: Measurement, frame: FactorPair, tol: float, max_steps: int) -> Array:
+    solution, _ = cg(lambda step: B.curvature(frame, step), frame, tol=tol, maxiter=max_steps)
+    return B.tangent(frame, solution)
+
+
+def scaled_residual(
+    r: Float[Array, " m"], b: Float[Array, " m"], lam: float, norm: float
+) -> Float[Array, " m"]:
+    """The best multiple z = s r of the residual r = b − ℬ(X) that is feasible, ‖ℬ*(z)‖ ≤ λ.
+
+    s = bᵀr/‖r‖² clipped to ±λ/‖ℬ*(r)‖ maximises bᵀz − ½‖z‖² along r (theory §6.2).
+    """
+    square = jnp.vdot(r, r)
+    limit = jnp.where(norm > 0, lam / jnp.where(norm > 0, norm, 1.0), jnp.inf)
+    best = jnp.where(square > 0, jnp.vdot(b, r) / jnp.where(square > 0, square, 1.0), 0.0)
+    return jnp.clip(best, -limit, limit) * r
