@@ -10,6 +10,8 @@ from flatrank.data.instances import random_instance as random_instance
 from flatrank.data.offset_choice import OffsetTrial as OffsetTrial
 from flatrank.data.offset_choice import choose_offsets as choose_offsets
 from flatrank.data.offsets import Offsets as Offsets
+from flatrank.data.reading import read_entries as read_entries
+from flatrank.data.reading import read_pairs as read_pairs
 from flatrank.data.splits import components as components
 from flatrank.data.splits import count_components as count_components
 from flatrank.data.splits import split as split

@@ -27,7 +27,7 @@ def load_movielens_small() -> Entries:
         Rows and columns in order of user and film id.
 
     References
-    -----
+    ----------
     F. M. Harper, J. A. Konstan, "The MovieLens Datasets", ACM TiiS 5:19,
     2015. GroupLens terms: research use, cite, do not redistribute.
     """
