@@ -54,7 +54,7 @@ def balance(pair: FactorPair) -> tuple[FactorPair, Float[Array, " k"]]:
     root = jnp.sqrt(s)
     k = pair.rank
     return (
-        FactorPair(U * root, V * root).resized(k),
+        FactorPair(U * root[None, :], V * root[None, :]).resized(k),
         jnp.pad(s, (0, k - s.shape[0])),
     )
 

@@ -53,6 +53,12 @@ class Measurement(eqx.Module):
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """The diagonals of Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ."""
 
+    def density(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+        """u1, u2 with Σᵢ Aᵢ R Rᵀ Aᵢᵀ ≈ diag(u1)·Σⱼ u2ⱼ‖Rⱼ‖² on average: what a preconditioner needs."""
+        rows, cols = self.gram_diagonals()
+        root = jnp.sqrt(jnp.sum(rows))
+        return rows / root, cols / root
+
     def right(self, y: Float[Array, " m"], R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
         """𝒜*(y) R."""
         return self.adjoint(y).right(R)

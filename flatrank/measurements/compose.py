@@ -58,8 +58,13 @@ class Whitened(Measurement):
         return _WhitenedAdjoint(self.inner.adjoint(y), self.scale1, self.scale2)
 
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
-        """Not needed by any solver; a second whitening is meant to start from 𝒜."""
-        raise TypeError("whiten the inner measurement instead: Whitened(inner, ...) once")
+        """Undefined in closed form; whiten the inner measurement once instead."""
+        raise TypeError("a whitened measurement is not whitened again; start from its inner one")
+
+    def density(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+        """The inner model, scaled on both sides."""
+        u1, u2 = self.inner.density()
+        return u1 * self.scale1**2, u2 * self.scale2**2
 
     def gradient(self, pair: FactorPair, b: Float[Array, " m"]) -> tuple[FactorPair, Float[Array, ""]]:
         """The inner gradient at the unscaled pair, scaled back (chain rule)."""

@@ -1,0 +1,318 @@
+"""Matrix-free Gauss–Newton on factors whose rank grows: the find step.
+
+References: Burer and Monteiro (2003) for the factor form; Haeffele and Vidal (2015) and the theory
+notes §6.2 for growth along the top singular pair. Departures: the pair is kept balanced, the line
+search is exact, and several pairs are appended at once with one common step.
+
+λ = 0. Start from the leading singular pairs of ℬ*(b), as many as stand clear of the bulk. At each
+rank take Gauss–Newton steps until the misfit falls by less than a tenth in one of them, then append
+the top pair of −ℬ*(c); ill-conditioned matrices are thus found from their largest singular value
+down, each rank starting inside its basin.
+
+λ > 0. Newton steps; whenever the point is nearly stationary, the singular pairs of −ℬ*(c) above λ
+outside the factors are appended. Their absence is the certificate. Columns whose singular value
+dies are cut.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from flatrank.certificates import Certificate, certify_whitened, top_pairs
+from flatrank.factors import CompactSVD, FactorPair, balance
+from flatrank.measurements import Measurement
+from flatrank.problems import Problem
+from flatrank.solvers.loop import Solver
+from flatrank.solvers.newton import NewtonStep, newton_step
+from flatrank.solvers.solution import Counts
+from flatrank.solvers.status import Status
+
+# Widths the factors are padded to, so that few shapes are compiled while the rank changes.
+_WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+# Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
+_CLEAR = 1.12
+_SPECTRUM = 16
+
+
+class GaussNewtonState(NamedTuple):
+    """Where the search stands: a balanced pair of X̃ padded with zero columns, and what led to it."""
+
+    pair: FactorPair
+    s: np.ndarray
+    misfit: float
+    objective: float
+    slack: float
+    previous: float
+    fresh: bool
+    inner: int
+    certificate: Certificate | None
+    y: Float[Array, " m"] | None
+    ended: Status
+    counts: Counts
+    key: Array
+
+    @property
+    def rank(self) -> int:
+        """Number of nonzero columns."""
+        return int(np.sum(self.s > 0))
+
+
+class GaussNewton(Solver[GaussNewtonState]):
+    """Matrix-free Gauss–Newton with rank growth, for λ = 0 and λ > 0.
+
+    Parameters
+    ----------
+    rank : int, optional
+        Rank limit. By default the rank is found.
+    tol : float
+        λ > 0: relative duality gap to reach. λ = 0: the misfit is brought to tol/1000.
+    inner_tol : float
+        Largest relative tolerance of the inner solves.
+    max_inner : int
+        Inner steps at most in one outer step.
+    failure_probability : float
+        Of the probabilistic bounds in the certificate.
+    """
+
+    rank: int | None = None
+    tol: float = 1e-6
+    inner_tol: float = 0.1
+    max_inner: int = 300
+    failure_probability: float = 1e-9
+
+    def init(
+        self, problem: Problem, start: FactorPair | None = None, seed: int = 0
+    ) -> GaussNewtonState:
+        """From a pair of X̃, or from the leading singular pairs of ℬ*(b)."""
+        key = jax.random.key(seed)
+        size = float(jnp.linalg.norm(problem.b))
+        state = GaussNewtonState(
+            problem.zero(_WIDTHS[0]), np.zeros(_WIDTHS[0]), size, 0.5 * size**2, 0.0, math.inf,
+            True, 0, None, None, Status.RUNNING, Counts(), key,
+        )  # fmt: skip
+        if start is not None and start.rank and float(start.squared_norm()) > 0:
+            return self._warm(problem, state, start)
+        if size == 0:
+            return state
+        key, sub = jax.random.split(key)
+        limit = self._limit(problem)
+        count = min(_SPECTRUM, *problem.shape)
+        pairs = _leading(problem.whitened, problem.b, count, 4, sub)
+        state = state._replace(key=key, counts=Counts(forward=0, adjoint=10))
+        if problem.lam > 0:
+            keep = int(np.sum(np.asarray(pairs.s) > problem.lam))
+        else:
+            keep = _clear_of_bulk(np.asarray(pairs.s), limit)
+        return self._append(problem, state, pairs, min(keep, limit))
+
+    def step(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+        """A Newton step, then a decision about the rank."""
+        if state.rank > 0:
+            state = self._newton(problem, state)
+        if not math.isfinite(state.misfit):
+            return state._replace(ended=Status.NONFINITE)
+        return self._penalised(problem, state) if problem.lam > 0 else self._exact(problem, state)
+
+    def status(self, problem: Problem, state: GaussNewtonState) -> Status:
+        """Decided in `step`."""
+        return state.ended
+
+    def info(self, state: GaussNewtonState) -> dict[str, Any]:
+        """Rank, misfit, objective, gap, and how many inner steps the last step took."""
+        return {
+            "rank": state.rank,
+            "misfit": state.misfit,
+            "objective": state.objective,
+            "relative_gap": state.certificate.relative_gap if state.certificate else None,
+            "inner": state.inner,
+        }
+
+    # ---- the Newton step ----
+
+    def _newton(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+        size = float(jnp.linalg.norm(problem.b)) or 1.0
+        share = state.misfit / size if problem.lam == 0 else state.slack / max(state.objective, 1e-300)
+        rtol = min(self.inner_tol, max(1e-3, math.sqrt(share) if problem.lam > 0 else share))
+        out: NewtonStep = newton_step(
+            problem.whitened,
+            problem.b,
+            jnp.asarray(problem.lam, dtype=jnp.float64),
+            state.pair,
+            jnp.asarray(rtol, dtype=jnp.float64),
+            jnp.asarray(self.max_inner),
+            problem.lam > 0,
+        )
+        inner = int(out.inner)
+        misfit, objective, slack = float(out.misfit), float(out.objective), float(out.slack)
+        return state._replace(
+            pair=out.pair,
+            s=np.asarray(out.s),
+            previous=state.misfit,
+            misfit=misfit,
+            objective=objective,
+            slack=slack,
+            inner=inner,
+            counts=state.counts + Counts(inner + 4, inner + 1, 1),
+        )
+
+    # ---- λ = 0 ----
+
+    def _exact(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+        """Fit to rounding; grow when steps stop helping."""
+        size = float(jnp.linalg.norm(problem.b))
+        # `misfit` belongs to the point before the step: one more step always follows a good one.
+        if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)) * size:
+            return state._replace(ended=Status.STATIONARY)
+        if state.fresh or state.misfit < 0.9 * state.previous:
+            return state._replace(fresh=False)
+        if state.rank >= self._limit(problem):
+            return state._replace(ended=Status.STALLED)
+        key, sub = jax.random.split(state.key)
+        pairs, _ = self._outside(problem, state, 1, sub)
+        return self._append(problem, state._replace(key=key), pairs, 1)
+
+    def _limit(self, problem: Problem) -> int:
+        """The largest rank to try: the one asked for, or the last with m ≥ its degrees of freedom."""
+        top = min(problem.shape)
+        if self.rank is not None:
+            return min(self.rank, top)
+        if problem.lam > 0:
+            return top
+        (d1, d2), m = problem.shape, problem.m
+        root = math.sqrt(max((d1 + d2) ** 2 - 4.0 * m, 0.0))
+        return max(1, min(top, int((d1 + d2 - root) / 2)))
+
+    # ---- λ > 0 ----
+
+    def _penalised(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+        """Cut dead columns; at a nearly stationary point grow, or prove."""
+        state = _cut(state)
+        if state.rank and state.slack > 0.2 * self.tol * state.objective and not state.fresh:
+            return state
+        if state.fresh and state.rank:
+            return state._replace(fresh=False)
+        room = self._limit(problem) - state.rank
+        key, sub = jax.random.split(state.key)
+        state = state._replace(key=key)
+        if room > 0:
+            pairs, above = self._outside(problem, state, min(8, min(problem.shape)), sub)
+            slack = 1 + 0.1 * self.tol
+            keep = int(np.sum(above > slack * problem.lam))
+            if keep:
+                return self._append(problem, state, pairs, min(keep, room))
+        certificate, y = certify_whitened(
+            problem, _svd(state), failure_probability=self.failure_probability,
+            tol=self.tol, unique=False,
+        )  # fmt: skip
+        state = state._replace(certificate=certificate, y=y)
+        if certificate.certified(self.tol):
+            return state._replace(ended=Status.CERTIFIED)
+        if room <= 0 and certificate.operator_norm > 1 + self.tol:
+            return state._replace(ended=Status.RANK_TOO_SMALL)
+        return state
+
+    # ---- changing the rank ----
+
+    def _warm(
+        self, problem: Problem, state: GaussNewtonState, start: FactorPair
+    ) -> GaussNewtonState:
+        pair, s = balance(start)
+        s = np.asarray(s)
+        keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
+        width = _width(keep, problem, self.rank)
+        s = np.pad(s[:keep], (0, width - keep))
+        return state._replace(pair=pair.resized(keep).resized(width), s=s, fresh=False)
+
+    def _outside(
+        self, problem: Problem, state: GaussNewtonState, count: int, key: Array
+    ) -> tuple[CompactSVD, np.ndarray]:
+        """Top singular pairs of −ℬ*(c) outside the factors."""
+        pairs = _residual_pairs(problem.whitened, problem.b, state.pair, state.s > 0, count, key)
+        return pairs, np.asarray(pairs.s)
+
+    def _append(
+        self, problem: Problem, state: GaussNewtonState, pairs: CompactSVD, count: int
+    ) -> GaussNewtonState:
+        """Add `count` pairs with the best common step."""
+        if count == 0:
+            return state
+        rank = state.rank + count
+        width = max(_width(rank, problem, self.rank), state.pair.rank)
+        chosen = CompactSVD(pairs.U[:, :count], pairs.s[:count], pairs.V[:, :count])
+        base = state.pair.resized(state.rank)
+        pair, s = _appended(problem.whitened, problem.b, problem.lam, base, chosen)
+        return state._replace(
+            pair=pair.resized(width), s=np.pad(np.asarray(s), (0, width - rank)), fresh=True
+        )
+
+
+def _width(rank: int, problem: Problem, told: int | None) -> int:
+    """The padded width for a rank: exact when the rank is told, else the next one of the ladder."""
+    if told is not None and rank <= told <= 64:
+        return told
+    return next((w for w in _WIDTHS if w >= rank), rank)
+
+
+def _clear_of_bulk(s: np.ndarray, limit: int) -> int:
+    """How many leading singular values stand apart from the ones after them; at least 1."""
+    ratios = s[:-1] / np.maximum(s[1:], 1e-300)
+    clear = np.flatnonzero(ratios > _CLEAR)
+    return int(min(clear[-1] + 1 if clear.size else 1, limit))
+
+
+def _cut(state: GaussNewtonState) -> GaussNewtonState:
+    """Zero the columns whose singular value is negligible, and narrow the padding."""
+    s = state.s
+    keep = int(np.sum(s > 1e-7 * s[0])) if s.size and s[0] > 0 else 0
+    width = next((w for w in _WIDTHS if w >= keep), keep)
+    if width >= state.pair.rank:
+        width = state.pair.rank
+    pair = state.pair.resized(keep).resized(width)
+    return state._replace(pair=pair, s=np.pad(s[:keep], (0, width - keep)))
+
+
+def _svd(state: GaussNewtonState) -> CompactSVD:
+    """U, s, V of a balanced pair, padding removed."""
+    r = state.rank
+    pair = state.pair.resized(r)
+    root = jnp.sqrt(jnp.asarray(state.s[:r]))
+    return CompactSVD(pair.L / root, root**2, pair.R / root)
+
+
+@eqx.filter_jit
+def _leading(B: Measurement, b: Array, count: int, steps: int, key: Array) -> CompactSVD:
+    d1, d2 = B.shape
+    nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
+    return top_pairs(B.adjoint(b), nothing, count, steps, key)
+
+
+@eqx.filter_jit
+def _residual_pairs(
+    B: Measurement, b: Array, pair: FactorPair, alive: Array, count: int, key: Array
+) -> CompactSVD:
+    scale = jnp.where(alive, 1.0, 0.0)
+    U = jnp.linalg.qr(pair.L)[0] * scale
+    V = jnp.linalg.qr(pair.R)[0] * scale
+    S = B.adjoint(b - B.forward(pair))
+    return top_pairs(S, CompactSVD(U, scale, V), count, 3, key)
+
+
+@eqx.filter_jit
+def _appended(
+    B: Measurement, b: Array, lam: float, pair: FactorPair, new: CompactSVD
+) -> tuple[FactorPair, Array]:
+    """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it."""
+    weights = jnp.maximum(new.s - lam, 0.0)
+    direction = FactorPair(new.U * weights, new.V)
+    c, d = B.forward(pair) - b, B.forward(direction)
+    tau = (-jnp.vdot(c, d) - lam * jnp.sum(weights)) / jnp.maximum(jnp.vdot(d, d), 1e-300)
+    root = jnp.sqrt(jnp.maximum(tau, 0.0) * weights)
+    joined = pair.beside(FactorPair(new.U * root, new.V * root))
+    return balance(joined)

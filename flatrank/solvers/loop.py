@@ -1,0 +1,100 @@
+"""The solver protocol and its one loop, in a traced and a hosted form."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Bool
+
+from flatrank.solvers.status import Status
+
+State = TypeVar("State")
+
+
+class InnerSolver(eqx.Module, Generic[State]):
+    """A solver small enough to live inside a compiled program."""
+
+    @abstractmethod
+    def step(self, state: State) -> State:
+        """One iteration."""
+
+    @abstractmethod
+    def running(self, state: State) -> Bool[Array, ""]:
+        """Whether to go on. NaN must read as False here and be told apart by the caller."""
+
+
+def run_traced(solver: InnerSolver[State], state: State) -> State:
+    """Step until `solver.running` is false, as a `lax.while_loop`."""
+    return jax.lax.while_loop(lambda s: solver.running(s), lambda s: solver.step(s), state)
+
+
+class Solver(eqx.Module, Generic[State]):
+    """A solver of the flat problem, driven from Python because its rank, hence shapes, change.
+
+    `init(problem, start, seed)` makes a state, `step(problem, state)` the next one, `status` says
+    whether to go on, `info` what people may want to see.
+    """
+
+    @abstractmethod
+    def step(self, problem: Any, state: State) -> State:
+        """One outer iteration."""
+
+    @abstractmethod
+    def status(self, problem: Any, state: State) -> Status:
+        """`Status.RUNNING`, or why it ended."""
+
+    @abstractmethod
+    def info(self, state: State) -> dict[str, Any]:
+        """Numbers for the history and for progress."""
+
+
+def run_hosted(
+    solver: Solver[State],
+    problem: Any,
+    state: State,
+    *,
+    max_steps: int,
+    deadline: float | None = None,
+    monitor: Callable[[dict[str, Any]], None] | None = None,
+) -> tuple[State, Status, list[dict[str, Any]]]:
+    """Step from Python until the solver ends, the step limit, the deadline or Ctrl-C.
+
+    Parameters
+    ----------
+    solver, problem, state
+        What to run and from where.
+    max_steps : int
+        Steps at most.
+    deadline : float, optional
+        `time.perf_counter()` value after which no further step starts.
+    monitor : callable, optional
+        Receives `solver.info(state)` after each step.
+
+    Returns
+    -------
+    (state, Status, history)
+        On Ctrl-C the state of the last finished step, with `Status.INTERRUPTED`.
+    """
+    history: list[dict[str, Any]] = []
+    start = time.perf_counter()
+    status = solver.status(problem, state)
+    try:
+        while status is Status.RUNNING:
+            if len(history) >= max_steps:
+                return state, Status.MAX_STEPS, history
+            if deadline is not None and time.perf_counter() > deadline:
+                return state, Status.DEADLINE, history
+            state = solver.step(problem, state)
+            status = solver.status(problem, state)
+            record = solver.info(state) | {"seconds": time.perf_counter() - start}
+            history.append(record)
+            if monitor is not None:
+                monitor(record)
+    except KeyboardInterrupt:
+        return state, Status.INTERRUPTED, history
+    return state, status, history

@@ -1,0 +1,247 @@
+"""What a solve returns, and its form on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+from safetensors.numpy import load_file, save_file
+
+from flatrank.certificates import Certificate
+from flatrank.factors import FactorPair
+from flatrank.flatness import Flatness
+from flatrank.problems import Problem, completion
+from flatrank.solvers.status import Status
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Products with 𝒜 (`forward`) and with 𝒜* from both sides (`adjoint`); `steps` of the solver."""
+
+    forward: int = 0
+    adjoint: int = 0
+    steps: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Componentwise."""
+        return Counts(
+            self.forward + other.forward, self.adjoint + other.adjoint, self.steps + other.steps
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """One type for every solver, every estimator and the file on disk.
+
+    Parameters
+    ----------
+    factors : FactorPair
+        L (d1, k) and R (d2, k), D-balanced, of X = L Rᵀ. k is the rank found.
+    y : array of shape (m,)
+        The feasible dual point behind the certificate, in the order of the measurement.
+    certificate : Certificate or None
+    flatness : Flatness
+    status : Status
+    counts : Counts
+    history : list of dict
+        One record a step: numbers for people and plots.
+    seconds : float
+        Wall time of the solve.
+    problem : Problem
+        What was asked.
+    seed : int
+        Of every random choice.
+    """
+
+    factors: FactorPair
+    y: Float[Array, " m"]
+    certificate: Certificate | None
+    flatness: Flatness
+    status: Status
+    counts: Counts
+    history: list[dict[str, Any]]
+    seconds: float
+    problem: Problem
+    seed: int = 0
+
+    @property
+    def rank(self) -> int:
+        """Number of columns of the factors: the rank of X."""
+        return self.factors.rank
+
+    @property
+    def unidentifiable(self) -> dict[str, Any]:
+        """Rows and columns the data cannot determine, and the number of connected components.
+
+        With λ = 0 a row with fewer entries than the rank is undetermined; with λ > 0 only an empty
+        one is (the others are shrunk).
+        """
+        needed = self.rank if self.problem.lam == 0 else 1
+        gaps = self.problem.unidentifiable
+        return {
+            "rows": gaps.rows(needed).tolist(),
+            "cols": gaps.cols(needed).tolist(),
+            "components": gaps.components,
+        }
+
+    def entries(self, rows: ArrayLike, cols: ArrayLike) -> Float[Array, " n"]:
+        """Entries of L Rᵀ; NaN where nothing determines them (see `unidentifiable`).
+
+        Parameters
+        ----------
+        rows, cols : integer arrays of one shape (n,)
+
+        Returns
+        -------
+        array of shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If a place lies outside the matrix.
+        """
+        i, j = np.atleast_1d(np.asarray(rows)), np.atleast_1d(np.asarray(cols))
+        d1, d2 = self.problem.shape
+        for name, x, d in (("rows", i, d1), ("cols", j, d2)):
+            if x.size and not (0 <= x.min() and x.max() < d):
+                raise ValueError(f"{name} must lie between 0 and {d - 1}")
+        interpolating = self.problem.lam == 0
+        blank = self.problem.unidentifiable.undetermined(
+            i, j, self.rank if interpolating else 1, across=interpolating
+        )
+        with jax.enable_x64(True):
+            L, R = np.asarray(self.factors.L), np.asarray(self.factors.R)
+            values = np.empty(i.shape[0])
+            for a in range(0, i.shape[0], 1 << 20):
+                part = slice(a, a + (1 << 20))
+                values[part] = np.einsum("pk,pk->p", L[i[part]], R[j[part]])
+            return jnp.asarray(np.where(blank, np.nan, values))
+
+    def __str__(self) -> str:
+        """One screen: status, rank, certificate, flatness, time."""
+        d1, d2 = self.problem.shape
+        lines = [
+            f"{d1} x {d2}, {self.problem.m} measurements, lam {self.problem.lam:g}, "
+            f"smoothing {self.problem.smoothing:g}",
+            f"status   {self.status}",
+            f"rank     {self.rank}",
+            f"proof    {self.certificate if self.certificate else 'none'}",
+            f"flatness scaled trace {self.flatness.scaled_trace:.6g}, "
+            f"excess {self.flatness.excess:.9g}",
+            f"time     {self.seconds:.3g} s, {self.counts.forward} products with A, "
+            f"{self.counts.adjoint} with its adjoint",
+        ]
+        return "\n".join(lines)
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the arrays, ready for JSON."""
+        return {
+            "status": self.status.name.lower(),
+            "rank": self.rank,
+            "lam": self.problem.lam,
+            "smoothing": self.problem.smoothing,
+            "certificate": self.certificate.to_dict() if self.certificate else None,
+            "flatness": self.flatness.to_dict(),
+            "shape": list(self.problem.shape),
+            "observed": self.problem.m,
+            "unidentifiable": self.unidentifiable,
+            "counts": vars(self.counts),
+            "seconds": self.seconds,
+            "seed": self.seed,
+            "history": self.history,
+            "versions": {name: version(name) for name in ("flatrank", "jax", "numpy")},
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that make the solution and its problem whole again."""
+        rows, cols = self.problem.measurement.places()
+        return {
+            "L": np.ascontiguousarray(self.factors.L),
+            "R": np.ascontiguousarray(self.factors.R),
+            "y": np.ascontiguousarray(self.y),
+            "rows": rows,
+            "cols": cols,
+            "b": np.ascontiguousarray(self.problem.b),
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `model.safetensors` and `run.json` into `folder`, each beside and then renamed.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_arrays(folder / "model.safetensors", self.arrays())
+        write_json(folder / "run.json", self.record())
+        return folder
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write a safetensors file so that `path` is never half-written."""
+    beside = path.with_name(path.name + ".part")
+    save_file(arrays, beside)
+    beside.replace(path)
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write a JSON file so that `path` is never half-written."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(json.dumps(record, indent=1, allow_nan=True) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def load(folder: str | Path) -> Solution:
+    """Read back what `Solution.save`, or `flatrank complete`, wrote.
+
+    Raises
+    ------
+    ValueError
+        If the folder does not hold a run, or a file in it is damaged.
+    """
+    folder = Path(folder)
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        arrays = load_file(folder / "model.safetensors")
+        return _assemble(record, arrays)
+    except FileNotFoundError as missing:
+        raise ValueError(
+            f"{folder} is not a run folder: {Path(missing.filename or '?').name} is missing"
+        ) from None
+    except Exception as damaged:
+        raise ValueError(f"{folder} holds a damaged run: {damaged}") from damaged
+
+
+def _assemble(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Solution:
+    problem = completion(
+        arrays["rows"],
+        arrays["cols"],
+        arrays["b"],
+        tuple(record["shape"]),
+        lam=record["lam"],
+        smoothing=record["smoothing"],
+    )
+    seconds = record["seconds"]
+    with jax.enable_x64(True):
+        return Solution(
+            factors=FactorPair(jnp.asarray(arrays["L"]), jnp.asarray(arrays["R"])),
+            y=jnp.asarray(arrays["y"]),
+            certificate=Certificate(**record["certificate"]) if record["certificate"] else None,
+            flatness=Flatness(**record["flatness"]),
+            status=Status[record["status"].upper()],
+            counts=Counts(**record["counts"]),
+            history=record.get("history", []),
+            seconds=seconds["solve"] if isinstance(seconds, dict) else seconds,
+            problem=problem,
+            seed=record["seed"],
+        )
