@@ -1,0 +1,118 @@
+"""Matplotlib to inline SVG that follows the page: its font, and its colours in light and dark.
+
+Figures are drawn in stand-in colours; in the finished SVG each becomes a CSS variable that the
+page defines twice. Nothing here touches matplotlib's global state.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+import matplotlib as mpl
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from flatrank.reporting.words import number
+
+#: Stand-ins for `--ink`, `--muted`, `--line`, `--paper` of the page.
+INK, MUTED, LINE, PAPER = "#010101", "#020202", "#030303", "#040404"
+#: Stand-ins for `--series-1` ...: an Okabe–Ito selection, told apart by the colour-blind too.
+SERIES = ("#050505", "#060606", "#070707", "#080808")
+_VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper"} | {
+    color: f"series-{n}" for n, color in enumerate(SERIES, 1)
+}
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": LINE,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "figure.constrained_layout.use": True,
+}
+
+
+def draw(
+    name: str,
+    paint: Callable[..., None],
+    *,
+    size: tuple[float, float] = (8.4, 3.1),
+    heights: tuple[float, ...] = (1,),
+    label: str = "",
+) -> str:
+    """Paint a figure and return it as SVG for the page.
+
+    Parameters
+    ----------
+    name : str
+        Unique on the page; keeps the ids inside the SVGs apart.
+    paint : callable
+        Receives one axes for each of `heights`, from top to bottom, on a common abscissa.
+    size : (float, float)
+        Width and height in inches.
+    heights : tuple of float
+        Relative heights of the panels.
+    label : str
+        What the figure shows, for those who cannot see it.
+
+    Returns
+    -------
+    str
+        An `<svg>` element.
+    """
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=size)
+        FigureCanvasSVG(figure)
+        axes = figure.subplots(
+            len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
+        )
+        paint(*axes[:, 0])
+        out = io.StringIO()
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    return _for_page(out.getvalue(), label)
+
+
+def linear_ticks(axis: Axis, count: int, *, integer: bool = False) -> None:
+    """At most so many ticks on a linear axis, with labels as in the text."""
+    axis.set_major_locator(MaxNLocator(count, integer=integer, min_n_ticks=1))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
+
+
+def log_ticks(axis: Axis, count: int = 6) -> None:
+    """At most so many ticks on a logarithmic axis, with labels as in the text."""
+    axis.set_major_locator(LogLocator(numticks=count))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _for_page(svg: str, label: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # The page decides the width; the viewBox keeps the proportions.
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    for color, variable in _VARIABLES.items():
+        svg = svg.replace(color, f"var(--{variable})")
+    return svg

@@ -1,0 +1,279 @@
+"""The pictures of the report, each from plain arrays to an inline SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from flatrank.reporting.canvas import INK, MUTED, PAPER, SERIES, draw, linear_ticks, log_ticks
+
+if TYPE_CHECKING:
+    from flatrank.selection import PathPoint
+
+_MARKERS = ("o", "s", "^", "D")
+#: Beyond so many points a cloud is thinned: the page stays small.
+_CLOUD = 900
+
+
+def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: float | None) -> str:
+    """Validation error and rank along λ, one curve for each smoothing, the choice marked.
+
+    Parameters
+    ----------
+    path : sequence of PathPoint
+        Every point tried.
+    chosen : PathPoint or None
+        The point that won.
+    baseline : float or None
+        Validation error of the offsets alone.
+
+    Returns
+    -------
+    str
+        SVG.
+    """
+    smoothings = sorted({point.smoothing for point in path})
+
+    def paint(top: Axes, bottom: Axes) -> None:
+        for n, smoothing in enumerate(smoothings):
+            curve = sorted((p for p in path if p.smoothing == smoothing), key=lambda p: p.lam)
+            lam = [p.lam for p in curve]
+            style = {"color": SERIES[n % 4], "label": _smoothing(smoothing)}
+            dots = {"marker": _MARKERS[n % 4], "markersize": 3.2}
+            top.plot(lam, [p.validation_rmse for p in curve], **style, **dots)
+            bottom.plot(lam, [p.rank for p in curve], **style, linewidth=1.4)
+        if baseline is not None:
+            top.axhline(baseline, color=MUTED, linestyle=(0, (4, 3)), linewidth=1.1)
+            top.annotate(
+                "offsets alone", (1, baseline), xycoords=("axes fraction", "data"), ha="right",
+                xytext=(0, 3), textcoords="offset points", color=MUTED, fontsize=8.5,
+            )  # fmt: skip
+        if chosen is not None:
+            _ring(top, chosen.lam, chosen.validation_rmse, "chosen")
+            _ring(bottom, chosen.lam, chosen.rank)
+        top.set_ylim(*_error_range([p.validation_rmse for p in path], baseline))
+        top.set_ylabel("validation RMSE")
+        bottom.set_ylabel("rank")
+        bottom.set_xlabel("weight λ of the norm (stronger to the right)")
+        bottom.set_xscale("log")
+        log_ticks(bottom.xaxis)
+        linear_ticks(bottom.yaxis, 4, integer=True)
+        linear_ticks(top.yaxis, 5)
+        _legend_above(top, len(smoothings))
+
+    label = "Validation error and rank for every weight tried"
+    return draw("path", paint, size=(8.4, 4.6), heights=(2.1, 1), label=label)
+
+
+def spectrum_figure(singular: NDArray[np.float64]) -> str:
+    """Singular values of D1 X D2, descending, on a logarithmic scale.
+
+    Parameters
+    ----------
+    singular : array of shape (r,)
+        Positive.
+
+    Returns
+    -------
+    str
+        SVG.
+    """
+    number = np.arange(1, singular.size + 1)
+
+    def paint(axes: Axes) -> None:
+        low = 10 ** np.floor(np.log10(singular.min()) - 0.15)
+        axes.vlines(number, low, singular, color=SERIES[0], linewidth=1.2, alpha=0.45)
+        size = 4.5 if number.size < 60 else 2.5
+        axes.plot(number, singular, "o", color=SERIES[0], markersize=size)
+        axes.set_yscale("log")
+        axes.set_ylim(low, 1.5 * singular.max())
+        axes.set_xlim(0.4, singular.size + 0.6)
+        linear_ticks(axes.xaxis, 10, integer=True)
+        log_ticks(axes.yaxis, 5)
+        axes.grid(visible=False, axis="x")
+        axes.set_xlabel(f"number, 1 to the rank {singular.size}")
+        axes.set_ylabel("singular value")
+
+    return draw("spectrum", paint, label="Singular values in descending order")
+
+
+def convergence_figure(
+    history: Sequence[dict[str, Any]], size: float, *, exact: bool
+) -> str | None:
+    """What was left to gain, step by step, and the rank.
+
+    Parameters
+    ----------
+    history : sequence of dict
+        `Solution.history`: `objective`, `misfit`, `relative_gap`, `rank`, where known.
+    size : float
+        ‖b‖, which makes the misfit relative.
+    exact : bool
+        λ = 0: the misfit is what has to vanish; otherwise the objective's excess.
+
+    Returns
+    -------
+    str or None
+        SVG; None where the history holds too little to draw.
+    """
+    key = "misfit" if exact else "objective"
+    values = _column(history, key)
+    if exact:
+        falling, name = values / (size or 1.0), "relative misfit"
+    else:
+        best = np.nanmin(values) if np.isfinite(values).any() else np.nan
+        falling, name = (values - best) / abs(best or 1.0), "objective above its lowest, relative"
+    falling = np.where(falling > 0, falling, np.nan)
+    gaps = _column(history, "relative_gap")
+    gaps = np.where(gaps > 0, gaps, np.nan)
+    if np.isfinite(falling).sum() + np.isfinite(gaps).sum() < 2:
+        return None
+    ranks, step = _column(history, "rank"), np.arange(1, len(history) + 1)
+
+    def paint(top: Axes, bottom: Axes) -> None:
+        dots = {"markersize": 3.2} if len(history) <= 80 else {"markersize": 0}
+        top.plot(step, falling, "o-", color=SERIES[0], label=name, **dots)
+        if np.isfinite(gaps).any():
+            top.plot(
+                step, gaps, "D", color=SERIES[1], markersize=4, label="proved relative gap",
+            )  # fmt: skip
+        top.set_yscale("log")
+        log_ticks(top.yaxis)
+        _legend_above(top, 2)
+        bottom.plot(step, ranks, drawstyle="steps-mid", color=SERIES[2])
+        bottom.set_ylabel("rank")
+        bottom.set_xlabel("step")
+        bottom.set_ylim(bottom=0)
+        linear_ticks(bottom.xaxis, 10, integer=True)
+        linear_ticks(bottom.yaxis, 4, integer=True)
+
+    label = "What was left to gain at each step, and the rank"
+    return draw("convergence", paint, size=(8.4, 4.0), heights=(2.1, 1), label=label)
+
+
+def holdout_figure(actual: NDArray[np.float64], predicted: NDArray[np.float64], seed: int) -> str:
+    """Predicted against actual values: boxes for a few distinct values, else a cloud.
+
+    Parameters
+    ----------
+    actual, predicted : arrays of shape (n,)
+        On the hold-out; finite.
+    seed : int
+        Of the thinning.
+
+    Returns
+    -------
+    str
+        SVG.
+    """
+    levels = np.unique(actual)
+
+    def paint(axes: Axes) -> None:
+        low, high = levels[0], levels[-1]
+        axes.plot([low, high], [low, high], color=MUTED, linestyle=(0, (4, 3)), linewidth=1.1)
+        if levels.size <= 20:
+            _boxes(axes, levels, [predicted[actual == level] for level in levels])
+        else:
+            rng = np.random.default_rng(seed)
+            kept = rng.permutation(actual.size)[:_CLOUD]
+            dots = {"markersize": 2.6, "alpha": 0.45, "markeredgewidth": 0}
+            axes.plot(actual[kept], predicted[kept], "o", color=SERIES[0], **dots)
+        axes.set_xlabel("actual value")
+        axes.set_ylabel("predicted")
+        linear_ticks(axes.xaxis, 11)
+        linear_ticks(axes.yaxis, 6)
+
+    return draw("holdout", paint, label="Predicted against actual values on the hold-out")
+
+
+def coverage_figure(row_counts: NDArray[Any], col_counts: NDArray[Any], rank: int) -> str:
+    """Share of rows and of columns with at least so many entries.
+
+    Parameters
+    ----------
+    row_counts, col_counts : integer arrays
+        Entries of each row and column.
+    rank : int
+        Marked: a line with fewer entries than the rank has more unknowns than data.
+
+    Returns
+    -------
+    str
+        SVG.
+    """
+
+    def paint(axes: Axes) -> None:
+        for n, (name, counts) in enumerate((("rows", row_counts), ("columns", col_counts))):
+            number, tally = np.unique(counts, return_counts=True)
+            share = 100.0 * (counts.size - np.cumsum(tally) + tally) / counts.size
+            style = {"drawstyle": "steps-pre", "color": SERIES[n], "label": name}
+            axes.plot(np.maximum(number, 0.8), share, **style)
+        axes.set_xscale("log")
+        axes.set_ylim(0, 103)
+        if rank > 1:
+            axes.axvline(rank, color=MUTED, linestyle=(0, (4, 3)), linewidth=1.1)
+            axes.annotate(
+                f"rank {rank}", (rank, 1), xycoords=("data", "axes fraction"), color=MUTED,
+                xytext=(0, 4), textcoords="offset points", fontsize=8.5, ha="center",
+            )  # fmt: skip
+        axes.set_xlabel("at least so many entries")
+        axes.set_ylabel("% of the lines")
+        log_ticks(axes.xaxis)
+        linear_ticks(axes.yaxis, 5)
+        _legend_above(axes, 2, right=True)
+
+    return draw("coverage", paint, label="Share of rows and columns with at least so many entries")
+
+
+def _boxes(axes: Axes, levels: NDArray[np.float64], groups: list[NDArray[np.float64]]) -> None:
+    """5–95 % whisker, 25–75 % bar and median at each level: one look for many points."""
+    width = 0.5 * (np.diff(levels).min() if levels.size > 1 else 1.0)
+    q = np.array([np.quantile(group, (0.05, 0.25, 0.5, 0.75, 0.95)) for group in groups]).T
+    axes.vlines(levels, q[0], q[4], color=SERIES[0], linewidth=1.3)
+    axes.bar(levels, q[3] - q[1], width, q[1], color=SERIES[0], alpha=0.55, linewidth=0)
+    axes.hlines(q[2], levels - width / 2, levels + width / 2, color=INK, linewidth=1.6)
+    axes.grid(visible=False, axis="x")
+
+
+def _legend_above(axes: Axes, columns: int, *, right: bool = False) -> None:
+    """Out of the way of the curves, whatever they do."""
+    axes.legend(
+        loc="lower right" if right else "lower left", bbox_to_anchor=(float(right), 1.0),
+        ncols=columns, fontsize=8.5, borderaxespad=0.2, columnspacing=1.5,
+    )  # fmt: skip
+
+
+def _ring(axes: Axes, x: float, y: float, text: str = "") -> None:
+    axes.plot([x], [y], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK,
+              markeredgewidth=1.5, zorder=5)  # fmt: skip
+    if text:
+        box = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}
+        axes.annotate(
+            text, (x, y), xytext=(0, -17), textcoords="offset points", ha="center", color=INK,
+            fontsize=9, fontweight="bold", bbox=box,
+        )  # fmt: skip
+
+
+def _error_range(errors: Sequence[float], baseline: float | None) -> tuple[float, float]:
+    """A window around the valley: curves that climb out of it leave the frame."""
+    finite = [e for e in errors if np.isfinite(e)]
+    low = min(finite)
+    gain = max((baseline or low) - low, 0.02 * low, 1e-12)
+    high = min(max(finite), low + 3.0 * gain)
+    high = max(high, baseline or high)
+    margin = 0.12 * (high - low or low or 1.0)
+    return low - 1.8 * margin, high + margin
+
+
+def _column(history: Sequence[dict[str, Any]], key: str) -> NDArray[np.float64]:
+    found = [record.get(key) for record in history]
+    return np.array([np.nan if value is None else float(value) for value in found])
+
+
+def _smoothing(theta: float) -> str:
+    names = {0.0: " (flat)", 1.0: " (norm-minimal)"}
+    return f"smoothing {theta:g}{names.get(theta, '')}"
