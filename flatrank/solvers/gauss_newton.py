@@ -29,9 +29,10 @@ from flatrank.certificates import Certificate, certify_whitened, top_pairs
 from flatrank.factors import CompactSVD, FactorPair, balance
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Solver
+from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.newton import NewtonStep, newton_step
 from flatrank.solvers.solution import Counts
+from flatrank.solvers.starts import leading_pairs
 from flatrank.solvers.status import Status
 
 # Widths the factors are padded to, so that few shapes are compiled while the rank changes.
@@ -104,7 +105,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         key, sub = jax.random.split(key)
         limit = self._limit(problem)
         count = min(_SPECTRUM, *problem.shape)
-        pairs = _leading(problem.whitened, problem.b, count, 4, sub)
+        pairs = leading_pairs(problem.whitened, problem.b, count, 4, sub)
         state = state._replace(key=key, counts=Counts(forward=0, adjoint=10))
         if problem.lam > 0:
             keep = int(np.sum(np.asarray(pairs.s) > problem.lam))
@@ -133,6 +134,10 @@ class GaussNewton(Solver[GaussNewtonState]):
             "relative_gap": state.certificate.relative_gap if state.certificate else None,
             "inner": state.inner,
         }
+
+    def outcome(self, state: GaussNewtonState) -> Outcome:
+        """The pair of X̃ without its padding; the certificate's dual point for λ > 0."""
+        return Outcome(state.pair.resized(state.rank), state.counts, state.y)
 
     # ---- the Newton step ----
 
@@ -284,13 +289,6 @@ def _svd(state: GaussNewtonState) -> CompactSVD:
     pair = state.pair.resized(r)
     root = jnp.sqrt(jnp.asarray(state.s[:r]))
     return CompactSVD(pair.L / root, root**2, pair.R / root)
-
-
-@eqx.filter_jit
-def _leading(B: Measurement, b: Array, count: int, steps: int, key: Array) -> CompactSVD:
-    d1, d2 = B.shape
-    nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
-    return top_pairs(B.adjoint(b), nothing, count, steps, key)
 
 
 @eqx.filter_jit

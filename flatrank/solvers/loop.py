@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float
 
+from flatrank.factors import FactorPair
+from flatrank.problems import Problem
+from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
 
 State = TypeVar("State")
@@ -33,29 +36,44 @@ def run_traced(solver: InnerSolver[State], state: State) -> State:
     return jax.lax.while_loop(lambda s: solver.running(s), lambda s: solver.step(s), state)
 
 
+class Outcome(NamedTuple):
+    """What a finished search hands over to be proved."""
+
+    pair: FactorPair
+    counts: Counts
+    y: Float[Array, " m"] | None = None
+
+
 class Solver(eqx.Module, Generic[State]):
     """A solver of the flat problem, driven from Python because its rank, hence shapes, change.
 
-    `init(problem, start, seed)` makes a state, `step(problem, state)` the next one, `status` says
-    whether to go on, `info` what people may want to see.
+    All pairs are those of X̃ = D1 X D2; `problem` is read through ℬ, b and λ.
     """
 
     @abstractmethod
-    def step(self, problem: Any, state: State) -> State:
+    def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> State:
+        """The first state, from a pair of X̃ or from the data."""
+
+    @abstractmethod
+    def step(self, problem: Problem, state: State) -> State:
         """One outer iteration."""
 
     @abstractmethod
-    def status(self, problem: Any, state: State) -> Status:
+    def status(self, problem: Problem, state: State) -> Status:
         """`Status.RUNNING`, or why it ended."""
 
     @abstractmethod
     def info(self, state: State) -> dict[str, Any]:
         """Numbers for the history and for progress."""
 
+    @abstractmethod
+    def outcome(self, state: State) -> Outcome:
+        """The pair of X̃ and the products spent; a dual point where the solver has one."""
+
 
 def run_hosted(
     solver: Solver[State],
-    problem: Any,
+    problem: Problem,
     state: State,
     *,
     max_steps: int,
@@ -73,7 +91,7 @@ def run_hosted(
     deadline : float, optional
         `time.perf_counter()` value after which no further step starts.
     monitor : callable, optional
-        Receives `solver.info(state)` after each step.
+        Receives `solver.info(state)` and the seconds so far after each step.
 
     Returns
     -------
@@ -81,7 +99,7 @@ def run_hosted(
         On Ctrl-C the state of the last finished step, with `Status.INTERRUPTED`.
     """
     history: list[dict[str, Any]] = []
-    start = time.perf_counter()
+    begin = time.perf_counter()
     status = solver.status(problem, state)
     try:
         while status is Status.RUNNING:
@@ -91,10 +109,9 @@ def run_hosted(
                 return state, Status.DEADLINE, history
             state = solver.step(problem, state)
             status = solver.status(problem, state)
-            record = solver.info(state) | {"seconds": time.perf_counter() - start}
-            history.append(record)
+            history.append(solver.info(state) | {"seconds": time.perf_counter() - begin})
             if monitor is not None:
-                monitor(record)
+                monitor(history[-1])
     except KeyboardInterrupt:
         return state, Status.INTERRUPTED, history
     return state, status, history

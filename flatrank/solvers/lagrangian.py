@@ -1,0 +1,150 @@
+"""Augmented Lagrangian on the factors: the flattest interpolant, proved.
+
+    min ‖X̃‖_*  s.t.  ℬ(X̃) = b.     With y the multiplier and λ = 1/penalty, each step minimises
+    ½‖ℬ(X̃) − (b + λ y)‖² + λ ‖X̃‖_*   by `GaussNewton` (rank found), then   y ← y + (b − ℬ(X̃))/λ.
+
+λ falls geometrically from λ_max/2 to `floor`·λ_max and then stays: the conditioning of the inner
+problem is 1/λ, and multiplier steps close the rest. y is the dual candidate of the certificate.
+Reference: Burer and Monteiro (2003, 2005); theory notes §6.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from flatrank.certificates import Certificate, certify_whitened
+from flatrank.factors import FactorPair, compact_svd
+from flatrank.problems import Problem
+from flatrank.solvers.gauss_newton import GaussNewton
+from flatrank.solvers.loop import Outcome, Solver, run_hosted
+from flatrank.solvers.solution import Counts
+from flatrank.solvers.starts import largest_lam
+from flatrank.solvers.status import Status
+
+
+class LagrangianState(NamedTuple):
+    """Pair of X̃, multiplier, penalty parameter and the proof so far."""
+
+    pair: FactorPair
+    y: Float[Array, " m"]
+    lam: float
+    largest: float
+    certificate: Certificate | None
+    dual: Float[Array, " m"] | None
+    counts: Counts
+    ended: Status
+    stuck: int
+
+
+class Lagrangian(Solver[LagrangianState]):
+    """Solve the interpolating problem (λ = 0) for its flattest solution.
+
+    Parameters
+    ----------
+    tol : float
+        Relative duality gap to reach.
+    floor : float
+        Smallest λ, relative to λ_max.
+    shrink : float
+        Factor on λ from step to step.
+    inner_steps : int
+        Newton steps at most in one inner solve.
+    failure_probability : float
+        Of the probabilistic bounds in the certificate.
+    """
+
+    tol: float = 1e-6
+    floor: float = 1e-3
+    shrink: float = 0.3
+    inner_steps: int = 60
+    failure_probability: float = 1e-9
+
+    def init(
+        self, problem: Problem, start: FactorPair | None = None, seed: int = 0
+    ) -> LagrangianState:
+        """λ = λ_max/2 and y = 0."""
+        if problem.lam > 0:
+            raise ValueError(
+                f"Lagrangian interpolates (lam = 0); got lam = {problem.lam}. Use GaussNewton"
+            )
+        largest = largest_lam(problem, seed)
+        return LagrangianState(
+            pair=problem.zero(4) if start is None else start,
+            y=jnp.zeros_like(problem.b),
+            lam=0.5 * largest,
+            largest=largest,
+            certificate=None,
+            dual=None,
+            counts=Counts(forward=0, adjoint=18),
+            ended=Status.RUNNING,
+            stuck=0,
+        )
+
+    def step(self, problem: Problem, state: LagrangianState) -> LagrangianState:
+        """One inner solve, one multiplier update, one certificate."""
+        lam, last = state.lam, state.certificate
+        tight = min(1e-3, 1e-2 * abs(last.relative_gap)) if last else 1e-3
+        inner = GaussNewton(
+            tol=max(1e-11, tight), failure_probability=self.failure_probability
+        )
+        shifted = eqx.tree_at(lambda p: p.b, problem.with_lam(lam), problem.b + lam * state.y)
+        found, status, _ = run_hosted(
+            inner, shifted, inner.init(shifted, state.pair), max_steps=self.inner_steps
+        )
+        if status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        pair = found.pair.resized(found.rank)
+        y = state.y + (problem.b - problem.whitened.forward(pair)) / lam
+        certificate, dual = certify_whitened(
+            problem,
+            compact_svd(pair),
+            y,
+            failure_probability=self.failure_probability,
+            unique=False,
+        )
+        return state._replace(
+            pair=pair,
+            y=y,
+            lam=max(self.shrink * lam, self.floor * state.largest),
+            certificate=certificate,
+            dual=dual,
+            counts=state.counts + found.counts,
+            **self._verdict(state, certificate, status),
+        )
+
+    def _verdict(
+        self, state: LagrangianState, certificate: Certificate, inner: Status
+    ) -> dict[str, Any]:
+        """Certified, or stalled after five steps at the floor that no longer lower the gap."""
+        last = state.certificate
+        at_floor = state.lam <= self.floor * state.largest * (1 + 1e-9)
+        better = last is None or certificate.relative_gap < 0.9 * last.relative_gap
+        stuck = state.stuck + 1 if at_floor and not better else 0
+        if inner is Status.NONFINITE or not certificate.gap < float("inf"):
+            return {"ended": Status.NONFINITE, "stuck": stuck}
+        if certificate.certified(self.tol):
+            return {"ended": Status.CERTIFIED, "stuck": stuck}
+        return {"ended": Status.STALLED if stuck >= 5 else Status.RUNNING, "stuck": stuck}
+
+    def status(self, problem: Problem, state: LagrangianState) -> Status:
+        """Decided in `step`."""
+        del problem
+        return state.ended
+
+    def info(self, state: LagrangianState) -> dict[str, Any]:
+        """Rank, λ, gap and misfit."""
+        known = state.certificate
+        return {
+            "rank": state.pair.rank,
+            "lam": state.lam,
+            "relative_gap": known.relative_gap if known else None,
+            "misfit": known.feasibility if known else None,
+        }
+
+    def outcome(self, state: LagrangianState) -> Outcome:
+        """The pair of X̃ and the multiplier as dual point."""
+        return Outcome(state.pair, state.counts, state.y)
