@@ -7,6 +7,7 @@ from flatrank.data.entries import Entries as Entries
 from flatrank.data.errors import InputError as InputError
 from flatrank.data.instances import Instance as Instance
 from flatrank.data.instances import random_instance as random_instance
+from flatrank.data.movielens import load_movielens as load_movielens
 from flatrank.data.offset_choice import OffsetTrial as OffsetTrial
 from flatrank.data.offset_choice import choose_offsets as choose_offsets
 from flatrank.data.offsets import Offsets as Offsets

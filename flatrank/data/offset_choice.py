@@ -15,6 +15,9 @@ from flatrank.data.offsets import Design, Kind, Offsets
 KINDS: tuple[Kind, ...] = ("none", "mean", "row", "col", "both")
 RIDGES: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 30.0)
 
+#: Relative residual of the candidates: their errors are compared, in the third digit at best.
+_ROUGHLY = 1e-5
+
 
 @dataclass(frozen=True)
 class OffsetTrial:
@@ -91,12 +94,18 @@ def choose_offsets(  # noqa: PLR0913 - entries, two parts and the grid
     for kind in _ordered(kinds):
         offsets: Offsets | None = None
         for ridge in _ridges(kind, row_ridges, col_ridges):
-            offsets = Offsets.none(shape) if kind == "none" else design.solve(ridge, offsets)
+            if kind == "none":
+                offsets = Offsets.none(shape)
+            else:
+                offsets = design.solve(ridge, offsets, _ROUGHLY)
             squares = (held[2] - offsets.at(held[0], held[1])) ** 2
             trials.append(OffsetTrial(kind, ridge, float(np.sqrt(squares.mean()))))
             if kind not in best or squares.mean() < best[kind][1].mean():
                 best[kind] = (offsets, squares)
-    return best[_simplest(best)][0], tuple(trials)
+    chosen = best[_simplest(best)][0]
+    if chosen.kind != "none":
+        chosen = design.solve(chosen.ridge, chosen)
+    return chosen, tuple(trials)
 
 
 def _ordered(kinds: Sequence[Kind]) -> list[Kind]:

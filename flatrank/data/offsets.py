@@ -151,15 +151,20 @@ class Design:
         self.sums = np.bincount(i, v, minlength=long).astype(float)
         self.short_sums = np.bincount(j, v, minlength=short).astype(float)
 
-    def solve(self, ridge: tuple[float, float], start: Offsets | None = None) -> Offsets:
-        """Fit for one pair of ridges, starting from the effects in `start` where given."""
+    def solve(
+        self,
+        ridge: tuple[float, float],
+        start: Offsets | None = None,
+        tolerance: float = _TOLERANCE,
+    ) -> Offsets:
+        """Fit for one pair of ridges, from the effects in `start`, to this relative residual."""
         long_ridge, short_ridge = ridge[::-1] if self.flipped else ridge
         short = np.zeros(min(self.shape))
         if np.isfinite(short_ridge):
             first = None
             if start is not None:
                 first = (start.row if self.flipped else start.col) / self.scale
-            short = self._short_effects(long_ridge, short_ridge, first)
+            short = self._short_effects((long_ridge, short_ridge), first, tolerance)
         mean, long = self._eliminated(self.sums - self._along(short), long_ridge)
         if long_ridge == 0.0:
             mean, long = _centred(mean, long, self.counts > 0)
@@ -193,7 +198,10 @@ class Design:
         mean, long = self._eliminated(sums, ridge)
         return self.incidence.T @ (long + mean)
 
-    def _short_effects(self, long_ridge: float, short_ridge: float, start: Vector | None) -> Vector:
+    def _short_effects(
+        self, ridge: tuple[float, float], start: Vector | None, tolerance: float
+    ) -> Vector:
+        long_ridge, short_ridge = ridge
         d = min(self.shape)
         diagonal = self.short_counts + short_ridge
         safe = np.where(diagonal > 0.0, diagonal, 1.0)
@@ -207,7 +215,7 @@ class Design:
             _operator(d, schur),
             right,
             x0=start,
-            rtol=_TOLERANCE,
+            rtol=tolerance,
             # Data that are constant leave a right-hand side of rounding errors; do not chase it.
             atol=1e-13 * float(np.sqrt(self.m)) * np.finfo(float).eps,
             maxiter=_MAX_STEPS,
@@ -270,6 +278,6 @@ def _effects(effects: Vector, index: ArrayLike, name: str) -> Vector:
             f"{name} indices must lie in -1..{effects.size - 1} (-1 is unknown), "
             f"got {index.min()}..{index.max()}."
         )
-    if effects.size == 0:
+    if index.size == 0 or effects.size == 0:
         return np.zeros(index.shape)
     return np.where(index < 0, 0.0, effects[np.maximum(index, 0)])

@@ -77,20 +77,17 @@ def open_raw(source: Source) -> Raw:
         If nothing can be read from it.
     """
     if str(source) == "-":
-        return _settled("stdin", "", None, sys.stdin.buffer.read())
+        return raw_bytes("stdin", "", sys.stdin.buffer.read())
     path = Path(source).expanduser()
     name = str(source)
-    if not path.exists():
-        raise InputError(f"{name}: no such file; expected {_FORMATS}, or - for stdin.")
-    if path.is_dir():
-        raise InputError(
-            f"{name}: is a directory; expected {_FORMATS}, or a folder of MovieLens files."
-        )
     try:
+        if not path.exists():
+            raise InputError(f"{name}: no such file; expected {_FORMATS}, or - for stdin.")
+        if path.is_dir():
+            raise InputError(f"{name}: is a directory; expected {_FORMATS}.")
         # Pipes and devices can be read only once, so they are read whole.
         data = None if path.is_file() else path.read_bytes()
-        with path.open("rb") as file:
-            head = data[:HEAD] if data is not None else file.read(HEAD)
+        head = data[:HEAD] if data is not None else _first(path)
         if head[:2] == b"\x1f\x8b":
             data = _unpacked(name, data if data is not None else path.read_bytes())
     except OSError as refused:
@@ -99,6 +96,22 @@ def open_raw(source: Source) -> Raw:
         ) from refused
     stem = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     return _settled(name, stem.suffix.lower(), path, data, head)
+
+
+def is_bundle(source: Source) -> bool:
+    """Whether a source is a folder, or a zip archive by name: several files rather than one."""
+    path = Path(source).expanduser()
+    try:
+        return path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file())
+    except OSError:  # left to the reading, which says why
+        return False
+
+
+def raw_bytes(name: str, suffix: str, data: bytes) -> Raw:
+    """A source whose bytes are at hand; empty ones raise `InputError`."""
+    if data[:2] == b"\x1f\x8b":
+        data = _unpacked(name, data)
+    return _settled(name, suffix, None, data)
 
 
 def format_of(raw: Raw) -> Format:
@@ -141,6 +154,11 @@ def format_of(raw: Raw) -> Format:
     return "text"
 
 
+def _first(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD)
+
+
 def _unpacked(name: str, packed: bytes) -> bytes:
     try:
         return gzip.decompress(packed)
@@ -163,7 +181,7 @@ def _settled(
         data = (whole or b"").replace(b"\r", b"\n")
     if data is not None:
         head = data[:HEAD]
-    if not head.strip():
+    if not head.removeprefix(b"\xef\xbb\xbf").strip():
         raise InputError(f"{name}: is empty; expected {_FORMATS} with at least one entry.")
     return Raw(name, suffix, None if data is not None else path, data, head)
 

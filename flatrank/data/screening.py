@@ -24,6 +24,7 @@ Policy = Literal["error", "skip", "refuse"]
 
 #: How many line numbers a message names for each defect.
 NAMED_LINES = 5
+_NO_NUMBER = "value not a number"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def parse_values(texts: pl.Series) -> tuple[NDArray[np.float64], list[Defect]]:
     defects = number_defects(values)
     for reason, mask in (
         ("missing value", unread & absent),
-        ("value not a number", unread & ~absent),
+        (_NO_NUMBER, unread & ~absent),
     ):
         if mask.any():
             defects.append(Defect(reason, np.flatnonzero(mask)))
@@ -166,7 +167,9 @@ def judge(
             good[at] = False
             at = at[np.argsort(numbers[at], kind="stable")]
             first = tuple(int(number) for number in numbers[at[:NAMED_LINES]])
-            kinds.append(BadRow(defect.reason, int(at.size), first, places.example(at[0])[:60]))
+            kinds.append(
+                BadRow(defect.reason, int(at.size), first, places.example(int(at[0]))[:60])
+            )
     if kinds and policy != "skip":
         remedy = "Correct them."
         if policy == "error":
@@ -181,9 +184,13 @@ def judge(
 def _refusal(kinds: list[BadRow], places: Places) -> str:
     bad = sum(kind.count for kind in kinds)
     what = "; ".join(_named(kind, places.unit) for kind in kinds)
-    comma = any(re.search(r"\d,\d", kind.example) and "number" in kind.reason for kind in kinds)
-    hint = " Write decimals with a point." if comma else ""
+    hint = " Write decimals with a point." if any(map(_decimal_comma, kinds)) else ""
     return f"{bad} of {places.numbers.size} rows cannot be used: {what}.{hint}"
+
+
+def _decimal_comma(kind: BadRow) -> bool:
+    number = r"(?:^|[^\d,])\d+,\d+(?:$|[^\d,])"
+    return kind.reason == _NO_NUMBER and re.search(number, kind.example) is not None
 
 
 def _named(kind: BadRow, unit: str) -> str:

@@ -216,11 +216,12 @@ def not_utf8(source: str, line: int) -> InputError:
 def _separator(raw: Raw, lines: list[str], least: int) -> tuple[str, int]:
     """The separator that gives the most lines the same number of fields, and that number."""
     best, best_share, most = None, 0.0, (1, "")
+    body = lines[1:] or lines  # a header may differ
     for separator in _preferred(raw.suffix):
-        counts = Counter(len(split_line(line, separator) or ()) for line in lines)
-        width, frequency = counts.most_common(1)[0]
-        most = max(most, (width, separator))
-        share = frequency / len(lines)
+        counts = Counter(len(split_line(line, separator) or ()) for line in body)
+        most = max(most, (counts.most_common(1)[0][0], separator))
+        width = max(counts, key=lambda fields: (fields >= least, counts[fields]))
+        share = counts[width] / len(body)
         # Prose has blanks too: believe in them only when nearly all lines agree.
         if width >= least and share > best_share and (separator != " " or share >= 0.9):
             best, best_share = (separator, width), share

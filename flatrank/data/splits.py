@@ -55,8 +55,8 @@ def split(
     Returns
     -------
     train, test
-        Sorted indices into the entries, disjoint, covering all of them. Fewer than asked are held
-        out only when all remaining entries are the last of their row or column.
+        Sorted indices into the entries, disjoint, covering all of them. At most one entry a row and
+        one a column is given back, so fewer than asked are held out only when m - d1 - d2 is less.
 
     Raises
     ------
