@@ -42,8 +42,8 @@ def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: f
         for n, smoothing in enumerate(smoothings):
             curve = sorted((p for p in path if p.smoothing == smoothing), key=lambda p: p.lam)
             lam = [p.lam for p in curve]
-            style = {"color": SERIES[n % 4], "label": _smoothing(smoothing)}
-            dots = {"marker": _MARKERS[n % 4], "markersize": 3.2}
+            style: dict[str, Any] = {"color": SERIES[n % 4], "label": _smoothing(smoothing)}
+            dots: dict[str, Any] = {"marker": _MARKERS[n % 4], "markersize": 3.2}
             top.plot(lam, [p.validation_rmse for p in curve], **style, **dots)
             bottom.plot(lam, [p.rank for p in curve], **style, linewidth=1.4)
         if baseline is not None:
@@ -135,7 +135,7 @@ def convergence_figure(
     ranks, step = _column(history, "rank"), np.arange(1, len(history) + 1)
 
     def paint(top: Axes, bottom: Axes) -> None:
-        dots = {"markersize": 3.2} if len(history) <= 80 else {"markersize": 0}
+        dots: dict[str, Any] = {"markersize": 3.2} if len(history) <= 80 else {"markersize": 0}
         top.plot(step, falling, "o-", color=SERIES[0], label=name, **dots)
         if np.isfinite(gaps).any():
             top.plot(
@@ -180,7 +180,7 @@ def holdout_figure(actual: NDArray[np.float64], predicted: NDArray[np.float64], 
         else:
             rng = np.random.default_rng(seed)
             kept = rng.permutation(actual.size)[:_CLOUD]
-            dots = {"markersize": 2.6, "alpha": 0.45, "markeredgewidth": 0}
+            dots: dict[str, Any] = {"markersize": 2.6, "alpha": 0.45, "markeredgewidth": 0}
             axes.plot(actual[kept], predicted[kept], "o", color=SERIES[0], **dots)
         axes.set_xlabel("actual value")
         axes.set_ylabel("predicted")
@@ -210,7 +210,7 @@ def coverage_figure(row_counts: NDArray[Any], col_counts: NDArray[Any], rank: in
         for n, (name, counts) in enumerate((("rows", row_counts), ("columns", col_counts))):
             number, tally = np.unique(counts, return_counts=True)
             share = 100.0 * (counts.size - np.cumsum(tally) + tally) / counts.size
-            style = {"drawstyle": "steps-pre", "color": SERIES[n], "label": name}
+            style: dict[str, Any] = {"drawstyle": "steps-pre", "color": SERIES[n], "label": name}
             axes.plot(np.maximum(number, 0.8), share, **style)
         axes.set_xscale("log")
         axes.set_ylim(0, 103)

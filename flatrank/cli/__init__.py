@@ -1,0 +1,37 @@
+"""The command line: arguments to a few calls. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code.
+
+    0 certified (or done); 3 finished without a certificate; 2 bad input; 130 interrupted.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+
+    Raises
+    ------
+    SystemExit
+        Always, unless a package of the library itself is missing.
+    ModuleNotFoundError
+        If one is.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        from flatrank.cli.app import run
+    except ModuleNotFoundError as absent:
+        if absent.name not in ("typer", "rich"):
+            raise
+        sys.stderr.write(
+            f"flatrank: the command line needs {absent.name}, which is not installed: "
+            'pip install "flatrank[cli]".\n'
+        )
+        raise SystemExit(2) from None
+    raise SystemExit(run(given))

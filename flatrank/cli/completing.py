@@ -1,0 +1,153 @@
+"""`flatrank complete`: read, complete, report, write."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from flatrank.cli.compiled import keep_compiled_programs
+from flatrank.cli.folders import Checkpoint, check_folder, require_checkpoint, reserved
+from flatrank.cli.options import Job, check_report_packages
+from flatrank.cli.progress import Progress
+from flatrank.cli.streams import complain, emit
+from flatrank.cli.summary import run_rows, show_table
+from flatrank.data import Entries, InputError, read_entries
+
+if TYPE_CHECKING:
+    from flatrank.selection import Completion
+    from flatrank.solvers.status import Status
+
+
+def complete_entries(job: Job) -> int:
+    """Do the whole job.
+
+    Parameters
+    ----------
+    job : Job
+        What was asked.
+
+    Returns
+    -------
+    int
+        Exit code: 0 certified, 3 not, 130 interrupted.
+
+    Raises
+    ------
+    InputError
+        If something asked or read cannot be used; nothing was written then.
+    """
+    started = time.perf_counter()
+    check_folder(job.out)
+    if job.resume:
+        require_checkpoint(job.out)
+    if job.report:
+        check_report_packages()
+    with Progress(quiet=job.quiet) as progress:
+        progress({"stage": "read"})
+        entries = read_entries(
+            job.source, row=job.row, col=job.col, value=job.value, bad_rows=job.bad_rows
+        )
+        seconds = {"read": time.perf_counter() - started}
+        asked = {k: v for k, v in job.fit.arguments().items() if k != "max_seconds"}
+        checkpoint = Checkpoint(job.out, entries, asked)
+        state = checkpoint.load() if job.resume else None
+        with reserved(job.out):
+            completion = solve_entries(job, entries, progress, checkpoint, state)
+            progress({"stage": "report"})
+            record = _write(job, completion, entries, seconds, started)
+        status = completion.solution.status
+        if not _unfinished(status):
+            checkpoint.remove()
+    if job.json:
+        from flatrank.reporting.runs import to_json
+
+        emit(to_json(record))
+    elif not job.quiet:
+        show_table(run_rows(record, str(status), job.out), "flatrank complete")
+    if _unfinished(status):
+        complain(f"stopped early; the same command with --resume continues from {job.out}.")
+    return exit_code(status)
+
+
+def solve_entries(
+    job: Job,
+    entries: Entries,
+    progress: Progress,
+    checkpoint: Checkpoint,
+    state: dict[str, Any] | None,
+) -> Completion:
+    """The one call that computes.
+
+    Parameters
+    ----------
+    job : Job
+        What was asked.
+    entries : Entries
+        What was read.
+    progress : Progress
+        Is told how far it is.
+    checkpoint : Checkpoint
+        Keeps finished work.
+    state : dict or None
+        Finished work to continue from.
+
+    Returns
+    -------
+    Completion
+
+    Raises
+    ------
+    InputError
+        If the entries do not allow what was asked.
+    """
+    keep_compiled_programs()
+    from flatrank.selection import complete
+
+    try:
+        return complete(
+            entries,
+            **job.fit.arguments(),
+            monitor=progress,
+            resume=state,
+            checkpoint=checkpoint.save,
+        )
+    except InputError as refused:
+        raise InputError(f"{entries.source}: {refused}") from refused
+
+
+def exit_code(status: Status) -> int:
+    """0 for a proof, 130 for an interruption, 3 for everything between."""
+    from flatrank.solvers.status import Status
+
+    return {Status.CERTIFIED: 0, Status.INTERRUPTED: 130}.get(status, 3)
+
+
+def _unfinished(status: Status) -> bool:
+    from flatrank.solvers.status import Status
+
+    return status in (Status.INTERRUPTED, Status.DEADLINE)
+
+
+def _write(
+    job: Job, completion: Completion, entries: Entries, seconds: dict[str, float], started: float
+) -> dict[str, Any]:
+    """Draw the page, write the folder; the record as written."""
+    from flatrank.reporting.runs import make_record, save_run
+
+    began = time.perf_counter()
+    record = make_record(
+        completion,
+        entries,
+        options=job.record(),
+        seconds=seconds | {"report": 0.0, "total": began - started},
+        command=job.command,
+    )
+    page = None
+    if job.report:
+        from flatrank.reporting.page import render_page
+
+        page = render_page(completion, entries, record)
+    now = time.perf_counter()
+    record["seconds"] |= {"report": now - began, "total": now - started}
+    save_run(job.out, completion, entries, record, page)
+    return record

