@@ -1,6 +1,7 @@
 """Bad input: each line gets a clear error or a counted result."""
 
 import gzip
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,6 @@ def test_an_id_as_long_as_a_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_polars_is_named_when_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "polars", None)
+    monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(InputError, match=r'pip install "flatrank\[cli\]"'):
         read_entries(written(tmp_path, "a,x,1\n"))

