@@ -1,0 +1,18 @@
+"""Low-rank matrix recovery by flat minima: find fast, then prove."""
+
+from flatrank import solvers as solvers
+from flatrank.certificates import Certificate as Certificate
+from flatrank.certificates import certify as certify
+from flatrank.factors import FactorPair as FactorPair
+from flatrank.flatness import Flatness as Flatness
+from flatrank.flatness import Rescaling as Rescaling
+from flatrank.measurements import check_measurement as check_measurement
+from flatrank.problems import Problem as Problem
+from flatrank.problems import completion as completion
+from flatrank.selection import path as path
+from flatrank.solvers import Solution as Solution
+from flatrank.solvers import Status as Status
+from flatrank.solvers import load as load
+from flatrank.solvers import solve as solve
+
+__version__ = "0.1.0"

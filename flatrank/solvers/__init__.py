@@ -1,4 +1,13 @@
 """Solvers: one file per algorithm, one loop, one status, one solution."""
 
+from flatrank.solvers.alternating import AlternatingLeastSquares as AlternatingLeastSquares
+from flatrank.solvers.auto import Auto as Auto
 from flatrank.solvers.gauss_newton import GaussNewton as GaussNewton
+from flatrank.solvers.lagrangian import Lagrangian as Lagrangian
+from flatrank.solvers.loop import Solver as Solver
+from flatrank.solvers.solution import Counts as Counts
+from flatrank.solvers.solution import Solution as Solution
+from flatrank.solvers.solution import load as load
+from flatrank.solvers.solve import solve as solve
+from flatrank.solvers.starts import largest_lam as largest_lam
 from flatrank.solvers.status import Status as Status

@@ -1,0 +1,390 @@
+"""From entries to a completed, certified model: offsets, smoothing and λ chosen on held-out data.
+
+    hold-out   a tenth of the entries, seen by nothing that is fitted or chosen
+    validation a tenth of the rest: offsets, smoothing and λ are chosen on it
+    hold-out RMSE     of the model refitted to all but the hold-out
+    the model saved   refitted to everything, and certified
+
+λ is carried from fit to fit as its share of λ_max, which has no unit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from flatrank.data import Entries, Offsets, OffsetTrial, choose_offsets, split
+from flatrank.problems import Problem, completion
+from flatrank.selection.memory import Flat, Memory, from_text, to_text
+from flatrank.selection.path import default_grid, follow
+from flatrank.solvers import Solution, Status, largest_lam, solve
+
+SMOOTHINGS = (0.0, 0.5, 1.0)
+PATH_COUNT = 30
+PATH_GAP = 1e-2
+_COARSE = 8
+# A path is left once validation has been this much worse than its best, twice in a row.
+_PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """One λ on one path: what it predicts on the validation part, and how well it is solved."""
+
+    lam: float
+    share: float
+    smoothing: float
+    validation_rmse: float
+    train_rmse: float
+    rank: int
+    relative_gap: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Completion:
+    """A completed table.
+
+    Parameters
+    ----------
+    solution : Solution
+        Fitted to everything left after the offsets, and certified.
+    offsets : Offsets
+        The prediction is offsets.at(rows, cols) + solution.entries(rows, cols).
+    rmse : dict
+        "train" of the final model; "holdout" and "baseline" (offsets only) on the hold-out, from
+        models that saw nothing of it; None where there is no hold-out.
+    path : list of PathPoint
+        Every λ tried.
+    offset_trials : list of OffsetTrial
+        The offsets tried.
+    holdout : (indices, predictions) or None
+        Hold-out entries and what the model that did not see them says.
+    seconds : dict
+        Wall time: "select", "solve", "certify".
+    """
+
+    solution: Solution
+    offsets: Offsets
+    rmse: dict[str, float | None]
+    path: list[PathPoint]
+    offset_trials: list[OffsetTrial]
+    holdout: tuple[np.ndarray, np.ndarray] | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Options of a run that every stage reads."""
+
+    lam: float | None
+    rank: int | None
+    smoothing: float | None
+    seed: int
+    tol: float
+    monitor: Callable[[dict[str, Any]], None]
+
+
+def complete(  # noqa: PLR0913 - the command line's options, each named
+    entries: Entries,
+    *,
+    lam: float | None = None,
+    rank: int | None = None,
+    smoothing: float | None = None,
+    holdout: float = 0.1,
+    seed: int = 0,
+    tol: float = 1e-4,
+    max_seconds: float | None = None,
+    monitor: Callable[[dict[str, Any]], None] | None = None,
+    resume: Flat | None = None,
+    checkpoint: Callable[[Flat], None] | None = None,
+) -> Completion:
+    """Choose offsets, smoothing and λ on held-out entries, then fit and certify on all of them.
+
+    Parameters
+    ----------
+    entries : Entries
+        From `flatrank.data.read_entries`.
+    lam : float, optional
+        λ of the final fit; by default chosen on the path.
+    rank : int, optional
+        Rank limit of every fit; by default as high as the optimum asks.
+    smoothing : float, optional
+        θ in [0, 1]; by default chosen among 0, ½ and 1.
+    holdout : float
+        Share of the entries held out, in [0, 1); 0 skips the hold-out (nothing is then reported).
+    seed : int
+        Of the splits and the solvers.
+    tol : float
+        Relative duality gap of the final fit.
+    max_seconds : float, optional
+        For the final fit: no new step starts after this many seconds from the beginning.
+    monitor : callable, optional
+        Receives stage, step, of, message and numbers.
+    resume, checkpoint
+        See `flatrank.selection.memory.Memory`.
+
+    Returns
+    -------
+    Completion
+        On Ctrl-C with the best model so far, its solution's status `Status.INTERRUPTED`.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C before there is any model.
+    ValueError
+        If an argument is out of range or too few entries are left to split.
+    """
+    if not 0 <= holdout < 1:
+        raise ValueError(f"holdout is a share between 0 and 1; got {holdout}")
+    begin = time.perf_counter()
+    choice = _Choice(lam, rank, smoothing, seed, tol, monitor or (lambda record: None))
+    memory = Memory(resume, checkpoint)
+    run = _Run(entries, choice, memory, holdout)
+    try:
+        run.select()
+        run.hold_out()
+    except KeyboardInterrupt:
+        if run.best is None:
+            raise
+        return run.refit(begin, max_seconds=0.0, interrupted=True)
+    deadline = None if max_seconds is None else max(0.0, max_seconds - (time.perf_counter() - begin))
+    return run.refit(begin, max_seconds=deadline, interrupted=False)
+
+
+@dataclass
+class _Best:
+    """The choice so far, and factors near its optimum."""
+
+    smoothing: float
+    share: float
+    rmse: float
+    L: np.ndarray
+    R: np.ndarray
+
+
+class _Run:
+    """One run: the parts of the data and what has been decided."""
+
+    def __init__(self, entries: Entries, choice: _Choice, memory: Memory, holdout: float):
+        self.entries, self.choice, self.memory = entries, choice, memory
+        rest, held = np.arange(entries.m), np.empty(0, dtype=np.int64)
+        places = (entries.rows, entries.cols)
+        if holdout > 0:
+            rest, held = split(places, holdout, seed=choice.seed)
+        self.rest, self.held = rest, held
+        inner = (entries.rows[rest], entries.cols[rest])
+        train, validation = split(inner, 0.1, seed=choice.seed + 1)
+        self.train, self.validation = rest[train], rest[validation]
+        self.offsets: Offsets = Offsets.none(entries.shape)
+        self.trials: list[OffsetTrial] = []
+        self.points: list[PathPoint] = []
+        self.best: _Best | None = None
+        self.rmse: dict[str, float | None] = {"holdout": None, "baseline": None}
+        self.predictions: np.ndarray | None = None
+
+    # ---- stages ----
+
+    def select(self) -> None:
+        """Offsets; then a coarse path for each smoothing; then the full path for the best one."""
+        self._choose_offsets()
+        if self.choice.lam is not None and self.choice.smoothing is not None:
+            self._nothing_to_choose()
+            return
+        smoothings = SMOOTHINGS if self.choice.smoothing is None else (self.choice.smoothing,)
+        if len(smoothings) > 1:
+            for theta in smoothings:
+                self._take(self.memory.once(f"coarse {theta:g}", lambda t=theta: self._path(t, None)))
+        theta = self.best.smoothing if self.best else smoothings[0]
+        near = self.best.share if self.best else None
+        if self.choice.lam is None:
+            self._take(self.memory.once("path", lambda: self._path(theta, near or 0.02, PATH_COUNT)))
+
+    def _nothing_to_choose(self) -> None:
+        theta = float(self.choice.smoothing or 0.0)
+        d1, d2 = self.entries.shape
+        self.best = _Best(theta, 0.0, float("inf"), np.zeros((d1, 0)), np.zeros((d2, 0)))
+
+    def _choose_offsets(self) -> None:
+        e, part = self.entries, self.train
+
+        def compute() -> Flat:
+            self._say("offsets", 0, 1, "choosing offsets")
+            chosen, trials = choose_offsets(
+                e.rows, e.cols, e.values, e.shape, part, self.validation
+            )
+            return {
+                "mean": chosen.mean, "row": chosen.row, "col": chosen.col, "kind": chosen.kind,
+                "ridge": np.asarray(chosen.ridge), "trials": to_text([asdict(t) for t in trials]),
+            }  # fmt: skip
+
+        found = self.memory.once("offsets", compute)
+        ridge = tuple(float(x) for x in found["ridge"])
+        self.offsets = Offsets(
+            float(found["mean"]), found["row"], found["col"], ridge, str(found["kind"])
+        )  # pyright: ignore[reportArgumentType]
+        self.trials = [
+            OffsetTrial(t["kind"], tuple(t["ridge"]), t["rmse"]) for t in from_text(found["trials"])
+        ]
+
+    def _path(self, theta: float, near: float | None, count: int = _COARSE) -> Flat:
+        """Follow λ down on the training part until validation stops improving."""
+        problem = self._problem(self.train, self.offsets, theta)
+        top = largest_lam(problem, self.choice.seed)
+        grid = default_grid(problem, count, 0.08 if near is None else max(0.7 * near, 1e-4))
+        stage = "path" if near else "coarse"
+        points: list[PathPoint] = []
+        best = _Best(theta, 1.0, float("inf"), *self._zero())
+        worse = 0
+        options: dict[str, Any] = {"tol": PATH_GAP, "seed": self.choice.seed, "rank": self.choice.rank}
+        if self.best is not None and near is None:
+            pass
+        for n, solution in enumerate(follow(problem, grid, **options)):
+            if solution.status is Status.INTERRUPTED:
+                self._take({"points": to_text([asdict(p) for p in points]), **_flat(best)})
+                raise KeyboardInterrupt
+            point = self._point(solution, top, theta)
+            points.append(point)
+            self._say(stage, n + 1, count, f"lambda {point.lam:.3g}", asdict(point))
+            if point.validation_rmse < best.rmse:
+                best = _Best(
+                    theta, point.share, point.validation_rmse,
+                    np.asarray(solution.factors.L), np.asarray(solution.factors.R),
+                )  # fmt: skip
+                worse = 0
+            else:
+                worse += 1
+            if near is None and worse >= _PATIENCE and best.rmse < float("inf"):
+                break
+        return {"points": to_text([asdict(p) for p in points]), **_flat(best)}
+
+    def hold_out(self) -> None:
+        """Refit to all but the hold-out at the choice made, and predict it."""
+        if not self.held.size:
+            return
+        found = self.memory.once("holdout", self._held_out)
+        self.rmse = {"holdout": float(found["rmse"]), "baseline": float(found["baseline"])}
+        self.predictions = np.asarray(found["predictions"])
+
+    def _held_out(self) -> Flat:
+        self._say("holdout", 0, 1, "refitting without the hold-out")
+        e, held = self.entries, self.held
+        offsets = self._refit_offsets(self.rest)
+        solution = self._fit(self._problem(self.rest, offsets, self._chosen.smoothing), 1e-3, None)
+        if solution.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        base = offsets.at(e.rows[held], e.cols[held])
+        predictions = base + np.nan_to_num(np.asarray(solution.entries(e.rows[held], e.cols[held])))
+        return {
+            "rmse": _rmse(predictions - e.values[held]),
+            "baseline": _rmse(base - e.values[held]),
+            "predictions": predictions,
+        }
+
+    def refit(self, begin: float, *, max_seconds: float | None, interrupted: bool) -> Completion:
+        """The final fit on every entry."""
+        e, everything = self.entries, np.arange(self.entries.m)
+        selected = time.perf_counter()
+        self._say("refit", 0, 1, "fitting every entry")
+        offsets = self._refit_offsets(everything)
+        problem = self._problem(everything, offsets, self._chosen.smoothing)
+        solution = self._fit(problem, self.choice.tol, max_seconds)
+        if interrupted:
+            solution = _with_status(solution, Status.INTERRUPTED)
+        fitted = np.asarray(solution.entries(e.rows, e.cols)) + offsets.at(e.rows, e.cols)
+        held = None if self.predictions is None else (self.held, self.predictions)
+        return Completion(
+            solution=solution,
+            offsets=offsets,
+            rmse={"train": _rmse(fitted - e.values), **self.rmse},
+            path=self.points,
+            offset_trials=self.trials,
+            holdout=held,
+            seconds={"select": selected - begin, "solve": time.perf_counter() - selected},
+        )
+
+    # ---- pieces ----
+
+    @property
+    def _chosen(self) -> _Best:
+        if self.best is None:
+            raise KeyboardInterrupt
+        return self.best
+
+    def _problem(self, part: np.ndarray, offsets: Offsets, theta: float) -> Problem:
+        e = self.entries
+        rows, cols = e.rows[part], e.cols[part]
+        return completion(
+            rows, cols, e.values[part] - offsets.at(rows, cols), e.shape, smoothing=theta
+        )
+
+    def _fit(self, problem: Problem, tol: float, max_seconds: float | None) -> Solution:
+        best = self._chosen
+        lam = self.choice.lam
+        if lam is None:
+            lam = best.share * largest_lam(problem, self.choice.seed)
+        start = (best.L, best.R) if best.L.shape[1] and lam > 0 else None
+        return solve(
+            problem.with_lam(lam), tol=tol, start=start, rank=self.choice.rank,
+            seed=self.choice.seed, max_seconds=max_seconds,
+            progress=lambda record: self._say("refit", 0, 1, "fitting", record),
+        )  # fmt: skip
+
+    def _refit_offsets(self, part: np.ndarray) -> Offsets:
+        e = self.entries
+        return self.offsets.refit(e.rows[part], e.cols[part], e.values[part])
+
+    def _point(self, solution: Solution, top: float, theta: float) -> PathPoint:
+        e = self.entries
+
+        def error(part: np.ndarray) -> float:
+            rows, cols = e.rows[part], e.cols[part]
+            fitted = np.nan_to_num(np.asarray(solution.entries(rows, cols)))
+            return _rmse(fitted + self.offsets.at(rows, cols) - e.values[part])
+
+        lam = solution.problem.lam
+        gap = solution.certificate.relative_gap if solution.certificate else float("nan")
+        return PathPoint(
+            lam=lam, share=lam / top if top else 0.0, smoothing=theta,
+            validation_rmse=error(self.validation), train_rmse=error(self.train),
+            rank=solution.rank, relative_gap=gap, seconds=solution.seconds,
+        )  # fmt: skip
+
+    def _take(self, found: Flat) -> None:
+        """Add a path's points; keep its best point if it beats the best so far."""
+        self.points += [PathPoint(**p) for p in from_text(found["points"])]
+        best = _Best(
+            float(found["smoothing"]), float(found["share"]), float(found["rmse"]),
+            np.asarray(found["L"]), np.asarray(found["R"]),
+        )  # fmt: skip
+        if best.rmse < float("inf") and (self.best is None or best.rmse <= self.best.rmse):
+            self.best = best
+
+    def _zero(self) -> tuple[np.ndarray, np.ndarray]:
+        d1, d2 = self.entries.shape
+        return np.zeros((d1, 0)), np.zeros((d2, 0))
+
+    def _say(
+        self, stage: str, step: int, of: int, message: str, numbers: dict[str, Any] | None = None
+    ) -> None:
+        record = {"stage": stage, "step": step, "of": of, "message": message}
+        self.choice.monitor(record | (numbers or {}))
+
+
+def _flat(best: _Best) -> Flat:
+    return asdict(best)
+
+
+def _with_status(solution: Solution, status: Status) -> Solution:
+    from dataclasses import replace
+
+    return replace(solution, status=status)
+
+
+def _rmse(error: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(error)))) if error.size else float("nan")

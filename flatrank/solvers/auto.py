@@ -1,0 +1,132 @@
+"""Find fast, then prove; act on `goal` when the proof fails.
+
+λ > 0: `GaussNewton` to a certified gap. λ = 0: `GaussNewton` to the misfit of rounding, then the
+least-squares dual. If that does not certify the interpolant found:
+  goal "recover"  it is kept when it is identifiable (m above the degrees of freedom, ℬ injective on
+                  its tangent space, misfit at rounding level); otherwise as for
+  goal "flat"     `Lagrangian` solves for the flattest interpolant, which proves itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from flatrank.certificates import Certificate, certify_whitened, injective_on_tangent
+from flatrank.factors import CompactSVD, FactorPair, compact_svd
+from flatrank.problems import Problem
+from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
+from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
+from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.status import Status
+
+# Misfit, relative to ‖b‖, up to which an interpolant counts as fitting to rounding.
+ROUNDING = 1e-8
+
+
+class AutoState(NamedTuple):
+    """The state of whichever solver is at work, and what is proved of the interpolant found."""
+
+    inner: GaussNewtonState | LagrangianState
+    phase: str
+    certificate: Certificate | None
+    y: Any
+    ended: Status
+
+
+class Auto(Solver[AutoState]):
+    """The default solver.
+
+    Parameters
+    ----------
+    goal : "recover" or "flat"
+        What to return where the low-rank interpolant is not proved flattest.
+    rank : int, optional
+        Rank limit; found by default.
+    tol : float
+        Relative duality gap to prove.
+    failure_probability : float
+        Of the probabilistic bounds in the certificate.
+    """
+
+    goal: Literal["recover", "flat"] = "recover"
+    rank: int | None = None
+    tol: float = 1e-6
+    failure_probability: float = 1e-9
+
+    @property
+    def _find(self) -> GaussNewton:
+        return GaussNewton(self.rank, self.tol, failure_probability=self.failure_probability)
+
+    @property
+    def _flatten(self) -> Lagrangian:
+        return Lagrangian(self.tol, failure_probability=self.failure_probability)
+
+    def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> AutoState:
+        """The find step's first state."""
+        state = self._find.init(problem, start, seed)
+        return AutoState(state, "find", None, None, Status.RUNNING)
+
+    def step(self, problem: Problem, state: AutoState) -> AutoState:
+        """One step of the find; at its end the proof; or one step of the augmented Lagrangian."""
+        if state.phase == "flatten":
+            inner = self._flatten.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
+            return state._replace(
+                inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
+            )
+        if state.phase == "prove":
+            return self._prove(problem, state)
+        inner = self._find.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
+        if inner.ended is Status.RUNNING:
+            return state._replace(inner=inner)
+        if problem.lam > 0 or inner.ended is Status.NONFINITE:
+            return state._replace(
+                inner=inner, certificate=inner.certificate, y=inner.y, ended=inner.ended
+            )
+        return state._replace(inner=inner, phase="prove")
+
+    def _prove(self, problem: Problem, state: AutoState) -> AutoState:
+        pair = self._find.outcome(state.inner).pair  # pyright: ignore[reportArgumentType]
+        svd = compact_svd(pair)
+        fits = state.inner.ended is Status.STATIONARY
+        if fits:
+            certificate, y = certify_whitened(
+                problem, svd, failure_probability=self.failure_probability
+            )
+            state = state._replace(certificate=certificate, y=y)
+            if certificate.certified(self.tol):
+                return state._replace(ended=Status.CERTIFIED)
+            if self.goal == "recover" and identifiable(
+                problem, svd, certificate, self.failure_probability
+            ):
+                return state._replace(ended=Status.IDENTIFIABLE)
+        if self.rank is not None:
+            return state._replace(ended=Status.RANK_TOO_SMALL if not fits else Status.STATIONARY)
+        return state._replace(inner=self._flatten.init(problem), phase="flatten")
+
+    def status(self, problem: Problem, state: AutoState) -> Status:
+        """Decided in `step`."""
+        del problem
+        return state.ended
+
+    def info(self, state: AutoState) -> dict[str, Any]:
+        """The phase and the numbers of the solver at work."""
+        solver = self._flatten if state.phase == "flatten" else self._find
+        return {"phase": state.phase} | solver.info(state.inner)  # pyright: ignore[reportArgumentType]
+
+    def outcome(self, state: AutoState) -> Outcome:
+        """The pair found, with the dual point of its certificate."""
+        solver = self._flatten if state.phase == "flatten" else self._find
+        found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
+        return Outcome(found.pair, found.counts, state.y)
+
+
+def identifiable(
+    problem: Problem, svd: CompactSVD, certificate: Certificate, failure_probability: float
+) -> bool:
+    """Whether X̃ fits to rounding and is the only matrix of its rank near by that does."""
+    r = svd.s.shape[0]
+    return (
+        certificate.feasibility <= ROUNDING
+        and problem.m > problem.degrees(r)
+        and injective_on_tangent(problem.whitened, svd, failure_probability=failure_probability)
+    )
