@@ -113,10 +113,7 @@ def recommend_columns(folder: Path, row: str, top: int) -> int:
 
 
 def _best_unseen(run: Run, code: int, top: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    rows, cols = run.solution.problem.measurement.places()
-    unseen = np.ones(run.col_labels.size, dtype=bool)
-    unseen[cols[rows == code]] = False
-    candidates = np.flatnonzero(unseen)
+    candidates = np.setdiff1d(np.arange(run.col_labels.size), run.seen(code))
     values = run.predict(np.full(candidates.size, code), candidates)
     determined = np.isfinite(values)
     candidates, values = candidates[determined], values[determined]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axis import Axis
@@ -81,7 +82,8 @@ def draw(
     str
         An `<svg>` element.
     """
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+    style: Any = {**_STYLE, "svg.hashsalt": name}
+    with mpl.rc_context(style):
         figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
         axes = figure.subplots(
@@ -90,7 +92,7 @@ def draw(
         paint(*axes[:, 0])
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    return _for_page(out.getvalue(), label)
+    return _for_page(out.getvalue(), name, label)
 
 
 def linear_ticks(axis: Axis, count: int, *, integer: bool = False) -> None:
@@ -106,13 +108,17 @@ def log_ticks(axis: Axis, count: int = 6) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _for_page(svg: str, label: str) -> str:
+def _for_page(svg: str, name: str, label: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # The page decides the width; the viewBox keeps the proportions.
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    # Ids share one space on a page: those that something points to get a prefix, the rest go.
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
+    svg = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", svg)
     for color, variable in _VARIABLES.items():
         svg = svg.replace(color, f"var(--{variable})")
     return svg

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +29,7 @@ from flatrank.data import Entries, InputError, Offsets
 from flatrank.solvers.solution import Solution, load
 
 if TYPE_CHECKING:
+    from flatrank.measurements.entries import SampledEntries
     from flatrank.selection import Completion
 
 MODEL, RECORD, PAGE = "model.safetensors", "run.json", "report.html"
@@ -72,6 +73,12 @@ class Run:
     def tol(self) -> float:
         """The relative gap that the run was asked to prove."""
         return float(self.record.get("options", {}).get("tol", 1e-6))
+
+    def seen(self, row: int) -> NDArray[np.int32]:
+        """Columns in which a row, by code, has an entry; ascending."""
+        measurement = cast("SampledEntries", self.solution.problem.measurement)
+        rows, cols = measurement.places()
+        return cols[rows == row]
 
     def predict(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.float64]:
         """Values at places, in the units of the input.
