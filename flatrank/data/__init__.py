@@ -1,5 +1,6 @@
 """Files to arrays and id codes; splits and offsets; real sets and generators of test instances."""
 
+from flatrank.data.coding import lookup as lookup
 from flatrank.data.collections import load_insteval as load_insteval
 from flatrank.data.collections import load_movielens_small as load_movielens_small
 from flatrank.data.entries import BadRow as BadRow

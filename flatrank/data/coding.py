@@ -106,6 +106,33 @@ def code_indices(
     return codes[index], (np.flatnonzero(seen) + base).astype(str)
 
 
+def lookup(labels: NDArray[np.str_], asked: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Codes of the labels asked for, -1 for those that are not there.
+
+    Parameters
+    ----------
+    labels
+        (d,) distinct labels, the code of each being its place.
+    asked
+        (n,) labels, in any order, repeats allowed.
+
+    Returns
+    -------
+    ndarray
+        (n,) int64.
+
+    Notes
+    -----
+    O((d + n) log d) comparisons.
+    """
+    if labels.size == 0:
+        return np.full(asked.shape, -1, dtype=np.int64)
+    order = np.argsort(labels)
+    at = np.searchsorted(labels, asked, sorter=order)
+    found = order[np.minimum(at, labels.size - 1)]
+    return np.where(labels[found] == asked, found, -1)
+
+
 def text_array(labels: list[str]) -> NDArray[np.str_]:
     """Labels as an array of str.
 

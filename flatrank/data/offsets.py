@@ -216,8 +216,8 @@ class Design:
             right,
             x0=start,
             rtol=tolerance,
-            # Data that are constant leave a right-hand side of rounding errors; do not chase it.
-            atol=1e-13 * float(np.sqrt(self.m)) * np.finfo(float).eps,
+            # The values themselves, at most 1 here, are not known more closely than this.
+            atol=float(np.finfo(float).eps * np.linalg.norm(self.short_counts)),
             maxiter=_MAX_STEPS,
             M=_operator(d, lambda residual: residual / safe),
         )
@@ -243,8 +243,7 @@ def _centred(mean: float, effects: Vector, seen: NDArray[np.bool_]) -> tuple[flo
 
 
 def _both_sides(ridge: float | tuple[float, float]) -> tuple[float, float]:
-    pair = ridge if isinstance(ridge, tuple) else (ridge, ridge)
-    row, col = float(pair[0]), float(pair[1])
+    row, col = (float(weight) for weight in np.broadcast_to(ridge, 2))
     if not (row >= 0.0 and col >= 0.0):
         raise InputError(f"Offset ridges must be at least 0 (infinite allowed), got {ridge}.")
     return row, col

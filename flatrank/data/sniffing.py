@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,39 +20,9 @@ _NAMES = {"::": "::", "\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars
 ABSENT = frozenset(
     ["", "na", "n/a", "<na>", "#n/a", "nat", "null", "none", "nil", "missing", "?", "-", "."]
 )
-#: Column names that make a first line of text a header even when the ids are text too.
+#: Column names, less "id", that make a first line a header even when the ids are text too.
 _HEADINGS = frozenset(
-    [
-        "row",
-        "col",
-        "column",
-        "rows",
-        "cols",
-        "user",
-        "item",
-        "userid",
-        "itemid",
-        "user_id",
-        "item_id",
-        "movie",
-        "movieid",
-        "movie_id",
-        "film",
-        "title",
-        "id",
-        "row_id",
-        "col_id",
-        "rowid",
-        "colid",
-        "i",
-        "j",
-        "s",
-        "d",
-        "u",
-        "v",
-        "student",
-        "lecturer",
-    ]
+    ["", "row", "col", "column", "user", "item", "movie", "film", "title", "student", "lecturer"]
 )
 _SAMPLE = 200
 
@@ -70,12 +41,15 @@ class Layout:
         Lines before the first data line: blank ones and the header.
     picks
         Indices of the columns to take, in the order row, column, value.
+    ragged
+        Whether some of the first lines are wider than the others.
     """
 
     separator: str
     width: int
     skip: int
     picks: tuple[int, ...]
+    ragged: bool = False
 
 
 def sniff(raw: Raw, wanted: dict[str, str | None]) -> Layout:
@@ -118,7 +92,8 @@ def sniff(raw: Raw, wanted: dict[str, str | None]) -> Layout:
             f"{raw.name}: the header has {len(names)} names but the rows have {width} fields; "
             "name every column in the header."
         )
-    return Layout(separator, width, start + header, picks)
+    ragged = any(len(row) > width for row in fields[header:])
+    return Layout(separator, width, start + header, picks, ragged)
 
 
 def split_line(line: str, separator: str) -> list[str] | None:
@@ -197,10 +172,10 @@ def _unfound(role: str, name: str, names: Sequence[str], header: bool) -> str:
 
 def _sample(raw: Raw) -> list[str]:
     head = raw.head.removeprefix(b"\xef\xbb\xbf")
-    if not raw.whole:
-        head = head[: head.rfind(b"\n") + 1] or head
+    if not raw.whole and head[: head.rfind(b"\n") + 1].strip():
+        head = head[: head.rfind(b"\n")]  # the last line may be cut off
     try:
-        return head.decode("utf-8").splitlines()
+        return head.decode("utf-8").replace("\r\n", "\n").split("\n")
     except UnicodeDecodeError as error:
         raise not_utf8(raw.name, head[: error.start].count(b"\n") + 1) from error
 
@@ -220,7 +195,7 @@ def _separator(raw: Raw, lines: list[str], least: int) -> tuple[str, int]:
     for separator in _preferred(raw.suffix):
         counts = Counter(len(split_line(line, separator) or ()) for line in body)
         most = max(most, (counts.most_common(1)[0][0], separator))
-        width = max(counts, key=lambda fields: (fields >= least, counts[fields]))
+        width = max(counts, key=lambda fields: (fields >= least, counts[fields], fields))
         share = counts[width] / len(body)
         # Prose has blanks too: believe in them only when nearly all lines agree.
         if width >= least and share > best_share and (separator != " " or share >= 0.9):
@@ -249,12 +224,18 @@ def _has_header(fields: list[list[str]], wanted: dict[str, str | None], width: i
     at = int(value) - 1 if value is not None and by_position else 2
     if "value" in wanted:
         return len(first) > at and _reads_like_a_name(first[at])
-    if all(name.lower() in _HEADINGS for name in first[:2]):
+    if all(map(_is_heading, first[:2])):
         return True
     return any(
         not _number(name) and later and all(len(row) > n and _number(row[n]) for row in later)
         for n, name in enumerate(first)
     )
+
+
+def _is_heading(field: str) -> bool:
+    # "userId", "user_ids", "Users", "id"
+    stem = re.sub(r"_?(id)?s?$", "", field.lower())
+    return len(field) > 1 and field[0].isalpha() and stem in _HEADINGS
 
 
 def _reads_like_a_name(field: str) -> bool:

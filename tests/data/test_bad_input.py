@@ -46,6 +46,11 @@ def test_skipped_rows_are_counted_by_reason(tmp_path: Path) -> None:
     assert kinds["value not a number"].example == "d,x,four"
 
 
+def test_a_first_line_wider_than_the_others(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"1 with a number of fields other than 3 \(line 1: "):
+        read_entries(written(tmp_path, "a,x,1,9\nb,x,2\nc,x,3\n"))
+
+
 def test_only_the_first_few_lines_are_named(tmp_path: Path) -> None:
     content = "a,x,1\n" + "a,x,bad\n" * 100
     with pytest.raises(

@@ -61,7 +61,9 @@ def test_one_ridge_serves_both_sides() -> None:
     made = random_instance(6, 5, 1, m=20, seed=0)
     one = Offsets.fit(made.rows, made.cols, made.values, made.shape, ridge=2.0)
     two = Offsets.fit(made.rows, made.cols, made.values, made.shape, ridge=(2.0, 2.0))
+    listed = Offsets.fit(made.rows, made.cols, made.values, made.shape, ridge=[2.0, 2.0])  # type: ignore[arg-type]
     np.testing.assert_array_equal(one.row, two.row)
+    np.testing.assert_array_equal(one.row, listed.row)
 
 
 def test_additive_data_are_explained_exactly() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flatrank.data import InputError, read_pairs
+from flatrank.data import InputError, lookup, read_pairs
 
 
 def pairs(folder: Path, content: str, **names: str) -> list[tuple[str, str]]:
@@ -35,8 +35,9 @@ def test_text_ids_without_a_header_lose_no_pair(tmp_path: Path) -> None:
     assert pairs(tmp_path, "ann,tea\nbob,milk\n") == [("ann", "tea"), ("bob", "milk")]
 
 
-def test_text_ids_under_usual_names(tmp_path: Path) -> None:
-    assert pairs(tmp_path, "user,item\nann,tea\n") == [("ann", "tea")]
+@pytest.mark.parametrize("names", ["user,item", "userId,movieId", "Row_ID,col_id", "users,items"])
+def test_text_ids_under_usual_names(tmp_path: Path, names: str) -> None:
+    assert pairs(tmp_path, f"{names}\nann,tea\n") == [("ann", "tea")]
 
 
 def test_text_ids_under_names_that_are_given(tmp_path: Path) -> None:
@@ -74,3 +75,11 @@ def test_pairs_in_the_other_formats(tmp_path: Path) -> None:
     np.savez(tmp_path / "p.npz", row=np.zeros(0, int), col=np.zeros(0, int))
     with pytest.raises(InputError, match="expected at least one pair, found none"):
         read_pairs(tmp_path / "p.npz")
+
+
+def test_labels_to_codes() -> None:
+    labels = np.array(["9", "10", "a longer one"])
+    asked = np.array(["a longer one", "9", "11", "9", "zzz", ""])
+    assert lookup(labels, asked).tolist() == [2, 0, -1, 0, -1, -1]
+    assert lookup(labels[:0], asked[:2]).tolist() == [-1, -1]
+    assert lookup(labels, asked[:0]).size == 0
