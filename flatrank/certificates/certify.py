@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any, NamedTuple
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,9 +16,11 @@ from flatrank.certificates.dual import least_squares_dual, scaled_residual
 from flatrank.certificates.norms import NormBound, norm_bound
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
-from flatrank.measurements import Measurement
+from flatrank.measurements import Whitened
 from flatrank.problems import Problem
 
+# Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
+_CLOSED = 1e-6
 # Singular values below this share of the largest are rounding, not rank.
 _RANK_FLOOR = 1e-13
 
@@ -106,82 +112,100 @@ def certify_whitened(
     """
     B = problem.whitened
     svd = _positive(svd)
-    r = problem.b - B.forward(FactorPair(svd.U * svd.s, svd.V))
     options = {"failure_probability": failure_probability}
     if exact_size is not None:
         options["exact_size"] = exact_size
+    point = _measure(B, problem.b, svd, problem.rescaling.D1, problem.rescaling.D2)
     if problem.lam == 0:
-        return _interpolating(problem, B, svd, r, y, options, unique)
-    return _penalised(problem, B, svd, r, y, options, tol, unique)
+        return _interpolating(problem, B, svd, point, y, options, unique)
+    return _penalised(problem, B, svd, point, y, options, tol, unique)
+
+
+class _Point(NamedTuple):
+    """r = b − ℬ(X̃), its square, ‖b‖, ‖X̃‖_* and the bound on what repairing the misfit costs."""
+
+    r: Float[Array, " m"]
+    square: float
+    size: float
+    nuclear: float
+    repair: float
+
+
+def _measure(B: Whitened, b: Array, svd: CompactSVD, D1: Array, D2: Array) -> _Point:
+    r, *numbers = _measured(B, b, svd, D1, D2)
+    return _Point(r, *(float(x) for x in numbers))
+
+
+@eqx.filter_jit
+def _measured(B: Whitened, b: Array, svd: CompactSVD, D1: Array, D2: Array) -> tuple[Array, ...]:
+    """The numbers of `_Point`.
+
+    ‖ℬ⁺c‖_* ≤ √d_min ‖ℬ⁺c‖_F; for entries ℬ⁺ overwrites them, ℬ⁺c = D1 (sparse c) D2.
+    """
+    r = b - B.forward(FactorPair(svd.U * svd.s[None, :], svd.V))
+    weighted = B.inner.adjoint(r * r).right((D2**2)[:, None])[:, 0]
+    repair = jnp.sqrt(min(B.shape) * jnp.vdot(D1**2, weighted))
+    return r, jnp.vdot(r, r), jnp.linalg.norm(b), jnp.sum(svd.s), repair
 
 
 def _positive(svd: CompactSVD) -> CompactSVD:
     """Drop the singular values that are zero to rounding."""
     s = np.asarray(svd.s)
     r = int(np.sum(s > _RANK_FLOOR * max(s[0], 0.0))) if s.size and s[0] > 0 else 0
-    return CompactSVD(svd.U[:, :r], svd.s[:r], svd.V[:, :r])
+    return svd if r == s.size else CompactSVD(svd.U[:, :r], svd.s[:r], svd.V[:, :r])
 
 
-def _penalised(problem, B, svd, r, y, options, tol, unique) -> tuple[Certificate, Array]:
+def _penalised(problem, B, svd, point, y, options, tol, unique) -> tuple[Certificate, Array]:
     lam, b = problem.lam, problem.b
-    primal = 0.5 * jnp.vdot(r, r) + lam * jnp.sum(svd.s)
-    direction = r if y is None else y
-    share = float(lam * jnp.sum(svd.s) / jnp.maximum(primal, 1e-300))
-    slack = 0.25 * tol / max(share, 1e-12)
-    bound = norm_bound(
-        B.adjoint(direction), B.shape, svd, enough=lam * (1 + slack), **options
-    )
-    z = scaled_residual(direction, b, lam, bound.value)
-    dual = jnp.vdot(b, z) - 0.5 * jnp.vdot(z, z)
-    strict = bound.off_tangent < lam
-    return _record(problem, B, svd, r, primal, dual, bound, lam, strict and unique, options), z
+    primal = 0.5 * point.square + lam * point.nuclear
+    share = lam * point.nuclear / max(primal, 1e-300)
+    direction = point.r if y is None else y
+    enough = lam * (1 + 0.25 * tol / max(share, 1e-12))
+    bound = norm_bound(B.adjoint(direction), B.shape, svd, enough=enough, **options)
+    z, dual = scaled_residual(direction, b, lam, bound.value)
+    strict = unique and bound.off_tangent < lam
+    return _record(problem, svd, point, (primal, float(dual)), bound, lam, strict, options), z
 
 
-def _interpolating(problem, B, svd, r, y, options, unique) -> tuple[Certificate, Array]:
+def _interpolating(problem, B, svd, point, y, options, unique) -> tuple[Certificate, Array]:
     if y is None:
         y = least_squares_dual(B, svd) if svd.s.shape[0] else jnp.zeros_like(problem.b)
     bound = norm_bound(B.adjoint(y), B.shape, svd, enough=0.995, **options)
     y_hat = y / max(1.0, bound.value)
-    primal = jnp.sum(svd.s) + _repair(problem, r)
-    dual = jnp.vdot(problem.b, y_hat)
-    strict = bound.off_tangent < 1
-    return _record(problem, B, svd, r, primal, dual, bound, 1.0, strict and unique, options), y_hat
-
-
-def _repair(problem: Problem, r: Float[Array, " m"]) -> Array:
-    """‖ℬ⁺c‖_* ≤ √d_min ‖ℬ⁺c‖_F: for entries ℬ⁺ overwrites them, D1 (sparse c) D2."""
-    B = problem.whitened
-    places = problem.measurement.adjoint(r * r)
-    D1, D2 = problem.rescaling.D1, problem.rescaling.D2
-    square = jnp.vdot(D1**2, places.right((D2**2)[:, None])[:, 0])
-    return jnp.sqrt(min(B.shape) * square)
+    values = (point.nuclear + point.repair, float(jnp.vdot(problem.b, y_hat)))
+    strict = unique and bound.off_tangent < 1
+    return _record(problem, svd, point, values, bound, 1.0, strict, options), y_hat
 
 
 def _record(
     problem: Problem,
-    B: Measurement,
     svd: CompactSVD,
-    r: Array,
-    primal: Array,
-    dual: Array,
+    point: _Point,
+    values: tuple[float, float],
     bound: NormBound,
     allowed: float,
-    prove_unique: bool,
-    options: dict,
+    strict: bool,
+    options: dict[str, Any],
 ) -> Certificate:
-    primal, dual = float(primal), float(dual)
+    """Put the numbers together; prove uniqueness where the dual is strict and the gap closed."""
+    primal, dual = values
     gap = primal - dual
-    zero = primal == 0 and dual == 0
-    size = float(jnp.linalg.norm(problem.b))
-    delta = options["failure_probability"] or 1e-12
+    relative = 0.0 if primal == dual == 0 else gap / abs(primal) if primal else math.inf
+    unique = (
+        strict
+        and relative <= _CLOSED
+        and injective_on_tangent(
+            problem.whitened, svd, failure_probability=options["failure_probability"] or 1e-12
+        )
+    )
     return Certificate(
         primal=primal,
         dual_bound=dual,
         gap=gap,
-        relative_gap=0.0 if zero else gap / abs(primal) if primal else float("inf"),
-        feasibility=float(jnp.linalg.norm(r)) / size if size else 0.0,
+        relative_gap=relative,
+        feasibility=math.sqrt(point.square) / point.size if point.size else 0.0,
         operator_norm=bound.value / allowed,
         operator_norm_kind=bound.kind,
         failure_probability=bound.failure_probability,
-        unique=prove_unique and injective_on_tangent(B, svd, failure_probability=delta),
+        unique=unique,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
@@ -48,14 +49,16 @@ def _solve(B: Measurement, frame: FactorPair, tol: float, max_steps: int) -> Arr
     return B.tangent(frame, solution)
 
 
+@jax.jit
 def scaled_residual(
     r: Float[Array, " m"], b: Float[Array, " m"], lam: float, norm: float
-) -> Float[Array, " m"]:
-    """The best multiple z = s r of the residual r = b − ℬ(X) that is feasible, ‖ℬ*(z)‖ ≤ λ.
+) -> tuple[Float[Array, " m"], Float[Array, ""]]:
+    """The best feasible multiple z = s r of r = b − ℬ(X), and its dual value bᵀz − ½‖z‖².
 
-    s = bᵀr/‖r‖² clipped to ±λ/‖ℬ*(r)‖ maximises bᵀz − ½‖z‖² along r (theory §6.2).
+    s = bᵀr/‖r‖² clipped to ±λ/‖ℬ*(r)‖ maximises the dual along r (theory §6.2).
     """
     square = jnp.vdot(r, r)
     limit = jnp.where(norm > 0, lam / jnp.where(norm > 0, norm, 1.0), jnp.inf)
     best = jnp.where(square > 0, jnp.vdot(b, r) / jnp.where(square > 0, square, 1.0), 0.0)
-    return jnp.clip(best, -limit, limit) * r
+    z = jnp.clip(best, -limit, limit) * r
+    return z, jnp.vdot(b, z) - 0.5 * jnp.vdot(z, z)

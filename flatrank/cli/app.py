@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> int:
         complain(f"{place}{refused.strerror or refused}.")
         return 2
     except MemoryError as short:
-        complain(f"out of memory: {short or 'the input is too large for this machine'}.")
+        complain(f"out of memory: {str(short) or 'the input is too large for this machine'}.")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted.")

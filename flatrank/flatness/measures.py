@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+import equinox as eqx
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from flatrank.factors import FactorPair, compact_svd
 from flatrank.flatness.rescaling import Rescaling
@@ -47,15 +49,18 @@ def measure_flatness(
     -----
     Cost: O((d1 + d2) k² + k³) flops; the measurement is used for D1², D2² only.
     """
+    numbers = _numbers(measurement, pair, rescaling)
+    return Flatness(*(float(x) for x in numbers))
+
+
+@eqx.filter_jit
+def _numbers(
+    measurement: Measurement, pair: FactorPair, rescaling: Rescaling
+) -> tuple[Float[Array, ""], ...]:
     flat = Rescaling.of(measurement).apply(pair).squared_norm()
     weighted = rescaling.apply(pair)
     nuclear = jnp.sum(compact_svd(weighted).s)
-    gap = pair.L.T @ pair.L - pair.R.T @ pair.R
+    imbalance = jnp.sum(jnp.abs(jnp.linalg.eigvalsh(pair.L.T @ pair.L - pair.R.T @ pair.R)))
     zero = nuclear == 0
     excess = jnp.where(zero, 1.0, 0.5 * weighted.squared_norm() / jnp.where(zero, 1.0, nuclear))
-    return Flatness(
-        scaled_trace=float(2.0 * measurement.m * flat),
-        squared_norm=float(pair.squared_norm()),
-        imbalance=float(jnp.sum(jnp.abs(jnp.linalg.eigvalsh(gap)))),
-        excess=float(excess),
-    )
+    return 2.0 * measurement.m * flat, pair.squared_norm(), imbalance, excess

@@ -1,21 +1,15 @@
 """The numerical loops that decide speed: products of a sparse pattern with tall factors.
 
-X is (n, k), Y is (width, k), and the p-th entry of the pattern lies in row i and column j.
+Each has a plain JAX reference, which is also what runs on GPUs and TPUs, and a compiled CPU twin that
+XLA calls without Python in between. Nothing here knows of recovery.
 """
 
 from flatrank.kernels.pattern import Compressed as Compressed
-from flatrank.kernels.reference import curvature_product as curvature_product
-from flatrank.kernels.reference import residual_gradient as residual_gradient
-from flatrank.kernels.reference import row_grams as row_grams
-from flatrank.kernels.reference import sampled_product as sampled_product
-from flatrank.kernels.reference import sparse_tall as sparse_tall
-
-
-def path_in_use() -> str:
-    """Which path the kernels take on this machine, with the reason."""
-    return "reference: the compiled twins are not built yet"
-
-
-def describe() -> dict:
-    """Facts about the kernels for a report on the installation."""
-    return {"path": "reference", "reason": "the compiled twins are not built yet"}
+from flatrank.kernels.products import curvature_product as curvature_product
+from flatrank.kernels.products import residual_gradient as residual_gradient
+from flatrank.kernels.products import row_grams as row_grams
+from flatrank.kernels.products import sampled_product as sampled_product
+from flatrank.kernels.products import sparse_tall as sparse_tall
+from flatrank.kernels.support import describe as describe
+from flatrank.kernels.support import path_in_use as path_in_use
+from flatrank.kernels.support import using as using

@@ -288,7 +288,7 @@ def _svd(state: GaussNewtonState) -> CompactSVD:
     r = state.rank
     pair = state.pair.resized(r)
     root = jnp.sqrt(jnp.asarray(state.s[:r]))
-    return CompactSVD(pair.L / root, root**2, pair.R / root)
+    return CompactSVD(pair.L / root[None, :], root**2, pair.R / root[None, :])
 
 
 @eqx.filter_jit
@@ -296,8 +296,8 @@ def _residual_pairs(
     B: Measurement, b: Array, pair: FactorPair, alive: Array, count: int, key: Array
 ) -> CompactSVD:
     scale = jnp.where(alive, 1.0, 0.0)
-    U = jnp.linalg.qr(pair.L)[0] * scale
-    V = jnp.linalg.qr(pair.R)[0] * scale
+    U = jnp.linalg.qr(pair.L)[0] * scale[None, :]
+    V = jnp.linalg.qr(pair.R)[0] * scale[None, :]
     S = B.adjoint(b - B.forward(pair))
     return top_pairs(S, CompactSVD(U, scale, V), count, 3, key)
 
@@ -308,9 +308,9 @@ def _appended(
 ) -> tuple[FactorPair, Array]:
     """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it."""
     weights = jnp.maximum(new.s - lam, 0.0)
-    direction = FactorPair(new.U * weights, new.V)
+    direction = FactorPair(new.U * weights[None, :], new.V)
     c, d = B.forward(pair) - b, B.forward(direction)
     tau = (-jnp.vdot(c, d) - lam * jnp.sum(weights)) / jnp.maximum(jnp.vdot(d, d), 1e-300)
     root = jnp.sqrt(jnp.maximum(tau, 0.0) * weights)
-    joined = pair.beside(FactorPair(new.U * root, new.V * root))
+    joined = pair.beside(FactorPair(new.U * root[None, :], new.V * root[None, :]))
     return balance(joined)

@@ -105,7 +105,9 @@ def _minimise(problem, rows, cols, b, lam):
         if n % 100 == 0:
             r = weight * X[rows, cols] - b
             objective = float(0.5 * r @ r + lam * s.sum())
-            history.append({"objective": objective, "rank": int((s > 0).sum()), "misfit": 1.0 / (n + 1)})
+            history.append(
+                {"objective": objective, "rank": int((s > 0).sum()), "misfit": 1.0 / (n + 1)}
+            )
     k = int((s > 0).sum()) if lam else 2
     root = np.sqrt(s[:k])
     L, R = U[:, :k] * root / D1[:, None], Vt[:k].T * root / D2[:, None]

@@ -38,4 +38,6 @@ def record(found, entries):
     options = {"lam": None, "rank": None, "smoothing": None, "holdout": 0.1, "tol": 1e-4,
                "seed": 0, "max_seconds": None}  # fmt: skip
     seconds = {"read": 0.1, "report": 0.2, "total": 1.0}
-    return make_record(found, entries, options=options, seconds=seconds, command="flatrank complete x")
+    return make_record(
+        found, entries, options=options, seconds=seconds, command="flatrank complete x"
+    )

@@ -1,4 +1,4 @@
-"""The run folder: what is written can be read, by us and by the library; nothing is half-written."""
+"""The run folder: what is written can be read, also by the library; nothing is half-written."""
 
 import json
 

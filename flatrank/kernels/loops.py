@@ -1,0 +1,204 @@
+"""The loops themselves, over a range of rows, for factors of at most 16 columns.
+
+Each is written once and compiled for a rank, a type and a group size: `shapes` is a pair of zero
+`Lanes`, for one entry and for a group of entries treated at once. Entries are taken in groups while
+a whole group is left in the row, then one by one. What a loop works on is a job (`jobs.py`).
+
+Everything called here is a few instructions. Nothing is a function of its own: numba compiles
+functions one by one, and that takes longer than all the rest.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from flatrank.kernels.ffi import word
+from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, P, V, W, X, pointer_at
+from flatrank.kernels.tables import ask, gather, gather_column, gather_second, table_of
+from flatrank.kernels.vectors import (
+    add,
+    add_scaled,
+    bytes_of,
+    collect,
+    first_of,
+    index_at,
+    lanes_of,
+    load,
+    load_left,
+    load_pack,
+    multiplied_add,
+    multiply,
+    ones,
+    pack,
+    rows_of,
+    span_of,
+    store,
+    subtract,
+    times,
+    times_add,
+    total,
+)
+
+
+@njit(error_model="numpy")
+def sampled_product(job, first, last, shapes):
+    """OUT_p = <X_i, Y_j>."""
+    one, group = shapes
+    table, size, rows, out = table_of(job, one), bytes_of(one), rows_of(group), word(job, OUT)
+    p = pointer_at(job, first)
+    for i in range(first, last):
+        end = pointer_at(job, i + 1)
+        x = load_left(word(job, X) + i * span_of(one), one)
+        while p + rows <= end:
+            ask(table, p, group)
+            store(out + p * size, total(times(x, gather(table, p, group))))
+            p += rows
+        while p < end:
+            ask(table, p, one)
+            store(out + p * size, total(times(x, gather(table, p, one))))
+            p += 1
+
+
+@njit(error_model="numpy")
+def sparse_tall(job, first, last, shapes):
+    """OUT_i = sum_p V_p Y_j."""
+    one, group = shapes
+    table, size, rows, v = table_of(job, one), bytes_of(one), rows_of(group), word(job, V)
+    p = pointer_at(job, first)
+    for i in range(first, last):
+        end = pointer_at(job, i + 1)
+        acc = one
+        while p + rows <= end:
+            ask(table, p, group)
+            s = load_pack(v + p * size, pack(group))
+            acc = add_scaled(s, gather(table, p, group), acc)
+            p += rows
+        while p < end:
+            ask(table, p, one)
+            s1 = load_pack(v + p * size, pack(one))
+            acc = add_scaled(s1, gather(table, p, one), acc)
+            p += 1
+        store(word(job, OUT) + i * span_of(one), acc)
+
+
+@njit(error_model="numpy")
+def sparse_tall_transposed(job, first, last, shapes):
+    """OUT_j = sum_p V_p X_i. Rows share columns, so one call must have all rows."""
+    one, _group = shapes
+    v, out, indices = word(job, V), word(job, OUT), word(job, INDICES)
+    for j in range(word(job, WIDTH)):
+        store(out + j * span_of(one), one)
+    p = pointer_at(job, first)
+    for i in range(first, last):
+        end = pointer_at(job, i + 1)
+        x = load(word(job, X) + i * span_of(one), one)
+        while p < end:
+            row = out + index_at(indices, p) * span_of(one)
+            s = load_pack(v + p * bytes_of(one), pack(one))
+            store(row, add_scaled(s, x, load(row, one)))
+            p += 1
+
+
+@njit(error_model="numpy")
+def residual_gradient(job, first, last, shapes):
+    """s_p = <X_i, Y_j> - V_p, OUT_i = sum_p s_p Y_j, SUM_i = sum_p s_p^2."""
+    one, group = shapes
+    table, size, rows, v = table_of(job, one), bytes_of(one), rows_of(group), word(job, V)
+    p = pointer_at(job, first)
+    for i in range(first, last):
+        end = pointer_at(job, i + 1)
+        x = load_left(word(job, X) + i * span_of(one), one)
+        acc, squares, squares1 = one, pack(group), pack(one)
+        while p + rows <= end:
+            ask(table, p, group)
+            y = gather(table, p, group)
+            s = subtract(total(times(x, y)), load_pack(v + p * size, pack(group)))
+            acc = add_scaled(s, y, acc)
+            squares = multiplied_add(s, s, squares)
+            p += rows
+        while p < end:
+            ask(table, p, one)
+            y1 = gather(table, p, one)
+            s1 = subtract(total(times(x, y1)), load_pack(v + p * size, pack(one)))
+            acc = add_scaled(s1, y1, acc)
+            squares1 = multiplied_add(s1, s1, squares1)
+            p += 1
+        store(word(job, OUT) + i * span_of(one), acc)
+        store(word(job, SUM) + i * size, add(collect(squares), squares1))
+
+
+@njit(error_model="numpy")
+def curvature_product(job, first, last, shapes):
+    """s_p = <X_i, Q_j> + <P_i, Y_j>, OUT_i = sum_p s_p Y_j + V_p Q_j; no V term where V is 0.
+
+    Each row of the table holds Y_j and then Q_j.
+    """
+    one, group, one_pair, pair = shapes
+    table, size, rows, v = table_of(job, one), bytes_of(one), rows_of(group), word(job, V)
+    p = pointer_at(job, first)
+    for i in range(first, last):
+        end = pointer_at(job, i + 1)
+        x = load_left(word(job, X) + i * span_of(one), one)
+        dx = load_left(word(job, P) + i * span_of(one), one)
+        acc = one
+        while p + rows <= end:
+            ask(table, p, pair)
+            y, q = gather(table, p, group), gather_second(table, p, group)
+            acc = add_scaled(total(times_add(dx, y, times(x, q))), y, acc)
+            if v:
+                acc = add_scaled(load_pack(v + p * size, pack(group)), q, acc)
+            p += rows
+        while p < end:
+            ask(table, p, one_pair)
+            y1, q1 = gather(table, p, one), gather_second(table, p, one)
+            acc = add_scaled(total(times_add(dx, y1, times(x, q1))), y1, acc)
+            if v:
+                acc = add_scaled(load_pack(v + p * size, pack(one)), q1, acc)
+            p += 1
+        store(word(job, OUT) + i * span_of(one), acc)
+
+
+@njit(error_model="numpy")
+def row_grams(job, first, last, shapes):
+    """SUM_i = sum_p W_p Y_j Y_j^T, OUT_i = sum_p W_p V_p Y_j; W = 1 where it is 0."""
+    one, group = shapes
+    table, size, rows, v = table_of(job, one), bytes_of(one), rows_of(group), word(job, V)
+    w = word(job, W)
+    p = pointer_at(job, first)
+    for i in range(first, last):
+        end = pointer_at(job, i + 1)
+        gram = word(job, SUM) + i * lanes_of(one) * span_of(one)
+        for c in range(lanes_of(one)):
+            store(gram + c * span_of(one), one)
+        acc = one
+        while p + rows <= end:
+            ask(table, p, group)
+            y = gather(table, p, group)
+            s = load_pack(w + p * size, pack(group)) if w else ones(group)
+            acc = add_scaled(multiply(s, load_pack(v + p * size, pack(group))), y, acc)
+            for c in range(lanes_of(one)):
+                row, sy = gram + c * span_of(one), multiply(s, gather_column(table, p, c, s))
+                store(row, add_scaled(sy, y, load(row, one)))
+            p += rows
+        while p < end:
+            ask(table, p, one)
+            y1 = gather(table, p, one)
+            s1 = load_pack(w + p * size, pack(one)) if w else ones(one)
+            acc = add_scaled(multiply(s1, load_pack(v + p * size, pack(one))), y1, acc)
+            for c in range(lanes_of(one)):
+                row, sy1 = gram + c * span_of(one), multiply(s1, gather_column(table, p, c, s1))
+                store(row, add_scaled(sy1, y1, load(row, one)))
+            p += 1
+        store(word(job, OUT) + i * span_of(one), acc)
+
+
+@njit(error_model="numpy")
+def side_by_side(job, first, last, shapes):
+    """Rows of X, and of P beside them where there is a P, to rows of OUT a stride apart."""
+    one = shapes[0]
+    x, p, out, stride = word(job, X), word(job, P), word(job, OUT), word(job, STRIDE)
+    for i in range(first, last):
+        place = out + i * stride * bytes_of(one)
+        store(place, load(x + i * span_of(one), one))
+        if p:
+            store(place + span_of(one), load(p + i * span_of(one), one))

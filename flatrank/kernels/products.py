@@ -1,0 +1,237 @@
+"""The kernels as the rest of the library calls them: arguments checked, path chosen.
+
+X is (n, k) and belongs to the rows of the pattern, Y is (width, k) and belongs to its columns; the
+p-th entry of the pattern lies in row i and column j. Real arguments of different types are brought
+to their common type, as `jax.numpy` does. All kernels can be differentiated to any order, forward
+and backward, in every real argument, and be mapped by `jax.vmap`, which calls them one by one.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from flatrank.kernels import primitives, support
+from flatrank.kernels.pattern import Compressed
+from flatrank.kernels.signatures import SIGNATURES, parsed
+
+WORDS = {"n": "C.n", "m": "C.m", "w": "C.width", "k": "k"}
+
+
+def sampled_product(
+    C: Compressed, X: Float[Array, "n k"], Y: Float[Array, "width k"]
+) -> Float[Array, " m"]:
+    """Entries of a low-rank matrix at the places of a pattern: out_p = <X_i, Y_j>.
+
+    Parameters
+    ----------
+    C
+        The places.
+    X, Y
+        Factors, shapes (n, k) and (width, k).
+
+    Returns
+    -------
+    Array
+        The products in the order of the pattern's entries, shape (m,).
+
+    Raises
+    ------
+    ValueError
+        When shapes do not agree.
+
+    Notes
+    -----
+    2mk flops. Memory O(m); on the reference path O(mk).
+    """
+    return call("sampled_product", C, X=X, Y=Y)
+
+
+def sparse_tall(
+    C: Compressed, v: Float[Array, " m"], Y: Float[Array, "width k"]
+) -> Float[Array, "n k"]:
+    """A sparse matrix times a tall one: G_i = sum_p v_p Y_j over the entries p of row i.
+
+    Parameters
+    ----------
+    C
+        The places of the sparse matrix.
+    v
+        Its entries, shape (m,).
+    Y
+        The tall matrix, shape (width, k).
+
+    Returns
+    -------
+    Array
+        The product, shape (n, k). Each row is summed in the order of its entries.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not agree.
+
+    Notes
+    -----
+    2mk flops. Memory O(nk); on the reference path O(mk).
+    """
+    return call("sparse_tall", C, v=v, Y=Y)
+
+
+def residual_gradient(
+    C: Compressed,
+    X: Float[Array, "n k"],
+    Y: Float[Array, "width k"],
+    b: Float[Array, " m"],
+) -> tuple[Float[Array, "n k"], Float[Array, " n"]]:
+    """One side of the gradient of half the squared residual, and the squared residual by row.
+
+    With s_p = <X_i, Y_j> - b_p: G_i = sum_p s_p Y_j and ss_i = sum_p s_p^2. The residual itself is
+    not stored. Sums are left by row so that their total does not depend on who summed what.
+
+    Parameters
+    ----------
+    C
+        The places seen.
+    X, Y
+        Factors, shapes (n, k) and (width, k).
+    b
+        Data in the order of the pattern's entries, shape (m,).
+
+    Returns
+    -------
+    tuple
+        G, shape (n, k), and ss, shape (n,).
+
+    Raises
+    ------
+    ValueError
+        When shapes do not agree.
+
+    Notes
+    -----
+    4mk flops. Memory O(nk), and where rows of Y straddle cache lines and Y is large, a padded copy
+    of Y; on the reference path O(mk).
+    """
+    return call("residual_gradient", C, X=X, Y=Y, b=b)
+
+
+def curvature_product(
+    C: Compressed,
+    X: Float[Array, "n k"],
+    Y: Float[Array, "width k"],
+    P: Float[Array, "n k"],
+    Q: Float[Array, "width k"],
+    e: Float[Array, " m"] | None = None,
+) -> Float[Array, "n k"]:
+    """One side of the Hessian of half the squared residual, times a direction (P, Q).
+
+    With s_p = <X_i, Q_j> + <P_i, Y_j>: G_i = sum_p s_p Y_j + e_p Q_j. Without e this is the
+    Gauss-Newton product; with the residual for e it is Newton's.
+
+    Parameters
+    ----------
+    C
+        The places seen.
+    X, Y
+        Factors, shapes (n, k) and (width, k).
+    P, Q
+        Directions, of the same shapes.
+    e
+        Residual in the order of the pattern's entries, shape (m,), or None for no such term.
+
+    Returns
+    -------
+    Array
+        G, shape (n, k).
+
+    Raises
+    ------
+    ValueError
+        When shapes do not agree.
+
+    Notes
+    -----
+    6mk flops, 8mk with e. Memory O((n + width) k), for a copy of Y and Q side by side; on the
+    reference path O(mk).
+    """
+    if e is None:
+        return call("curvature_product", C, X=X, Y=Y, P=P, Q=Q)
+    return call("newton_product", C, X=X, Y=Y, P=P, Q=Q, e=e)
+
+
+def row_grams(
+    C: Compressed,
+    Y: Float[Array, "width k"],
+    b: Float[Array, " m"],
+    w: Float[Array, " m"] | None = None,
+) -> tuple[Float[Array, "n k k"], Float[Array, "n k"]]:
+    """Normal equations of every row: sum_p w_p Y_j Y_j^T and sum_p w_p b_p Y_j.
+
+    Parameters
+    ----------
+    C
+        The places seen.
+    Y
+        Factor, shape (width, k).
+    b
+        Data in the order of the pattern's entries, shape (m,).
+    w
+        Weights in the same order, or None for ones.
+
+    Returns
+    -------
+    tuple
+        Gram matrices, shape (n, k, k), and right-hand sides, shape (n, k).
+
+    Raises
+    ------
+    ValueError
+        When shapes do not agree.
+
+    Notes
+    -----
+    2mk^2 flops. Memory O(nk^2); on the reference path O(mk^2), and O(width k^2) to differentiate.
+    """
+    if w is None:
+        return call("row_grams", C, Y=Y, b=b)
+    return call("weighted_row_grams", C, Y=Y, b=b, w=w)
+
+
+def call(kernel, C, **reals):
+    """Check the arguments of a kernel, given in the order of its signature, and run it."""
+    dtype = jnp.result_type(*reals.values())
+    dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
+    reals = {name: jnp.asarray(x, dtype) for name, x in reals.items()}
+    k = check(kernel, C, reals)
+    if k == 0 or dtype not in (jnp.float32, jnp.float64) or support.obstacle():
+        return plain(C, *reals.values(), kernel=kernel)
+    out = primitives.bind(kernel, C, *reals.values())
+    if kernel in primitives.BILINEAR:
+        return out
+    return tuple(out) if len(out) > 1 else out[0]
+
+
+@partial(jax.jit, static_argnames="kernel", inline=True)
+def plain(C, *reals, kernel):
+    """A kernel in plain JAX."""
+    return primitives.PLAIN[kernel](C, *reals)
+
+
+def check(kernel, C, reals):
+    """The number of columns of the factors, if all shapes agree with the kernel's signature."""
+    lengths = {"n": C.n, "m": C.m, "w": C.width}
+    signature = parsed(SIGNATURES[kernel][0])
+    for (_, letters), (name, x) in zip(signature, reals.items(), strict=True):
+        if "k" in letters and "k" not in lengths and x.ndim == 2:
+            lengths["k"] = x.shape[1]
+        expected = tuple(lengths.get(letter) for letter in letters)
+        if x.shape != expected:
+            words = ", ".join(WORDS[letter] for letter in letters)
+            raise ValueError(
+                f"{kernel}: expected {name} of shape ({words}) = {expected}, got {x.shape}."
+            )
+    return lengths["k"]

@@ -1,0 +1,89 @@
+"""What each kernel takes and gives, read by the checks in Python and by those in compiled code.
+
+n rows, m entries, w columns of the pattern; k columns of the factors; s, at least k (or 2k where
+two matrices share a row), is the length of a row of scratch. The pattern itself, pointers (n + 1,)
+and indices (m,), comes first everywhere. The names are places in a job (`jobs.py`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+SIGNATURES = {
+    "sampled_product": ("X: n k, Y: w k", "OUT: m"),
+    "sparse_tall": ("V: m, Y: w k", "OUT: n k"),
+    "sparse_tall_transposed": ("V: m, X: n k", "OUT: w k"),
+    "residual_gradient": ("X: n k, Y: w k, V: m", "OUT: n k, SUM: n"),
+    "padded_residual_gradient": ("X: n k, Y: w k, V: m", "OUT: n k, SUM: n, WORK: w s"),
+    "curvature_product": ("X: n k, Y: w k, P: n k, Q: w k", "OUT: n k, WORK: w s"),
+    "newton_product": ("X: n k, Y: w k, P: n k, Q: w k, V: m", "OUT: n k, WORK: w s"),
+    "row_grams": ("Y: w k, V: m", "SUM: n k k, OUT: n k"),
+    "weighted_row_grams": ("Y: w k, V: m, W: m", "SUM: n k k, OUT: n k"),
+}
+# The loop behind each, where it has another name.
+LOOPS = {
+    "padded_residual_gradient": "residual_gradient",
+    "newton_product": "curvature_product",
+    "weighted_row_grams": "row_grams",
+}
+# Factors of up to NARROW columns have loops of their own; wider ones are taken in blocks of BLOCK
+# columns, and the rest, BLOCK to 2 BLOCK - 1 columns, has a loop of its own.
+NARROW, BLOCK = 16, 8
+
+
+def parsed(text: str) -> list[tuple[str, list[str]]]:
+    """Split "X: n k, V: m" into [("X", ["n", "k"]), ("V", ["m"])]."""
+    pairs = (part.split(":") for part in text.split(","))
+    return [(name.strip(), axes.split()) for name, axes in pairs]
+
+
+class Variant(NamedTuple):
+    """What one handler is compiled for, in a form that fits into a string.
+
+    Parameters
+    ----------
+    kernel
+        A key of SIGNATURES.
+    k
+        Columns of the factors; where `wide`, columns beside the blocks.
+    bits
+        32 or 64.
+    rows
+        Entries treated at once.
+    wide
+        1 where the factors have more than NARROW columns, else 0.
+    major, minor
+        Version of XLA's interface.
+    """
+
+    kernel: str
+    k: int
+    bits: int
+    rows: int
+    wide: int
+    major: int
+    minor: int
+
+    @classmethod
+    def read(cls, text: str) -> Variant:
+        """The variant that str(variant) came from."""
+        kernel, *numbers = text.split()
+        return cls(kernel, *map(int, numbers))
+
+    def __str__(self):
+        return " ".join(map(str, self))
+
+    @property
+    def loop(self) -> str:
+        """Name of the loop."""
+        return LOOPS.get(self.kernel, self.kernel)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether two matrices are gathered, side by side."""
+        return "Q:" in SIGNATURES[self.kernel][0]
+
+    @property
+    def copies(self) -> bool:
+        """Whether the gathered side is copied to scratch first."""
+        return "WORK:" in SIGNATURES[self.kernel][1]

@@ -1,0 +1,209 @@
+"""What the loops do with vector registers, as numba intrinsics: load, multiply, sum, store.
+
+Arguments called `like` are values that only lend their type. Addresses are integers.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from flatrank.kernels.registers import (
+    FUSE,
+    INT32,
+    INT64,
+    Lanes,
+    Pack,
+    by_row,
+    halved,
+    joined,
+    load_pieces,
+    multiply_add,
+    parts,
+    pointer,
+    row_sums,
+    shuffle,
+)
+
+
+def fact(name):
+    """An intrinsic: a property of a value's type as a compile-time constant."""
+
+    @intrinsic
+    def constant(_context, like):
+        return types.int64(like), lambda *_: INT64(getattr(like, name))
+
+    return constant
+
+
+rows_of, bytes_of, lanes_of, span_of = map(fact, ("rows", "size", "lanes", "span"))
+
+
+@intrinsic
+def pack(_context, like):
+    """One zero for each row of `like`."""
+    out = Pack(like.rows, like.bits)
+    return out(like), lambda *_: ir.Constant(out.vector, None)
+
+
+@intrinsic
+def ones(_context, like):
+    """One for each row of `like`."""
+    out = Pack(like.rows, like.bits)
+    return out(like), lambda *_: ir.Constant(out.vector, [1.0] * like.rows)
+
+
+@intrinsic
+def first_of(_context, like):
+    """Zeros shaped as the first row of `like`."""
+    out = Lanes(like.lanes, like.bits, 1)
+    return out(like), lambda context, *_: ir.Constant(context.get_value_type(out), None)
+
+
+@intrinsic
+def index_at(_context, indices, position):
+    """The index of one entry."""
+
+    def codegen(_, builder, _signature, args):
+        first = builder.add(args[0], builder.mul(args[1], INT64(4)))
+        return builder.sext(builder.load(pointer(builder, first, 0, INT32), align=4), INT64)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def load(_context, address, like):
+    """One row, as it is."""
+
+    def codegen(_, builder, _signature, args):
+        return joined(builder, load_pieces(builder, args[0], like))
+
+    return like(types.int64, like), codegen
+
+
+@intrinsic
+def load_left(_context, address, like):
+    """One row for the left of `times`: lanes that two pieces share are zeroed in the second."""
+
+    def codegen(_, builder, _signature, args):
+        pieces = load_pieces(builder, args[0], like)
+        end = 0
+        for i, start in enumerate(like.starts):
+            keep = [(j if j >= end - start else like.width) for j in range(like.width)]
+            pieces[i] = shuffle(builder, pieces[i], ir.Constant(like.vector, None), keep)
+            end = start + like.width
+        return joined(builder, pieces)
+
+    return like(types.int64, like), codegen
+
+
+@intrinsic
+def store(_context, address, value):
+    """Write one row or one pack."""
+
+    def codegen(_, builder, _signature, args):
+        starts = getattr(value, "starts", None)
+        pieces = parts(builder, args[1]) if starts else [args[1]]
+        for start, piece in zip(starts or [0], pieces, strict=True):
+            place = pointer(builder, args[0], value.size * start, value.vector)
+            builder.store(piece, place, align=value.size)
+
+    return types.void(types.int64, value), codegen
+
+
+@intrinsic
+def load_pack(_context, address, like):
+    """Consecutive numbers, one for each row."""
+
+    def codegen(_, builder, _signature, args):
+        return builder.load(pointer(builder, args[0], 0, like.vector), align=like.size)
+
+    return like(types.int64, like), codegen
+
+
+@intrinsic
+def times(_context, x, y):
+    """Products of the row x with every row of y, summed over pieces but not over lanes."""
+    out = Lanes(y.width, y.bits, y.rows)
+
+    def codegen(_, builder, _signature, args):
+        left, sums = parts(builder, args[0]), []
+        for row in by_row(builder, args[1], y):
+            s = builder.fmul(left[0], row[0], flags=FUSE)
+            for a, b in zip(left[1:], row[1:], strict=True):
+                s = multiply_add(builder, a, b, s)
+            sums.append(s)
+        return joined(builder, sums)
+
+    return out(x, y), codegen
+
+
+@intrinsic
+def times_add(_context, x, y, sums):
+    """`times`, added to earlier sums of the same shape."""
+
+    def codegen(_, builder, _signature, args):
+        left, out = parts(builder, args[0]), parts(builder, args[2])
+        for r, row in enumerate(by_row(builder, args[1], y)):
+            for a, b in zip(left, row, strict=True):
+                out[r] = multiply_add(builder, a, b, out[r])
+        return joined(builder, out)
+
+    return sums(x, y, sums), codegen
+
+
+@intrinsic
+def total(_context, sums):
+    """Sum over lanes: what `times` left, as one number for each row."""
+    out = Pack(sums.rows, sums.bits)
+
+    def codegen(_, builder, _signature, args):
+        return row_sums(builder, parts(builder, args[0]), sums.bits)
+
+    return out(sums), codegen
+
+
+@intrinsic
+def add_scaled(_context, s, y, acc):
+    """acc + s_1 y_1 + s_2 y_2 + ..., over the rows of y."""
+
+    def codegen(_, builder, _signature, args):
+        out = parts(builder, args[2])
+        for r, row in enumerate(by_row(builder, args[1], y)):
+            scale = shuffle(builder, args[0], args[0], [r] * y.width)
+            out = [multiply_add(builder, scale, a, b) for a, b in zip(row, out, strict=True)]
+        return joined(builder, out)
+
+    return acc(s, y, acc), codegen
+
+
+@intrinsic
+def add(_context, x, y):
+    """x + y, packs."""
+    return x(x, y), lambda _c, builder, _s, args: builder.fadd(*args, flags=FUSE)
+
+
+@intrinsic
+def subtract(_context, x, y):
+    """x - y, packs."""
+    return x(x, y), lambda _c, builder, _s, args: builder.fsub(*args, flags=FUSE)
+
+
+@intrinsic
+def multiply(_context, x, y):
+    """x * y, packs."""
+    return x(x, y), lambda _c, builder, _s, args: builder.fmul(*args, flags=FUSE)
+
+
+@intrinsic
+def multiplied_add(_context, x, y, z):
+    """x * y + z, packs."""
+    return x(x, y, z), lambda _c, builder, _s, args: multiply_add(builder, *args)
+
+
+@intrinsic
+def collect(_context, x):
+    """The sum of a pack, itself a pack of one."""
+    out = Pack(1, x.bits)
+    return out(x), lambda _c, builder, _s, args: halved(builder, args[0], 1)
