@@ -52,7 +52,10 @@ def complete_entries(job: Job) -> int:
         checkpoint = Checkpoint(job.out, entries, asked)
         state = checkpoint.load() if job.resume else None
         with reserved(job.out):
-            completion = solve_entries(job, entries, progress, checkpoint, state)
+            try:
+                completion = solve_entries(job, entries, progress, checkpoint, state)
+            except KeyboardInterrupt:
+                return _empty_handed(checkpoint)
             progress({"stage": "report"})
             record = _write(job, completion, entries, seconds, started)
         status = completion.solution.status
@@ -120,6 +123,13 @@ def exit_code(status: Status) -> int:
     from flatrank.solvers.status import Status
 
     return {Status.CERTIFIED: 0, Status.INTERRUPTED: 130}.get(status, 3)
+
+
+def _empty_handed(checkpoint: Checkpoint) -> int:
+    again = "; the same command with --resume goes on from what was finished"
+    kept = again if checkpoint.path.exists() else ""
+    complain(f"interrupted before there was an answer{kept}.")
+    return 130
 
 
 def _unfinished(status: Status) -> bool:

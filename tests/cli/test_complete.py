@@ -1,0 +1,215 @@
+"""`flatrank complete`, with a ready answer in place of the solver."""
+
+import json
+
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from flatrank.data import InputError
+from flatrank.solvers.status import Status
+
+FILES = ["model.safetensors", "report.html", "run.json"]
+WITHOUT_PAGE = ["model.safetensors", "run.json"]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.usefixtures("quick")
+def test_certified_run(cli, ratings, tmp_path):
+    outcome = cli("complete", ratings, "--out", tmp_path / "new" / "run")
+    assert outcome.code == 0
+    assert outcome.err == ""
+    assert names(tmp_path / "new" / "run") == FILES
+    for word in ("certified: the relative duality gap", "rank", "hold-out 0.5", "report.html"):
+        assert word in " ".join(outcome.out.split())
+
+
+def test_options_arrive(cli, quick, ratings):
+    cli("complete", ratings, "--row", "user", "--col", "item", "--value", "rating", "--lam", "2",
+        "--rank", "3", "--smoothing", "0.5", "--holdout", "0.2", "--seed", "7", "--tol", "1e-3",
+        "--max-seconds", "60", "--quiet", "--no-report")  # fmt: skip
+    job, entries, state = quick.calls[0]
+    assert job.fit.arguments() == {
+        "lam": 2.0, "rank": 3, "smoothing": 0.5, "holdout": 0.2, "seed": 7, "tol": 1e-3,
+        "max_seconds": 60.0,
+    }  # fmt: skip
+    assert entries.m > 50
+    assert state is None
+
+
+def test_defaults(cli, quick, ratings):
+    cli("complete", ratings, "--quiet", "--no-report", "--lam", "auto", "--rank", "AUTO")
+    assert quick.calls[0][0].fit.arguments() == {
+        "lam": None, "rank": None, "smoothing": None, "holdout": 0.1, "seed": 0, "tol": 1e-4,
+        "max_seconds": None,
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("quick")
+def test_json_prints_the_record_and_nothing_else(cli, ratings, tmp_path):
+    outcome = cli("complete", ratings, "--json", "--no-report")
+    assert outcome.out == (tmp_path / "run" / "run.json").read_text("utf-8")
+    assert json.loads(outcome.out)["status"] == "certified"
+    assert outcome.err == ""
+
+
+@pytest.mark.usefixtures("quick")
+def test_record_says_what_was_asked(cli, ratings, tmp_path):
+    cli("complete", ratings, "--out", "my run", "--quiet")
+    record = json.loads((tmp_path / "my run" / "run.json").read_text("utf-8"))
+    assert record["command"] == f"flatrank complete {ratings} --out 'my run' --quiet"
+    assert record["options"]["tol"] == 1e-4
+    assert record["seconds"]["total"] >= record["seconds"]["report"] > 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_quiet_prints_nothing(cli, ratings):
+    outcome = cli("complete", ratings, "--quiet")
+    assert (outcome.out, outcome.err) == ("", "")
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_report(cli, ratings, tmp_path):
+    outcome = cli("complete", ratings, "--no-report")
+    assert names(tmp_path / "run") == ["model.safetensors", "run.json"]
+    assert "none; the model is in run" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(Status.STATIONARY, 3), (Status.IDENTIFIABLE, 3), (Status.NONFINITE, 3)],
+)
+def test_finished_without_certificate(cli, quick, ratings, tmp_path, status, code):
+    quick.status = status
+    outcome = cli("complete", ratings, "--no-report")
+    assert outcome.code == code
+    assert names(tmp_path / "run") == WITHOUT_PAGE
+    assert json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))["status"] == (
+        status.name.lower()
+    )
+
+
+@pytest.mark.parametrize(("status", "code"), [(Status.INTERRUPTED, 130), (Status.DEADLINE, 3)])
+def test_stopped_early_keeps_answer_and_checkpoint(cli, quick, ratings, tmp_path, status, code):
+    quick.status = status
+    outcome = cli("complete", ratings, "--no-report")
+    assert outcome.code == code
+    assert names(tmp_path / "run") == ["checkpoint.safetensors", *WITHOUT_PAGE]
+    assert "the same command with --resume continues from run." in outcome.err
+
+
+def interrupted(cli, quick, ratings, *options):
+    quick.status = Status.INTERRUPTED
+    cli("complete", ratings, "--quiet", "--no-report", *options)
+    quick.status = Status.CERTIFIED
+
+
+def test_resume_hands_over_what_was_done(cli, quick, ratings, tmp_path):
+    interrupted(cli, quick, ratings)
+    outcome = cli("complete", ratings, "--resume", "--max-seconds", "5", "--no-report")
+    assert outcome.code == 0
+    _, entries, state = quick.calls[-1]
+    assert state["done"] == 3
+    assert state["name"] == "path"
+    assert state["factor"].tolist() == entries.values[:4].tolist()
+    assert names(tmp_path / "run") == WITHOUT_PAGE
+
+
+def test_resume_with_other_options(cli, quick, ratings):
+    interrupted(cli, quick, ratings)
+    outcome = cli("complete", ratings, "--resume", "--seed", "1", "--lam", "2")
+    assert outcome.code == 2
+    assert "run was begun with other options: --lam was auto, now 2.0, --seed was 0, now 1." in (
+        outcome.err
+    )
+    assert len(quick.calls) == 1
+
+
+def test_resume_with_another_input(cli, quick, ratings):
+    interrupted(cli, quick, ratings)
+    ratings.write_text(ratings.read_text("utf-8") + "new,film 1,3\n", encoding="utf-8")
+    outcome = cli("complete", ratings, "--resume")
+    assert outcome.code == 2
+    assert "run was begun with another input. Repeat the command" in outcome.err
+
+
+def test_resume_with_another_version(cli, quick, ratings, monkeypatch):
+    interrupted(cli, quick, ratings)
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "99")
+    outcome = cli("complete", ratings, "--resume")
+    assert outcome.code == 2
+    assert "was begun by flatrank 0.1.0, and this is 99." in outcome.err
+
+
+@pytest.mark.parametrize("harm", ["cut", "foreign"])
+def test_resume_from_a_damaged_checkpoint(cli, quick, ratings, tmp_path, harm):
+    interrupted(cli, quick, ratings)
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    if harm == "cut":
+        path.write_bytes(path.read_bytes()[:20])
+    else:
+        save_file(load_file(path), path)
+    outcome = cli("complete", ratings, "--resume")
+    assert outcome.code == 2
+    assert "is damaged" in outcome.err
+    assert "run again without --resume." in outcome.err
+
+
+def test_older_run_stays_whole_when_a_new_one_fails(cli, quick, ratings, tmp_path):
+    cli("complete", ratings, "--quiet")
+    before = {name: (tmp_path / "run" / name).read_bytes() for name in FILES}
+    quick.fail = InputError("too few entries.")
+    outcome = cli("complete", ratings)
+    assert outcome.code == 2
+    assert {name: (tmp_path / "run" / name).read_bytes() for name in FILES} == before
+
+
+def test_interruption_before_there_is_anything(cli, quick, ratings, tmp_path):
+    quick.fail = KeyboardInterrupt()
+    outcome = cli("complete", ratings)
+    assert outcome.code == 130
+    assert outcome.err == (
+        "flatrank: interrupted before there was an answer; the same command with --resume goes on "
+        "from what was finished.\n"
+    )
+    assert names(tmp_path / "run") == ["checkpoint.safetensors"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_refusal_by_the_solver_leaves_no_folder(cli, ratings, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise InputError("two entries are too few.")
+
+    monkeypatch.setattr("flatrank.cli.completing.solve_entries", refuse)
+    outcome = cli("complete", ratings, "--out", tmp_path / "deep" / "run")
+    assert outcome.code == 2
+    assert not (tmp_path / "deep").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_skipped_rows_are_counted(cli, ratings, tmp_path):
+    with ratings.open("a", encoding="utf-8") as file:
+        file.write("x,y,nothing\n")
+    outcome = cli("complete", ratings, "--bad-rows", "skip", "--no-report")
+    assert "1 bad rows were left out: 1 with value not a number" in " ".join(outcome.out.split())
+    record = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))
+    assert record["dropped"] == 1
+    assert record["bad_rows"][0]["lines"] == [len(ratings.read_text("utf-8").splitlines())]
+
+
+@pytest.mark.usefixtures("quick")
+def test_progress_on_a_terminal(cli, ratings, monkeypatch):
+    monkeypatch.setattr("flatrank.cli.progress.interactive", lambda _: True)
+    outcome = cli("complete", ratings, "--no-report")
+    assert "Path of weights" in outcome.err
+    assert "[bold]not markup" in outcome.err
+
+
+@pytest.mark.usefixtures("quick")
+def test_table_on_a_terminal(cli, ratings, monkeypatch):
+    monkeypatch.setattr("flatrank.cli.summary.interactive", lambda _: True)
+    outcome = cli("complete", ratings, "--no-report")
+    assert "flatrank complete" in outcome.out
+    assert "certificate" in outcome.out
