@@ -207,12 +207,13 @@ def top_pairs(
     X = jax.random.normal(key, (basis.V.shape[0], count), dtype=basis.V.dtype)
     Q = jnp.linalg.qr(X - basis.V @ (basis.V.T @ X))[0]
     blocks = [Q]
-    for _ in range(steps):
+    for _ in range(min(steps, X.shape[0] // count - 1)):
         X = left(right(blocks[-1]))
         span = jnp.concatenate(blocks, axis=1)
         for _ in range(2):  # twice is enough (Kahan, Parlett)
             X = X - span @ (span.T @ X)
         blocks.append(jnp.linalg.qr(X)[0])
-    span = jnp.concatenate(blocks, axis=1)
+    # A block that ran out of new directions holds rounding; one more QR keeps the span orthonormal.
+    span = jnp.linalg.qr(jnp.concatenate(blocks, axis=1))[0]
     U, s, Vt = jnp.linalg.svd(right(span), full_matrices=False)
     return CompactSVD(U[:, :count], s[:count], span @ Vt[:count].T)

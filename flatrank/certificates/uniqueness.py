@@ -106,6 +106,6 @@ def _smallest_exact(B: Measurement, svd: CompactSVD, n: int) -> Array:
     """Tiny instances: the whole spectrum of G, whose n largest eigenvalues live on T."""
     _, gram = _projected(B, svd)
     flat, restore = ravel_pytree(FactorPair(svd.U, svd.V))
-    matrix = jax.vmap(lambda e: ravel_pytree(gram(restore(e)))[0])(jnp.eye(flat.size))
+    matrix = jax.lax.map(lambda e: ravel_pytree(gram(restore(e)))[0], jnp.eye(flat.size))
     values = jnp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
     return values[-n] > 1e-10 * values[-1]

@@ -9,12 +9,17 @@ of the interface for which that was not done are refused (`support.py`).
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 from llvmlite import ir
 from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 INT64, INT32 = ir.IntType(64), ir.IntType(32)
+# How functions are compiled that only compiled code calls: without ways in for Python, which would
+# double the time. (They are also marked `no_type_check`: a checker at run time would wrap them.)
+INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 # The word of each member used, by struct.
 LAYOUT = {
@@ -121,7 +126,8 @@ def call(_context, function, argument):
     return types.int64(types.int64, types.int64), codegen
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def discarded(frame, error):
     """Destroy an error that a function of the API returned; whether there was one."""
     if error == 0:
@@ -133,7 +139,8 @@ def discarded(frame, error):
     return True
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def thread_count(frame):
     """Threads in the pool that runs XLA's own loops; 1 where there is none."""
     request, n = local_words(4), local_words(1)
@@ -145,7 +152,8 @@ def thread_count(frame):
     return word(n, 0)
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def schedule(frame, task, block):
     """Have a thread of the pool call task(block) some time; whether it was accepted."""
     request = local_words(5)

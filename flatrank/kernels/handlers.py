@@ -8,6 +8,8 @@ would not see change.
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 from llvmlite import ir
 from numba import cfunc
 from numba.core import cgutils, types
@@ -58,6 +60,7 @@ def share(_context, frame, job, cost, address):
     return types.void(*[types.int64] * 4), codegen
 
 
+@no_type_check
 def plain(variant, cost, stamp):
     """A handler; `cost` is multiply-adds for each entry and column, 0 for one thread only."""
 
@@ -73,6 +76,7 @@ def plain(variant, cost, stamp):
     return handler
 
 
+@no_type_check
 def copying(variant, cost, stamp):
     """A handler that first copies Y, and Q beside it where there is a Q, to scratch."""
 

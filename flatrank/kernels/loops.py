@@ -10,9 +10,11 @@ functions one by one, and that takes longer than all the rest.
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 from numba import njit
 
-from flatrank.kernels.ffi import word
+from flatrank.kernels.ffi import INNER, word
 from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, P, V, W, X, pointer_at
 from flatrank.kernels.tables import ask, gather, gather_column, gather_second, table_of
 from flatrank.kernels.vectors import (
@@ -40,7 +42,8 @@ from flatrank.kernels.vectors import (
 )
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def sampled_product(job, first, last, shapes):
     """OUT_p = <X_i, Y_j>."""
     one, group = shapes
@@ -59,7 +62,8 @@ def sampled_product(job, first, last, shapes):
             p += 1
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def sparse_tall(job, first, last, shapes):
     """OUT_i = sum_p V_p Y_j."""
     one, group = shapes
@@ -81,7 +85,8 @@ def sparse_tall(job, first, last, shapes):
         store(word(job, OUT) + i * span_of(one), acc)
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def sparse_tall_transposed(job, first, last, shapes):
     """OUT_j = sum_p V_p X_i. Rows share columns, so one call must have all rows."""
     one, _group = shapes
@@ -99,7 +104,8 @@ def sparse_tall_transposed(job, first, last, shapes):
             p += 1
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def residual_gradient(job, first, last, shapes):
     """s_p = <X_i, Y_j> - V_p, OUT_i = sum_p s_p Y_j, SUM_i = sum_p s_p^2."""
     one, group = shapes
@@ -127,7 +133,8 @@ def residual_gradient(job, first, last, shapes):
         store(word(job, SUM) + i * size, add(collect(squares), squares1))
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def curvature_product(job, first, last, shapes):
     """s_p = <X_i, Q_j> + <P_i, Y_j>, OUT_i = sum_p s_p Y_j + V_p Q_j; no V term where V is 0.
 
@@ -158,7 +165,8 @@ def curvature_product(job, first, last, shapes):
         store(word(job, OUT) + i * span_of(one), acc)
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def row_grams(job, first, last, shapes):
     """SUM_i = sum_p W_p Y_j Y_j^T, OUT_i = sum_p W_p V_p Y_j; W = 1 where it is 0."""
     one, group = shapes
@@ -192,7 +200,8 @@ def row_grams(job, first, last, shapes):
         store(word(job, OUT) + i * span_of(one), acc)
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def side_by_side(job, first, last, shapes):
     """Rows of X, and of P beside them where there is a P, to rows of OUT a stride apart."""
     one = shapes[0]

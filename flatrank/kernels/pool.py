@@ -17,13 +17,15 @@ not depend on who ran what.
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 from llvmlite import ir
 from numba import cfunc, njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from flatrank.kernels.addresses import CFunction
-from flatrank.kernels.ffi import load_word, schedule, set_word, store_word, thread_count, word
+from flatrank.kernels.ffi import INNER, load_word, schedule, set_word, store_word, thread_count, word
 from flatrank.kernels.jobs import JOB_WORDS, POINTERS, M, N, pointer_at
 
 INT64 = ir.IntType(64)
@@ -103,7 +105,8 @@ def copy_job(_context, job, to):
     return types.void(types.int64, types.int64), codegen
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def first_row(job, chunk, chunks):
     """The row where a chunk begins: chunks are even in entries plus ROW_COST for each row."""
     n = word(job, N)
@@ -120,7 +123,8 @@ def first_row(job, chunk, chunks):
     return low
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def work(block):
     """Take chunks until none is left."""
     job, chunks = block + 8 * HEADER, word(block, CHUNKS)
@@ -133,14 +137,16 @@ def work(block):
         fetch_add(block + 8 * FINISHED, 1)
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def release(block):
     """Let go of a block; the last one to do so frees it."""
     if fetch_add(block + 8 * REFERENCES, -1) == 1:
         free(block)
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def take_part(block):
     """What a thread of the pool does with a block."""
     work(block)
@@ -154,7 +160,8 @@ def task(typing_context):
     return types.int64(), lambda context, builder, *_: function.address(context, builder)
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def block_for(job, loop, chunks):
     """A block on the heap that holds a copy of the job; 0 where memory is short."""
     block = allocate(8 * (HEADER + JOB_WORDS))
@@ -168,7 +175,8 @@ def block_for(job, loop, chunks):
     return block
 
 
-@njit(error_model="numpy")
+@no_type_check
+@njit(**INNER)
 def run_shared(frame, block, threads):
     """Run all chunks of a block, with the help of up to `threads` - 1 threads of the pool."""
     for _ in range(threads - 1):
@@ -185,6 +193,7 @@ def run_shared(frame, block, threads):
     release(block)
 
 
+@no_type_check
 def share(stamp):
     """The C function `share(frame, job, cost, loop)`, compiled or taken from numba's disk cache.
 

@@ -93,7 +93,7 @@ def run(*operands, kernel, width, stored):
 
 def batched(kernel, operands, axes, **parameters):
     """One call after the other, along the axis mapped over."""
-    fixed = [axis is batching.not_mapped for axis in axes]
+    fixed = [axis is None for axis in axes]
     moved = [
         None if still else jnp.moveaxis(x, axis, 0)
         for x, axis, still in zip(operands, axes, fixed, strict=True)

@@ -8,9 +8,11 @@ while the entries pass. `shapes` are zeros for one entry and for a group: of the
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 from numba import njit
 
-from flatrank.kernels.ffi import local_words, word
+from flatrank.kernels.ffi import INNER, local_words, word
 from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, K, P, V, W, X, pointer_at
 from flatrank.kernels.tables import ask, gather, gather_column, shifted, table_of
 from flatrank.kernels.vectors import (
@@ -35,10 +37,10 @@ from flatrank.kernels.vectors import (
 )
 
 BATCH = 64  # entries; also the words of scratch on the stack
-PLAIN = {"error_model": "numpy"}
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def add_products(table, p, end, x, s, shapes):
     """Add <x, row> to the numbers at s, over the entries from p to end."""
     one, group = shapes
@@ -56,7 +58,8 @@ def add_products(table, p, end, x, s, shapes):
         p += 1
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def add_rows(table, p, end, s, out, shapes):
     """Add rows, scaled by the numbers at s, to the row at out, over the entries from p to end."""
     one, group = shapes
@@ -72,7 +75,8 @@ def add_rows(table, p, end, s, out, shapes):
     store(out, acc)
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def products(table, batch, x, s, shapes):
     """Add <row at x, row> to the numbers at s for a batch: first entry, end, number of blocks."""
     rest, rests, block, blocks = shapes
@@ -84,7 +88,8 @@ def products(table, batch, x, s, shapes):
     add_products(shifted(table, at), p, end, load_left(x + at, rest), s, (rest, rests))
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def sums(table, batch, s, out, shapes):
     """Add the rows of a batch, scaled by the numbers at s, to the row at out."""
     rest, rests, block, blocks = shapes
@@ -96,7 +101,8 @@ def sums(table, batch, s, out, shapes):
     add_rows(shifted(table, at), p, end, s, out + at, (rest, rests))
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def clear_row(out, count, shapes):
     """Set a row to zero."""
     rest, _rests, block, _blocks = shapes
@@ -105,20 +111,23 @@ def clear_row(out, count, shapes):
     store(out + count * span_of(block), rest)
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def clear(s, n, one):
     """Set n numbers to zero."""
     for p in range(n):
         store(s + p * bytes_of(one), pack(one))
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def block_count(job, shapes):
     """The number of blocks of 8 columns beside the rest."""
     return (word(job, K) - lanes_of(shapes[0])) >> 3
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def sampled_product(job, first, last, shapes):
     """OUT_p = <X_i, Y_j>."""
     one, count = shapes[0], block_count(job, shapes)
@@ -134,7 +143,8 @@ def sampled_product(job, first, last, shapes):
             p = stop
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def sparse_tall(job, first, last, shapes):
     """OUT_i = sum_p V_p Y_j."""
     one, count = shapes[0], block_count(job, shapes)
@@ -149,7 +159,8 @@ def sparse_tall(job, first, last, shapes):
             p = stop
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def sparse_tall_transposed(job, first, last, shapes):
     """OUT_j = sum_p V_p X_i. Rows share columns, so one call must have all rows."""
     one, count = shapes[0], block_count(job, shapes)
@@ -165,7 +176,8 @@ def sparse_tall_transposed(job, first, last, shapes):
             p += 1
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def add_row(out, s, x, count, shapes):
     """Add the row at x, scaled by s, to the row at out."""
     rest, _rests, block, _blocks = shapes
@@ -176,7 +188,8 @@ def add_row(out, s, x, count, shapes):
     store(out + at, add_scaled(s, load(x + at, rest), load(out + at, rest)))
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def residual_gradient(job, first, last, shapes):
     """s_p = <X_i, Y_j> - V_p, OUT_i = sum_p s_p Y_j, SUM_i = sum_p s_p^2."""
     one, count, s = shapes[0], block_count(job, shapes), local_words(BATCH)
@@ -199,7 +212,8 @@ def residual_gradient(job, first, last, shapes):
         store(word(job, SUM) + i * size, squares)
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def curvature_product(job, first, last, shapes):
     """s_p = <X_i, Q_j> + <P_i, Y_j>, OUT_i = sum_p s_p Y_j + V_p Q_j; no V term where V is 0.
 
@@ -223,7 +237,8 @@ def curvature_product(job, first, last, shapes):
             p = batch[1]
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def row_grams(job, first, last, shapes):
     """SUM_i = sum_p W_p Y_j Y_j^T, OUT_i = sum_p W_p V_p Y_j; W = 1 where it is 0."""
     one, count, s = shapes[0], block_count(job, shapes), local_words(BATCH)
@@ -249,7 +264,8 @@ def row_grams(job, first, last, shapes):
             p = batch[1]
 
 
-@njit(**PLAIN)
+@no_type_check
+@njit(**INNER)
 def side_by_side(job, first, last, shapes):
     """Rows of X, and of P beside them where there is a P, to rows of OUT a stride apart."""
     one, count, k = shapes[0], block_count(job, shapes), word(job, K)
