@@ -6,7 +6,6 @@ import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
@@ -16,6 +15,7 @@ from flatrank.certificates.dual import least_squares_dual, scaled_residual
 from flatrank.certificates.norms import NormBound, norm_bound
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
+from flatrank.kernels import scope
 from flatrank.measurements import Whitened
 from flatrank.problems import Problem
 
@@ -62,7 +62,7 @@ def certify(
     -----
     Cost: a few dozen products with 𝒜 and 𝒜*; memory O(m + (d1 + d2) k).
     """
-    with jax.enable_x64(True):
+    with scope():
         pair = as_pair(problem, factors)
         if y is not None:
             y = jnp.asarray(y, dtype=jnp.float64)

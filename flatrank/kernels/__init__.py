@@ -10,6 +10,7 @@ from flatrank.kernels.products import residual_gradient as residual_gradient
 from flatrank.kernels.products import row_grams as row_grams
 from flatrank.kernels.products import sampled_product as sampled_product
 from flatrank.kernels.products import sparse_tall as sparse_tall
+from flatrank.kernels.scope import scope as scope
 from flatrank.kernels.support import describe as describe
 from flatrank.kernels.support import path_in_use as path_in_use
 from flatrank.kernels.support import using as using

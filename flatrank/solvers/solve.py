@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import ArrayLike
 
 from flatrank.certificates import Certificate, as_pair, certify_whitened
 from flatrank.factors import FactorPair, compact_svd
 from flatrank.flatness import Flatness, measure_flatness
+from flatrank.kernels import scope
 from flatrank.problems import Problem
 from flatrank.solvers.auto import Auto
 from flatrank.solvers.loop import Solver, run_hosted
@@ -78,7 +78,7 @@ def solve(
     """
     _check(goal, rank, tol, max_seconds)
     begin = time.perf_counter()
-    with jax.enable_x64(True):
+    with scope():
         scale = _unit(problem)
         scaled = _scaled(problem, 1.0 / scale)
         if solver is None:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from flatrank.certificates import top_pairs
 from flatrank.factors import CompactSVD
+from flatrank.kernels import scope
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 
@@ -25,7 +26,7 @@ def leading_pairs(
 
 def largest_lam(problem: Problem, seed: int = 0) -> float:
     """λ_max = ‖ℬ*(b)‖: from there on X = 0 is optimal. A Ritz value, from below, to about 1e-6."""
-    with jax.enable_x64(True):
+    with scope():
         count = min(4, *problem.shape)
         pairs = leading_pairs(problem.whitened, problem.b, count, 8, jax.random.key(seed))
         return float(pairs.s[0])
