@@ -5,13 +5,9 @@ S is split along a subspace pair (U, V) on which it is already understood, with 
     ‖S‖ ≤ ‖ [ ‖UᵀSV‖    ‖UᵀS(I−VVᵀ)‖ ]
             [ ‖(I−UUᵀ)SV‖    ‖W‖     ] ‖,     W = (I−UUᵀ) S (I−VVᵀ).
 
-Three blocks are computed exactly. A Lanczos value θ ≤ ‖W‖² is a lower bound; started from a random
-vector in dimension n, after q steps (Kuczyński and Woźniakowski 1992, Theorem 4.2a)
-
-    P(θ ≤ (1−ε) ‖W‖²) ≤ 1.648 √n exp(−√ε (2q−1)),
-
-so ‖W‖² ≤ θ/(1−ε) except with the chance δ for which ε = (ln(1.648 √n/δ)/(2q−1))². At a solution the
-top singular values of S cluster at the allowed value; taking (U, V) out is what lets Lanczos see W.
+Three blocks are computed exactly; ‖W‖ exactly when small, else from Lanczos (see `lanczos`). At a
+solution the top singular values of S cluster at the allowed value; taking (U, V) out is what lets
+Lanczos see W.
 """
 
 from __future__ import annotations
@@ -24,13 +20,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from matfree.decomp import tridiag_sym
 
+from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges
 from flatrank.factors import CompactSVD
 from flatrank.measurements import Adjoint
 
-# Below this size ‖W‖ is computed from the smaller Gram: n² memory and 2/3 n³ flops, about a second.
-EXACT_SIZE = 1500
+# ‖W‖ is computed from the smaller Gram (n² memory, about 2 n³ flops) at once up to the first size, and
+# up to the second where Lanczos cannot bound it tightly enough.
+EXACT_AT_ONCE = 256
+EXACT_SIZE = 2000
 # Columns of the identity pushed through S at a time while the small Gram is formed.
 _BLOCK = 128
 
@@ -70,7 +68,7 @@ def norm_bound(
     seed : int
         Of the random start.
     exact_size : int
-        Up to min(d1, d2) = exact_size the norm is computed exactly.
+        Up to min(d1, d2) = exact_size the norm is computed exactly where Lanczos is not enough.
 
     Returns
     -------
@@ -78,16 +76,17 @@ def norm_bound(
 
     Notes
     -----
-    Cost: two one-column products a Lanczos step, at most 256 steps, full reorthogonalisation
-    (min(d1, d2) numbers a step). Exact: 2 min(d1, d2) columns and an eigenvalue problem.
+    Cost: two one-column products a Lanczos step, at most 256 steps. Exact: 2 min(d1, d2) columns and an eigenvalue problem.
     """
-    d = min(shape)
-    exact = failure_probability <= 0 or d <= exact_size
-    if exact:
-        bound = float(_exact_off_norm(S, basis.U, basis.V, shape))
-    else:
+    d, U, V = min(shape), basis.U, basis.V
+    exact = failure_probability <= 0 or d <= EXACT_AT_ONCE
+    bound = math.inf
+    if not exact:
         bound = _lanczos_bound(S, basis, shape, enough, failure_probability, seed)
-    inner, a12, a21 = (float(x) for x in _blocks(S, basis.U, basis.V))
+        exact = bound > enough and d <= exact_size
+    if exact:
+        bound = float(_exact_off_norm(S, U, V, shape))
+    inner, a12, a21 = (float(x) for x in _blocks(S, U, V))
     value = float(np.linalg.norm([[inner, a12], [a21, bound]], ord=2))
     if exact:
         return NormBound(value, "exact", 0.0, bound)
@@ -97,14 +96,21 @@ def norm_bound(
 def _lanczos_bound(
     S: Adjoint, basis: CompactSVD, shape: tuple[int, int], enough: float, delta: float, seed: int
 ) -> float:
-    """‖W‖ ≤ bound with probability 1 − δ, with as few steps as `enough` allows."""
+    """‖W‖ ≤ bound with probability 1 − δ, with as few steps as `enough` allows.
+
+    WᵀW is positive semidefinite, so the spread is at most ‖W‖² and ‖W‖² ≤ θ_max/(1 − ε).
+    """
+    start = jnp.asarray(np.random.default_rng(seed).standard_normal(min(shape)))
     bound = math.inf
-    for steps in (32, 64, 128, 256):
-        theta = float(_lanczos(S, basis.U, basis.V, steps, shape, seed))
-        epsilon = (math.log(1.648 * math.sqrt(min(shape)) / delta) / (2 * steps - 1)) ** 2
+
+    def more(state: LanczosState, steps: int) -> LanczosState:
+        return _gram_steps(S, basis.U, basis.V, state, jnp.asarray(steps))
+
+    for _, high, epsilon in ritz_ranges(more, begin(start), min(shape), delta):
+        reached = math.sqrt(max(high, 0.0))
         if epsilon < 1:
-            bound = min(bound, math.sqrt(max(theta, 0.0) / (1 - epsilon)))
-        if bound <= enough or math.sqrt(max(theta, 0.0)) > enough:
+            bound = min(bound, reached / math.sqrt(1 - epsilon))
+        if bound <= enough or (reached > enough and math.isfinite(bound)):
             break
     return bound
 
@@ -140,18 +146,17 @@ def _off(S: Adjoint, U: Array, V: Array):
 
 
 @eqx.filter_jit
-def _lanczos(S: Adjoint, U: Array, V: Array, steps: int, shape: tuple[int, int], seed: int) -> Array:
-    """Largest Ritz value of WᵀW or WWᵀ (the smaller one) after `steps` steps."""
+def _gram_steps(
+    S: Adjoint, U: Array, V: Array, state: LanczosState, steps: Array
+) -> LanczosState:
+    """Lanczos on the smaller of WᵀW and WWᵀ."""
     right, left = _off(S, U, V)
-    tall = shape[0] < shape[1]
+    wide = U.shape[0] < V.shape[0]
 
     def gram(v: Array) -> Array:
-        return (right(left(v[:, None])) if tall else left(right(v[:, None])))[:, 0]
+        return (right(left(v[:, None])) if wide else left(right(v[:, None])))[:, 0]
 
-    start = jax.random.normal(jax.random.key(seed), (min(shape),), dtype=U.dtype)
-    steps = min(steps, min(shape) - 1)
-    T = tridiag_sym(steps, reortho="full")(gram, start).J_small
-    return jnp.linalg.eigvalsh(T)[-1]
+    return advance(gram, state.vector, state, steps)
 
 
 @eqx.filter_jit
@@ -174,7 +179,7 @@ def _exact_off_norm(S: Adjoint, U: Array, V: Array, shape: tuple[int, int]) -> A
 
 @eqx.filter_jit
 def top_pairs(
-    S: Adjoint, basis: CompactSVD, count: int, steps: int, key: Array
+    S: Adjoint, basis: CompactSVD, X: Float[Array, "d2 count"], steps: int
 ) -> CompactSVD:
     """Approximate top singular triplets of W = (I−UUᵀ) S (I−VVᵀ).
 
@@ -187,12 +192,10 @@ def top_pairs(
         The matrix, (d1, d2).
     basis : CompactSVD
         U, V to leave out (zero columns leave nothing out).
-    count : int
-        Triplets wanted; the block has this width.
+    X : array of shape (d2, count)
+        A random block, as wide as triplets are wanted.
     steps : int
         Products with WᵀW.
-    key : PRNG key
-        Of the random block.
 
     Returns
     -------
@@ -204,16 +207,20 @@ def top_pairs(
     Cost: `steps` + 1 two-sided products with `count` columns, (d1 + d2)·count·(steps + 1) memory.
     """
     right, left = _off(S, basis.U, basis.V)
-    X = jax.random.normal(key, (basis.V.shape[0], count), dtype=basis.V.dtype)
-    Q = jnp.linalg.qr(X - basis.V @ (basis.V.T @ X))[0]
-    blocks = [Q]
-    for _ in range(min(steps, X.shape[0] // count - 1)):
-        X = left(right(blocks[-1]))
-        span = jnp.concatenate(blocks, axis=1)
+    count = X.shape[1]
+    X = X - basis.V @ (basis.V.T @ X)
+    blocks = min(steps + 1, X.shape[0] // count)
+
+    def grow(n: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        span, X = carry
         for _ in range(2):  # twice is enough (Kahan, Parlett)
             X = X - span @ (span.T @ X)
-        blocks.append(jnp.linalg.qr(X)[0])
+        Q = jnp.linalg.qr(X)[0]
+        return jax.lax.dynamic_update_slice(span, Q, (0, n * count)), left(right(Q))
+
+    empty = jnp.zeros((X.shape[0], blocks * count), dtype=X.dtype)
+    span, _ = jax.lax.fori_loop(0, blocks, grow, (empty, X))
     # A block that ran out of new directions holds rounding; one more QR keeps the span orthonormal.
-    span = jnp.linalg.qr(jnp.concatenate(blocks, axis=1))[0]
+    span = jnp.linalg.qr(span)[0]
     U, s, Vt = jnp.linalg.svd(right(span), full_matrices=False)
     return CompactSVD(U[:, :count], s[:count], span @ Vt[:count].T)

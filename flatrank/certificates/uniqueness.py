@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
-from matfree.decomp import tridiag_sym
 
+from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Measurement
 
@@ -20,9 +19,8 @@ def injective_on_tangent(
 ) -> bool:
     """Prove that ℬ(Z) ≠ 0 for every Z ≠ 0 in T = {U Qᵀ + P Vᵀ}, dimension n = r(d1 + d2 − r).
 
-    Lanczos on G = P_T ℬ*ℬ P_T from a random start. Krylov spaces do not feel a shift, so the bound
-    of `norms` holds at both ends relative to the spread: with ε for a chance of δ/2 each,
-    λ_max − θ_max and θ_min − λ_min are at most ε (λ_max − λ_min), hence
+    Lanczos on G = P_T ℬ*ℬ P_T from a random start (see `lanczos`): with ε for a chance of δ/2 at
+    each end,
 
         λ_min ≥ θ_min − ε (θ_max − θ_min)/(1 − 2ε),
 
@@ -46,18 +44,19 @@ def injective_on_tangent(
 
     Notes
     -----
-    Cost: one curvature product a step; n numbers of memory a step.
+    Cost: one curvature product a step, three vectors of memory.
     """
     (d1, d2), r = B.shape, svd.s.shape[0]
     n = r * (d1 + d2 - r)
     if r == 0 or n > B.m:
         return False
-    delta = failure_probability / 2
-    for steps in (32, 64, 128, 256):
-        if steps >= n:
-            return bool(_smallest_exact(B, svd, n))
-        low, high = (float(x) for x in _ritz_range(B, svd, steps, seed))
-        epsilon = (math.log(1.648 * math.sqrt(n) / delta) / (2 * steps - 1)) ** 2
+    if n <= LIMIT:
+        return bool(_smallest_exact(B, svd, n))
+
+    def more(state: LanczosState, steps: int) -> LanczosState:
+        return _steps(B, svd, state, jnp.asarray(steps))
+
+    for low, high, epsilon in ritz_ranges(more, _start(svd, seed), n, failure_probability / 2):
         if 2 * epsilon < 1 and low > epsilon * (high - low) / (1 - 2 * epsilon):
             return True
         if not low > 1e-12 * high:
@@ -76,29 +75,26 @@ def _projected(B: Measurement, svd: CompactSVD):
     return project, (lambda step: project(B.curvature(frame, project(step))))
 
 
+def _start(svd: CompactSVD, seed: int) -> LanczosState:
+    """A random point; `_steps` projects it onto T."""
+    rng = np.random.default_rng(seed)
+    draw = (jnp.asarray(rng.standard_normal(X.shape)) for X in (svd.U, svd.V))
+    U, (P, Q) = svd.U, draw
+    return begin(FactorPair(P - U @ (U.T @ P), Q))
+
+
 @eqx.filter_jit
-def _ritz_range(B: Measurement, svd: CompactSVD, steps: int, seed: int) -> tuple[Array, Array]:
-    """Smallest and largest Ritz value of G on T."""
+def _steps(B: Measurement, svd: CompactSVD, state: LanczosState, steps: Array) -> LanczosState:
+    """Lanczos on G, kept on T: rounding off T must not look like a null vector."""
     project, gram = _projected(B, svd)
-    key1, key2 = jax.random.split(jax.random.key(seed))
-    start = project(
-        FactorPair(
-            jax.random.normal(key1, svd.U.shape, dtype=svd.U.dtype),
-            jax.random.normal(key2, svd.V.shape, dtype=svd.V.dtype),
-        )
-    )
-    first, _ = ravel_pytree(gram(start))
-    flat, _ = ravel_pytree(start)
-    middle = jnp.vdot(flat, first) / jnp.vdot(flat, flat)
+    frame = FactorPair(svd.U, svd.V)
+    _, restore = ravel_pytree(frame)
 
-    def matvec(step: FactorPair) -> FactorPair:
-        # Off T the matrix is `middle`: rounding leaks there, and must not look like a null vector.
-        inside = project(step)
-        return jax.tree.map(lambda g, x, p: g + middle * (x - p), gram(step), step, inside)
+    def inside(flat: Array) -> Array:
+        return ravel_pytree(project(restore(flat)))[0]
 
-    T = tridiag_sym(steps, reortho="full")(matvec, start).J_small
-    values = jnp.linalg.eigvalsh(T)
-    return values[0], values[-1]
+    state = state._replace(before=inside(state.before), vector=inside(state.vector))
+    return advance(gram, frame, state, steps)
 
 
 @eqx.filter_jit

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank import kernels
@@ -24,7 +25,7 @@ from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.solution import Counts
-from flatrank.solvers.starts import leading_pairs
+from flatrank.solvers.starts import leading_pairs, random_block
 from flatrank.solvers.status import Status
 
 
@@ -99,7 +100,8 @@ class AlternatingLeastSquares(Solver[AlternatingState]):
 
 def _zero_filled(problem: Problem, k: int, seed: int) -> FactorPair:
     """The truncated singular value decomposition of the zero-filled matrix, over the density."""
-    pairs = leading_pairs(problem.whitened, problem.b, k, 4, jax.random.key(seed))
+    X = random_block(problem, k, np.random.default_rng(seed))
+    pairs = leading_pairs(problem.whitened, problem.b, X, 4)
     u1, u2 = problem.whitened.density()
     root = jnp.sqrt(pairs.s / jnp.maximum(jnp.mean(u1) * jnp.mean(u2), 1e-300))
     return FactorPair(pairs.U * root[None, :], pairs.V * root[None, :])

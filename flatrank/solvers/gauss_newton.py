@@ -20,7 +20,6 @@ import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -32,7 +31,7 @@ from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.newton import NewtonStep, newton_step
 from flatrank.solvers.solution import Counts
-from flatrank.solvers.starts import leading_pairs
+from flatrank.solvers.starts import leading_pairs, random_block
 from flatrank.solvers.status import Status
 
 # Widths the factors are padded to, so that few shapes are compiled while the rank changes.
@@ -57,7 +56,7 @@ class GaussNewtonState(NamedTuple):
     y: Float[Array, " m"] | None
     ended: Status
     counts: Counts
-    key: Array
+    rng: np.random.Generator
 
     @property
     def rank(self) -> int:
@@ -92,21 +91,20 @@ class GaussNewton(Solver[GaussNewtonState]):
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
     ) -> GaussNewtonState:
         """From a pair of X̃, or from the leading singular pairs of ℬ*(b)."""
-        key = jax.random.key(seed)
+        rng = np.random.default_rng(seed)
         size = float(jnp.linalg.norm(problem.b))
         state = GaussNewtonState(
             problem.zero(_WIDTHS[0]), np.zeros(_WIDTHS[0]), size, 0.5 * size**2, 0.0, math.inf,
-            True, 0, None, None, Status.RUNNING, Counts(), key,
+            True, 0, None, None, Status.RUNNING, Counts(), rng,
         )  # fmt: skip
         if start is not None and start.rank and float(start.squared_norm()) > 0:
             return self._warm(problem, state, start)
         if size == 0:
             return state
-        key, sub = jax.random.split(key)
         limit = self._limit(problem)
-        count = min(_SPECTRUM, *problem.shape)
-        pairs = leading_pairs(problem.whitened, problem.b, count, 4, sub)
-        state = state._replace(key=key, counts=Counts(forward=0, adjoint=10))
+        X = random_block(problem, _SPECTRUM, rng)
+        pairs = leading_pairs(problem.whitened, problem.b, X, 4)
+        state = state._replace(counts=Counts(forward=0, adjoint=12))
         if problem.lam > 0:
             keep = int(np.sum(np.asarray(pairs.s) > problem.lam))
         else:
@@ -179,9 +177,8 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(fresh=False)
         if state.rank >= self._limit(problem):
             return state._replace(ended=Status.STALLED)
-        key, sub = jax.random.split(state.key)
-        pairs, _ = self._outside(problem, state, 1, sub)
-        return self._append(problem, state._replace(key=key), pairs, 1)
+        pairs, _ = self._outside(problem, state, 4)
+        return self._append(problem, state, pairs, 1)
 
     def _limit(self, problem: Problem) -> int:
         """The largest rank to try: the one asked for, or the last with m ≥ its degrees of freedom."""
@@ -204,10 +201,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         if state.fresh and state.rank:
             return state._replace(fresh=False)
         room = self._limit(problem) - state.rank
-        key, sub = jax.random.split(state.key)
-        state = state._replace(key=key)
         if room > 0:
-            pairs, above = self._outside(problem, state, min(8, min(problem.shape)), sub)
+            pairs, above = self._outside(problem, state, 8)
             slack = 1 + 0.1 * self.tol
             keep = int(np.sum(above > slack * problem.lam))
             if keep:
@@ -236,10 +231,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         return state._replace(pair=pair.resized(keep).resized(width), s=s, fresh=False)
 
     def _outside(
-        self, problem: Problem, state: GaussNewtonState, count: int, key: Array
+        self, problem: Problem, state: GaussNewtonState, count: int
     ) -> tuple[CompactSVD, np.ndarray]:
         """Top singular pairs of −ℬ*(c) outside the factors."""
-        pairs = _residual_pairs(problem.whitened, problem.b, state.pair, state.s > 0, count, key)
+        X = random_block(problem, count, state.rng)
+        pairs = _residual_pairs(problem.whitened, problem.b, state.pair, state.s > 0, X)
         return pairs, np.asarray(pairs.s)
 
     def _append(
@@ -293,13 +289,13 @@ def _svd(state: GaussNewtonState) -> CompactSVD:
 
 @eqx.filter_jit
 def _residual_pairs(
-    B: Measurement, b: Array, pair: FactorPair, alive: Array, count: int, key: Array
+    B: Measurement, b: Array, pair: FactorPair, alive: Array, X: Array
 ) -> CompactSVD:
     scale = jnp.where(alive, 1.0, 0.0)
     U = jnp.linalg.qr(pair.L)[0] * scale[None, :]
     V = jnp.linalg.qr(pair.R)[0] * scale[None, :]
     S = B.adjoint(b - B.forward(pair))
-    return top_pairs(S, CompactSVD(U, scale, V), count, 3, key)
+    return top_pairs(S, CompactSVD(U, scale, V), X, 3)
 
 
 @eqx.filter_jit
