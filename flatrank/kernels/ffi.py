@@ -23,7 +23,14 @@ INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper":
 
 # The word of each member used, by struct.
 LAYOUT = {
-    "CallFrame": {"struct_size": 0, "extension_start": 1, "api": 2, "ctx": 3, "args": 5, "rets": 10},
+    "CallFrame": {
+        "struct_size": 0,
+        "extension_start": 1,
+        "api": 2,
+        "ctx": 3,
+        "args": 5,
+        "rets": 10,
+    },
     "Args": {"size": 2, "args": 4},
     "Rets": {"size": 2, "rets": 4},
     "Buffer": {"dtype": 2, "data": 3, "rank": 4, "dims": 5},

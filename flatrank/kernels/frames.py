@@ -49,7 +49,9 @@ class Checks:
 
     def equal(self, value, to):
         """Go on only where two integers are equal."""
-        self.require(self.builder.icmp_signed("==", value, INT64(to) if isinstance(to, int) else to))
+        self.require(
+            self.builder.icmp_signed("==", value, INT64(to) if isinstance(to, int) else to)
+        )
 
     def kept(self, name):
         """What the job holds under a name."""
@@ -108,7 +110,6 @@ class Checks:
         self.keep("INDICES", load_word(builder, indices, BUFFER["data"]))
         self.equal(load_pointer(builder, self.job, INT64(0)), 0)
         self.equal(load_pointer(builder, self.job, self.kept("N")), m)
-
 
     def columns(self, variant):
         """Factors of the columns compiled for, and scratch for rows of them (or of two)."""

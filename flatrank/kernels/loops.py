@@ -22,7 +22,6 @@ from flatrank.kernels.vectors import (
     add_scaled,
     bytes_of,
     collect,
-    first_of,
     index_at,
     lanes_of,
     load,

@@ -38,16 +38,24 @@ class Compressed(eqx.Module):
     width: int = eqx.field(static=True)
 
     def __check_init__(self):
-        for name, dtypes in (("indptr", ("int64", "int32")), ("indices", ("int32",)), ("ids", ("int32",))):
+        for name, dtypes in (
+            ("indptr", ("int64", "int32")),
+            ("indices", ("int32",)),
+            ("ids", ("int32",)),
+        ):
             x = getattr(self, name)
             if x is None and name == "ids":
                 continue
             if x.ndim != 1 or str(x.dtype) not in dtypes:
-                raise ValueError(f"{name} must be a vector of {' or '.join(dtypes)}; got shape {x.shape} of {x.dtype}.")
+                raise ValueError(
+                    f"{name} must be a vector of {' or '.join(dtypes)}; got shape {x.shape} of {x.dtype}."
+                )
         if self.indptr.shape[0] < 1:
-            raise ValueError("indptr must have n + 1 >= 1 elements; got an empty vector.")
+            raise ValueError("indptr must have at least one element, 0; got an empty vector.")
         if self.ids is not None and self.ids.shape != self.indices.shape:
-            raise ValueError(f"ids must have the shape of indices, {self.indices.shape}; got {self.ids.shape}.")
+            raise ValueError(
+                f"ids must have the shape of indices, {self.indices.shape}; got {self.ids.shape}."
+            )
 
     @property
     def n(self) -> int:

@@ -25,7 +25,15 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from flatrank.kernels.addresses import CFunction
-from flatrank.kernels.ffi import INNER, load_word, schedule, set_word, store_word, thread_count, word
+from flatrank.kernels.ffi import (
+    INNER,
+    load_word,
+    schedule,
+    set_word,
+    store_word,
+    thread_count,
+    word,
+)
 from flatrank.kernels.jobs import JOB_WORDS, POINTERS, M, N, pointer_at
 
 INT64 = ir.IntType(64)
@@ -51,7 +59,7 @@ def fetch_add(_context, address, value):
 
 @intrinsic
 def allocate(_context, size):
-    """malloc."""
+    """Malloc."""
 
     def codegen(_, builder, _signature, args):
         kind = ir.FunctionType(INT64, [INT64])

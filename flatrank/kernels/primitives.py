@@ -73,7 +73,7 @@ def in_plain_jax(kernel, *operands, width, stored):
 
 def compiled(kernel, *operands, width, stored):
     """What a primitive means on a CPU; plain JAX again should compiling fail."""
-    from flatrank.kernels import native  # noqa: PLC0415  numba takes a second to import
+    from flatrank.kernels import native
 
     reals = operands[3 if stored else 2 :]
     try:

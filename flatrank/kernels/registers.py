@@ -67,9 +67,7 @@ class LanesModel(models.PrimitiveModel):
     """An array of vectors, which LLVM keeps in registers."""
 
     def __init__(self, manager, lanes):
-        super().__init__(
-            manager, lanes, ir.ArrayType(lanes.vector, lanes.rows * len(lanes.starts))
-        )
+        super().__init__(manager, lanes, ir.ArrayType(lanes.vector, lanes.rows * len(lanes.starts)))
 
 
 @register_model(Pack)

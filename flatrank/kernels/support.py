@@ -95,7 +95,9 @@ def api_version() -> tuple[int, int] | None:
         text = header().read_text(encoding="utf-8")
     except OSError:
         return None
-    numbers = [re.search(rf"#define XLA_FFI_API_{part}\s+(\d+)", text) for part in ("MAJOR", "MINOR")]
+    numbers = [
+        re.search(rf"#define XLA_FFI_API_{part}\s+(\d+)", text) for part in ("MAJOR", "MINOR")
+    ]
     major, minor = (int(found[1]) if found else None for found in numbers)
     return None if major is None or minor is None else (major, minor)
 
@@ -138,7 +140,7 @@ def describe() -> dict[str, object]:
         "cache": None,
     }
     if inability(version) is None:
-        from flatrank.kernels import native  # noqa: PLC0415  numba takes a second to import
+        from flatrank.kernels import native
 
         out |= native.facts()
     return out

@@ -166,7 +166,7 @@ def total(_context, sums):
 
 @intrinsic
 def add_scaled(_context, s, y, acc):
-    """acc + s_1 y_1 + s_2 y_2 + ..., over the rows of y."""
+    """Acc + s_1 y_1 + s_2 y_2 + ..., over the rows of y."""
 
     def codegen(_, builder, _signature, args):
         out = parts(builder, args[2])
@@ -180,25 +180,25 @@ def add_scaled(_context, s, y, acc):
 
 @intrinsic
 def add(_context, x, y):
-    """x + y, packs."""
+    """X + y, packs."""
     return x(x, y), lambda _c, builder, _s, args: builder.fadd(*args, flags=FUSE)
 
 
 @intrinsic
 def subtract(_context, x, y):
-    """x - y, packs."""
+    """X - y, packs."""
     return x(x, y), lambda _c, builder, _s, args: builder.fsub(*args, flags=FUSE)
 
 
 @intrinsic
 def multiply(_context, x, y):
-    """x * y, packs."""
+    """X * y, packs."""
     return x(x, y), lambda _c, builder, _s, args: builder.fmul(*args, flags=FUSE)
 
 
 @intrinsic
 def multiplied_add(_context, x, y, z):
-    """x * y + z, packs."""
+    """X * y + z, packs."""
     return x(x, y, z), lambda _c, builder, _s, args: multiply_add(builder, *args)
 
 

@@ -1,0 +1,146 @@
+"""The compiled twins compute what the plain JAX reference defines."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flatrank import kernels
+
+WIDTHS = (1, 2, 3, 5, 8, 10, 12, 16, 17, 24, 32, 40)
+# Compiling takes half a second a kernel the first time, so every width is tried in one type here
+# and in the other by `make test-all`.
+QUICK = {1: "float32", 3: "float64", 10: "float32", 16: "float64", 17: "float32", 32: "float64"}
+CASES = [
+    pytest.param(k, t, marks=() if QUICK.get(k) == t else pytest.mark.slow)
+    for k in WIDTHS
+    for t in ("float32", "float64")
+]
+
+
+def agree(got, expected, dtype):
+    """Equal to rounding, relative to the largest number of an array."""
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        assert a.dtype == b.dtype == dtype
+        scale = np.abs(b).max(initial=1)
+        np.testing.assert_allclose(a, b, rtol=0, atol=50 * np.finfo(dtype).eps * scale)
+
+
+@pytest.mark.parametrize(("k", "dtype"), CASES)
+def test_compiled_twins_agree_with_the_reference(any_pattern, arguments, every, k, dtype):
+    with jax.enable_x64(dtype == "float64"):
+        values = arguments(any_pattern, k, dtype)
+        got = jax.jit(every)(any_pattern, *values)
+        with kernels.using("reference"):
+            expected = every(any_pattern, *values)
+        agree(got, expected, dtype)
+
+
+def test_the_compiled_twins_were_called(pattern, arguments, every, calls):
+    C = pattern(20, 10, 50)
+    jax.jit(lambda *a: every(*a))(C, *arguments(C, 3, "float32"))
+    assert set(calls) == {
+        "sampled_product",
+        "sparse_tall",
+        "sparse_tall_transposed",
+        "residual_gradient",
+        "curvature_product",
+        "newton_product",
+        "row_grams",
+        "weighted_row_grams",
+    }
+
+
+def test_reference_against_the_dense_matrix(pattern, arguments, every, x64):
+    C = pattern(9, 7, 40)
+    values = arguments(C, 2, "float64")
+    X, Y, P, Q, v, b, e, w = map(np.asarray, values)
+    rows, columns = np.asarray(C.rows()), np.asarray(C.indices)
+    S = np.zeros((9, 7))
+    np.add.at(S, (rows, columns), v)
+    s = (X @ Y.T)[rows, columns] - b
+    directional = (X @ Q.T + P @ Y.T)[rows, columns]
+    with kernels.using("reference"):
+        out = every(C, *values)
+    np.testing.assert_allclose(out["sampled_product"], s + b)
+    np.testing.assert_allclose(out["sparse_tall"], S @ Y)
+    np.testing.assert_allclose(out["sparse_tall_transposed"], S.T @ X)
+    G, squares, newton, grams = np.zeros((9, 2)), np.zeros(9), np.zeros((9, 2)), np.zeros((9, 2, 2))
+    np.add.at(G, rows, s[:, None] * Y[columns])
+    np.add.at(squares, rows, s * s)
+    np.add.at(newton, rows, directional[:, None] * Y[columns] + e[:, None] * Q[columns])
+    np.add.at(grams, rows, w[:, None, None] * Y[columns][:, :, None] * Y[columns][:, None, :])
+    np.testing.assert_allclose(out["residual_gradient"][0], G)
+    np.testing.assert_allclose(out["residual_gradient"][1], squares)
+    np.testing.assert_allclose(out["curvature_product with e"], newton)
+    np.testing.assert_allclose(out["row_grams with w"][0], grams)
+
+
+def test_one_pattern_serves_both_modes(pattern, arguments, every):
+    C = pattern(30, 20, 300)
+    assert C.indptr.dtype == np.int64
+    single = jax.jit(every)(C, *arguments(C, 3, "float32"))
+    with jax.enable_x64(True):
+        double = jax.jit(every)(C, *arguments(C, 3, "float64"))
+    for a, b in zip(jax.tree.leaves(single), jax.tree.leaves(double), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-3)
+
+
+def test_int32_pointers_serve_too(pattern, arguments, every):
+    C = pattern(30, 20, 300)
+    short = kernels.Compressed(C.indptr.astype(jnp.int32), C.indices, C.rows(), C.width)
+    values = arguments(C, 3, "float32")
+    pair = (jax.tree.leaves(jax.jit(every)(P, *values)) for P in (C, short))
+    for a, b in zip(*pair, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_inside_loops(pattern, arguments, x64):
+    C = pattern(40, 30, 500)
+    X, Y, *_, b, _e, _w = arguments(C, 3, "float64")
+
+    def descend(X):
+        step = lambda _, X: X - 1e-2 * kernels.residual_gradient(C, X, Y, b)[0]
+        X = jax.lax.fori_loop(0, 20, step, X)
+        go_on = lambda carry: carry[1] < 5
+        return jax.lax.while_loop(go_on, lambda c: (step(0, c[0]), c[1] + 1), (X, 0))[0]
+
+    got = jax.jit(descend)(X)
+    with kernels.using("reference"):
+        np.testing.assert_allclose(got, jax.jit(lambda X: descend(X))(X), rtol=1e-10)
+
+
+def test_not_a_number_reaches_the_result(pattern, arguments):
+    C = pattern(20, 10, 300)
+    X, Y, *_, b, _e, _w = arguments(C, 10, "float32")
+    G, squares = kernels.residual_gradient(C, X.at[3, 9].set(jnp.nan), Y, b)
+    assert np.isnan(G[3]).all()
+    assert np.isnan(squares[3])
+    assert np.isfinite(np.delete(G, 3, axis=0)).all()
+
+
+def test_other_types_take_the_reference(pattern, calls):
+    C = pattern(4, 4, 6)
+    out = kernels.sampled_product(C, jnp.ones((4, 2), jnp.bfloat16), jnp.ones((4, 2), jnp.bfloat16))
+    assert out.dtype == jnp.bfloat16
+    assert not calls
+
+
+def test_large_problems_are_padded_and_shared(pattern, x64):
+    """More than 16 MB of rows that straddle lines, and more entries than one thread is left with."""
+    from flatrank.kernels import native
+
+    width, k = 450_000, 10
+    assert native.stride(width, k, 4, 4 * width) == 16
+    assert native.stride(width, k, 8, 4 * width) == k  # two lines either way
+    assert native.stride(1000, k, 4, 10**6) == k  # fits the caches
+    C = pattern(2000, width, 4 * width)
+    rng = np.random.default_rng(0)
+    X = jnp.asarray(rng.standard_normal((2000, k)), jnp.float32)
+    Y = jnp.asarray(rng.standard_normal((width, k)), jnp.float32)
+    b = jnp.zeros(C.m, jnp.float32)
+    G, squares = kernels.residual_gradient(C, X, Y, b)
+    with kernels.using("reference"):
+        H, expected = kernels.residual_gradient(C, X, Y, b)
+    np.testing.assert_allclose(G, H, atol=1e-3 * np.abs(H).max())
+    np.testing.assert_allclose(squares, expected, rtol=1e-4)
