@@ -47,7 +47,7 @@ def keep_compiled_programs() -> str:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     folder = cache_folder()
     if folder is None:
-        return "off: there is no folder to keep them in"
+        return "off: no folder is named for them"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -54,10 +54,10 @@ def complete_entries(job: Job) -> int:
         with reserved(job.out):
             try:
                 completion = solve_entries(job, entries, progress, checkpoint, state)
+                progress({"stage": "report"})
+                record = _write(job, completion, entries, seconds, started)
             except KeyboardInterrupt:
                 return _empty_handed(checkpoint)
-            progress({"stage": "report"})
-            record = _write(job, completion, entries, seconds, started)
         status = completion.solution.status
         if not _unfinished(status):
             checkpoint.remove()
@@ -128,7 +128,7 @@ def exit_code(status: Status) -> int:
 def _empty_handed(checkpoint: Checkpoint) -> int:
     again = "; the same command with --resume goes on from what was finished"
     kept = again if checkpoint.path.exists() else ""
-    complain(f"interrupted before there was an answer{kept}.")
+    complain(f"interrupted before an answer was written{kept}.")
     return 130
 
 

@@ -10,6 +10,7 @@ from flatrank.cli.streams import interactive
 _NAMES = {
     "read": "Reading",
     "offsets": "Offsets",
+    "coarse": "Smoothing",
     "path": "Path of weights",
     "holdout": "Hold-out model",
     "refit": "Final model",
@@ -70,7 +71,7 @@ class Progress:
             self._tasks[stage],
             completed=event.get("step", 0),
             total=event.get("of"),
-            word=str(event.get("message", "")),
+            word=_word(event),
         )
 
     def _finish(self) -> None:
@@ -78,6 +79,18 @@ class Progress:
             if not task.finished:
                 total = task.total or 1
                 self._bar.update(task.id, total=total, completed=total)
+
+
+def _word(event: dict[str, Any]) -> str:
+    """The message, and the numbers that say how it is going."""
+    parts = [str(event["message"])] if event.get("message") else []
+    if event.get("rank") is not None:
+        parts.append(f"rank {event['rank']}")
+    if event.get("validation_rmse") is not None:
+        parts.append(f"validation RMSE {event['validation_rmse']:.4f}")
+    elif event.get("relative_gap") is not None:
+        parts.append(f"gap {max(event['relative_gap'], 0.0):.1e}")
+    return ", ".join(parts)
 
 
 def _bar() -> Any:

@@ -53,7 +53,7 @@ def certificate_words(certificate: dict[str, Any] | None) -> str:
     if kind != "exact":
         kind = f"{kind}, failing at most {certificate['failure_probability']:.0e}"
     return (
-        f"relative gap {certificate['relative_gap']:.1e}: the optimum lies between "
+        f"relative gap {max(certificate['relative_gap'], 0.0):.1e}: the optimum lies between "
         f"{certificate['dual_bound']:.9g} and {certificate['primal']:.9g} ({kind}; {alone})"
     )
 

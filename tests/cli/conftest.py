@@ -33,6 +33,7 @@ def cli(capfdbinary, monkeypatch, tmp_path):
     from flatrank.cli.app import run
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")  # tests leave nothing in the user's cache
 
     def call(*arguments):
         code = run([str(argument) for argument in arguments])

@@ -171,8 +171,8 @@ def test_interruption_before_there_is_anything(cli, quick, ratings, tmp_path):
     outcome = cli("complete", ratings)
     assert outcome.code == 130
     assert outcome.err == (
-        "flatrank: interrupted before there was an answer; the same command with --resume goes on "
-        "from what was finished.\n"
+        "flatrank: interrupted before an answer was written; the same command with --resume goes "
+        "on from what was finished.\n"
     )
     assert names(tmp_path / "run") == ["checkpoint.safetensors"]
 
