@@ -66,7 +66,9 @@ def complete_entries(job: Job) -> int:
 
         emit(to_json(record))
     elif not job.quiet:
-        show_table(run_rows(record, str(status), job.out), "flatrank complete")
+        from flatrank.reporting.words import status_sentence
+
+        show_table(run_rows(record, status_sentence(status), job.out), "flatrank complete")
     if _unfinished(status):
         complain(f"stopped early; the same command with --resume continues from {job.out}.")
     return exit_code(status)

@@ -102,8 +102,13 @@ def linear_ticks(axis: Axis, count: int, *, integer: bool = False) -> None:
 
 
 def log_ticks(axis: Axis, count: int = 6) -> None:
-    """At most so many ticks on a logarithmic axis, with labels as in the text."""
-    axis.set_major_locator(LogLocator(numticks=count))
+    """Labels as in the text on a logarithmic axis: powers of ten, and more where it is short.
+
+    Call it once the data are drawn.
+    """
+    low, high = axis.get_view_interval()
+    short = high < 100.0 * low
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if short else (1.0,), numticks=count))
     axis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
     axis.set_minor_formatter(NullFormatter())
 

@@ -27,7 +27,7 @@ def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: f
     path : sequence of PathPoint
         Every point tried.
     chosen : PathPoint or None
-        The point that won.
+        The point that won; None where λ was given.
     baseline : float or None
         Validation error of the offsets alone.
 
@@ -40,12 +40,12 @@ def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: f
 
     def paint(top: Axes, bottom: Axes) -> None:
         for n, smoothing in enumerate(smoothings):
-            curve = sorted((p for p in path if p.smoothing == smoothing), key=lambda p: p.lam)
-            lam = [p.lam for p in curve]
+            curve = sorted((p for p in path if p.smoothing == smoothing), key=lambda p: p.share)
+            share = [p.share for p in curve]
             style: dict[str, Any] = {"color": SERIES[n % 4], "label": _smoothing(smoothing)}
             dots: dict[str, Any] = {"marker": _MARKERS[n % 4], "markersize": 3.2}
-            top.plot(lam, [p.validation_rmse for p in curve], **style, **dots)
-            bottom.plot(lam, [p.rank for p in curve], **style, linewidth=1.4)
+            top.plot(share, [p.validation_rmse for p in curve], **style, **dots)
+            bottom.plot(share, [p.rank for p in curve], **style, linewidth=1.4)
         if baseline is not None:
             top.axhline(baseline, color=MUTED, linestyle=(0, (4, 3)), linewidth=1.1)
             top.annotate(
@@ -53,12 +53,12 @@ def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: f
                 xytext=(0, 3), textcoords="offset points", color=MUTED, fontsize=8.5,
             )  # fmt: skip
         if chosen is not None:
-            _ring(top, chosen.lam, chosen.validation_rmse, "chosen")
-            _ring(bottom, chosen.lam, chosen.rank)
+            _ring(top, chosen.share, chosen.validation_rmse, "chosen")
+            _ring(bottom, chosen.share, chosen.rank)
         top.set_ylim(*_error_range([p.validation_rmse for p in path], baseline))
         top.set_ylabel("validation RMSE")
         bottom.set_ylabel("rank")
-        bottom.set_xlabel("weight λ of the norm (stronger to the right)")
+        bottom.set_xlabel("λ as a share of λ max, at which the answer is zero")
         bottom.set_xscale("log")
         log_ticks(bottom.xaxis)
         linear_ticks(bottom.yaxis, 4, integer=True)
@@ -249,7 +249,7 @@ def _legend_above(axes: Axes, columns: int, *, right: bool = False) -> None:
 
 def _ring(axes: Axes, x: float, y: float, text: str = "") -> None:
     axes.plot([x], [y], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK,
-              markeredgewidth=1.5, zorder=5)  # fmt: skip
+              markeredgewidth=1.5, zorder=5, clip_on=False)  # fmt: skip
     if text:
         box = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}
         axes.annotate(

@@ -66,20 +66,15 @@ def singular_values(solution: Solution) -> NDArray[np.float64]:
 
 
 def chosen_point(completion: Completion) -> PathPoint | None:
-    """The point of the path behind the answer.
+    """The point of the path that won: the best one with the smoothing that was kept.
 
-    The refit may weigh λ by its larger number of entries; then the best point of the smoothing
-    that was kept is the one.
+    Its λ is that of a fit to fewer entries; the final model takes over its share of λ max.
     """
-    problem = completion.solution.problem
+    smoothing = completion.solution.problem.smoothing
     curve = [
-        p for p in completion.path
-        if p.smoothing == problem.smoothing and np.isfinite(p.validation_rmse)
-    ]  # fmt: skip
-    if not curve:
-        return None
-    exact = [p for p in curve if np.isclose(p.lam, problem.lam, rtol=1e-6, atol=0.0)]
-    return exact[0] if exact else min(curve, key=lambda p: p.validation_rmse)
+        p for p in completion.path if p.smoothing == smoothing and np.isfinite(p.validation_rmse)
+    ]
+    return min(curve, key=lambda p: p.validation_rmse, default=None)
 
 
 def baseline_error(completion: Completion) -> float | None:

@@ -56,9 +56,13 @@ def render_page(completion: Completion, entries: Entries, record: dict[str, Any]
             decimals=words.decimals_for(float(np.ptp(entries.values))),
             density=entries.m / (entries.shape[0] * entries.shape[1]),
             gain=_gain(record["rmse"]),
-            svg={name: Markup(svg) for name, svg in _figures(completion, entries).items() if svg},
+            svg={
+                name: Markup(svg)
+                for name, svg in _figures(completion, entries, record).items()
+                if svg is not None
+            },
             singular=findings.singular_values(solution),
-            chosen=findings.chosen_point(completion),
+            chosen=_chosen(completion, record),
             coverage=_coverage(completion, entries),
             residuals=findings.largest_residuals(completion, entries),
             sample=findings.holdout_sample(completion, entries),
@@ -121,7 +125,15 @@ def _environment() -> Environment:
     return environment
 
 
-def _figures(completion: Completion, entries: Entries) -> dict[str, str | None]:
+def _chosen(completion: Completion, record: dict[str, Any]) -> Any:
+    """The winner on the path; None where λ was given, and the path chose the smoothing only."""
+    given = record.get("options", {}).get("lam") is not None
+    return None if given else findings.chosen_point(completion)
+
+
+def _figures(
+    completion: Completion, entries: Entries, record: dict[str, Any]
+) -> dict[str, str | None]:
     solution = completion.solution
     problem = solution.problem
     gaps = problem.unidentifiable
@@ -134,10 +146,9 @@ def _figures(completion: Completion, entries: Entries) -> dict[str, str | None]:
     }
     if singular.size:
         made["spectrum"] = figures.spectrum_figure(singular)
-    chosen = findings.chosen_point(completion)
-    if chosen is not None and len(completion.path) > 1:
+    if len(completion.path) > 1:
         made["path"] = figures.path_figure(
-            completion.path, chosen, findings.baseline_error(completion)
+            completion.path, _chosen(completion, record), findings.baseline_error(completion)
         )
     if completion.holdout is not None:
         index, predicted = (np.asarray(part) for part in completion.holdout)

@@ -75,6 +75,15 @@ def percent(share: float | None) -> str:
     return f"{number(100.0 * share, 2 if abs(share) < 0.1 else 3)}{_THIN}%"
 
 
+def status_sentence(status: Status) -> str:
+    """Why a run ended, for those who ran it from the command line."""
+    early = {
+        Status.INTERRUPTED: "interrupted: this is the best answer found until then",
+        Status.DEADLINE: "out of time: this is the best answer found until then",
+    }
+    return early.get(status, str(status))
+
+
 def headline(solution: Solution, tol: float) -> str:
     """The verdict in one or two sentences, no more than what is established.
 
@@ -95,7 +104,7 @@ def headline(solution: Solution, tol: float) -> str:
             "This is the global optimum of what was asked, and that is proved: no matrix of any "
             f"rank can lower the objective by more than {percent(max(proof.relative_gap, 0.0))}."
         )
-    sentence = str(solution.status)
+    sentence = status_sentence(solution.status)
     sentence = sentence[:1].upper() + sentence[1:] + "."
     if proof is None:
         return f"{sentence} No certificate was computed: nothing is proved about this answer."

@@ -28,6 +28,7 @@ def record_of(folder):
     return json.loads((folder / "run.json").read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_one_fit_proved_and_proved_again(cli, table, tmp_path):
     outcome = cli("complete", table, "--lam", "300", "--smoothing", "0", "--holdout", "0")
     assert outcome.code == 0, outcome.err

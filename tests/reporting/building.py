@@ -20,6 +20,7 @@ from flatrank.solvers.status import Status
 @dataclass(frozen=True)
 class PathPoint:
     lam: float
+    share: float
     smoothing: float
     validation_rmse: float
     train_rmse: float
@@ -75,7 +76,7 @@ def small_completion(
         offsets,
         {"train": float(np.sqrt(np.mean((b - fit) ** 2))), "holdout": 0.5, "baseline": 0.8},
         [
-            PathPoint(lam * 2.0**n, theta, 0.5 + 0.1 * n * n, 0.4, 3, 1e-3, 0.1)
+            PathPoint(lam * 2.0**n, 0.1 * 2.0**n, theta, 0.5 + 0.1 * n * n, 0.4, 3, 1e-3, 0.1)
             for theta in (0.0, 1.0)
             for n in range(-2, 3)
             if lam > 0

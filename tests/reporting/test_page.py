@@ -136,7 +136,16 @@ def test_predictions_that_are_not_determined_are_left_out(found, entries, record
     assert "nan" not in page.lower().replace("nanny", "")
 
 
-def test_path_is_marked_where_lambda_was_rescaled_for_the_refit(found, entries, record):
+def test_choice_is_a_share_of_the_largest_lambda(found, entries, record):
     moved = found.solution.problem.with_lam(8.1)
     page = render(found, entries, record, problem=moved)
-    assert "The final model has λ = 8.1" in page
+    assert "Chosen: 0.1 of λ max, smoothing 0; validation error 0.5" in page
+    assert "which with all entries makes λ = 8.1" in page
+
+
+def test_given_lambda_was_not_chosen(found, entries, record):
+    given = record | {"options": record["options"] | {"lam": 8.0}}
+    page = render(found, entries, given)
+    assert "<h2>How the smoothing was chosen</h2>" in page
+    assert "λ = 8 was given" in page
+    assert ">chosen<" not in page

@@ -49,6 +49,7 @@ def test_headline_of_a_proof(found):
 def test_headline_without_certificate_claims_nothing(found):
     bare = replace(found.solution, certificate=None, status=Status.INTERRUPTED)
     text = words.headline(bare, 1e-4)
+    assert text.startswith("Interrupted: this is the best answer found until then.")
     assert "nothing is proved" in text
     assert "optimum" not in text
 
