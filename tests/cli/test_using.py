@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from flatrank.reporting import load_run
 
@@ -171,3 +172,22 @@ def test_doctor(cli):
     assert outcome.code == 0
     for word in ("flatrank", "jax", "devices", "kernels", "compiled programs kept", "cpu"):
         assert word in outcome.out
+
+
+def harm(folder, name, change):
+    path = folder / "model.safetensors"
+    arrays = load_file(path)
+    arrays[name] = change(arrays[name])
+    save_file(arrays, path)
+
+
+def test_certify_finds_changed_factors(cli, run_folder):
+    harm(run_folder, "L", lambda L: 1.01 * L)
+    outcome = cli("certify", run_folder)
+    assert outcome.code == 3
+    assert "they DIFFER: primal is" in " ".join(outcome.out.split())
+
+
+def test_certify_does_without_the_dual_point_on_file(cli, run_folder):
+    harm(run_folder, "y", lambda y: 0.0 * y)
+    assert cli("certify", run_folder).code == 0
