@@ -83,8 +83,8 @@ def completion(rows: list[Row]) -> str:
             "Noiseless, Gaussian factors, entries uniform without repetition; the rank is given to "
             "everybody. Peers are timed up to their first iterate below the target, with the error "
             "computed off the clock; *own clock* is what an author's code reports itself, without "
-            "its starting point. *Error* is that of the answer timed. Not here because they never "
-            "get there: cmfrec, softImpute, fancyimpute (regularised, for noisy data).")  # fmt: skip
+            "its starting point. *Error* is that of the answer timed. cmfrec, softImpute and "
+            "fancyimpute are not here: regularised, for noisy data, they never get there.")  # fmt: skip
     head = ["solver", "seconds", "cold", "own clock", "error", "steps", "load"]
     return text + "".join(
         f"\n\n### {title}\n\n"
@@ -164,8 +164,8 @@ def ratings(rows: list[Row]) -> str:
 
 def cli(rows: list[Row]) -> str:
     text = ("## From the command line\n\nFile in, certified completion and report out, start of "
-            "the interpreter included. *Cold* is the first run after installing: nothing compiled yet. "
-            "RMSE is on the tenth that the command itself holds out.")  # fmt: skip
+            "the interpreter included. *Cold* is the first run after installing: nothing is "
+            "compiled yet. RMSE is on the tenth that the command itself holds out.")  # fmt: skip
     head = ["set", "seconds", "cold", "status", "rank", "gap", "RMSE", "offsets", "peak GB", "load"]
     return f"{text}\n\n" + grid(head, [
         [r["title"], seconds(r["seconds"]), seconds(r["cold_seconds"]), r["status"],
