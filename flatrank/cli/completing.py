@@ -58,6 +58,10 @@ def complete_entries(job: Job) -> int:
                 record = _write(job, completion, entries, seconds, started)
             except KeyboardInterrupt:
                 return _empty_handed(checkpoint)
+            except InputError:
+                if not job.resume:
+                    checkpoint.remove()  # bad input leaves nothing behind
+                raise
         status = completion.solution.status
         if not _unfinished(status):
             checkpoint.remove()

@@ -177,12 +177,8 @@ def test_interruption_before_there_is_anything(cli, quick, ratings, tmp_path):
     assert names(tmp_path / "run") == ["checkpoint.safetensors"]
 
 
-@pytest.mark.usefixtures("quick")
-def test_refusal_by_the_solver_leaves_no_folder(cli, ratings, tmp_path, monkeypatch):
-    def refuse(*_):
-        raise InputError("two entries are too few.")
-
-    monkeypatch.setattr("flatrank.cli.completing.solve_entries", refuse)
+def test_refusal_by_the_solver_leaves_no_folder(cli, quick, ratings, tmp_path):
+    quick.fail = InputError("two entries are too few.")
     outcome = cli("complete", ratings, "--out", tmp_path / "deep" / "run")
     assert outcome.code == 2
     assert not (tmp_path / "deep").exists()
