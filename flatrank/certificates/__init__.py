@@ -5,6 +5,7 @@ from flatrank.certificates.certify import as_pair as as_pair
 from flatrank.certificates.certify import certify as certify
 from flatrank.certificates.certify import certify_whitened as certify_whitened
 from flatrank.certificates.dual import least_squares_dual as least_squares_dual
+from flatrank.certificates.norms import Effort as Effort
 from flatrank.certificates.norms import NormBound as NormBound
 from flatrank.certificates.norms import norm_bound as norm_bound
 from flatrank.certificates.norms import top_pairs as top_pairs

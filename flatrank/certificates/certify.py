@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -12,9 +12,10 @@ from jaxtyping import Array, ArrayLike, Float
 
 from flatrank.certificates.certificate import Certificate
 from flatrank.certificates.dual import least_squares_dual, scaled_residual
-from flatrank.certificates.norms import NormBound, norm_bound
+from flatrank.certificates.norms import Effort, NormBound, norm_bound
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
+from flatrank.flatness import Rescaling
 from flatrank.kernels import scope
 from flatrank.measurements import Whitened
 from flatrank.problems import Problem
@@ -41,6 +42,7 @@ def certify(
     Parameters
     ----------
     problem : Problem
+        What is to be solved.
     factors : FactorPair or (L, R)
         (d1, k) and (d2, k), of X (not of D1 X D2).
     y : array of shape (m,), optional
@@ -71,10 +73,8 @@ def certify(
                     f"y must be {problem.m} finite numbers, one for each measurement; got shape {y.shape}"
                 )
         svd = compact_svd(problem.whiten(pair))
-        certificate, _ = certify_whitened(
-            problem, svd, y, failure_probability=failure_probability
-        )
-        return certificate
+        effort = Effort(failure_probability=failure_probability)
+        return certify_whitened(problem, svd, y, effort)[0]
 
 
 def as_pair(problem: Problem, factors: FactorPair | tuple[ArrayLike, ArrayLike]) -> FactorPair:
@@ -99,26 +99,25 @@ def certify_whitened(
     problem: Problem,
     svd: CompactSVD,
     y: Float[Array, " m"] | None = None,
-    *,
-    failure_probability: float = 1e-9,
-    tol: float = 0.0,
-    unique: bool = True,
-    exact_size: int | None = None,
+    effort: Effort = Effort(),  # noqa: B008 - a frozen record
 ) -> tuple[Certificate, Float[Array, " m"]]:
-    """Certificate of X̃ = U diag(s) Vᵀ, and the feasible dual point behind it.
+    """Certificate of X̃ = U diag(s) Vᵀ, and the feasible dual point behind it."""
+    B, svd = problem.whitened, _positive(svd)
+    point = _measure(B, problem.b, svd, problem.rescaling)
+    prove = _interpolating if problem.lam == 0 else _penalised
+    values, bound, allowed, z = prove(problem, svd, point, y, effort)
+    strict = bound.off_tangent < allowed
+    return _record(problem, svd, point, _Values(*values, bound, allowed, strict), effort), z
 
-    `tol` lets the Lanczos bound stop as soon as it costs less than this share of the primal;
-    `unique=False` skips the proof of uniqueness.
-    """
-    B = problem.whitened
-    svd = _positive(svd)
-    options = {"failure_probability": failure_probability}
-    if exact_size is not None:
-        options["exact_size"] = exact_size
-    point = _measure(B, problem.b, svd, problem.rescaling.D1, problem.rescaling.D2)
-    if problem.lam == 0:
-        return _interpolating(problem, B, svd, point, y, options, unique)
-    return _penalised(problem, B, svd, point, y, options, tol, unique)
+
+class _Values(NamedTuple):
+    """Primal and dual values, the bound on ‖ℬ*(y)‖, what is allowed, and strict feasibility."""
+
+    primal: float
+    dual: float
+    bound: NormBound
+    allowed: float
+    strict: bool
 
 
 class _Point(NamedTuple):
@@ -131,8 +130,8 @@ class _Point(NamedTuple):
     repair: float
 
 
-def _measure(B: Whitened, b: Array, svd: CompactSVD, D1: Array, D2: Array) -> _Point:
-    r, *numbers = _measured(B, b, svd, D1, D2)
+def _measure(B: Whitened, b: Array, svd: CompactSVD, rescaling: Rescaling) -> _Point:
+    r, *numbers = _measured(B, b, svd, rescaling.D1, rescaling.D2)
     return _Point(r, *(float(x) for x in numbers))
 
 
@@ -149,54 +148,55 @@ def _measured(B: Whitened, b: Array, svd: CompactSVD, D1: Array, D2: Array) -> t
 
 
 def _positive(svd: CompactSVD) -> CompactSVD:
-    """Drop the singular values that are zero to rounding."""
-    s = np.asarray(svd.s)
-    r = int(np.sum(s > _RANK_FLOOR * max(s[0], 0.0))) if s.size and s[0] > 0 else 0
-    return svd if r == s.size else CompactSVD(svd.U[:, :r], svd.s[:r], svd.V[:, :r])
+    """Zero what belongs to singular values that are zero to rounding; the width stays."""
+    keep = (svd.s > _RANK_FLOOR * jnp.max(svd.s, initial=0.0))[None, :]
+    return CompactSVD(
+        jnp.where(keep, svd.U, 0.0), jnp.where(keep[0], svd.s, 0.0), jnp.where(keep, svd.V, 0.0)
+    )
 
 
-def _penalised(problem, B, svd, point, y, options, tol, unique) -> tuple[Certificate, Array]:
-    lam, b = problem.lam, problem.b
+def _narrow(svd: CompactSVD) -> CompactSVD:
+    r = int(np.sum(np.asarray(svd.s) > 0))
+    return CompactSVD(svd.U[:, :r], svd.s[:r], svd.V[:, :r])
+
+
+def _penalised(
+    problem: Problem, svd: CompactSVD, point: _Point, y: Array | None, effort: Effort
+) -> tuple[tuple[float, float], NormBound, float, Array]:
+    B, lam, b = problem.whitened, problem.lam, problem.b
     primal = 0.5 * point.square + lam * point.nuclear
     share = lam * point.nuclear / max(primal, 1e-300)
     direction = point.r if y is None else y
-    enough = lam * (1 + 0.25 * tol / max(share, 1e-12))
-    bound = norm_bound(B.adjoint(direction), B.shape, svd, enough=enough, **options)
+    enough = lam * (1 + 0.25 * effort.tol / max(share, 1e-12))
+    bound = norm_bound(B.adjoint(direction), B.shape, svd, enough, effort)
     z, dual = scaled_residual(direction, b, lam, bound.value)
-    strict = unique and bound.off_tangent < lam
-    return _record(problem, svd, point, (primal, float(dual)), bound, lam, strict, options), z
+    return (primal, float(dual)), bound, lam, z
 
 
-def _interpolating(problem, B, svd, point, y, options, unique) -> tuple[Certificate, Array]:
+def _interpolating(
+    problem: Problem, svd: CompactSVD, point: _Point, y: Array | None, effort: Effort
+) -> tuple[tuple[float, float], NormBound, float, Array]:
+    B = problem.whitened
     if y is None:
-        y = least_squares_dual(B, svd) if svd.s.shape[0] else jnp.zeros_like(problem.b)
-    bound = norm_bound(B.adjoint(y), B.shape, svd, enough=0.995, **options)
+        y = least_squares_dual(B, svd)
+    bound = norm_bound(B.adjoint(y), B.shape, svd, 0.995, effort)
     y_hat = y / max(1.0, bound.value)
-    values = (point.nuclear + point.repair, float(jnp.vdot(problem.b, y_hat)))
-    strict = unique and bound.off_tangent < 1
-    return _record(problem, svd, point, values, bound, 1.0, strict, options), y_hat
+    dual = float(jnp.vdot(problem.b, y_hat))
+    return (point.nuclear + point.repair, dual), bound, 1.0, y_hat
 
 
 def _record(
-    problem: Problem,
-    svd: CompactSVD,
-    point: _Point,
-    values: tuple[float, float],
-    bound: NormBound,
-    allowed: float,
-    strict: bool,
-    options: dict[str, Any],
+    problem: Problem, svd: CompactSVD, point: _Point, values: _Values, effort: Effort
 ) -> Certificate:
     """Put the numbers together; prove uniqueness where the dual is strict and the gap closed."""
-    primal, dual = values
+    primal, dual, bound = values.primal, values.dual, values.bound
     gap = primal - dual
     relative = 0.0 if primal == dual == 0 else gap / abs(primal) if primal else math.inf
+    delta = effort.failure_probability or 1e-12
     unique = (
-        strict
+        values.strict
         and relative <= _CLOSED
-        and injective_on_tangent(
-            problem.whitened, svd, failure_probability=options["failure_probability"] or 1e-12
-        )
+        and injective_on_tangent(problem.whitened, _narrow(svd), failure_probability=delta)
     )
     return Certificate(
         primal=primal,
@@ -204,7 +204,7 @@ def _record(
         gap=gap,
         relative_gap=relative,
         feasibility=math.sqrt(point.square) / point.size if point.size else 0.0,
-        operator_norm=bound.value / allowed,
+        operator_norm=bound.value / values.allowed,
         operator_norm_kind=bound.kind,
         failure_probability=bound.failure_probability,
         unique=unique,

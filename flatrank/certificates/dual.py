@@ -25,7 +25,7 @@ def least_squares_dual(
     B : Measurement
         ℬ.
     svd : CompactSVD
-        U, V of the point; every singular value positive.
+        U, V of the point; zero columns do no harm.
     tol : float
         Relative tolerance on the tangent equation.
     max_steps : int

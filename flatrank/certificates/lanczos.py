@@ -35,7 +35,7 @@ class LanczosState(NamedTuple):
     vector: Float[Array, " n"]
     diagonal: Float[Array, " steps"]
     beside: Float[Array, " steps"]
-    count: Int[Array, ""]
+    taken: Int[Array, ""]
 
 
 def begin(start: PyTree) -> LanczosState:
@@ -54,7 +54,7 @@ def advance(
     _, restore = ravel_pytree(like)
 
     def step(_: int, s: LanczosState) -> LanczosState:
-        last = jnp.where(s.count > 0, s.beside[s.count - 1], 0.0)
+        last = jnp.where(s.taken > 0, s.beside[s.taken - 1], 0.0)
         w = ravel_pytree(matvec(restore(s.vector)))[0] - last * s.before
         alpha = jnp.vdot(s.vector, w)
         w = w - alpha * s.vector
@@ -63,9 +63,9 @@ def advance(
         return LanczosState(
             s.vector,
             unit,
-            s.diagonal.at[s.count].set(alpha),
-            s.beside.at[s.count].set(beta),
-            s.count + 1,
+            s.diagonal.at[s.taken].set(alpha),
+            s.beside.at[s.taken].set(beta),
+            s.taken + 1,
         )
 
     return jax.lax.fori_loop(0, steps, step, state)
@@ -74,13 +74,20 @@ def advance(
 def ritz_ranges(
     more: Callable[[LanczosState, int], LanczosState], state: LanczosState, n: int, delta: float
 ) -> Iterator[tuple[float, float, float]]:
-    """After each round of steps: (θ_min, θ_max, ε), until the steps run out.
+    """Look at the Ritz values after each round of steps, until the steps run out.
 
-    ε is infinite while the bound says nothing. An invariant subspace ends the rounds: ε is 0 then.
+    Yields
+    ------
+    (θ_min, θ_max, ε)
+        See the module's head.
+
+    Notes
+    -----
+    ε exceeds 1 while the bound says nothing. An invariant subspace ends the rounds: ε is 0 then.
     """
     for steps in _ROUNDS:
         state = more(state, steps)
-        q = int(state.count)
+        q = int(state.taken)
         diagonal, beside = np.asarray(state.diagonal)[:q], np.asarray(state.beside)[:q]
         if not np.all(np.isfinite(diagonal)):
             return

@@ -25,8 +25,8 @@ from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ran
 from flatrank.factors import CompactSVD
 from flatrank.measurements import Adjoint
 
-# ‖W‖ is computed from the smaller Gram (n² memory, about 2 n³ flops) at once up to the first size, and
-# up to the second where Lanczos cannot bound it tightly enough.
+# ‖W‖ is computed from the smaller Gram (n² memory, about 2 n³ flops) at once up to the first
+# size, and up to the second where Lanczos cannot bound it tightly enough.
 EXACT_AT_ONCE = 256
 EXACT_SIZE = 2000
 # Columns of the identity pushed through S at a time while the small Gram is formed.
@@ -42,15 +42,29 @@ class NormBound(NamedTuple):
     off_tangent: float
 
 
+class Effort(NamedTuple):
+    """How hard a certificate tries.
+
+    Parameters
+    ----------
+    failure_probability : float
+        Allowed chance that a probabilistic bound is wrong; 0 demands the exact norm.
+    tol : float
+        The bound on the norm need cost no less than this share of the primal value.
+    exact_size : int
+        Up to min(d1, d2) = exact_size the norm is computed exactly where Lanczos is not enough.
+    seed : int
+        Of the random starts.
+    """
+
+    failure_probability: float = 1e-9
+    tol: float = 0.0
+    exact_size: int = EXACT_SIZE
+    seed: int = 0
+
+
 def norm_bound(
-    S: Adjoint,
-    shape: tuple[int, int],
-    basis: CompactSVD,
-    *,
-    enough: float,
-    failure_probability: float,
-    seed: int = 0,
-    exact_size: int = EXACT_SIZE,
+    S: Adjoint, shape: tuple[int, int], basis: CompactSVD, enough: float, effort: Effort
 ) -> NormBound:
     """Bound ‖S‖ from above.
 
@@ -59,54 +73,54 @@ def norm_bound(
     S : Adjoint
         The matrix, (d1, d2).
     shape : (d1, d2)
+        Of S.
     basis : CompactSVD
         U, V with orthonormal columns, to be split off.
     enough : float
         Lanczos stops as soon as the bound on ‖W‖ is at most this, or cannot become so.
-    failure_probability : float
-        Allowed chance that a probabilistic bound is too small; 0 demands the exact norm.
-    seed : int
-        Of the random start.
-    exact_size : int
-        Up to min(d1, d2) = exact_size the norm is computed exactly where Lanczos is not enough.
+    effort : Effort
+        How hard to try.
 
     Returns
     -------
     NormBound
+        The bound and how it was obtained.
 
     Notes
     -----
-    Cost: two one-column products a Lanczos step, at most 256 steps. Exact: 2 min(d1, d2) columns and an eigenvalue problem.
+    Cost: two one-column products a Lanczos step, at most 256 steps. Exact: 2 min(d1, d2) columns
+    and an eigenvalue problem.
     """
     d, U, V = min(shape), basis.U, basis.V
-    exact = failure_probability <= 0 or d <= EXACT_AT_ONCE
+    delta = effort.failure_probability
+    exact = delta <= 0 or d <= EXACT_AT_ONCE
     bound = math.inf
     if not exact:
-        bound = _lanczos_bound(S, basis, shape, enough, failure_probability, seed)
-        exact = bound > enough and d <= exact_size
+        bound = _lanczos_bound(S, basis, shape, enough, effort)
+        exact = bound > enough and d <= effort.exact_size
     if exact:
         bound = float(_exact_off_norm(S, U, V, shape))
     inner, a12, a21 = (float(x) for x in _blocks(S, U, V))
     value = float(np.linalg.norm([[inner, a12], [a21, bound]], ord=2))
     if exact:
         return NormBound(value, "exact", 0.0, bound)
-    return NormBound(value, "probabilistic", failure_probability, bound)
+    return NormBound(value, "probabilistic", delta, bound)
 
 
 def _lanczos_bound(
-    S: Adjoint, basis: CompactSVD, shape: tuple[int, int], enough: float, delta: float, seed: int
+    S: Adjoint, basis: CompactSVD, shape: tuple[int, int], enough: float, effort: Effort
 ) -> float:
     """‖W‖ ≤ bound with probability 1 − δ, with as few steps as `enough` allows.
 
     WᵀW is positive semidefinite, so the spread is at most ‖W‖² and ‖W‖² ≤ θ_max/(1 − ε).
     """
-    start = jnp.asarray(np.random.default_rng(seed).standard_normal(min(shape)))
+    start = jnp.asarray(np.random.default_rng(effort.seed).standard_normal(min(shape)))
     bound = math.inf
 
     def more(state: LanczosState, steps: int) -> LanczosState:
         return _gram_steps(S, basis.U, basis.V, state, jnp.asarray(steps))
 
-    for _, high, epsilon in ritz_ranges(more, begin(start), min(shape), delta):
+    for _, high, epsilon in ritz_ranges(more, begin(start), min(shape), effort.failure_probability):
         reached = math.sqrt(max(high, 0.0))
         if epsilon < 1:
             bound = min(bound, reached / math.sqrt(1 - epsilon))
@@ -146,9 +160,7 @@ def _off(S: Adjoint, U: Array, V: Array):
 
 
 @eqx.filter_jit
-def _gram_steps(
-    S: Adjoint, U: Array, V: Array, state: LanczosState, steps: Array
-) -> LanczosState:
+def _gram_steps(S: Adjoint, U: Array, V: Array, state: LanczosState, steps: Array) -> LanczosState:
     """Lanczos on the smaller of WᵀW and WWᵀ."""
     right, left = _off(S, U, V)
     wide = U.shape[0] < V.shape[0]
@@ -178,9 +190,7 @@ def _exact_off_norm(S: Adjoint, U: Array, V: Array, shape: tuple[int, int]) -> A
 
 
 @eqx.filter_jit
-def top_pairs(
-    S: Adjoint, basis: CompactSVD, X: Float[Array, "d2 count"], steps: int
-) -> CompactSVD:
+def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d2 count"], steps: int) -> CompactSVD:
     """Approximate top singular triplets of W = (I−UUᵀ) S (I−VVᵀ).
 
     Block Lanczos: an orthonormal basis of span{X, WᵀW X, …} for a random block X, then the singular

@@ -1,6 +1,7 @@
 """The unknown: factor pairs, and what can be read off them without forming L Rᵀ."""
 
 from flatrank.factors.pair import FactorPair as FactorPair
+from flatrank.factors.pair import padded_width as padded_width
 from flatrank.factors.spectrum import CompactSVD as CompactSVD
 from flatrank.factors.spectrum import balance as balance
 from flatrank.factors.spectrum import compact_svd as compact_svd

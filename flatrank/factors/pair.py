@@ -7,6 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
+_WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+
+
+def padded_width(k: int) -> int:
+    """The width that k columns are padded to, so that few shapes are compiled as ranks change."""
+    return next((w for w in _WIDTHS if w >= k), k)
+
+
 class FactorPair(eqx.Module):
     """X = L Rᵀ, held as its two factors; X itself is never formed.
 
@@ -31,9 +39,7 @@ class FactorPair(eqx.Module):
         """k, the number of columns: an upper bound on the rank of X."""
         return self.L.shape[1]
 
-    def scaled(
-        self, left: Float[Array, " d1"], right: Float[Array, " d2"]
-    ) -> FactorPair:
+    def scaled(self, left: Float[Array, " d1"], right: Float[Array, " d2"]) -> FactorPair:
         """The pair of diag(left) X diag(right)."""
         return FactorPair(left[:, None] * self.L, right[:, None] * self.R)
 

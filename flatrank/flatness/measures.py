@@ -40,9 +40,7 @@ class Flatness:
         return asdict(self)
 
 
-def measure_flatness(
-    measurement: Measurement, pair: FactorPair, rescaling: Rescaling
-) -> Flatness:
+def measure_flatness(measurement: Measurement, pair: FactorPair, rescaling: Rescaling) -> Flatness:
     """Measure a pair (see `Flatness`).
 
     Notes

@@ -71,7 +71,9 @@ class Measurement(eqx.Module):
         """The derivative of (L, R) ↦ 𝒜(L Rᵀ) along (P, Q): 𝒜(L Qᵀ + P Rᵀ)."""
         return self.forward(FactorPair(pair.L, step.R).beside(FactorPair(step.L, pair.R)))
 
-    def gradient(self, pair: FactorPair, b: Float[Array, " m"]) -> tuple[FactorPair, Float[Array, ""]]:
+    def gradient(
+        self, pair: FactorPair, b: Float[Array, " m"]
+    ) -> tuple[FactorPair, Float[Array, ""]]:
         """Gradient (𝒜*(c) R, 𝒜*(c)ᵀ L) of ½‖c‖², c = 𝒜(L Rᵀ) − b, and ½‖c‖² itself."""
         c = self.forward(pair) - b
         S = self.adjoint(c)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import equinox as eqx
 from jaxtyping import Array, Float
 
 from flatrank.factors import FactorPair
@@ -66,7 +65,9 @@ class Whitened(Measurement):
         u1, u2 = self.inner.density()
         return u1 * self.scale1**2, u2 * self.scale2**2
 
-    def gradient(self, pair: FactorPair, b: Float[Array, " m"]) -> tuple[FactorPair, Float[Array, ""]]:
+    def gradient(
+        self, pair: FactorPair, b: Float[Array, " m"]
+    ) -> tuple[FactorPair, Float[Array, ""]]:
         """The inner gradient at the unscaled pair, scaled back (chain rule)."""
         G, loss = self.inner.gradient(self._unscaled(pair), b)
         return self._unscaled(G), loss

@@ -65,9 +65,7 @@ class SampledEntries(Measurement):
 
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Row counts nᵢ and column counts cⱼ: Σ AᵢAᵢᵀ and Σ AᵢᵀAᵢ are diagonal here."""
-        return tuple(
-            jnp.diff(c.indptr).astype(jnp.float64) for c in (self.by_row, self.by_col)
-        )  # pyright: ignore[reportReturnType]
+        return tuple(jnp.diff(c.indptr).astype(jnp.float64) for c in (self.by_row, self.by_col))  # pyright: ignore[reportReturnType]
 
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
@@ -101,6 +99,7 @@ def sample_entries(
     values : array of shape (m,)
         The observed values.
     shape : (d1, d2)
+        Of the matrix.
 
     Returns
     -------
@@ -124,7 +123,7 @@ def sample_entries(
     repeated = _repeated(csr)
     if repeated.size:
         row = np.searchsorted(csr.indptr, repeated, side="right") - 1
-        named = ", ".join(f"({i}, {csr.indices[p]})" for i, p in zip(row[:3], repeated[:3]))
+        named = ", ".join(f"({i}, {csr.indices[p]})" for i, p in zip(row[:3], repeated[:3], strict=True))
         raise ValueError(
             f"{repeated.size} places are given more than once, first {named}; "
             "expected each entry once: average the repeats or keep one before calling"

@@ -19,6 +19,7 @@ def check_measurement(measurement: Measurement, *, rank: int = 3, seed: int = 0)
     Parameters
     ----------
     measurement : Measurement
+        The one to check.
     rank : int
         Number of columns of the random factors.
     seed : int
@@ -73,4 +74,6 @@ def _agree(law: str, left: jax.Array, right: jax.Array, tolerance: float = 1e-9)
     size = float(jnp.max(jnp.abs(jnp.asarray(right)), initial=0.0)) + 1e-300
     error = float(jnp.max(jnp.abs(jnp.asarray(left) - jnp.asarray(right)), initial=0.0)) / size
     if not error <= tolerance:
-        raise AssertionError(f"law broken: {law}; relative difference {error:.1e}, expected <= {tolerance:.0e}")
+        raise AssertionError(
+            f"law broken: {law}; relative difference {error:.1e}, expected <= {tolerance:.0e}"
+        )

@@ -106,7 +106,7 @@ def _checked_places(name: str, places: ArrayLike, size: int) -> np.ndarray:
             f"{name} must be a vector of integers; got shape {x.shape} of {x.dtype}. "
             "Labels of other types are coded by flatrank.data.read_entries"
         )
-    if x.size and not (0 <= x.min() and x.max() < size):
+    if x.size and not (x.min() >= 0 and x.max() < size):
         bad = int(x[(x < 0) | (x >= size)][0])
         raise ValueError(f"{name} must lie between 0 and {size - 1}; got {bad}. Places are 0-based")
     return x.astype(np.int32, copy=False)
@@ -115,7 +115,9 @@ def _checked_places(name: str, places: ArrayLike, size: int) -> np.ndarray:
 def _checked_values(values: ArrayLike) -> np.ndarray:
     v = np.asarray(values)
     if v.ndim != 1 or (v.size and v.dtype.kind not in "fiub"):
-        raise ValueError(f"values must be a vector of real numbers; got shape {v.shape} of {v.dtype}")
+        raise ValueError(
+            f"values must be a vector of real numbers; got shape {v.shape} of {v.dtype}"
+        )
     v = v.astype(np.float64, copy=False)
     wrong = np.flatnonzero(~np.isfinite(v))
     if wrong.size:

@@ -64,7 +64,12 @@ class Problem(eqx.Module):
     def with_lam(self, lam: float) -> Problem:
         """The same problem at another λ."""
         return Problem(
-            self.measurement, self.b, self.rescaling, float(lam), self.smoothing, self.unidentifiable
+            self.measurement,
+            self.b,
+            self.rescaling,
+            float(lam),
+            self.smoothing,
+            self.unidentifiable,
         )
 
     def whiten(self, pair: FactorPair) -> FactorPair:

@@ -32,7 +32,9 @@ class Unidentifiable:
     components: int
 
     @classmethod
-    def of_pattern(cls, rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int]) -> Unidentifiable:
+    def of_pattern(
+        cls, rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int]
+    ) -> Unidentifiable:
         """Read the pattern; O(m + d1 + d2)."""
         d1, d2 = shape
         n, c = np.bincount(rows, minlength=d1), np.bincount(cols, minlength=d2)

@@ -95,7 +95,9 @@ class AlternatingLeastSquares(Solver[AlternatingState]):
 
     def outcome(self, state: AlternatingState) -> Outcome:
         """The pair of X̃; products counted as one of each kind a half sweep."""
-        return Outcome(state.pair, Counts(2 * state.sweeps, 2 * state.sweeps, state.sweeps))
+        return Outcome(
+            state.pair, state.pair.rank, Counts(2 * state.sweeps, 2 * state.sweeps, state.sweeps)
+        )
 
 
 def _zero_filled(problem: Problem, k: int, seed: int) -> FactorPair:

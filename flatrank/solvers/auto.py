@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from flatrank.certificates import Certificate, certify_whitened, injective_on_tangent
+from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
@@ -86,11 +86,11 @@ class Auto(Solver[AutoState]):
 
     def _prove(self, problem: Problem, state: AutoState) -> AutoState:
         pair = self._find.outcome(state.inner).pair  # pyright: ignore[reportArgumentType]
-        svd = compact_svd(pair)
+        svd = compact_svd(pair.resized(self._find.outcome(state.inner).rank))  # pyright: ignore[reportArgumentType]
         fits = state.inner.ended is Status.STATIONARY
         if fits:
             certificate, y = certify_whitened(
-                problem, svd, failure_probability=self.failure_probability
+                problem, svd, effort=Effort(self.failure_probability)
             )
             state = state._replace(certificate=certificate, y=y)
             if certificate.certified(self.tol):
@@ -117,7 +117,7 @@ class Auto(Solver[AutoState]):
         """The pair found, with the dual point of its certificate."""
         solver = self._flatten if state.phase == "flatten" else self._find
         found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
-        return Outcome(found.pair, found.counts, state.y)
+        return found._replace(y=state.y, certificate=state.certificate)
 
 
 def identifiable(

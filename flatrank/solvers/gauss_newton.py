@@ -24,8 +24,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.certificates import Certificate, certify_whitened, top_pairs
-from flatrank.factors import CompactSVD, FactorPair, balance
+from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
+from flatrank.factors import CompactSVD, FactorPair, balance, padded_width
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
@@ -34,8 +34,6 @@ from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import leading_pairs, random_block
 from flatrank.solvers.status import Status
 
-# Widths the factors are padded to, so that few shapes are compiled while the rank changes.
-_WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 # Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
 _CLEAR = 1.12
 _SPECTRUM = 16
@@ -94,7 +92,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         rng = np.random.default_rng(seed)
         size = float(jnp.linalg.norm(problem.b))
         state = GaussNewtonState(
-            problem.zero(_WIDTHS[0]), np.zeros(_WIDTHS[0]), size, 0.5 * size**2, 0.0, math.inf,
+            problem.zero(padded_width(1)), np.zeros(padded_width(1)), size, 0.5 * size**2, 0.0, math.inf,
             True, 0, None, None, Status.RUNNING, Counts(), rng,
         )  # fmt: skip
         if start is not None and start.rank and float(start.squared_norm()) > 0:
@@ -121,6 +119,7 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def status(self, problem: Problem, state: GaussNewtonState) -> Status:
         """Decided in `step`."""
+        del problem
         return state.ended
 
     def info(self, state: GaussNewtonState) -> dict[str, Any]:
@@ -135,13 +134,15 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def outcome(self, state: GaussNewtonState) -> Outcome:
         """The pair of X̃ without its padding; the certificate's dual point for λ > 0."""
-        return Outcome(state.pair.resized(state.rank), state.counts, state.y)
+        return Outcome(state.pair, state.rank, state.counts, state.y, state.certificate)
 
     # ---- the Newton step ----
 
     def _newton(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         size = float(jnp.linalg.norm(problem.b)) or 1.0
-        share = state.misfit / size if problem.lam == 0 else state.slack / max(state.objective, 1e-300)
+        share = (
+            state.misfit / size if problem.lam == 0 else state.slack / max(state.objective, 1e-300)
+        )
         rtol = min(self.inner_tol, max(1e-3, math.sqrt(share) if problem.lam > 0 else share))
         out: NewtonStep = newton_step(
             problem.whitened,
@@ -208,9 +209,8 @@ class GaussNewton(Solver[GaussNewtonState]):
             if keep:
                 return self._append(problem, state, pairs, min(keep, room))
         certificate, y = certify_whitened(
-            problem, _svd(state), failure_probability=self.failure_probability,
-            tol=self.tol, unique=False,
-        )  # fmt: skip
+            problem, _svd(state), effort=Effort(self.failure_probability, self.tol)
+        )
         state = state._replace(certificate=certificate, y=y)
         if certificate.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
@@ -223,10 +223,10 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _warm(
         self, problem: Problem, state: GaussNewtonState, start: FactorPair
     ) -> GaussNewtonState:
-        pair, s = balance(start)
+        pair, s = eqx.filter_jit(balance)(start)
         s = np.asarray(s)
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
-        width = _width(keep, problem, self.rank)
+        width = _width(keep, self.rank)
         s = np.pad(s[:keep], (0, width - keep))
         return state._replace(pair=pair.resized(keep).resized(width), s=s, fresh=False)
 
@@ -235,7 +235,7 @@ class GaussNewton(Solver[GaussNewtonState]):
     ) -> tuple[CompactSVD, np.ndarray]:
         """Top singular pairs of −ℬ*(c) outside the factors."""
         X = random_block(problem, count, state.rng)
-        pairs = _residual_pairs(problem.whitened, problem.b, state.pair, state.s > 0, X)
+        pairs = _residual_pairs(problem.whitened, problem.b, state.pair, jnp.asarray(state.s > 0), X)
         return pairs, np.asarray(pairs.s)
 
     def _append(
@@ -245,7 +245,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         if count == 0:
             return state
         rank = state.rank + count
-        width = max(_width(rank, problem, self.rank), state.pair.rank)
+        width = max(_width(rank, self.rank), state.pair.rank)
         chosen = CompactSVD(pairs.U[:, :count], pairs.s[:count], pairs.V[:, :count])
         base = state.pair.resized(state.rank)
         pair, s = _appended(problem.whitened, problem.b, problem.lam, base, chosen)
@@ -254,11 +254,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         )
 
 
-def _width(rank: int, problem: Problem, told: int | None) -> int:
+def _width(rank: int, told: int | None) -> int:
     """The padded width for a rank: exact when the rank is told, else the next one of the ladder."""
     if told is not None and rank <= told <= 64:
         return told
-    return next((w for w in _WIDTHS if w >= rank), rank)
+    return padded_width(rank)
 
 
 def _clear_of_bulk(s: np.ndarray, limit: int) -> int:
@@ -272,19 +272,20 @@ def _cut(state: GaussNewtonState) -> GaussNewtonState:
     """Zero the columns whose singular value is negligible, and narrow the padding."""
     s = state.s
     keep = int(np.sum(s > 1e-7 * s[0])) if s.size and s[0] > 0 else 0
-    width = next((w for w in _WIDTHS if w >= keep), keep)
-    if width >= state.pair.rank:
-        width = state.pair.rank
+    width = min(padded_width(keep), state.pair.rank)
     pair = state.pair.resized(keep).resized(width)
     return state._replace(pair=pair, s=np.pad(s[:keep], (0, width - keep)))
 
 
+@eqx.filter_jit
+def _unit_columns(pair: FactorPair, s: Array) -> CompactSVD:
+    scale = jnp.where(s > 0, 1.0 / jnp.sqrt(jnp.where(s > 0, s, 1.0)), 0.0)[None, :]
+    return CompactSVD(pair.L * scale, s, pair.R * scale)
+
+
 def _svd(state: GaussNewtonState) -> CompactSVD:
-    """U, s, V of a balanced pair, padding removed."""
-    r = state.rank
-    pair = state.pair.resized(r)
-    root = jnp.sqrt(jnp.asarray(state.s[:r]))
-    return CompactSVD(pair.L / root[None, :], root**2, pair.R / root[None, :])
+    """U, s, V of a balanced pair; the padding becomes zero columns."""
+    return _unit_columns(state.pair, jnp.asarray(state.s))
 
 
 @eqx.filter_jit

@@ -16,7 +16,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.certificates import Certificate, certify_whitened
+from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair, compact_svd
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
@@ -88,9 +88,7 @@ class Lagrangian(Solver[LagrangianState]):
         """One inner solve, one multiplier update, one certificate."""
         lam, last = state.lam, state.certificate
         tight = min(1e-3, 1e-2 * abs(last.relative_gap)) if last else 1e-3
-        inner = GaussNewton(
-            tol=max(1e-11, tight), failure_probability=self.failure_probability
-        )
+        inner = GaussNewton(tol=max(1e-11, tight), failure_probability=self.failure_probability)
         shifted = eqx.tree_at(lambda p: p.b, problem.with_lam(lam), problem.b + lam * state.y)
         found, status, _ = run_hosted(
             inner, shifted, inner.init(shifted, state.pair), max_steps=self.inner_steps
@@ -103,8 +101,7 @@ class Lagrangian(Solver[LagrangianState]):
             problem,
             compact_svd(pair),
             y,
-            failure_probability=self.failure_probability,
-            unique=False,
+            Effort(self.failure_probability),
         )
         return state._replace(
             pair=pair,
@@ -146,5 +143,7 @@ class Lagrangian(Solver[LagrangianState]):
         }
 
     def outcome(self, state: LagrangianState) -> Outcome:
-        """The pair of X̃ and the multiplier as dual point."""
-        return Outcome(state.pair, state.counts, state.y)
+        """The pair of X̃, proved as far as the last step proved it."""
+        return Outcome(
+            state.pair, state.pair.rank, state.counts, state.dual, state.certificate
+        )

@@ -11,6 +11,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Bool, Float
 
+from flatrank.certificates import Certificate
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
 from flatrank.solvers.solution import Counts
@@ -37,11 +38,13 @@ def run_traced(solver: InnerSolver[State], state: State) -> State:
 
 
 class Outcome(NamedTuple):
-    """What a finished search hands over to be proved."""
+    """What a finished search hands over: a pair of X̃, zero beyond `rank`, and what it proved."""
 
     pair: FactorPair
+    rank: int
     counts: Counts
     y: Float[Array, " m"] | None = None
+    certificate: Certificate | None = None
 
 
 class Solver(eqx.Module, Generic[State]):
@@ -68,7 +71,7 @@ class Solver(eqx.Module, Generic[State]):
 
     @abstractmethod
     def outcome(self, state: State) -> Outcome:
-        """The pair of X̃ and the products spent; a dual point where the solver has one."""
+        """The pair of X̃ and the products spent; a certificate where the solver has one."""
 
 
 def run_hosted(

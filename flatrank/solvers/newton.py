@@ -40,7 +40,7 @@ class _CGState(NamedTuple):
     r: FactorPair
     p: FactorPair
     rz: Float[Array, ""]
-    count: Int[Array, ""]
+    taken: Int[Array, ""]
     done: Bool[Array, ""]
 
 
@@ -56,7 +56,7 @@ class TruncatedCG(InnerSolver[_CGState]):
     max_steps: Int[Array, ""]
 
     def init(self, g: FactorPair) -> _CGState:
-        """x = 0, r = −g."""
+        """X = 0, r = −g."""
         r = jax.tree.map(jnp.negative, g)
         z = jax.tree.map(jnp.multiply, self.M, r)
         zero = jax.tree.map(jnp.zeros_like, g)
@@ -65,21 +65,21 @@ class TruncatedCG(InnerSolver[_CGState]):
 
     def step(self, state: _CGState) -> _CGState:
         """One product with H."""
-        x, r, p, rz, count, _ = state
+        x, r, p, rz, taken, _ = state
         Hp = self.H(p)  # pyright: ignore[reportCallIssue]
         curvature = _dot(p, Hp)
         bad = ~(curvature > 1e-14 * _dot(p, p))
-        alpha = jnp.where(bad, jnp.where(count == 0, 1.0, 0.0), rz / jnp.where(bad, 1.0, curvature))
+        alpha = jnp.where(bad, jnp.where(taken == 0, 1.0, 0.0), rz / jnp.where(bad, 1.0, curvature))
         x = jax.tree.map(lambda a, d: a + alpha * d, x, p)
         r = jax.tree.map(lambda a, d: a - alpha * d, r, Hp)
         z = jax.tree.map(jnp.multiply, self.M, r)
         new = _dot(r, z)
         p = jax.tree.map(lambda a, d: a + (new / rz) * d, z, p)
-        return _CGState(x, r, p, new, count + 1, bad | ~(new > self.target))
+        return _CGState(x, r, p, new, taken + 1, bad | ~(new > self.target))
 
     def running(self, state: _CGState) -> Bool[Array, ""]:
         """Until the preconditioned residual is small, the curvature negative, or steps run out."""
-        return ~state.done & (state.count < self.max_steps)
+        return ~state.done & (state.taken < self.max_steps)
 
 
 class _Hessian(eqx.Module):
@@ -97,9 +97,7 @@ def _dot(a: FactorPair, b: FactorPair) -> Float[Array, ""]:
     return jnp.vdot(a.L, b.L) + jnp.vdot(a.R, b.R)
 
 
-def _preconditioner(
-    B: Measurement, pair: FactorPair, lam: Float[Array, ""]
-) -> FactorPair:
+def _preconditioner(B: Measurement, pair: FactorPair, lam: Float[Array, ""]) -> FactorPair:
     """Inverse of the averaged diagonal of the Gauss–Newton matrix, column by column.
 
     Row i of L meets Σⱼ (seen) wᵢⱼ² RⱼRⱼᵀ ≈ u1ᵢ Σⱼ u2ⱼ RⱼRⱼᵀ, of which the diagonal is taken; in the
@@ -132,6 +130,7 @@ def newton_step(
     B : Measurement
         ℬ.
     b : array of shape (m,)
+        The data.
     lam : scalar
         λ ≥ 0.
     pair : FactorPair
@@ -171,7 +170,7 @@ def newton_step(
         misfit=jnp.linalg.norm(c),
         slack=0.5 * jnp.abs(_dot(g, pair)),
         step=t,
-        inner=inner.count,
+        inner=inner.taken,
     )
 
 

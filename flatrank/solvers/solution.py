@@ -97,7 +97,10 @@ class Solution:
 
         Parameters
         ----------
-        rows, cols : integer arrays of one shape (n,)
+        rows : integer array of shape (n,)
+            0-based.
+        cols : integer array of shape (n,)
+            0-based.
 
         Returns
         -------
@@ -111,7 +114,7 @@ class Solution:
         i, j = np.atleast_1d(np.asarray(rows)), np.atleast_1d(np.asarray(cols))
         d1, d2 = self.problem.shape
         for name, x, d in (("rows", i, d1), ("cols", j, d2)):
-            if x.size and not (0 <= x.min() and x.max() < d):
+            if x.size and not (x.min() >= 0 and x.max() < d):
                 raise ValueError(f"{name} must lie between 0 and {d - 1}")
         interpolating = self.problem.lam == 0
         blank = self.problem.unidentifiable.undetermined(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,15 +11,16 @@ from typing import Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import ArrayLike
+import numpy as np
+from jaxtyping import Array, ArrayLike
 
-from flatrank.certificates import Certificate, as_pair, certify_whitened
-from flatrank.factors import FactorPair, compact_svd
+from flatrank.certificates import Certificate, Effort, as_pair, certify_whitened
+from flatrank.factors import FactorPair, compact_svd, padded_width
 from flatrank.flatness import Flatness, measure_flatness
 from flatrank.kernels import scope
 from flatrank.problems import Problem
 from flatrank.solvers.auto import Auto
-from flatrank.solvers.loop import Solver, run_hosted
+from flatrank.solvers.loop import Outcome, Solver, run_hosted
 from flatrank.solvers.solution import Solution
 from flatrank.solvers.status import Status
 
@@ -83,10 +85,7 @@ def solve(
         scaled = _scaled(problem, 1.0 / scale)
         if solver is None:
             solver = Auto(goal=goal, rank=rank, tol=tol)
-        first = None
-        if start is not None:
-            pair = as_pair(problem, start)
-            first = scaled.whiten(FactorPair(pair.L / math.sqrt(scale), pair.R / math.sqrt(scale)))
+        first = None if start is None else _started(problem, start, scale)
         state, status, history = run_hosted(
             solver,
             scaled,
@@ -95,16 +94,16 @@ def solve(
             deadline=None if max_seconds is None else begin + max_seconds,
             monitor=_monitor(progress),
         )
-        pair, counts, y = solver.outcome(state)
-        certificate, y, status = _proved(scaled, pair, y, status, tol)
-        factors, flatness = _unscaled(problem, pair, math.sqrt(scale))
+        found = solver.outcome(state)
+        certificate, y, status = _proved(scaled, found, status, tol)
+        factors, flatness = _unscaled(problem, found, math.sqrt(scale))
         return Solution(
             factors=factors,
             y=y if problem.lam == 0 else y * scale,
             certificate=_rescaled(certificate, scale if problem.lam == 0 else scale**2),
             flatness=flatness,
             status=status,
-            counts=counts,
+            counts=found.counts,
             history=history,
             seconds=time.perf_counter() - begin,
             problem=problem,
@@ -134,9 +133,22 @@ def _scaled(problem: Problem, factor: float) -> Problem:
     return eqx.tree_at(lambda p: p.b, scaled, problem.b * factor)
 
 
-def _unscaled(problem: Problem, pair: FactorPair, root: float) -> tuple[FactorPair, Flatness]:
-    factors = problem.unwhiten(FactorPair(pair.L * root, pair.R * root))
-    return factors, measure_flatness(problem.measurement, factors, problem.rescaling)
+def _started(
+    problem: Problem, start: FactorPair | tuple[ArrayLike, ArrayLike], scale: float
+) -> FactorPair:
+    """The pair of X̃ of the scaled problem, padded."""
+    pair = as_pair(problem, start)
+    fill = ((0, 0), (0, padded_width(pair.rank) - pair.rank))
+    L, R = (np.pad(np.asarray(x) / math.sqrt(scale), fill) for x in (pair.L, pair.R))
+    return problem.whiten(FactorPair(jnp.asarray(L), jnp.asarray(R)))
+
+
+def _unscaled(problem: Problem, found: Outcome, root: float) -> tuple[FactorPair, Flatness]:
+    """The factors of X without padding, and their flatness (measured padded: fewer programs)."""
+    padded = problem.unwhiten(FactorPair(found.pair.L * root, found.pair.R * root))
+    flatness = measure_flatness(problem.measurement, padded, problem.rescaling)
+    L, R = (jnp.asarray(np.asarray(x)[:, : found.rank]) for x in (padded.L, padded.R))
+    return FactorPair(L, R), flatness
 
 
 def _rescaled(certificate: Certificate, factor: float) -> Certificate:
@@ -149,12 +161,12 @@ def _rescaled(certificate: Certificate, factor: float) -> Certificate:
 
 
 def _proved(
-    problem: Problem, pair: FactorPair, y: Any, status: Status, tol: float
-) -> tuple[Certificate, Any, Status]:
-    """The final certificate, uniqueness included, and the status it supports."""
-    certificate, y = certify_whitened(
-        problem, compact_svd(pair), y if problem.lam == 0 else None, tol=tol
-    )
+    problem: Problem, found: Outcome, status: Status, tol: float
+) -> tuple[Certificate, Array, Status]:
+    """The solver's certificate, or one made here, and the status it supports."""
+    certificate, y = found.certificate, found.y
+    if certificate is None or y is None:
+        certificate, y = certify_whitened(problem, compact_svd(found.pair), None, Effort(tol=tol))
     if certificate.certified(tol):
         return certificate, y, Status.CERTIFIED
     return certificate, y, status
@@ -167,7 +179,6 @@ def _monitor(
         return progress
     if not progress:
         return None
-    import sys
 
     def line(record: dict[str, Any]) -> None:
         shown = " ".join(
@@ -175,6 +186,6 @@ def _monitor(
             for name, value in record.items()
             if value is not None
         )
-        print(shown, file=sys.stderr, flush=True)
+        sys.stderr.write(shown + "\n")
 
     return line
