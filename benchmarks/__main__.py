@@ -36,6 +36,8 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5, help="timed runs; the fastest counts")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(instances.SEEDS))
     parser.add_argument("--timeout", type=float, default=3600, help="seconds a solver may take")
+    parser.add_argument("--keep-faster", action="store_true",
+                        help="keep the figure before where it was faster")  # fmt: skip
     parser.add_argument("--table", action="store_true", help="write the table only")
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)
@@ -48,7 +50,7 @@ def main() -> int:
                     continue
                 running.say(f"{section}: {peer.name} on {name}")
                 outcome = running.run(peer, argument, options.repeats, options.timeout)
-                table.keep(section, peer, (name, title), outcome)
+                table.keep(section, peer, (name, title), outcome, options.keep_faster)
                 running.say(f"    {table.line(section, outcome)}")
     path = table.write()
     running.say(f"wrote {path.relative_to(running.ROOT)}")
