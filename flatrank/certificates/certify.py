@@ -169,7 +169,7 @@ def _penalised(
     direction = point.r if y is None else y
     enough = lam * (1 + 0.25 * effort.tol / max(share, 1e-12))
     bound = norm_bound(B.adjoint(direction), B.shape, svd, enough, effort)
-    z, dual = scaled_residual(direction, b, lam, bound.value)
+    z, dual = scaled_residual(direction, b, jnp.asarray(lam), jnp.asarray(bound.value))
     return (primal, float(dual)), bound, lam, z
 
 

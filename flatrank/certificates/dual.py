@@ -51,7 +51,7 @@ def _solve(B: Measurement, frame: FactorPair, tol: float, max_steps: int) -> Arr
 
 @jax.jit
 def scaled_residual(
-    r: Float[Array, " m"], b: Float[Array, " m"], lam: float, norm: float
+    r: Float[Array, " m"], b: Float[Array, " m"], lam: Float[Array, ""], norm: Float[Array, ""]
 ) -> tuple[Float[Array, " m"], Float[Array, ""]]:
     """The best feasible multiple z = s r of r = b − ℬ(X), and its dual value bᵀz − ½‖z‖².
 

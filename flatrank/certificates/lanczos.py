@@ -53,7 +53,7 @@ def advance(
     """`steps` more steps of the three-term recurrence (to be called inside a compiled program)."""
     _, restore = ravel_pytree(like)
 
-    def step(_: int, s: LanczosState) -> LanczosState:
+    def step(_: Int[Array, ""], s: LanczosState) -> LanczosState:
         last = jnp.where(s.taken > 0, s.beside[s.taken - 1], 0.0)
         w = ravel_pytree(matvec(restore(s.vector)))[0] - last * s.before
         alpha = jnp.vdot(s.vector, w)

@@ -19,7 +19,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges
 from flatrank.factors import CompactSVD
@@ -221,7 +221,7 @@ def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d2 count"], steps:
     X = X - basis.V @ (basis.V.T @ X)
     blocks = min(steps + 1, X.shape[0] // count)
 
-    def grow(n: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+    def grow(n: Int[Array, ""], carry: tuple[Array, Array]) -> tuple[Array, Array]:
         span, X = carry
         for _ in range(2):  # twice is enough (Kahan, Parlett)
             X = X - span @ (span.T @ X)

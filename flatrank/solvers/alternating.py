@@ -73,8 +73,11 @@ class AlternatingLeastSquares(Solver[AlternatingState]):
 
     def step(self, problem: Problem, state: AlternatingState) -> AlternatingState:
         """One sweep: rows, then columns, then back to the balanced gauge."""
+        if not isinstance(problem.measurement, SampledEntries):
+            raise TypeError("AlternatingLeastSquares needs sampled entries")
+        lam = jnp.asarray(problem.lam)
         pair, misfit = _sweep(
-            problem.measurement, problem.rescaling.inverse, problem.b, problem.lam, state.pair
+            problem.measurement, problem.rescaling.inverse, problem.b, lam, state.pair
         )
         size = float(jnp.linalg.norm(problem.b)) or 1.0
         return AlternatingState(pair, float(misfit) / size, state.misfit, state.sweeps + 1)
@@ -114,7 +117,7 @@ def _sweep(
     A: SampledEntries,
     scales: tuple[Array, Array],
     b: Float[Array, " m"],
-    lam: float,
+    lam: Array,
     pair: FactorPair,
 ) -> tuple[FactorPair, Array]:
     s1, s2 = scales
@@ -125,7 +128,7 @@ def _sweep(
     return balanced, jnp.linalg.norm(c)
 
 
-def _half(C: Compressed, b: Array, scale: Array, other: Array, lam: float) -> Array:
+def _half(C: Compressed, b: Array, scale: Array, other: Array, lam: Array) -> Array:
     """Solve every row's ridge regression against the fixed, unscaled other factor."""
     grams, rhs = kernels.row_grams(C, other, b)
     k = other.shape[1]

@@ -248,7 +248,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         width = max(_width(rank, self.rank), state.pair.rank)
         chosen = CompactSVD(pairs.U[:, :count], pairs.s[:count], pairs.V[:, :count])
         base = state.pair.resized(state.rank)
-        pair, s = _appended(problem.whitened, problem.b, problem.lam, base, chosen)
+        pair, s = _appended(problem.whitened, problem.b, jnp.asarray(problem.lam), base, chosen)
         return state._replace(
             pair=pair.resized(width), s=np.pad(np.asarray(s), (0, width - rank)), fresh=True
         )
@@ -301,7 +301,7 @@ def _residual_pairs(
 
 @eqx.filter_jit
 def _appended(
-    B: Measurement, b: Array, lam: float, pair: FactorPair, new: CompactSVD
+    B: Measurement, b: Array, lam: Array, pair: FactorPair, new: CompactSVD
 ) -> tuple[FactorPair, Array]:
     """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it."""
     weights = jnp.maximum(new.s - lam, 0.0)

@@ -192,7 +192,7 @@ def _line_search(
     grid = 2.0 ** jnp.arange(-20.0, 8.0)
     t = grid[jnp.argmin(value(grid))]
 
-    def refine(_: int, t: Array) -> Array:
+    def refine(_: Int[Array, ""], t: Array) -> Array:
         slope = a1 + t * (2 * a2 + t * (3 * a3 + t * 4 * a4))
         bend = 2 * a2 + t * (6 * a3 + t * 12 * a4)
         new = t - slope / jnp.where(bend > 0, bend, jnp.inf)

@@ -1,0 +1,95 @@
+"""A certificate bounds any pair, from anywhere, and never claims too much."""
+
+import flatrank as fr
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flatrank.certificates import Effort, injective_on_tangent, norm_bound, top_pairs
+from flatrank.factors import CompactSVD, FactorPair, compact_svd
+
+
+@pytest.fixture(scope="module")
+def problem():
+    rng = np.random.default_rng(2)
+    rows, cols = np.nonzero(rng.random((40, 30)) < 0.5)
+    return fr.completion(rows, cols, rng.standard_normal(rows.size), (40, 30), smoothing=1.0)
+
+
+def dense(problem, y):
+    S = np.zeros(problem.shape)
+    S[problem.measurement.places()] = np.asarray(y)
+    s1, s2 = (np.asarray(s) for s in problem.rescaling.inverse)
+    return s1[:, None] * S * s2[None, :]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("lam", [0.0, 50.0])
+def test_the_gap_of_any_pair_is_not_negative(problem, lam, seed):
+    rng = np.random.default_rng(seed)
+    pair = (rng.standard_normal((40, 3)), rng.standard_normal((30, 3)))
+    certificate = fr.certify(problem.with_lam(lam), pair)
+    assert certificate.gap >= 0
+
+
+def test_the_primal_is_the_objective(problem):
+    rng = np.random.default_rng(0)
+    L, R = rng.standard_normal((40, 3)), rng.standard_normal((30, 3))
+    certificate = fr.certify(problem.with_lam(7.0), (L, R))
+    X = L @ R.T
+    d1, d2 = (np.asarray(d) for d in (problem.rescaling.D1, problem.rescaling.D2))
+    nuclear = np.linalg.svd(d1[:, None] * X * d2, compute_uv=False).sum()
+    misfit = X[problem.measurement.places()] - np.asarray(problem.b)
+    assert certificate.primal == pytest.approx(0.5 * misfit @ misfit + 7.0 * nuclear, rel=1e-12)
+
+
+@pytest.mark.parametrize("delta", [0.0, 1e-9])
+def test_the_norm_bound_is_above_and_close(problem, delta, monkeypatch):
+    from flatrank.certificates import norms
+
+    monkeypatch.setattr(norms, "EXACT_AT_ONCE", 0)
+    with jax.enable_x64(True):
+        nothing = CompactSVD(jnp.zeros((40, 1)), jnp.zeros(1), jnp.zeros((30, 1)))
+        S = problem.whitened.adjoint(problem.b)
+        truth = np.linalg.norm(dense(problem, problem.b), 2)
+        bound = norm_bound(S, problem.shape, nothing, 0.0, Effort(delta, exact_size=0))
+    assert truth * (1 - 1e-12) <= bound.value <= truth * 1.25
+    assert bound.kind == ("exact" if delta == 0 else "probabilistic")
+
+
+def test_top_pairs_are_the_singular_triplets_outside_a_basis(problem):
+    with jax.enable_x64(True):
+        S = problem.whitened.adjoint(problem.b)
+        U, s, Vt = np.linalg.svd(dense(problem, problem.b))
+        basis = CompactSVD(jnp.asarray(U[:, :2]), jnp.asarray(s[:2]), jnp.asarray(Vt[:2].T))
+        X = jnp.asarray(np.random.default_rng(0).standard_normal((30, 4)))
+        found = top_pairs(S, basis, X, 6)
+    assert np.allclose(found.s[0], s[2], rtol=1e-6)
+
+
+def test_injectivity_is_proved_only_where_it_holds():
+    rng = np.random.default_rng(0)
+    U, V = rng.standard_normal((30, 2)), rng.standard_normal((30, 2))
+    rows, cols = np.nonzero(np.ones((30, 30)))
+    full = fr.completion(rows, cols, (U @ V.T).ravel(), (30, 30))
+    keep = cols < 29  # the last column keeps one entry: a rank-two row of R needs two
+    keep[np.flatnonzero(~keep)[0]] = True
+    poor = fr.completion(rows[keep], cols[keep], (U @ V.T).ravel()[keep], (30, 30))
+    with jax.enable_x64(True):
+        svd = compact_svd(FactorPair(jnp.asarray(U), jnp.asarray(V)))
+        answers = [
+            injective_on_tangent(p.whitened, svd, failure_probability=1e-9) for p in (full, poor)
+        ]
+    assert answers == [True, False]
+
+
+def test_wrong_y_is_refused(problem):
+    pair = (np.ones((40, 1)), np.ones((30, 1)))
+    with pytest.raises(ValueError, match="y must be"):
+        fr.certify(problem, pair, np.ones(3))
+
+
+def test_a_certificate_reads_as_a_sentence(problem):
+    pair = (np.ones((40, 1)), np.ones((30, 1)))
+    assert "the optimum lies between" in str(fr.certify(problem, pair))
+    assert not fr.certify(problem, pair).certified(1e-6)

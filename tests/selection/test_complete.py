@@ -1,0 +1,48 @@
+"""The whole choice on a small table, its memory, and Ctrl-C."""
+
+import numpy as np
+import pytest
+from flatrank.data import read_entries
+from flatrank.selection import complete
+from flatrank.solvers import Status
+
+
+@pytest.fixture(scope="module")
+def entries(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    L, R = rng.standard_normal((40, 2)), rng.standard_normal((25, 2))
+    X = 3 + L @ R.T + rng.standard_normal((40, 1)) + 0.3 * rng.standard_normal((40, 25))
+    rows, cols = np.nonzero(rng.random((40, 25)) < 0.6)
+    file = tmp_path_factory.mktemp("data") / "table.csv"
+    lines = [f"u{i},v{j},{X[i, j]:.4f}" for i, j in zip(rows, cols, strict=True)]
+    file.write_text("user,item,value\n" + "\n".join(lines), encoding="utf-8")
+    return read_entries(file)
+
+
+def test_a_completed_table_beats_its_offsets_and_is_certified(entries):
+    seen, kept = [], []
+    done = complete(entries, smoothing=1.0, monitor=seen.append, checkpoint=kept.append)
+    assert done.solution.status is Status.CERTIFIED
+    assert done.solution.certificate.relative_gap <= 1e-4
+    assert done.rmse["holdout"] < 0.8 * done.rmse["baseline"]
+    assert len(done.path) == 30
+    assert all(p.relative_gap <= 1e-2 for p in done.path)
+    assert {"offsets", "path", "refit"} <= {record["stage"] for record in seen}
+    again = complete(entries, smoothing=1.0, resume=kept[-1])
+    assert again.rmse["holdout"] == done.rmse["holdout"]
+    assert again.solution.certificate.primal == pytest.approx(
+        done.solution.certificate.primal, rel=1e-3
+    )
+
+
+def test_ctrl_c_before_any_model_is_passed_on(entries):
+    def stop(record):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        complete(entries, monitor=stop)
+
+
+def test_holdout_must_be_a_share(entries):
+    with pytest.raises(ValueError, match="share between"):
+        complete(entries, holdout=1.5)

@@ -1,0 +1,182 @@
+"""Optimality, not closeness: certificates, ranks and statuses on instances of every kind."""
+
+import flatrank as fr
+import jax
+import numpy as np
+import pytest
+from flatrank.data import random_instance
+from flatrank.solvers import AlternatingLeastSquares, Lagrangian, largest_lam
+
+
+def noisy(n1=12, n2=9, seed=0):
+    rng = np.random.default_rng(seed)
+    rows, cols = np.nonzero(rng.random((n1, n2)) < 0.7)
+    X = rng.standard_normal((n1, 3)) @ rng.standard_normal((3, n2))
+    return rows, cols, X[rows, cols] + 0.3 * rng.standard_normal(rows.size), (n1, n2)
+
+
+def exact(n=60, r=2, oversampling=6.0, seed=0):
+    made = random_instance(n, n, r, oversampling=oversampling, seed=seed)
+    return made, fr.completion(made.rows, made.cols, made.values, made.shape)
+
+
+@pytest.fixture(scope="module")
+def small_lam():
+    rows, cols, values, shape = noisy()
+    problem = fr.completion(rows, cols, values, shape, smoothing=1.0)
+    return problem.with_lam(0.005 * largest_lam(problem))
+
+
+@pytest.mark.parametrize("rank", [3, 5])
+def test_a_small_rank_is_refused(small_lam, rank):
+    solution = fr.solve(small_lam, rank=rank, tol=1e-9)
+    assert solution.status is fr.Status.RANK_TOO_SMALL
+    assert solution.certificate.operator_norm > 1.01
+
+
+def test_larger_ranks_agree_to_rounding(small_lam):
+    solutions = [fr.solve(small_lam, rank=rank, tol=1e-9) for rank in (7, 9, None)]
+    assert all(s.status is fr.Status.CERTIFIED for s in solutions)
+    values = [s.certificate.primal for s in solutions]
+    assert values == pytest.approx([values[0]] * 3, rel=1e-10)
+    assert all(s.rank == 7 for s in solutions)
+
+
+def test_the_penalised_optimum_is_cvxpys(small_lam):
+    import cvxpy as cp
+
+    rows, cols = small_lam.measurement.places()
+    d1, d2 = (np.asarray(d) for d in (small_lam.rescaling.D1, small_lam.rescaling.D2))
+    X = cp.Variable(small_lam.shape)
+    loss = cp.sum_squares(X[rows, cols] - np.asarray(small_lam.b))
+    norm = cp.normNuc(np.diag(d1) @ X @ np.diag(d2))
+    value = cp.Problem(cp.Minimize(0.5 * loss + small_lam.lam * norm)).solve(
+        solver=cp.SCS, eps=1e-7
+    )
+    assert fr.solve(small_lam, tol=1e-9).certificate.primal == pytest.approx(value, rel=1e-4)
+
+
+def test_noiseless_data_are_recovered_certified_and_unique():
+    made, problem = exact()
+    solution = fr.solve(problem, tol=1e-8)
+    assert solution.status is fr.Status.CERTIFIED
+    assert solution.rank == 2
+    assert solution.certificate.unique
+    assert solution.certificate.relative_gap <= 1e-8
+    assert made.relative_error(solution.factors.L, solution.factors.R) < 1e-7
+    assert solution.flatness.excess == pytest.approx(1, abs=1e-9)
+
+
+def test_too_few_data_for_the_convex_theory_stay_identifiable():
+    made, problem = exact(n=80, oversampling=2.6, seed=1)
+    solution = fr.solve(problem, tol=1e-8)
+    assert solution.status is fr.Status.IDENTIFIABLE
+    assert made.relative_error(solution.factors.L, solution.factors.R) < 1e-7
+    assert solution.certificate.relative_gap > 1e-3
+    assert not solution.certificate.unique
+
+
+def test_goal_flat_proves_the_flattest_interpolant():
+    _, problem = exact(n=30, oversampling=2.5, seed=1)
+    solution = fr.solve(problem, goal="flat", tol=1e-5)
+    assert solution.status is fr.Status.CERTIFIED
+    assert isinstance(solution.history[-1]["lam"], float)
+
+
+def test_lam_at_least_lam_max_gives_zero(small_lam):
+    solution = fr.solve(small_lam.with_lam(1.01 * largest_lam(small_lam)))
+    assert (solution.rank, solution.status) == (0, fr.Status.CERTIFIED)
+    assert np.all(np.asarray(solution.entries([0], [0])) == 0)
+
+
+def test_all_zero_data_give_the_zero_matrix():
+    solution = fr.solve(fr.completion([0, 1, 1], [0, 1, 0], [0.0, 0, 0], (2, 2)))
+    assert (solution.rank, solution.status) == (0, fr.Status.CERTIFIED)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e6, 1e150])
+def test_the_unit_of_the_data_changes_nothing(scale):
+    made, problem = exact()
+    other = fr.completion(made.rows, made.cols, made.values * scale, made.shape)
+    first, second = fr.solve(problem, tol=1e-8), fr.solve(other, tol=1e-8)
+    assert second.status is first.status
+    assert abs(second.counts.steps - first.counts.steps) <= 1
+    assert second.certificate.primal == pytest.approx(scale * first.certificate.primal, rel=1e-9)
+
+
+def test_alternating_least_squares_is_certified_by_us(small_lam):
+    solution = fr.solve(small_lam, solver=AlternatingLeastSquares(rank=9, tol=1e-9), tol=1e-5)
+    assert solution.status is fr.Status.CERTIFIED
+
+
+def test_lagrangian_refuses_lam():
+    problem = fr.completion([0], [0], [1.0], (1, 1), lam=0.5)
+    with pytest.raises(ValueError, match="interpolates"):
+        fr.solve(problem, solver=Lagrangian())
+
+
+def test_a_deadline_keeps_the_iterate(small_lam):
+    solution = fr.solve(small_lam, max_seconds=0.0, tol=1e-9)
+    assert solution.status is fr.Status.DEADLINE
+    assert np.isfinite(solution.certificate.gap)
+
+
+def test_ctrl_c_keeps_the_last_iterate(small_lam):
+    def stop(record):
+        raise KeyboardInterrupt
+
+    assert fr.solve(small_lam, progress=stop).status is fr.Status.INTERRUPTED
+
+
+def test_a_start_at_the_optimum_takes_no_more_than_two_steps(small_lam):
+    first = fr.solve(small_lam, tol=1e-9)
+    again = fr.solve(small_lam, tol=1e-9, start=first.factors)
+    assert again.counts.steps <= 2
+    assert again.status is fr.Status.CERTIFIED
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"goal": "best"}, "goal must be"),
+        ({"rank": 0}, "rank must be"),
+        ({"rank": 2.5}, "rank must be"),
+        ({"tol": 0}, "tol is a relative"),
+        ({"max_seconds": -1}, "max_seconds"),
+        ({"start": (np.ones((2, 1)), np.ones((2, 1)))}, "factors must be"),
+        ({"start": (np.full((12, 1), np.nan), np.ones((9, 1)))}, "NaN"),
+    ],
+)
+def test_wrong_options_are_refused(small_lam, options, message):
+    with pytest.raises(ValueError, match=message):
+        fr.solve(small_lam, **options)
+
+
+def test_save_and_load_give_the_same_solution(small_lam, tmp_path):
+    solution = fr.solve(small_lam)
+    loaded = fr.load(solution.save(tmp_path / "run"))
+    assert loaded.status is solution.status
+    assert np.array_equal(loaded.factors.L, solution.factors.L)
+    again = fr.certify(loaded.problem, loaded.factors)
+    assert again.relative_gap == pytest.approx(solution.certificate.relative_gap, abs=1e-6)
+
+
+def test_damaged_and_missing_runs_are_named(tmp_path):
+    with pytest.raises(ValueError, match="not a run folder"):
+        fr.load(tmp_path)
+    (tmp_path / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match="damaged run"):
+        fr.load(tmp_path)
+
+
+def test_the_path_falls_from_lam_max_and_is_certified(small_lam):
+    solutions = fr.path(small_lam, count=4, smallest=0.05, tol=1e-3)
+    ranks = [s.rank for s in solutions]
+    assert ranks == sorted(ranks)
+    assert all(s.status is fr.Status.CERTIFIED for s in solutions)
+    with pytest.raises(ValueError, match="positive"):
+        fr.path(small_lam, [0.0])
+
+
+def test_no_global_flag_is_changed():
+    assert not jax.config.jax_enable_x64

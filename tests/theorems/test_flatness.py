@@ -1,0 +1,81 @@
+"""Displayed equations of the theory, one test each, on random instances."""
+
+import flatrank as fr
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flatrank import FactorPair
+from flatrank.flatness import Rescaling, measure_flatness
+
+
+@pytest.fixture
+def instance():
+    rng = np.random.default_rng(1)
+    places = rng.choice(42, 25, replace=False)
+    rows, cols = np.divmod(places, 6)
+    problem = fr.completion(rows, cols, rng.standard_normal(25), (7, 6))
+    with jax.enable_x64(True):
+        pair = FactorPair(
+            jnp.asarray(rng.standard_normal((7, 3))), jnp.asarray(rng.standard_normal((6, 3)))
+        )
+    return problem, pair
+
+
+def test_scaled_trace_identity_holds_at_every_pair(instance):
+    """str(D²f) = 2m(‖D1 L‖² + ‖D2 R‖²) for f = ‖𝒜(LRᵀ) − b‖², against autodiff's Hessian."""
+    problem, pair = instance
+    rows, cols = problem.measurement.places()
+    with jax.enable_x64(True):
+
+        def f(L, R):
+            return jnp.sum((jnp.sum(L[rows] * R[cols], axis=1) - problem.b) ** 2)
+
+        d1, d2 = problem.shape
+        left = jnp.trace(jax.hessian(f, 0)(pair.L, pair.R).reshape(d1 * 3, d1 * 3)) / d1
+        right = jnp.trace(jax.hessian(f, 1)(pair.L, pair.R).reshape(d2 * 3, d2 * 3)) / d2
+        measured = measure_flatness(problem.measurement, pair, problem.rescaling).scaled_trace
+    assert measured == pytest.approx(float(left + right), rel=1e-12)
+
+
+def test_rescaling_is_the_gram_of_the_measurement(instance):
+    """D1² = (1/(m d2)) Σ AᵢAᵢᵀ: counts n_i/(m d2) and c_j/(m d1) for entries."""
+    problem, _ = instance
+    rows, cols = problem.measurement.places()
+    assert np.allclose(problem.rescaling.D1**2, np.bincount(rows, minlength=7) / (25 * 6))
+    assert np.allclose(problem.rescaling.D2**2, np.bincount(cols, minlength=6) / (25 * 7))
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.25, 1.0])
+def test_smoothing_mixes_with_the_mean(instance, theta):
+    """D_θ² = (1−θ)D² + θ·mean(diag D²)."""
+    problem, _ = instance
+    with jax.enable_x64(True):
+        smooth = Rescaling.of(problem.measurement, theta)
+    plain = np.asarray(problem.rescaling.D1) ** 2
+    assert np.allclose(np.asarray(smooth.D1) ** 2, (1 - theta) * plain + theta * plain.mean())
+
+
+def test_excess_is_one_exactly_at_d_balanced_pairs(instance):
+    """½(‖D1L‖² + ‖D2R‖²) ≥ ‖D1LRᵀD2‖_*, with equality iff D-balanced."""
+    problem, pair = instance
+    from flatrank.factors import balance
+
+    with jax.enable_x64(True):
+        balanced, _ = balance(problem.whiten(pair))
+        even = measure_flatness(problem.measurement, problem.unwhiten(balanced), problem.rescaling)
+        uneven = measure_flatness(problem.measurement, pair, problem.rescaling)
+    assert even.excess == pytest.approx(1, abs=1e-12)
+    assert uneven.excess > 1.01
+
+
+def test_flattest_factorisation_value(instance):
+    """min over factorisations of X of the scaled trace = 4m ‖D1 X D2‖_*."""
+    problem, pair = instance
+    from flatrank.factors import balance, compact_svd
+
+    with jax.enable_x64(True):
+        balanced, _ = balance(problem.whiten(pair))
+        flat = measure_flatness(problem.measurement, problem.unwhiten(balanced), problem.rescaling)
+        nuclear = float(jnp.sum(compact_svd(problem.whiten(pair)).s))
+    assert flat.scaled_trace == pytest.approx(4 * problem.m * nuclear, rel=1e-12)
