@@ -70,7 +70,8 @@ def certify(
             y = jnp.asarray(y, dtype=jnp.float64)
             if y.shape != (problem.m,) or not bool(jnp.all(jnp.isfinite(y))):
                 raise ValueError(
-                    f"y must be {problem.m} finite numbers, one for each measurement; got shape {y.shape}"
+                    f"y must be {problem.m} finite numbers, one for each measurement; "
+                    f"got shape {y.shape}"
                 )
         svd = compact_svd(problem.whiten(pair))
         effort = Effort(failure_probability=failure_probability)

@@ -6,7 +6,6 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-
 _WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
 
@@ -50,7 +49,7 @@ class FactorPair(eqx.Module):
         )
 
     def resized(self, k: int) -> FactorPair:
-        """Exactly k columns: cut on the right, or filled with zero columns (X is then unchanged)."""
+        """Exactly k columns: cut on the right, or filled with zero columns (same X)."""
         if k <= self.rank:
             return FactorPair(self.L[:, :k], self.R[:, :k])
         fill = ((0, 0), (0, k - self.rank))

@@ -1,7 +1,7 @@
 """The numerical loops that decide speed: products of a sparse pattern with tall factors.
 
-Each has a plain JAX reference, which is also what runs on GPUs and TPUs, and a compiled CPU twin that
-XLA calls without Python in between. Nothing here knows of recovery.
+Each has a plain JAX reference, which is also what runs on GPUs and TPUs, and a compiled CPU twin
+that XLA calls without Python in between. Nothing here knows of recovery.
 """
 
 from flatrank.kernels.pattern import Compressed as Compressed

@@ -35,7 +35,7 @@ COMPLAINT = "flatrank {}: the buffers do not have the shapes and types that the 
 
 
 class Checks:
-    """Instructions that go on while checks hold and leave for `failed` at the first that does not."""
+    """Instructions that go on while checks hold and leave for `failed` otherwise."""
 
     def __init__(self, builder, job, failed):
         self.builder, self.job, self.failed = builder, job, failed

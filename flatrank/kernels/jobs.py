@@ -19,7 +19,25 @@ INT64, INT32 = ir.IntType(64), ir.IntType(32)
 PLACES = {
     name: i
     for i, name in enumerate(
-        ["N", "M", "LONG", "POINTERS", "INDICES", "K", "X", "P", "Y", "Q", "STRIDE", "WIDTH", "V", "W", "OUT", "SUM", "WORK"]
+        [
+            "N",
+            "M",
+            "LONG",
+            "POINTERS",
+            "INDICES",
+            "K",
+            "X",
+            "P",
+            "Y",
+            "Q",
+            "STRIDE",
+            "WIDTH",
+            "V",
+            "W",
+            "OUT",
+            "SUM",
+            "WORK",
+        ]
     )
 }
 JOB_WORDS = len(PLACES)

@@ -10,19 +10,22 @@ from jaxtyping import Array, Int
 class Compressed(eqx.Module):
     """The places (i, j) of a sparse pattern, compressed by rows.
 
-    Entry p lies in the row i with ``indptr[i] <= p < indptr[i + 1]`` and in the column ``indices[p]``. A pattern needed from both
-    sides is held as two of these, by rows and by columns: no kernel then adds into a place another thread owns, and every sum is
-    made in the same order each time.
+    Entry p lies in the row i with ``indptr[i] <= p < indptr[i + 1]`` and in the column
+    ``indices[p]``. A pattern needed from both
+    sides is held as two of these, by rows and by columns: no kernel then adds into a place
+    another thread owns, and every sum is made in the same order each time.
 
     Parameters
     ----------
     indptr
-        Row pointers, int64 so that m may pass 2**31 (int32 is accepted too), non-decreasing from 0 to m. Shape (n + 1,).
+        Row pointers, int64 so that m may pass 2**31 (int32 is accepted too), non-decreasing from
+        0 to m. Shape (n + 1,).
     indices
-        Column of each entry, int32, in [0, width). Shape (m,). Columns may repeat within a row and need not be sorted.
+        Column of each entry, int32, in [0, width). Shape (m,). Columns may repeat within a row
+        and need not be sorted.
     ids
-        Row of each entry, int32, shape (m,), or None. Only the reference path reads it; None saves m integers and is derived
-        from ``indptr`` when needed.
+        Row of each entry, int32, shape (m,), or None. Only the reference path reads it; None
+        saves m integers and is derived from ``indptr`` when needed.
     width
         Number of columns.
 
@@ -48,7 +51,8 @@ class Compressed(eqx.Module):
                 continue
             if x.ndim != 1 or str(x.dtype) not in dtypes:
                 raise ValueError(
-                    f"{name} must be a vector of {' or '.join(dtypes)}; got shape {x.shape} of {x.dtype}."
+                    f"{name} must be a vector of {' or '.join(dtypes)}; "
+                    f"got shape {x.shape} of {x.dtype}."
                 )
         if self.indptr.shape[0] < 1:
             raise ValueError("indptr must have at least one element, 0; got an empty vector.")

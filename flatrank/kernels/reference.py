@@ -1,7 +1,9 @@
-"""The kernels in plain JAX: the definition the compiled twins are tested against, and the path on GPU and TPU.
+"""The kernels in plain JAX: what the compiled twins must equal, and the path on GPU and TPU.
 
-Everything here is a gather, a product and a sorted segment sum, so XLA differentiates, batches and shards it unaided. On a CPU it
-is 10 to 80 times slower than memory allows: XLA materialises the gathered (m, k) rows and adds segments serially.
+Everything here is a gather, a product and a sorted segment sum, so XLA differentiates, batches
+and shards it unaided. On a CPU it
+is 10 to 80 times slower than memory allows: XLA materialises the gathered (m, k) rows and adds
+segments serially.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ def sparse_tall(C, v, Y):
 
 
 def sparse_tall_transposed(C, v, X):
-    """H_j = sum_p v_p X_i: the transpose of `sparse_tall`, a scatter because C is compressed the other way."""
+    """H_j = sum_p v_p X_i: the transpose of `sparse_tall`, a scatter."""
     return jax.ops.segment_sum(v[:, None] * X[C.rows()], C.indices, num_segments=C.width)
 
 

@@ -4,7 +4,8 @@ Numba's own vectoriser does not see that the k numbers of a factor's row belong 
 `<10 x float>` handed to LLVM whole is taken apart lane by lane. So a row is held here as pieces of
 one natural width w, the last of which overlaps the one before it (10 = 4 + 4 + the last 4): every
 load is a full vector and no lane is idle. The overlap is cancelled by zeroing it in the *left*
-operand of each product (`vectors.load_left`); sums computed twice come out equal and are stored twice.
+operand of each product (`vectors.load_left`); sums computed twice come out equal and are stored
+twice.
 
 A `Lanes` value carries its shape in its type, so the loops in `loops.py` are written once and
 compiled for each rank by handing them values of another type ("like" below). `rows` rows are

@@ -18,7 +18,7 @@ from pathlib import Path
 import jax
 
 # Versions of XLA's C interface whose structs were compared with `ffi.LAYOUT`.
-KNOWN_VERSIONS = ((0, 3), (0, 5))
+KNOWN_VERSIONS = ((0, 3), (0, 4), (0, 5))  # jax 0.10, 0.11, 0.12
 VARIABLE = "FLATRANK_KERNELS"
 CHOICES = ("auto", "reference")
 
@@ -68,7 +68,7 @@ def obstacle() -> str | None:
 
 @cache
 def inability(version: tuple[int, int] | None) -> str | None:
-    """Why the compiled twins cannot run here under a version of XLA's interface; None if they can."""
+    """Why the compiled twins cannot run under a version of XLA's interface, or None."""
     if sys.platform not in ("linux", "darwin") or struct.calcsize("P") != 8:
         return f"no compiled kernels for {platform.system()} on {platform.machine()}"
     if sys.byteorder != "little":

@@ -17,6 +17,7 @@ from flatrank.kernels.registers import INT8, INT32, INT64, joined, load_pieces, 
 
 TABLE = types.UniTuple(types.int64, 4)
 AHEAD = 16  # entries between asking for a row and using it
+HINT = 3
 LINE = 64  # bytes of a cache line
 
 
@@ -69,7 +70,7 @@ def ask(_context, table, position, like):
         for row in places(builder, table, far, like):
             for offset in offsets:
                 place = pointer(builder, row, offset, INT8)
-                builder.call(prefetch, [place, INT32(0), INT32(3), INT32(1)])
+                builder.call(prefetch, [place, INT32(0), INT32(HINT), INT32(1)])
 
     return types.void(TABLE, types.int64, like), codegen
 

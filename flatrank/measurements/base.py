@@ -54,7 +54,7 @@ class Measurement(eqx.Module):
         """The diagonals of Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ."""
 
     def density(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
-        """u1, u2 with Σᵢ Aᵢ R Rᵀ Aᵢᵀ ≈ diag(u1)·Σⱼ u2ⱼ‖Rⱼ‖² on average: what a preconditioner needs."""
+        """u1, u2 with diag(Σᵢ Aᵢ R Rᵀ Aᵢᵀ) ≈ u1·Σⱼ u2ⱼ‖Rⱼ‖², for preconditioning."""
         rows, cols = self.gram_diagonals()
         root = jnp.sqrt(jnp.sum(rows))
         return rows / root, cols / root

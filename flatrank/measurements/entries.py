@@ -123,7 +123,9 @@ def sample_entries(
     repeated = _repeated(csr)
     if repeated.size:
         row = np.searchsorted(csr.indptr, repeated, side="right") - 1
-        named = ", ".join(f"({i}, {csr.indices[p]})" for i, p in zip(row[:3], repeated[:3], strict=True))
+        named = ", ".join(
+            f"({i}, {csr.indices[p]})" for i, p in zip(row[:3], repeated[:3], strict=True)
+        )
         raise ValueError(
             f"{repeated.size} places are given more than once, first {named}; "
             "expected each entry once: average the repeats or keep one before calling"

@@ -49,8 +49,8 @@ def completion(
     Raises
     ------
     ValueError
-        If lengths differ, nothing is observed, a place lies outside `shape` or occurs twice, a value
-        is not finite or not real, or a parameter is out of range.
+        If lengths differ, nothing is observed, a place lies outside `shape` or occurs twice, a
+        value is not finite or not real, or a parameter is out of range.
 
     Notes
     -----
@@ -122,7 +122,7 @@ def _checked_values(values: ArrayLike) -> np.ndarray:
     wrong = np.flatnonzero(~np.isfinite(v))
     if wrong.size:
         raise ValueError(
-            f"values must be finite; {wrong.size} are not, first values[{wrong[0]}] = {v[wrong[0]]}. "
-            "Leave a missing entry out instead of marking it"
+            f"values must be finite; {wrong.size} are not, first values[{wrong[0]}] = "
+            f"{v[wrong[0]]}. Leave a missing entry out instead of marking it"
         )
     return v

@@ -81,7 +81,7 @@ class Problem(eqx.Module):
         return self.rescaling.undo(pair)
 
     def degrees(self, rank: int) -> int:
-        """Degrees of freedom of a rank-r matrix, r(d1 + d2 − r), empty rows and columns left out."""
+        """r(d1 + d2 − r), the degrees of freedom of rank r, empty lines left out."""
         empty1, empty2 = self.unidentifiable.empty
         d1, d2 = self.shape[0] - empty1, self.shape[1] - empty2
         r = min(rank, d1, d2)

@@ -64,7 +64,7 @@ class Unidentifiable:
     def undetermined(
         self, rows: np.ndarray, cols: np.ndarray, rank: int, *, across: bool
     ) -> np.ndarray:
-        """Which of the entries (rows, cols) nothing determines; `across` counts component bridges."""
+        """Which entries nothing determines; `across` counts those between components."""
         out = (self.row_counts[rows] < max(rank, 1)) | (self.col_counts[cols] < max(rank, 1))
         if across:
             out |= self.row_component[rows] != self.col_component[cols]

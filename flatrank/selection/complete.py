@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from flatrank.data import Entries, Offsets, OffsetTrial, choose_offsets, split
+from flatrank.data.offset_choice import KINDS
 from flatrank.problems import Problem, completion
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
 from flatrank.selection.path import default_grid, follow
@@ -143,7 +144,7 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout is a share between 0 and 1; got {holdout}")
     begin = time.perf_counter()
-    choice = _Choice(lam, rank, smoothing, seed, tol, monitor or (lambda record: None))
+    choice = _Choice(lam, rank, smoothing, seed, tol, monitor or _silent)
     memory = Memory(resume, checkpoint)
     run = _Run(entries, choice, memory, holdout)
     try:
@@ -153,7 +154,9 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
         if run.best is None:
             raise
         return run.refit(begin, max_seconds=0.0, interrupted=True)
-    deadline = None if max_seconds is None else max(0.0, max_seconds - (time.perf_counter() - begin))
+    deadline = (
+        None if max_seconds is None else max(0.0, max_seconds - (time.perf_counter() - begin))
+    )
     return run.refit(begin, max_seconds=deadline, interrupted=False)
 
 
@@ -199,11 +202,15 @@ class _Run:
         smoothings = SMOOTHINGS if self.choice.smoothing is None else (self.choice.smoothing,)
         if len(smoothings) > 1:
             for theta in smoothings:
-                self._take(self.memory.once(f"coarse {theta:g}", lambda t=theta: self._path(t, None)))
+                self._take(
+                    self.memory.once(f"coarse {theta:g}", lambda t=theta: self._path(t, None))
+                )
         theta = self.best.smoothing if self.best else smoothings[0]
         near = self.best.share if self.best else None
         if self.choice.lam is None:
-            self._take(self.memory.once("path", lambda: self._path(theta, near or 0.02, PATH_COUNT)))
+            self._take(
+                self.memory.once("path", lambda: self._path(theta, near or 0.02, PATH_COUNT))
+            )
 
     def _nothing_to_choose(self) -> None:
         theta = float(self.choice.smoothing or 0.0)
@@ -224,10 +231,11 @@ class _Run:
             }  # fmt: skip
 
         found = self.memory.once("offsets", compute)
-        ridge = tuple(float(x) for x in found["ridge"])
+        ridge_row, ridge_col = (float(x) for x in found["ridge"])
+        kind = next(kind for kind in KINDS if kind == str(found["kind"]))
         self.offsets = Offsets(
-            float(found["mean"]), found["row"], found["col"], ridge, str(found["kind"])
-        )  # pyright: ignore[reportArgumentType]
+            float(found["mean"]), found["row"], found["col"], (ridge_row, ridge_col), kind
+        )
         self.trials = [
             OffsetTrial(t["kind"], tuple(t["ridge"]), t["rmse"]) for t in from_text(found["trials"])
         ]
@@ -241,9 +249,11 @@ class _Run:
         points: list[PathPoint] = []
         best = _Best(theta, 1.0, float("inf"), *self._zero())
         worse = 0
-        options: dict[str, Any] = {"tol": PATH_GAP, "seed": self.choice.seed, "rank": self.choice.rank}
-        if self.best is not None and near is None:
-            pass
+        options: dict[str, Any] = {
+            "tol": PATH_GAP,
+            "seed": self.choice.seed,
+            "rank": self.choice.rank,
+        }
         for n, solution in enumerate(follow(problem, grid, **options)):
             if solution.status is Status.INTERRUPTED:
                 self._take({"points": to_text([asdict(p) for p in points]), **_flat(best)})
@@ -295,7 +305,7 @@ class _Run:
         problem = self._problem(everything, offsets, self._chosen.smoothing)
         solution = self._fit(problem, self.choice.tol, max_seconds)
         if interrupted:
-            solution = _with_status(solution, Status.INTERRUPTED)
+            solution = replace(solution, status=Status.INTERRUPTED)
         fitted = np.asarray(solution.entries(e.rows, e.cols)) + offsets.at(e.rows, e.cols)
         held = None if self.predictions is None else (self.held, self.predictions)
         return Completion(
@@ -376,14 +386,12 @@ class _Run:
         self.choice.monitor(record | (numbers or {}))
 
 
+def _silent(_: dict[str, Any]) -> None:
+    """Show nothing."""
+
+
 def _flat(best: _Best) -> Flat:
     return asdict(best)
-
-
-def _with_status(solution: Solution, status: Status) -> Solution:
-    from dataclasses import replace
-
-    return replace(solution, status=status)
 
 
 def _rmse(error: np.ndarray) -> float:

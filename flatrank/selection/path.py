@@ -57,7 +57,9 @@ def follow(
     **options: Any,
 ) -> Iterator[Solution]:
     """`path`, one solution at a time, so that a caller may stop early."""
-    grid = default_grid(problem, count, smallest) if lams is None else np.sort(np.asarray(lams))[::-1]
+    grid = (
+        default_grid(problem, count, smallest) if lams is None else np.sort(np.asarray(lams))[::-1]
+    )
     if grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
         raise ValueError("lams must be positive numbers, at least one; use solve for lam = 0")
     for lam in grid:

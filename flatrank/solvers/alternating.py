@@ -1,6 +1,7 @@
 """Alternating least squares: each half step solves one small ridge regression a row.
 
-    l_i = (Σⱼ wᵢⱼ² r_j r_jᵀ + λ I)⁻¹ Σⱼ wᵢⱼ b_ij r_j   over the observed j, then the same for columns.
+    l_i = (Σⱼ wᵢⱼ² r_j r_jᵀ + λ I)⁻¹ Σⱼ wᵢⱼ b_ij r_j   over the observed j, then the same for
+    columns.
 
 Reference: Zhou, Wilkinson, Schreiber and Pan (2008). With the flat rescaling (smoothing 0) this is
 their count-scaled ALS-WR, term for term. Start: the zero-filled truncated singular value

@@ -40,7 +40,7 @@ _SPECTRUM = 16
 
 
 class GaussNewtonState(NamedTuple):
-    """Where the search stands: a balanced pair of X̃ padded with zero columns, and what led to it."""
+    """Where the search stands: a balanced pair of X̃, zero-padded, and what led to it."""
 
     pair: FactorPair
     s: np.ndarray
@@ -91,8 +91,9 @@ class GaussNewton(Solver[GaussNewtonState]):
         """From a pair of X̃, or from the leading singular pairs of ℬ*(b)."""
         rng = np.random.default_rng(seed)
         size = float(jnp.linalg.norm(problem.b))
+        width = padded_width(1)
         state = GaussNewtonState(
-            problem.zero(padded_width(1)), np.zeros(padded_width(1)), size, 0.5 * size**2, 0.0, math.inf,
+            problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf,
             True, 0, None, None, Status.RUNNING, Counts(), rng,
         )  # fmt: skip
         if start is not None and start.rank and float(start.squared_norm()) > 0:
@@ -182,7 +183,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         return self._append(problem, state, pairs, 1)
 
     def _limit(self, problem: Problem) -> int:
-        """The largest rank to try: the one asked for, or the last with m ≥ its degrees of freedom."""
+        """The largest rank to try: the one asked for, or the last with degrees ≤ m."""
         top = min(problem.shape)
         if self.rank is not None:
             return min(self.rank, top)
@@ -235,7 +236,9 @@ class GaussNewton(Solver[GaussNewtonState]):
     ) -> tuple[CompactSVD, np.ndarray]:
         """Top singular pairs of −ℬ*(c) outside the factors."""
         X = random_block(problem, count, state.rng)
-        pairs = _residual_pairs(problem.whitened, problem.b, state.pair, jnp.asarray(state.s > 0), X)
+        pairs = _residual_pairs(
+            problem.whitened, problem.b, state.pair, jnp.asarray(state.s > 0), X
+        )
         return pairs, np.asarray(pairs.s)
 
     def _append(

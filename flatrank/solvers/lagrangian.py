@@ -144,6 +144,4 @@ class Lagrangian(Solver[LagrangianState]):
 
     def outcome(self, state: LagrangianState) -> Outcome:
         """The pair of X̃, proved as far as the last step proved it."""
-        return Outcome(
-            state.pair, state.pair.rank, state.counts, state.dual, state.certificate
-        )
+        return Outcome(state.pair, state.pair.rank, state.counts, state.dual, state.certificate)

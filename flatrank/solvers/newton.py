@@ -114,7 +114,7 @@ def _preconditioner(B: Measurement, pair: FactorPair, lam: Float[Array, ""]) -> 
 
 
 @eqx.filter_jit
-def newton_step(
+def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve it
     B: Measurement,
     b: Float[Array, " m"],
     lam: Float[Array, ""],

@@ -24,7 +24,7 @@ from flatrank.solvers.status import Status
 
 @dataclass(frozen=True)
 class Counts:
-    """Products with 𝒜 (`forward`) and with 𝒜* from both sides (`adjoint`); `steps` of the solver."""
+    """Products with 𝒜, with 𝒜* from both sides, and steps of the solver."""
 
     forward: int = 0
     adjoint: int = 0

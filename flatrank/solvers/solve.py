@@ -27,7 +27,7 @@ from flatrank.solvers.status import Status
 MAX_STEPS = 1000
 
 
-def solve(
+def solve(  # noqa: PLR0913 - the contract's options, each named
     problem: Problem,
     *,
     goal: Literal["recover", "flat"] = "recover",
@@ -46,8 +46,8 @@ def solve(
     problem : Problem
         From a front door such as `completion`.
     goal : "recover" or "flat"
-        With λ = 0: whether an identifiable low-rank interpolant will do where it is not proved to be
-        the flattest. With λ > 0 both mean the penalised optimum.
+        With λ = 0: whether an identifiable low-rank interpolant will do where it is not proved to
+        be the flattest. With λ > 0 both mean the penalised optimum.
     solver : Solver, optional
         `Auto` by default.
     rank : int, optional

@@ -25,7 +25,7 @@ def leading_pairs(
 
 
 def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Array:
-    """Standard normal, (d2, at most count). Drawn by NumPy: XLA takes seconds to compile its own."""
+    """Standard normal, (d2, at most count); NumPy's, as XLA's takes seconds to compile."""
     return jnp.asarray(rng.standard_normal((problem.shape[1], min(count, *problem.shape))))
 
 

@@ -15,8 +15,8 @@ class Status(Enum):
 
     RUNNING = "still running"
     CERTIFIED = (
-        "certified: the relative duality gap is within the tolerance, so this is the global optimum "
-        "of the flat problem to that accuracy"
+        "certified: the relative duality gap is within the tolerance, so this is the global "
+        "optimum of the flat problem to that accuracy"
     )
     IDENTIFIABLE = (
         "identifiable: the answer fits every measurement at low rank and is locally unique, but is "

@@ -1,10 +1,11 @@
 """A certificate bounds any pair, from anywhere, and never claims too much."""
 
-import flatrank as fr
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import flatrank as fr
 from flatrank.certificates import Effort, injective_on_tangent, norm_bound, top_pairs
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 

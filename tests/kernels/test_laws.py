@@ -127,7 +127,7 @@ def test_other_types_take_the_reference(pattern, calls):
 
 
 def test_large_problems_are_padded_and_shared(pattern, x64):
-    """More than 16 MB of rows that straddle lines, and more entries than one thread is left with."""
+    """More than 16 MB of rows that straddle lines, and entries for several threads."""
     from flatrank.kernels import native
 
     width, k = 450_000, 10

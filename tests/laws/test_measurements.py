@@ -4,10 +4,11 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
-from flatrank import check_measurement, completion, kernels
-from flatrank.measurements import SampledEntries
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from flatrank import check_measurement, completion, kernels
+from flatrank.measurements import SampledEntries
 
 
 def some_entries(d1, d2, m, seed):

@@ -1,8 +1,9 @@
 """Bad input at the front door, and what the data cannot determine."""
 
-import flatrank as fr
 import numpy as np
 import pytest
+
+import flatrank as fr
 
 GOOD = {"rows": [0, 1], "cols": [0, 1], "values": [1.0, 2.0], "shape": (2, 2)}
 

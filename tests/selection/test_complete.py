@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from flatrank.data import read_entries
 from flatrank.selection import complete
 from flatrank.solvers import Status
@@ -36,7 +37,7 @@ def test_a_completed_table_beats_its_offsets_and_is_certified(entries):
 
 
 def test_ctrl_c_before_any_model_is_passed_on(entries):
-    def stop(record):
+    def stop(_):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

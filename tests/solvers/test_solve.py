@@ -1,9 +1,10 @@
 """Optimality, not closeness: certificates, ranks and statuses on instances of every kind."""
 
-import flatrank as fr
 import jax
 import numpy as np
 import pytest
+
+import flatrank as fr
 from flatrank.data import random_instance
 from flatrank.solvers import AlternatingLeastSquares, Lagrangian, largest_lam
 
@@ -122,7 +123,7 @@ def test_a_deadline_keeps_the_iterate(small_lam):
 
 
 def test_ctrl_c_keeps_the_last_iterate(small_lam):
-    def stop(record):
+    def stop(_):
         raise KeyboardInterrupt
 
     assert fr.solve(small_lam, progress=stop).status is fr.Status.INTERRUPTED
