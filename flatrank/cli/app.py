@@ -46,7 +46,8 @@ def run(arguments: list[str]) -> int:
     """
     prepare_streams()
     command = typer.main.get_command(app)
-    line = shlex.join(["flatrank", *arguments])
+    # Kept in the record: the command that makes the same run from nothing.
+    line = shlex.join(["flatrank", *(word for word in arguments if word != "--resume")])
     try:
         code = command.main(
             arguments or ["--help"], prog_name="flatrank", standalone_mode=False, obj=line

@@ -6,8 +6,12 @@ strings only. `stamp` stands for the sources of this room, which numba, looking 
 would not see change.
 """
 
+# Numba intrinsics are called without the typing context that their definitions name.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
+import sys
 from typing import no_type_check
 
 from llvmlite import ir
@@ -23,7 +27,10 @@ from flatrank.kernels.jobs import JOB_WORDS, OUT, STRIDE, WIDTH, WORK, K, M, N, 
 from flatrank.kernels.registers import Lanes
 from flatrank.kernels.signatures import BLOCK, Variant
 
+INT64, INT32 = ir.IntType(64), ir.IntType(32)
 SIGNATURE = types.int64(types.int64)
+PAGE, HUGE = 4096, 14  # bytes of a page; Linux's MADV_HUGEPAGE
+LARGE = 4 * 2**20  # bytes worth asking for large pages
 KEPT = {"cache": True, "error_model": "numpy"}
 
 
@@ -54,10 +61,32 @@ def share(_context, frame, job, cost, address):
     """Call `pool.share`, which the linker knows by name."""
 
     def codegen(_, builder, _signature, args):
-        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 4)
+        kind = ir.FunctionType(ir.VoidType(), [INT64] * 4)
         builder.call(cgutils.get_or_insert_function(builder.module, kind, pool.NAME), args)
 
     return types.void(*[types.int64] * 4), codegen
+
+
+@intrinsic(prefer_literal=True)
+def on_large_pages(_context, address, numbers, variant):
+    """Have so many numbers, still unwritten, put on large pages where the system has them.
+
+    Rows are gathered from all over a matrix: on small pages most of them cost a look-up of the page
+    as well. (Also, a result that is new costs one interruption for each page.)
+    """
+    size = Variant.read(variant.literal_value).bits // 8
+
+    def codegen(_, builder, _signature, args):
+        if sys.platform != "linux":
+            return
+        length = builder.mul(args[1], INT64(size))
+        with builder.if_then(builder.icmp_signed(">=", length, INT64(LARGE))):
+            start = builder.and_(builder.add(args[0], INT64(PAGE - 1)), INT64(-PAGE))
+            kind = ir.FunctionType(INT32, [INT64, INT64, INT32])
+            advise = cgutils.get_or_insert_function(builder.module, kind, "madvise")
+            builder.call(advise, [start, builder.sub(length, INT64(PAGE)), INT32(HUGE)])
+
+    return types.void(types.int64, types.int64, variant), codegen
 
 
 @no_type_check
@@ -91,6 +120,7 @@ def copying(variant, cost, stamp):
             set_word(copy, P, word(job, Q))
             set_word(copy, OUT, word(job, WORK))
             set_word(copy, STRIDE, word(job, STRIDE))
+            on_large_pages(word(job, WORK), word(job, WIDTH) * word(job, STRIDE), variant)
             share(frame, copy, word(job, K) * word(job, WIDTH), loop("side_by_side", variant))
             set_word(job, Y, word(job, WORK))
             share(frame, job, cost * word(job, K) * word(job, M), loop("", variant))

@@ -74,7 +74,7 @@ def target(kernel: str, k: int, bits: int, version: tuple[int, int]) -> str:
             shared_symbol()
             make = handlers.copying if what.copies else handlers.plain
             handler = make(str(what), COST.get(what.loop, 1), stamp())
-            jax.ffi.register_ffi_target(name, capsule(handler.address), platform="cpu")
+            jax.ffi.register_ffi_target(name, capsule(int(handler.address or 0)), platform="cpu")
             KEPT_ALIVE[name] = handler
     return name
 
@@ -87,19 +87,19 @@ def capsule(address: int):
     return new(address, None, None)
 
 
-def stride(width: int, k: int, size: int, m: int) -> int:
-    """How far apart, in numbers, the rows of the gathered side should lie; k is as they come.
+def stride(width: int, k: int, size: int, m: int) -> int | None:
+    """How far apart, in numbers, the rows of a copy of the gathered side should lie.
 
     A row that straddles cache lines costs a wait for each. When the matrix is too large for the
     caches and its rows are used several times over, it pays to copy them to where they fill as few
-    lines as they can.
+    lines as they can. None where it does not.
     """
     row = k * size
     if width * row < LARGE or m < USES * width:
-        return k
+        return None
     apart = 1 << (row - 1).bit_length() if row < LINE else -(-row // LINE) * LINE
     lines = 1 + (row - gcd(row, LINE)) / LINE  # on average, over all places a row may begin at
-    return apart // size if lines >= 1.25 * max(1, apart // LINE) else k
+    return apart // size if lines >= 1.25 * max(1, apart // LINE) else None
 
 
 def call(kernel: str, pattern, reals, width: int, version: tuple[int, int]):
@@ -131,8 +131,9 @@ def call(kernel: str, pattern, reals, width: int, version: tuple[int, int]):
     k = lengths["k"]
     lengths["s"] = 2 * k
     if kernel == "residual_gradient":
-        lengths["s"] = stride(width, k, dtype.itemsize, lengths["m"])
-        kernel = kernel if lengths["s"] == k else f"padded_{kernel}"
+        apart = stride(width, k, dtype.itemsize, lengths["m"])
+        kernel = f"padded_{kernel}" if apart else kernel
+        lengths["s"] = apart or k
     results = parsed(SIGNATURES[kernel][1])
     shapes = [jax.ShapeDtypeStruct([lengths[a] for a in axes], dtype) for _, axes in results]
     name = target(kernel, k, 8 * dtype.itemsize, version)

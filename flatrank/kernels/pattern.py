@@ -47,7 +47,7 @@ class Compressed(eqx.Module):
             ("ids", ("int32",)),
         ):
             x = getattr(self, name)
-            if x is None and name == "ids":
+            if x is None:
                 continue
             if x.ndim != 1 or str(x.dtype) not in dtypes:
                 raise ValueError(

@@ -15,6 +15,9 @@ Each row belongs to one chunk and is summed by one thread in the order of its en
 not depend on who ran what.
 """
 
+# Numba intrinsics are called without the typing context that their definitions name.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 from typing import no_type_check

@@ -77,7 +77,7 @@ def compiled(kernel, *operands, width, stored):
 
     reals = operands[3 if stored else 2 :]
     try:
-        out = native.call(kernel, operands[:2], reals, width, support.api_version())
+        out = native.call(kernel, operands[:2], reals, width, support.api_version() or (0, 0))
     except Exception as error:  # whatever numba and LLVM may raise: the answer is known without
         support.failures.append(f"compiling {kernel} failed: {error!r}")
         warnings.warn(f"flatrank.kernels: {support.failures[-1]}", RuntimeWarning, stacklevel=2)
@@ -118,7 +118,7 @@ def bilinear_tangent(kernel, primals, tangents, **parameters):
         terms.append(primitive.bind(*pattern, da, b, **parameters))
     if not isinstance(db, ad.Zero):
         terms.append(primitive.bind(*pattern, a, db, **parameters))
-    return out, sum(terms[1:], terms[0]) if terms else ad.Zero.from_primal_value(out)
+    return out, sum(terms[1:], terms[0]) if terms else ad.Zero.from_primal_value(out)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 # For each bilinear kernel: the transposes with respect to its first and second real operand, as a

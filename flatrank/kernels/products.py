@@ -9,6 +9,7 @@ and backward, in every real argument, and be mapped by `jax.vmap`, which calls t
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -201,7 +202,7 @@ def row_grams(
     return call("weighted_row_grams", C, Y=Y, b=b, w=w)
 
 
-def call(kernel, C, **reals):
+def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     """Check the arguments of a kernel, given in the order of its signature, and run it."""
     dtype = jnp.result_type(*reals.values())
     dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)

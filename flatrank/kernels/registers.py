@@ -15,6 +15,9 @@ are transposed while they are summed.
 Multiplications and additions may fuse; nothing else is reordered and no NaN is assumed away.
 """
 
+# Numba intrinsics are called without the typing context that their definitions name.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import llvmlite.binding

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
 import jax
-import scipy.linalg  # noqa: F401  (loads the LAPACK that XLA calls, so that it can be limited)
 from threadpoolctl import ThreadpoolController
 
 
 @cache
 def _pools() -> ThreadpoolController:
+    importlib.import_module("scipy.linalg")  # loads the LAPACK that XLA calls
     return ThreadpoolController()
 
 

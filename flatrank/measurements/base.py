@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.factors import FactorPair
@@ -52,6 +53,10 @@ class Measurement(eqx.Module):
     @abstractmethod
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """The diagonals of Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ."""
+
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column of each measurement, where a measurement is an entry (host)."""
+        raise TypeError(f"{type(self).__name__} does not sample entries; it has no places")
 
     def density(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """u1, u2 with diag(Σᵢ Aᵢ R Rᵀ Aᵢᵀ) ≈ u1·Σⱼ u2ⱼ‖Rⱼ‖², for preconditioning."""

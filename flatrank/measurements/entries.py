@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Array, Float, Int
 
-from flatrank import kernels
+import flatrank.kernels as kernels
 from flatrank.factors import FactorPair
 from flatrank.kernels import Compressed
 from flatrank.measurements.base import Adjoint, Measurement

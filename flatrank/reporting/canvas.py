@@ -15,7 +15,7 @@ import matplotlib as mpl
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from flatrank.reporting.words import number
 
@@ -26,6 +26,8 @@ SERIES = ("#050505", "#060606", "#070707", "#080808")
 _VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper"} | {
     color: f"series-{n}" for n, color in enumerate(SERIES, 1)
 }
+#: Inches left, right, below, above: room for labels, and for a legend over the axes.
+_MARGINS = (0.75, 0.15, 0.5, 0.35)
 _STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -50,7 +52,6 @@ _STYLE = {
     "lines.solid_capstyle": "round",
     "legend.frameon": False,
     "legend.labelcolor": INK,
-    "figure.constrained_layout.use": True,
 }
 
 
@@ -89,6 +90,13 @@ def draw(
         axes = figure.subplots(
             len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
         )
+        # Margins by hand: an automatic layout draws everything twice.
+        left, right, bottom, top = _MARGINS
+        width, height = size
+        figure.subplots_adjust(
+            left / width, bottom / height, 1 - right / width, 1 - top / height, hspace=0.1
+        )
+        figure.align_ylabels()
         paint(*axes[:, 0])
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
@@ -107,10 +115,11 @@ def log_ticks(axis: Axis, count: int = 6) -> None:
     Call it once the data are drawn.
     """
     low, high = axis.get_view_interval()
-    short = high < 100.0 * low
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if short else (1.0,), numticks=count))
+    between = (1.0, 2.0, 3.0, 5.0, 7.0) if high < 8.0 * low else (1.0, 2.0, 5.0)
+    subs = between if high < 100.0 * low else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=count))
     axis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
 
 
 def _for_page(svg: str, name: str, label: str) -> str:

@@ -147,7 +147,7 @@ def convergence_figure(
         bottom.plot(step, ranks, drawstyle="steps-mid", color=SERIES[2])
         bottom.set_ylabel("rank")
         bottom.set_xlabel("step")
-        bottom.set_ylim(bottom=0)
+        bottom.set_ylim(0, 1.2 * max(np.nanmax(ranks), 1) if np.isfinite(ranks).any() else 1)
         linear_ticks(bottom.xaxis, 10, integer=True)
         linear_ticks(bottom.yaxis, 4, integer=True)
 

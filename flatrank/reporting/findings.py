@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from flatrank.data import Entries
-from flatrank.factors import compact_svd
 from flatrank.solvers.solution import Solution
 
 if TYPE_CHECKING:
@@ -57,11 +55,17 @@ class Coverage:
 
 
 def singular_values(solution: Solution) -> NDArray[np.float64]:
-    """Singular values of D1 X D2, descending; those that are zero to rounding left out."""
+    """Singular values of D1 X D2, descending; those that are zero to rounding left out.
+
+    NumPy on purpose: a program compiled for a single use would take longer than all the rest.
+    """
     if solution.rank == 0:
         return np.zeros(0)
-    with jax.enable_x64(True):
-        s = np.asarray(compact_svd(solution.problem.whiten(solution.factors)).s)
+    rescaling, pair = solution.problem.rescaling, solution.factors
+    left = np.asarray(rescaling.D1)[:, None] * np.asarray(pair.L)
+    right = np.asarray(rescaling.D2)[:, None] * np.asarray(pair.R)
+    middle = np.linalg.qr(left, mode="r") @ np.linalg.qr(right, mode="r").T
+    s = np.linalg.svd(middle, compute_uv=False)
     return s[s > 1e-13 * s.max(initial=0.0)]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from flatrank.data import Entries
 from flatrank.reporting import figures, findings, words
@@ -41,12 +43,14 @@ def render_page(completion: Completion, entries: Entries, record: dict[str, Any]
     O(m k) time for the residuals, in blocks; about a second for the figures.
     """
     solution = completion.solution
+    singular = findings.singular_values(solution)
     tol = float(record.get("options", {}).get("tol", 1e-6))
     return (
         _environment()
         .get_template(_TEMPLATE)
         .render(
             r=record,
+            title=Path(record["input"]).name or "a matrix",
             solution=solution,
             certified=solution.status is Status.CERTIFIED,
             headline=words.headline(solution, tol),
@@ -58,10 +62,10 @@ def render_page(completion: Completion, entries: Entries, record: dict[str, Any]
             gain=_gain(record["rmse"]),
             svg={
                 name: Markup(svg)
-                for name, svg in _figures(completion, entries, record).items()
+                for name, svg in _figures(completion, entries, record, singular).items()
                 if svg is not None
             },
-            singular=findings.singular_values(solution),
+            singular=singular,
             chosen=_chosen(completion, record),
             coverage=_coverage(completion, entries),
             residuals=findings.largest_residuals(completion, entries),
@@ -121,6 +125,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": words.number, "percent": words.percent, "fixed": words.fixed,
+        "error": words.error,
     }  # fmt: skip
     return environment
 
@@ -132,12 +137,14 @@ def _chosen(completion: Completion, record: dict[str, Any]) -> Any:
 
 
 def _figures(
-    completion: Completion, entries: Entries, record: dict[str, Any]
+    completion: Completion,
+    entries: Entries,
+    record: dict[str, Any],
+    singular: NDArray[np.float64],
 ) -> dict[str, str | None]:
     solution = completion.solution
     problem = solution.problem
     gaps = problem.unidentifiable
-    singular = findings.singular_values(solution)
     made: dict[str, str | None] = {
         "coverage": figures.coverage_figure(gaps.row_counts, gaps.col_counts, solution.rank),
         "convergence": figures.convergence_figure(

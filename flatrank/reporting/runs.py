@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from flatrank.selection import Completion
 
 MODEL, RECORD, PAGE = "model.safetensors", "run.json", "report.html"
+#: What `seconds` tells apart, in order; "total" holds what lies between them too.
+STAGES = ("read", "select", "solve", "certify", "report", "total")
 #: Packages whose versions a run depends on.
 PACKAGES = ("flatrank", "jax", "jaxlib", "numpy", "scipy", "numba", "equinox", "polars")
 
@@ -144,7 +146,7 @@ def make_record(
             "empty_cols": entries.empty_cols,
         },
         # A solver that certifies as it goes has no time of its own for the proof.
-        "seconds": {"read": 0.0, "certify": 0.0} | completion.seconds | seconds,
+        "seconds": dict.fromkeys(STAGES, 0.0) | completion.seconds | seconds,
         "versions": versions(),
         "input": entries.source,
         "options": options,

@@ -61,6 +61,13 @@ def fixed(x: float, decimals: int | None) -> str:
     return f"{x:.{decimals}f}".replace("-", "\u2212")
 
 
+def error(x: float | None) -> str:
+    """An error with four significant digits, zeros at the end included, so that columns line up."""
+    if x is None or x != x or not 1e-3 <= abs(x) < 1e3:
+        return number(x)
+    return f"{x:#.4g}"
+
+
 def decimals_for(spread: float) -> int | None:
     """Decimals that show a hundredth of a spread; None where scientific notation serves better."""
     if not 1e-3 <= spread < 1e6:
@@ -141,8 +148,13 @@ def _minimiser(solution: Solution, tol: float) -> Claim:
     proof = solution.certificate
     if proof is None:
         return Claim(text, "not proved", "No certificate was computed.")
+    # Enough digits to tell floor from ceiling.
+    digits = 6
+    if 0.0 < proof.relative_gap < 1.0:
+        digits = min(max(6, 2 - math.floor(math.log10(proof.relative_gap))), 13)
     between = (
-        f"The optimum lies between {number(proof.dual_bound, 6)} and {number(proof.primal, 6)}, "
+        f"The optimum lies between {number(proof.dual_bound, digits)} and "
+        f"{number(proof.primal, digits)}, "
         f"so at most {percent(proof.relative_gap)} is left to gain"
     )
     if proof.certified(tol):
@@ -182,12 +194,12 @@ def _truth(rmse: dict[str, float | None]) -> Claim:
     if held is None:
         because = "No data can prove this alone, and nothing was held out to test it."
         return Claim(text, "not proved", because)
-    compared = "" if base is None else f" (offsets alone: {number(base)})"
+    compared = "" if base is None else f" (offsets alone: {error(base)})"
     return Claim(
         text,
         "evidence",
         "No data can prove this alone. Entries held out are predicted with an error of "
-        f"{number(held)}{compared}.",
+        f"{error(held)}{compared}.",
     )
 
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from flatrank.data import Entries, Offsets, OffsetTrial, choose_offsets, split
-from flatrank.data.offset_choice import KINDS
+from flatrank.data.offsets import Kind
 from flatrank.problems import Problem, completion
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
 from flatrank.selection.path import default_grid, follow
@@ -232,7 +232,7 @@ class _Run:
 
         found = self.memory.once("offsets", compute)
         ridge_row, ridge_col = (float(x) for x in found["ridge"])
-        kind = next(kind for kind in KINDS if kind == str(found["kind"]))
+        kind = cast("Kind", str(found["kind"]))
         self.offsets = Offsets(
             float(found["mean"]), found["row"], found["col"], (ridge_row, ridge_col), kind
         )
@@ -254,7 +254,7 @@ class _Run:
             "seed": self.choice.seed,
             "rank": self.choice.rank,
         }
-        for n, solution in enumerate(follow(problem, grid, **options)):
+        for n, solution in enumerate(follow(problem, grid.tolist(), **options)):
             if solution.status is Status.INTERRUPTED:
                 self._take({"points": to_text([asdict(p) for p in points]), **_flat(best)})
                 raise KeyboardInterrupt

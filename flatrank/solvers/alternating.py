@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank import kernels
+import flatrank.kernels as kernels
 from flatrank.factors import FactorPair, balance
 from flatrank.kernels import Compressed
 from flatrank.measurements import SampledEntries

@@ -42,6 +42,21 @@ def test_fixed_decimals_follow_the_spread():
     assert words.fixed(1e300, None) == "10³⁰⁰"
 
 
+def test_errors_line_up():
+    assert words.error(0.804) == "0.8040"
+    assert words.error(12.0) == "12.00"
+    assert words.error(None) == "–"
+    assert words.error(1e-300) == "10⁻³⁰⁰"
+
+
+def test_bounds_have_the_digits_to_tell_them_apart(found):
+    proof = replace(
+        found.solution.certificate, primal=4715.14914, dual_bound=4715.14724, relative_gap=4.02e-7
+    )
+    claim = words.claims(replace(found.solution, certificate=proof), {"options": {"tol": 1e-4}})[0]
+    assert "between 4715.1472 and 4715.1491, so" in claim.because
+
+
 def test_headline_of_a_proof(found):
     assert words.headline(found.solution, 1e-4).startswith("This is the global optimum")
 
