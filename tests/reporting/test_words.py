@@ -54,7 +54,7 @@ def test_bounds_have_the_digits_to_tell_them_apart(found):
         found.solution.certificate, primal=4715.14914, dual_bound=4715.14724, relative_gap=4.02e-7
     )
     claim = words.claims(replace(found.solution, certificate=proof), {"options": {"tol": 1e-4}})[0]
-    assert "between 4715.1472 and 4715.1491, so" in claim.because
+    assert "between 4715.14724 and 4715.14914, so" in claim.because
 
 
 def test_headline_of_a_proof(found):
