@@ -64,9 +64,9 @@ def singular_values(solution: Solution) -> NDArray[np.float64]:
     rescaling, pair = solution.problem.rescaling, solution.factors
     left = np.asarray(rescaling.D1)[:, None] * np.asarray(pair.L)
     right = np.asarray(rescaling.D2)[:, None] * np.asarray(pair.R)
-    middle = np.linalg.qr(left, mode="r") @ np.linalg.qr(right, mode="r").T
+    middle = np.linalg.qr(left).R @ np.linalg.qr(right).R.T
     s = np.linalg.svd(middle, compute_uv=False)
-    return s[s > 1e-13 * s.max(initial=0.0)]
+    return s[s > 1e-13 * s.max(initial=0.0)].astype(np.float64)
 
 
 def chosen_point(completion: Completion) -> PathPoint | None:
