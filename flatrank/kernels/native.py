@@ -27,9 +27,8 @@ COST = {
     "sparse_tall_transposed": 0,
 }
 LINE = 64  # bytes of a cache line
-LARGE = 16 * 2**20  # bytes of a matrix that caches do not hold
+LARGE = 32 * 2**20  # bytes of a matrix that caches do not hold
 USES = 4  # times each row must be used for a copy of it to pay
-REGISTERS = 14  # that a loop may fill with rows; the rest, of 16, is for sums on their way
 LOCK = threading.RLock()
 KEPT_ALIVE: dict[str, object] = {}  # compiled functions whose addresses XLA holds
 
@@ -46,7 +45,8 @@ def group_rows(kernel: str, k: int, bits: int) -> int:
     """How many entries to treat at once: as many as the registers hold, and at least two."""
     pieces = len(registers.Lanes(k, bits, 1).starts)
     tables = 2 if "Q:" in SIGNATURES[kernel][0] and k <= NARROW else 1
-    fits = (4 * tables + tables + 1) * pieces <= REGISTERS
+    # Two registers are left for sums on their way.
+    fits = (4 * tables + tables + 1) * pieces <= registers.count() - 2
     return 4 if fits else 2
 
 

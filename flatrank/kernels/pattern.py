@@ -11,28 +11,28 @@ class Compressed(eqx.Module):
     """The places (i, j) of a sparse pattern, compressed by rows.
 
     Entry p lies in the row i with ``indptr[i] <= p < indptr[i + 1]`` and in the column
-    ``indices[p]``. A pattern needed from both
-    sides is held as two of these, by rows and by columns: no kernel then adds into a place
-    another thread owns, and every sum is made in the same order each time.
+    ``indices[p]``. A pattern needed from both sides is held as two of these, by rows and by
+    columns: no kernel then adds into a place another thread owns, and every sum is made in the same
+    order each time.
 
     Parameters
     ----------
     indptr
-        Row pointers, int64 so that m may pass 2**31 (int32 is accepted too), non-decreasing from
-        0 to m. Shape (n + 1,).
+        Row pointers, shape (n + 1,), non-decreasing from 0 to m; int64, so that m may pass 2**31,
+        or int32.
     indices
-        Column of each entry, int32, in [0, width). Shape (m,). Columns may repeat within a row
-        and need not be sorted.
+        Column of each entry, shape (m,), int32, in [0, width). The compiled kernels believe this
+        without looking. Columns may repeat within a row and need not be sorted.
     ids
-        Row of each entry, int32, shape (m,), or None. Only the reference path reads it; None
-        saves m integers and is derived from ``indptr`` when needed.
+        Row of each entry, shape (m,), int32, or None. Only the reference path reads it; None saves
+        m integers, and ids are derived from `indptr` when needed.
     width
         Number of columns.
 
     Raises
     ------
     ValueError
-        When shapes or dtypes are not those above.
+        When shapes or types are not those above.
     """
 
     indptr: Int[Array, " rows"]
@@ -41,17 +41,12 @@ class Compressed(eqx.Module):
     width: int = eqx.field(static=True)
 
     def __check_init__(self):
-        for name, dtypes in (
-            ("indptr", ("int64", "int32")),
-            ("indices", ("int32",)),
-            ("ids", ("int32",)),
-        ):
+        types = {"indptr": ("int64", "int32"), "indices": ("int32",), "ids": ("int32",)}
+        for name, allowed in types.items():
             x = getattr(self, name)
-            if x is None:
-                continue
-            if x.ndim != 1 or str(x.dtype) not in dtypes:
+            if x is not None and (x.ndim != 1 or str(x.dtype) not in allowed):
                 raise ValueError(
-                    f"{name} must be a vector of {' or '.join(dtypes)}; "
+                    f"{name} must be a vector of {' or '.join(allowed)}; "
                     f"got shape {x.shape} of {x.dtype}."
                 )
         if self.indptr.shape[0] < 1:

@@ -44,7 +44,7 @@ INT64 = ir.IntType(64)
 REFERENCES, NEXT, FINISHED, CHUNKS, LOOP, HEADER = range(6)
 CHUNKS_PER_THREAD = 16
 ROW_COST = 3  # what a row costs beside its entries, in entries
-WORTH_SHARING = 300_000  # multiply-adds below which waking a thread costs more than it saves
+WORTH_WAKING = 200_000  # multiply-adds for which it pays to wake one more thread
 SPINS = 1000  # looks at the counter before the waiting caller lets others run
 NAME = "flatrank_share"
 
@@ -215,7 +215,9 @@ def share(stamp):
 
     @cfunc(types.void(*[types.int64] * 4), cache=True, error_model="numpy")
     def shared(frame, job, cost, loop):
-        threads = thread_count(frame) if cost > WORTH_SHARING and stamp else 1
+        threads = 1 + cost // WORTH_WAKING
+        if threads > 1 and stamp:
+            threads = min(threads, thread_count(frame))
         block = block_for(job, loop, CHUNKS_PER_THREAD * threads) if threads > 1 else 0
         if block:
             run_shared(frame, block, threads)

@@ -38,6 +38,12 @@ def vector_bytes() -> int:
     return 32 if features.get("avx2") and not narrow else 16
 
 
+def count() -> int:
+    """How many registers this processor has."""
+    features = llvmlite.binding.get_host_cpu_features()
+    return 32 if features.get("avx512vl") or features.get("neon") else 16
+
+
 VECTOR_BYTES = vector_bytes()
 
 

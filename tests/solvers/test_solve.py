@@ -17,7 +17,7 @@ def noisy(n1=12, n2=9, seed=0):
 
 
 def exact(n=60, r=2, oversampling=6.0, seed=0):
-    made = random_instance(n, n, r, oversampling=oversampling, seed=seed)
+    made = random_instance(n, n, r, oversampling=oversampling, seed=seed, min_per_line=r + 1)
     return made, fr.completion(made.rows, made.cols, made.values, made.shape)
 
 
@@ -69,7 +69,7 @@ def test_noiseless_data_are_recovered_certified_and_unique():
 
 
 def test_too_few_data_for_the_convex_theory_stay_identifiable():
-    made, problem = exact(n=80, oversampling=2.6, seed=1)
+    made, problem = exact(n=200, r=3, oversampling=3.0)
     solution = fr.solve(problem, tol=1e-8)
     assert solution.status is fr.Status.IDENTIFIABLE
     assert made.relative_error(solution.factors.L, solution.factors.R) < 1e-7
