@@ -128,7 +128,7 @@ def spoken(peer: Peer, python: Path, instance: str, repeats: int, timeout: float
     except subprocess.TimeoutExpired as late:
         raise Absent(f"no answer in {timeout:.0f} s") from late
     if done.returncode:
-        raise Absent(last_line(done.stderr))
+        raise Absent(f"{last_line(done.stderr)} (exit code {done.returncode})")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 

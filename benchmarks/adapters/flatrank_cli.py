@@ -42,7 +42,7 @@ def complete(source, folder, number):
         [*command, "--out", str(folder / f"run{number}")], env=kept, capture_output=True, text=True
     )
     if done.returncode not in (0, 3):
-        raise SystemExit(done.stderr.strip()[-300:])
+        raise SystemExit(f"exit code {done.returncode}: {done.stderr.strip()[-300:]}")
     return time.perf_counter() - start
 
 
