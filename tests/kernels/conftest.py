@@ -48,9 +48,9 @@ def run_every(C, X, Y, P, Q, v, b, e, w):
     }
 
 
-@pytest.fixture(scope="session", params=PATTERNS)
-def any_pattern(request):
-    return make_pattern(*PATTERNS[request.param])
+@pytest.fixture(scope="session")
+def patterns():
+    return {name: make_pattern(*sizes) for name, sizes in PATTERNS.items()}
 
 
 @pytest.fixture(scope="session")

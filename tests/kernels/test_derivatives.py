@@ -63,10 +63,19 @@ def scalar(f):
 
 
 def test_second_derivatives(case):
-    f, point, direction = case
-    loss = scalar(f)
-    on_both_paths(jax.jacfwd(jax.jacrev(loss)), point)
-    on_both_paths(lambda p, d: jax.grad(lambda q: jax.jvp(loss, [q], [d])[1])(p), point, direction)
+    f, point, _ = case
+    on_both_paths(jax.jacfwd(jax.jacrev(scalar(f))), point)
+
+
+def test_reverse_over_forward(pattern, arguments, x64):
+    C = pattern(6, 5, 20)
+    X, Y, P, Q, _v, b, _e, _w = arguments(C, 2, "float64")
+
+    def slope(X, Y):
+        G, ss = jax.jvp(lambda *a: kernels.residual_gradient(C, *a, b), (X, Y), (P, Q))[1]
+        return (G**2).sum() + ss.sum()
+
+    on_both_paths(jax.grad(slope, argnums=(0, 1)), X, Y)
 
 
 def test_linear_in_each_factor(pattern, arguments, x64):
@@ -94,7 +103,18 @@ def test_batches(case, mapped):
     axes = [-1 if i in keep else None for i in range(len(point))]
     values = [s if i in keep else x for i, (s, x) in enumerate(zip(several, point, strict=True))]
     on_both_paths(jax.vmap(f, in_axes=axes), *values)
-    on_both_paths(jax.vmap(jax.grad(lambda *p: scalar(f)(p)), in_axes=axes), *values)
+
+
+def test_gradients_of_batches(pattern, arguments, x64):
+    C = pattern(6, 5, 20)
+    X, Y, *_, b, _e, _w = arguments(C, 2, "float64")
+    several = np.stack([X, 2 * X])
+
+    def loss(X):
+        return kernels.residual_gradient(C, X, Y, b)[1].sum()
+
+    on_both_paths(jax.vmap(jax.grad(loss)), several)
+    on_both_paths(jax.grad(lambda several: jax.vmap(loss)(several).sum()), several)
 
 
 def test_batches_of_patterns(pattern, arguments, x64):
