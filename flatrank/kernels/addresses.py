@@ -1,9 +1,10 @@
-"""C functions made of compiled numba functions, for callers that know nothing of numba."""
+"""C functions made of compiled numba functions, and where they are kept between processes."""
 
 from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.caching import FunctionCache
 
 INT64 = ir.IntType(64)
 
@@ -35,3 +36,19 @@ class CFunction:
         context.call_conv.call_function(body, callee, types.none, self.arguments, values)
         body.ret_void()
         return builder.ptrtoint(function, INT64)
+
+
+def cache_folder(function) -> str | None:
+    """Where numba keeps what it compiles of this function's file; None where it cannot write."""
+    try:
+        return FunctionCache(function).cache_path
+    except RuntimeError:
+        return None
+
+
+def kept(function) -> dict[str, object]:
+    """How to compile a C function for XLA: once for all processes, where there is a place for it.
+
+    `function` is any of the same file.
+    """
+    return {"cache": cache_folder(function) is not None, "error_model": "numpy"}

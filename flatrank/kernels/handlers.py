@@ -20,7 +20,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from flatrank.kernels import loops, pool, wide
-from flatrank.kernels.addresses import CFunction
+from flatrank.kernels.addresses import CFunction, kept
 from flatrank.kernels.ffi import local_words, set_word, word
 from flatrank.kernels.frames import GO_ON, opened
 from flatrank.kernels.jobs import JOB_WORDS, OUT, STRIDE, WIDTH, WORK, K, M, N, P, Q, X, Y
@@ -31,7 +31,6 @@ INT64, INT32 = ir.IntType(64), ir.IntType(32)
 SIGNATURE = types.int64(types.int64)
 PAGE, HUGE = 4096, 14  # bytes of a page; Linux's MADV_HUGEPAGE
 LARGE = 4 * 2**20  # bytes worth asking for large pages
-KEPT = {"cache": True, "error_model": "numpy"}
 
 
 def shapes(variant):
@@ -93,7 +92,7 @@ def on_large_pages(_context, address, numbers, variant):
 def plain(variant, cost, stamp):
     """A handler; `cost` is multiply-adds for each entry and column, 0 for one thread only."""
 
-    @cfunc(SIGNATURE, **KEPT)
+    @cfunc(SIGNATURE, **kept(shapes))
     def handler(frame):
         job = local_words(JOB_WORDS)
         verdict = opened(frame, job, variant)
@@ -109,7 +108,7 @@ def plain(variant, cost, stamp):
 def copying(variant, cost, stamp):
     """A handler that first copies Y, and Q beside it where there is a Q, to scratch."""
 
-    @cfunc(SIGNATURE, **KEPT)
+    @cfunc(SIGNATURE, **kept(shapes))
     def handler(frame):
         job, copy = local_words(JOB_WORDS), local_words(JOB_WORDS)
         verdict = opened(frame, job, variant)

@@ -12,9 +12,8 @@ from pathlib import Path
 import jax
 import llvmlite.binding
 import numba
-from numba.core.caching import FunctionCache
 
-from flatrank.kernels import handlers, pool, registers
+from flatrank.kernels import addresses, handlers, pool, registers
 from flatrank.kernels.signatures import BLOCK, NARROW, SIGNATURES, Variant, parsed
 
 SOURCES = "addresses ffi frames handlers jobs loops pool registers signatures tables vectors wide"
@@ -148,13 +147,5 @@ def facts() -> dict[str, object]:
         "llvmlite": llvmlite.__version__,
         "processor": llvmlite.binding.get_host_cpu_name(),
         "vector_bytes": registers.VECTOR_BYTES,
-        "cache": cache_folder(),
+        "cache": addresses.cache_folder(handlers.plain),
     }
-
-
-def cache_folder() -> str | None:
-    """Where numba keeps compiled handlers; None where it can write nowhere."""
-    try:
-        return FunctionCache(handlers.plain).cache_path
-    except RuntimeError:
-        return None

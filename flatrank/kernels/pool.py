@@ -27,7 +27,7 @@ from numba import cfunc, njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from flatrank.kernels.addresses import CFunction
+from flatrank.kernels.addresses import CFunction, kept
 from flatrank.kernels.ffi import (
     INNER,
     load_word,
@@ -213,7 +213,7 @@ def share(stamp):
     only serves to find it again.
     """
 
-    @cfunc(types.void(*[types.int64] * 4), cache=True, error_model="numpy")
+    @cfunc(types.void(*[types.int64] * 4), **kept(share))
     def shared(frame, job, cost, loop):
         threads = 1 + cost // WORTH_WAKING
         if threads > 1 and stamp:

@@ -116,6 +116,13 @@ def path_in_use() -> str:
     return "compiled: XLA's FFI {}.{} is known and numba is installed".format(*api_version() or ())
 
 
+def processors() -> int | None:
+    """How many processors this process may use, which is how many threads XLA's pool has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
 def describe() -> dict[str, object]:
     """What is known about the kernels here, for a report on the installation.
 
@@ -132,7 +139,7 @@ def describe() -> dict[str, object]:
         "reason": reason,
         "ffi_version": f"{version[0]}.{version[1]}" if version else None,
         "jaxlib": installed_version("jaxlib"),
-        "threads": os.cpu_count(),
+        "threads": processors(),
         "numba": None,
         "llvmlite": None,
         "processor": platform.machine(),

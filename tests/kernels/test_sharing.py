@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from flatrank import kernels
+from flatrank.kernels import support
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,7 @@ def test_branches_of_one_program_may_run_at_once(large):
 ONE_CORE = """
 import os, jax, numpy as np, jax.numpy as jnp
 from flatrank import kernels
+from flatrank.kernels import support
 m, n = 200_000, 1000
 rng = np.random.default_rng(0)
 rows = np.sort(rng.integers(0, n, m))
@@ -108,3 +110,18 @@ def test_a_second_process_compiles_nothing(tmp_path):
     assert cold == [0, 0, 0]
     assert warm == [1, 1, 1]
     assert fast < slow
+
+
+def test_no_place_for_a_cache(monkeypatch):
+    """Where nothing can be written, kernels are compiled in each process."""
+    from flatrank.kernels import addresses, handlers, native
+
+    def nowhere(_):
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr(addresses, "FunctionCache", nowhere)
+    assert native.facts()["cache"] is None
+    what = native.variant("sampled_product", 2, 32, support.api_version())
+    handler = handlers.plain(str(what), 1, native.stamp())
+    assert handler.address
+    assert handler.cache_hits == 0
