@@ -168,10 +168,19 @@ def _penalised(
     primal = 0.5 * point.square + lam * point.nuclear
     share = lam * point.nuclear / max(primal, 1e-300)
     direction = point.r if y is None else y
-    enough = lam * (1 + 0.25 * effort.tol / max(share, 1e-12))
+    enough = lam / (1 - _affordable(share, 0.25 * effort.tol))
     bound = norm_bound(B.adjoint(direction), B.shape, svd, enough, effort)
     z, dual = scaled_residual(direction, b, jnp.asarray(lam), jnp.asarray(bound.value))
     return (primal, float(dual)), bound, lam, z
+
+
+def _affordable(share: float, tol: float) -> float:
+    """The e for which the dual point (1 − e) r costs tol of the primal value.
+
+    At a stationary point bᵀr = ‖r‖² + λ‖X̃‖_*, so that it costs e λ‖X̃‖_* + e² ½‖r‖².
+    """
+    rest = max(1.0 - share, 1e-12)
+    return 2 * tol / (share + math.sqrt(share**2 + 4 * rest * tol)) if tol else 0.0
 
 
 def _interpolating(
