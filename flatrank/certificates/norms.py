@@ -190,11 +190,13 @@ def _exact_off_norm(S: Adjoint, U: Array, V: Array, shape: tuple[int, int]) -> A
 
 
 @eqx.filter_jit
-def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d2 count"], steps: int) -> CompactSVD:
+def top_pairs(
+    S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], steps: int, count: int
+) -> CompactSVD:
     """Approximate top singular triplets of W = (I−UUᵀ) S (I−VVᵀ).
 
-    Block Lanczos: an orthonormal basis of span{X, WᵀW X, …} for a random block X, then the singular
-    values of W on it. Values are lower bounds.
+    Block Lanczos with Rayleigh–Ritz on the smaller Gram of W: an orthonormal basis of
+    span{X, WWᵀ X, …} for a random block X, and the eigenpairs of WWᵀ on it.
 
     Parameters
     ----------
@@ -202,35 +204,50 @@ def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d2 count"], steps:
         The matrix, (d1, d2).
     basis : CompactSVD
         U, V to leave out (zero columns leave nothing out).
-    X : array of shape (d2, count)
-        A random block, as wide as triplets are wanted.
+    X : array of shape (min(d1, d2), block)
+        A random block.
     steps : int
-        Products with WᵀW.
+        Products with the Gram.
+    count : int
+        Triplets wanted.
 
     Returns
     -------
     CompactSVD
-        `count` triplets, values descending.
+        At most `count` triplets, values descending. Each value is uᵀ W v for its own vectors, hence
+        a lower bound of ‖W‖ however far from converged.
 
     Notes
     -----
-    Cost: `steps` + 1 two-sided products with `count` columns, (d1 + d2)·count·(steps + 1) memory.
+    Cost: `steps` + 1 two-sided products with `block` columns and one with `count`;
+    min(d1, d2)·block·(steps + 1) memory.
     """
     right, left = _off(S, basis.U, basis.V)
-    count = X.shape[1]
-    X = X - basis.V @ (basis.V.T @ X)
-    blocks = min(steps + 1, X.shape[0] // count)
+    wide = basis.U.shape[0] <= basis.V.shape[0]
+    there, back = (left, right) if wide else (right, left)
+    d, block = X.shape
+    blocks = min(steps + 1, d // block)
 
-    def grow(n: Int[Array, ""], carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        span, X = carry
-        for _ in range(2):  # twice is enough (Kahan, Parlett)
+    def outside(X: Array, span: Array) -> Array:
+        # Orthonormal also where X held nothing but rounding: hence once more after the QR.
+        for _ in range(2):
             X = X - span @ (span.T @ X)
-        Q = jnp.linalg.qr(X)[0]
-        return jax.lax.dynamic_update_slice(span, Q, (0, n * count)), left(right(Q))
+            X = jnp.linalg.qr(X - span @ (span.T @ X))[0]
+        return X
 
-    empty = jnp.zeros((X.shape[0], blocks * count), dtype=X.dtype)
-    span, _ = jax.lax.fori_loop(0, blocks, grow, (empty, X))
-    # A block that ran out of new directions holds rounding; one more QR keeps the span orthonormal.
-    span = jnp.linalg.qr(span)[0]
-    U, s, Vt = jnp.linalg.svd(right(span), full_matrices=False)
-    return CompactSVD(U[:, :count], s[:count], span @ Vt[:count].T)
+    def grow(n: Int[Array, ""], carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        span, H, X = carry
+        Q = outside(X, span)
+        span = jax.lax.dynamic_update_slice(span, Q, (0, n * block))
+        Z = back(there(Q))
+        return span, jax.lax.dynamic_update_slice(H, span.T @ Z, (0, n * block)), Z
+
+    size = blocks * block
+    empty = (jnp.zeros((d, size), dtype=X.dtype), jnp.zeros((size, size), dtype=X.dtype), X)
+    span, H, _ = jax.lax.fori_loop(0, blocks, grow, empty)
+    E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).T)[1][:, ::-1][:, :count]
+    near = span @ E
+    far = there(near)
+    s = jnp.linalg.norm(far, axis=0)
+    far = far / jnp.where(s > 0, s, 1.0)[None, :]
+    return CompactSVD(near, s, far) if wide else CompactSVD(far, s, near)

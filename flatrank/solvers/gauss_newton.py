@@ -37,6 +37,10 @@ from flatrank.solvers.status import Status
 # Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
 _CLEAR = 1.12
 _SPECTRUM = 16
+# Steps of block Lanczos in the search for growth, at first and at most.
+_SHALLOW, _DEEP = 3, 24
+# λ s of a weak column, as a share of the gap to reach.
+_WEAK = 1e-3
 
 
 class GaussNewtonState(NamedTuple):
@@ -47,9 +51,12 @@ class GaussNewtonState(NamedTuple):
     misfit: float
     objective: float
     slack: float
+    fall: float
     previous: float
     fresh: bool
     inner: int
+    patience: float
+    depth: int
     certificate: Certificate | None
     y: Float[Array, " m"] | None
     ended: Status
@@ -93,11 +100,12 @@ class GaussNewton(Solver[GaussNewtonState]):
         size = float(jnp.linalg.norm(problem.b))
         width = padded_width(1)
         state = GaussNewtonState(
-            problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf,
-            True, 0, None, None, Status.RUNNING, Counts(), rng,
+            problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf, math.inf,
+            True, 0, 1.0, _SHALLOW, None, None, Status.RUNNING, Counts(), rng,
         )  # fmt: skip
         if start is not None and start.rank and float(start.squared_norm()) > 0:
-            return self._warm(problem, state, start)
+            state = self._warm(problem, state, start)
+            return self._grown(problem, state) or state if problem.lam > 0 else state
         if size == 0:
             return state
         limit = self._limit(problem)
@@ -163,6 +171,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             misfit=misfit,
             objective=objective,
             slack=slack,
+            fall=float(out.fall),
             inner=inner,
             counts=state.counts + Counts(inner + 4, inner + 1, 1),
         )
@@ -197,27 +206,33 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _penalised(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """Cut dead columns; at a nearly stationary point grow, or prove."""
-        state = _cut(state)
-        if state.rank and state.slack > 0.2 * self.tol * state.objective and not state.fresh:
-            return state
-        if state.fresh and state.rank:
-            return state._replace(fresh=False)
-        room = self._limit(problem) - state.rank
-        if room > 0:
-            pairs, above = self._outside(problem, state, 8)
-            slack = 1 + 0.1 * self.tol
-            keep = int(np.sum(above > slack * problem.lam))
-            if keep:
-                return self._append(problem, state, pairs, min(keep, room))
+        if state.rank and state.fall > 0.2 * self.tol * state.patience * state.objective:
+            return _cut(state, 0.0)
+        # A column this weak counts for nothing, and is often a dead one stuck at a saddle, out of
+        # line with the pair it should be. Growth puts back what is needed, where it is needed.
+        state = _cut(state, _WEAK * self.tol * state.objective / problem.lam)
+        grown = self._grown(problem, state)
+        if grown is not None:
+            return grown
         certificate, y = certify_whitened(
             problem, _svd(state), effort=Effort(self.failure_probability, self.tol)
         )
         state = state._replace(certificate=certificate, y=y)
         if certificate.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
-        if room <= 0 and certificate.operator_norm > 1 + self.tol:
+        if state.rank >= self._limit(problem) and certificate.operator_norm > 1 + self.tol:
             return state._replace(ended=Status.RANK_TOO_SMALL)
-        return state
+        # Either the point is not stationary enough, or the search for growth did not look far.
+        return state._replace(patience=0.25 * state.patience, depth=min(2 * state.depth, _DEEP))
+
+    def _grown(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState | None:
+        """With the singular pairs of −ℬ*(c) above λ that were seen; None where there are none."""
+        room = self._limit(problem) - state.rank
+        if room <= 0:
+            return None
+        pairs, above = self._outside(problem, state, 8)
+        keep = int(np.sum(above > (1 + 0.1 * self.tol) * problem.lam))
+        return self._append(problem, state, pairs, min(keep, room)) if keep else None
 
     # ---- changing the rank ----
 
@@ -236,8 +251,9 @@ class GaussNewton(Solver[GaussNewtonState]):
     ) -> tuple[CompactSVD, np.ndarray]:
         """Top singular pairs of −ℬ*(c) outside the factors."""
         X = random_block(problem, count, state.rng)
+        alive = jnp.asarray(state.s > 0)
         pairs = _residual_pairs(
-            problem.whitened, problem.b, state.pair, jnp.asarray(state.s > 0), X
+            problem.whitened, problem.b, state.pair, alive, X, state.depth, 2 * X.shape[1]
         )
         return pairs, np.asarray(pairs.s)
 
@@ -271,10 +287,10 @@ def _clear_of_bulk(s: np.ndarray, limit: int) -> int:
     return int(min(clear[-1] + 1 if clear.size else 1, limit))
 
 
-def _cut(state: GaussNewtonState) -> GaussNewtonState:
-    """Zero the columns whose singular value is negligible, and narrow the padding."""
+def _cut(state: GaussNewtonState, weak: float) -> GaussNewtonState:
+    """Zero the columns whose singular value is negligible or weak, and narrow the padding."""
     s = state.s
-    keep = int(np.sum(s > 1e-7 * s[0])) if s.size and s[0] > 0 else 0
+    keep = int(np.sum(s > max(1e-7 * s[0], weak))) if s.size and s[0] > 0 else 0
     width = min(padded_width(keep), state.pair.rank)
     pair = state.pair.resized(keep).resized(width)
     return state._replace(pair=pair, s=np.pad(s[:keep], (0, width - keep)))
@@ -293,13 +309,13 @@ def _svd(state: GaussNewtonState) -> CompactSVD:
 
 @eqx.filter_jit
 def _residual_pairs(
-    B: Measurement, b: Array, pair: FactorPair, alive: Array, X: Array
+    B: Measurement, b: Array, pair: FactorPair, alive: Array, X: Array, depth: int, count: int
 ) -> CompactSVD:
     scale = jnp.where(alive, 1.0, 0.0)
     U = jnp.linalg.qr(pair.L)[0] * scale[None, :]
     V = jnp.linalg.qr(pair.R)[0] * scale[None, :]
     S = B.adjoint(b - B.forward(pair))
-    return top_pairs(S, CompactSVD(U, scale, V), X, 3)
+    return top_pairs(S, CompactSVD(U, scale, V), X, depth, count)
 
 
 @eqx.filter_jit

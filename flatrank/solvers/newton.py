@@ -24,14 +24,14 @@ from flatrank.solvers.loop import InnerSolver, run_traced
 
 
 class NewtonStep(NamedTuple):
-    """The balanced pair after a step, its spectrum, and numbers about the point it *left*."""
+    """The balanced pair after a step, its spectrum, numbers about the point it *left*, the fall of F."""
 
     pair: FactorPair
     s: Float[Array, " k"]
     objective: Float[Array, ""]
     misfit: Float[Array, ""]
     slack: Float[Array, ""]
-    step: Float[Array, ""]
+    fall: Float[Array, ""]
     inner: Int[Array, ""]
 
 
@@ -158,7 +158,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     H = _Hessian(B, pair, S if full else None, lam)
     cg = TruncatedCG(H, M, rtol**2 * start, max_inner)
     inner = run_traced(cg, cg.init(g))
-    t = _line_search(B, c, lam, pair, inner.x)
+    t, fall = _line_search(B, c, lam, pair, inner.x)
     moved = jax.tree.map(lambda x, d: x + t * d, pair, inner.x)
     balanced, s = balance(moved)
     # Zero columns stay zero: rounding would come back as its square root.
@@ -169,15 +169,15 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         objective=0.5 * jnp.vdot(c, c) + 0.5 * lam * pair.squared_norm(),
         misfit=jnp.linalg.norm(c),
         slack=0.5 * jnp.abs(_dot(g, pair)),
-        step=t,
+        fall=fall,
         inner=inner.taken,
     )
 
 
 def _line_search(
     B: Measurement, c: Float[Array, " m"], lam: Float[Array, ""], pair: FactorPair, d: FactorPair
-) -> Float[Array, ""]:
-    """The best t on a grid for the quartic F((L, R) + t d), then refined by Newton's method.
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The best t on a grid for the quartic F((L, R) + t d), refined by Newton's method; F's fall.
 
     ℬ along the line is c + t c1 + t² c2 with c1 = ℬ(L Qᵀ + P Rᵀ), c2 = ℬ(P Qᵀ).
     """
@@ -199,4 +199,5 @@ def _line_search(
         return jnp.where(value(new) <= value(t), new, t)
 
     t = jax.lax.fori_loop(0, 8, refine, t)
-    return jnp.where(value(t) <= 0, t, 0.0)
+    t = jnp.where(value(t) <= 0, t, 0.0)
+    return t, -value(t)

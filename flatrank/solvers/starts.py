@@ -16,17 +16,18 @@ from flatrank.problems import Problem
 
 @eqx.filter_jit
 def leading_pairs(
-    B: Measurement, b: Float[Array, " m"], X: Float[Array, "d2 count"], steps: int
+    B: Measurement, b: Float[Array, " m"], X: Float[Array, "d count"], steps: int
 ) -> CompactSVD:
     """Approximate leading singular triplets of ℬ*(b) from a random block X."""
     d1, d2 = B.shape
     nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
-    return top_pairs(B.adjoint(b), nothing, X, steps)
+    return top_pairs(B.adjoint(b), nothing, X, steps, X.shape[1])
 
 
 def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Array:
-    """Standard normal, (d2, at most count); NumPy's, as XLA's takes seconds to compile."""
-    return jnp.asarray(rng.standard_normal((problem.shape[1], min(count, *problem.shape))))
+    """Standard normal, min(d1, d2) × (at most count); NumPy's, as XLA's takes seconds to compile."""
+    d = min(problem.shape)
+    return jnp.asarray(rng.standard_normal((d, min(count, d))))
 
 
 def largest_lam(problem: Problem, seed: int = 0) -> float:
