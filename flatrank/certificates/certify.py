@@ -80,20 +80,18 @@ def certify(
 
 def as_pair(problem: Problem, factors: FactorPair | tuple[ArrayLike, ArrayLike]) -> FactorPair:
     """Accept (L, R) in any array type; check shapes and values."""
-    L, R = (factors.L, factors.R) if isinstance(factors, FactorPair) else factors
-    pair = FactorPair(
-        jnp.asarray(np.asarray(L), dtype=jnp.float64), jnp.asarray(np.asarray(R), dtype=jnp.float64)
-    )
+    both = (factors.L, factors.R) if isinstance(factors, FactorPair) else factors
+    L, R = (np.asarray(x, dtype=np.float64) for x in both)
     d1, d2 = problem.shape
-    fits = pair.L.ndim == pair.R.ndim == 2 and pair.L.shape[1] == pair.R.shape[1]
-    if not fits or pair.L.shape[0] != d1 or pair.R.shape[0] != d2:
+    fits = L.ndim == R.ndim == 2 and L.shape[1] == R.shape[1]
+    if not fits or L.shape[0] != d1 or R.shape[0] != d2:
         raise ValueError(
             f"factors must be L ({d1}, k) and R ({d2}, k) for this problem; "
-            f"got {pair.L.shape} and {pair.R.shape}"
+            f"got {L.shape} and {R.shape}"
         )
-    if not bool(jnp.all(jnp.isfinite(pair.L)) & jnp.all(jnp.isfinite(pair.R))):
+    if not (np.all(np.isfinite(L)) and np.all(np.isfinite(R))):
         raise ValueError("factors hold NaN or infinite numbers; a certificate needs finite ones")
-    return pair
+    return FactorPair(jnp.asarray(L), jnp.asarray(R))
 
 
 def certify_whitened(

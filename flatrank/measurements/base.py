@@ -64,6 +64,12 @@ class Measurement(eqx.Module):
         root = jnp.sqrt(jnp.sum(rows))
         return rows / root, cols / root
 
+    def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
+        """The diagonal of `curvature` (Gauss–Newton), here by the model of `density`."""
+        u1, u2 = self.density()
+        weights = FactorPair((u2 @ pair.R**2)[None, :], (u1 @ pair.L**2)[None, :])
+        return FactorPair(u1[:, None] * weights.L, u2[:, None] * weights.R)
+
     def right(self, y: Float[Array, " m"], R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
         """𝒜*(y) R."""
         return self.adjoint(y).right(R)

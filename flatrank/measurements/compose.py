@@ -65,6 +65,10 @@ class Whitened(Measurement):
         u1, u2 = self.inner.density()
         return u1 * self.scale1**2, u2 * self.scale2**2
 
+    def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
+        """The inner diagonal at the unscaled pair, scaled back twice."""
+        return self._unscaled(self._unscaled(self.inner.curvature_diagonal(self._unscaled(pair))))
+
     def gradient(
         self, pair: FactorPair, b: Float[Array, " m"]
     ) -> tuple[FactorPair, Float[Array, ""]]:

@@ -67,6 +67,11 @@ class SampledEntries(Measurement):
         """Row counts nᵢ and column counts cⱼ: Σ AᵢAᵢᵀ and Σ AᵢᵀAᵢ are diagonal here."""
         return tuple(jnp.diff(c.indptr).astype(jnp.float64) for c in (self.by_row, self.by_col))  # pyright: ignore[reportReturnType]
 
+    def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
+        """Exact: row i, column k of the first half is Σⱼ R_jk² over the entries j of row i."""
+        seen = self.adjoint(jnp.ones(self.m, dtype=pair.L.dtype))
+        return FactorPair(seen.right(pair.R**2), seen.left(pair.L**2))
+
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
     ) -> FactorPair:

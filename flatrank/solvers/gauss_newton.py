@@ -20,6 +20,7 @@ import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -31,14 +32,15 @@ from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.newton import NewtonStep, newton_step
 from flatrank.solvers.solution import Counts
-from flatrank.solvers.starts import leading_pairs, random_block
+from flatrank.solvers.starts import random_block
 from flatrank.solvers.status import Status
 
 # Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
 _CLEAR = 1.12
-_SPECTRUM = 16
-# Steps of block Lanczos in the search for growth, at first and at most.
-_SHALLOW, _DEEP = 3, 24
+# Columns and products of the block Lanczos that looks for growth, and triplets it returns.
+_BLOCK, _PRODUCTS, _TRIPLETS = 8, 7, 16
+# Fewer entries than this make a product cheaper than a program.
+_CHEAP = 1_000_000
 # λ s of a weak column, as a share of the gap to reach.
 _WEAK = 1e-3
 
@@ -56,7 +58,7 @@ class GaussNewtonState(NamedTuple):
     fresh: bool
     inner: int
     patience: float
-    depth: int
+    X: Array | None
     certificate: Certificate | None
     y: Float[Array, " m"] | None
     ended: Status
@@ -98,25 +100,21 @@ class GaussNewton(Solver[GaussNewtonState]):
         """From a pair of X̃, or from the leading singular pairs of ℬ*(b)."""
         rng = np.random.default_rng(seed)
         size = float(jnp.linalg.norm(problem.b))
-        width = padded_width(1)
+        width = self._width(problem, 1)
         state = GaussNewtonState(
             problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf, math.inf,
-            True, 0, 1.0, _SHALLOW, None, None, Status.RUNNING, Counts(), rng,
+            True, 0, 1.0, None, None, None, Status.RUNNING, Counts(), rng,
         )  # fmt: skip
         if start is not None and start.rank and float(start.squared_norm()) > 0:
             state = self._warm(problem, state, start)
-            return self._grown(problem, state) or state if problem.lam > 0 else state
+            return self._grown(problem, state) if problem.lam > 0 else state
         if size == 0:
             return state
-        limit = self._limit(problem)
-        X = random_block(problem, _SPECTRUM, rng)
-        pairs = leading_pairs(problem.whitened, problem.b, X, 4)
-        state = state._replace(counts=Counts(forward=0, adjoint=12))
         if problem.lam > 0:
-            keep = int(np.sum(np.asarray(pairs.s) > problem.lam))
-        else:
-            keep = _clear_of_bulk(np.asarray(pairs.s), limit)
-        return self._append(problem, state, pairs, min(keep, limit))
+            return self._grown(problem, state)
+        state, pairs = self._outside(problem, state)
+        limit = self._limit(problem)
+        return self._append(problem, state, pairs, _clear_of_bulk(np.asarray(pairs.s), limit))
 
     def step(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """A Newton step, then a decision about the rank."""
@@ -160,6 +158,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             state.pair,
             jnp.asarray(rtol, dtype=jnp.float64),
             jnp.asarray(self.max_inner),
+            jnp.asarray(self._weak(problem, state)),
             problem.lam > 0,
         )
         inner = int(out.inner)
@@ -188,7 +187,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(fresh=False)
         if state.rank >= self._limit(problem):
             return state._replace(ended=Status.STALLED)
-        pairs, _ = self._outside(problem, state, 4)
+        state, pairs = self._outside(problem, state)
         return self._append(problem, state, pairs, 1)
 
     def _limit(self, problem: Problem) -> int:
@@ -205,15 +204,14 @@ class GaussNewton(Solver[GaussNewtonState]):
     # ---- λ > 0 ----
 
     def _penalised(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
-        """Cut dead columns; at a nearly stationary point grow, or prove."""
+        """At a nearly stationary point grow, or prove."""
+        state = self._narrowed(problem, state)
         if state.rank and state.fall > 0.2 * self.tol * state.patience * state.objective:
-            return _cut(state, 0.0)
-        # A column this weak counts for nothing, and is often a dead one stuck at a saddle, out of
-        # line with the pair it should be. Growth puts back what is needed, where it is needed.
-        state = _cut(state, _WEAK * self.tol * state.objective / problem.lam)
+            return state
         grown = self._grown(problem, state)
-        if grown is not None:
+        if grown.fresh:
             return grown
+        state = grown
         certificate, y = certify_whitened(
             problem, _svd(state), effort=Effort(self.failure_probability, self.tol)
         )
@@ -222,62 +220,88 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(ended=Status.CERTIFIED)
         if state.rank >= self._limit(problem) and certificate.operator_norm > 1 + self.tol:
             return state._replace(ended=Status.RANK_TOO_SMALL)
-        # Either the point is not stationary enough, or the search for growth did not look far.
-        return state._replace(patience=0.25 * state.patience, depth=min(2 * state.depth, _DEEP))
+        # Either the point is not stationary enough, or the search for growth, which goes on from
+        # where it was, did not look far enough.
+        return state._replace(patience=0.25 * state.patience)
 
-    def _grown(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState | None:
-        """With the singular pairs of −ℬ*(c) above λ that were seen; None where there are none."""
+    def _grown(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+        """With the singular pairs of −ℬ*(c) above λ that were seen; `fresh` where there are any."""
         room = self._limit(problem) - state.rank
         if room <= 0:
-            return None
-        pairs, above = self._outside(problem, state, 8)
-        keep = int(np.sum(above > (1 + 0.1 * self.tol) * problem.lam))
-        return self._append(problem, state, pairs, min(keep, room)) if keep else None
+            return state._replace(fresh=False)
+        state, pairs = self._outside(problem, state)
+        keep = int(np.sum(np.asarray(pairs.s) > (1 + 0.1 * self.tol) * problem.lam))
+        return self._append(problem, state, pairs, min(keep, room))
+
+    def _weak(self, problem: Problem, state: GaussNewtonState) -> float:
+        """The singular value at which a column counts for nothing.
+
+        Such columns are often dead ones stuck at a saddle, out of line with the pair they should
+        be. Growth puts back what is needed, where it is needed.
+        """
+        return _WEAK * self.tol * state.objective / problem.lam if problem.lam > 0 else 0.0
 
     # ---- changing the rank ----
 
     def _warm(
         self, problem: Problem, state: GaussNewtonState, start: FactorPair
     ) -> GaussNewtonState:
-        pair, s = eqx.filter_jit(balance)(start)
+        pair, s = _balanced(start)
         s = np.asarray(s)
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
-        width = _width(keep, self.rank)
+        width = self._width(problem, keep)
         s = np.pad(s[:keep], (0, width - keep))
-        return state._replace(pair=pair.resized(keep).resized(width), s=s, fresh=False)
+        return state._replace(pair=_resized(pair, jnp.asarray(keep), width), s=s, fresh=False)
 
     def _outside(
-        self, problem: Problem, state: GaussNewtonState, count: int
-    ) -> tuple[CompactSVD, np.ndarray]:
-        """Top singular pairs of −ℬ*(c) outside the factors."""
-        X = random_block(problem, count, state.rng)
-        alive = jnp.asarray(state.s > 0)
-        pairs = _residual_pairs(
-            problem.whitened, problem.b, state.pair, alive, X, state.depth, 2 * X.shape[1]
-        )
-        return pairs, np.asarray(pairs.s)
+        self, problem: Problem, state: GaussNewtonState
+    ) -> tuple[GaussNewtonState, CompactSVD]:
+        """Top singular pairs of −ℬ*(c) outside the factors; a search at one point goes on."""
+        X = random_block(problem, _BLOCK, state.rng) if state.X is None else state.X
+        pairs = _residual_pairs(problem.whitened, problem.b, state.pair, jnp.asarray(state.s), X)
+        near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
+        spent = Counts(forward=1, adjoint=1 + _PRODUCTS)
+        return state._replace(X=near[:, : X.shape[1]], counts=state.counts + spent), pairs
 
     def _append(
         self, problem: Problem, state: GaussNewtonState, pairs: CompactSVD, count: int
     ) -> GaussNewtonState:
         """Add `count` pairs with the best common step."""
         if count == 0:
-            return state
+            return state._replace(fresh=False)
         rank = state.rank + count
-        width = max(_width(rank, self.rank), state.pair.rank)
-        chosen = CompactSVD(pairs.U[:, :count], pairs.s[:count], pairs.V[:, :count])
-        base = state.pair.resized(state.rank)
-        pair, s = _appended(problem.whitened, problem.b, jnp.asarray(problem.lam), base, chosen)
+        width = max(self._width(problem, rank), state.pair.rank)
+        pair, s = _appended(
+            problem.whitened,
+            problem.b,
+            jnp.asarray(problem.lam, dtype=jnp.float64),
+            state.pair,
+            pairs,
+            jnp.asarray(count),
+        )
         return state._replace(
-            pair=pair.resized(width), s=np.pad(np.asarray(s), (0, width - rank)), fresh=True
+            pair=_resized(pair, jnp.asarray(rank), width),
+            s=np.pad(np.asarray(s)[:rank], (0, width - rank)),
+            X=None,
+            fresh=True,
         )
 
+    def _narrowed(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+        """With no more padding than the rank needs."""
+        rank, width = state.rank, self._width(problem, state.rank)
+        if width >= state.pair.rank:
+            return state
+        pair = _resized(state.pair, jnp.asarray(rank), width)
+        return state._replace(pair=pair, s=state.s[:width])
 
-def _width(rank: int, told: int | None) -> int:
-    """The padded width for a rank: exact when the rank is told, else the next one of the ladder."""
-    if told is not None and rank <= told <= 64:
-        return told
-    return padded_width(rank)
+    def _width(self, problem: Problem, rank: int) -> int:
+        """The padded width for a rank: exact when the rank is told, else one of the ladder's.
+
+        Where products are cheap compiling is not: the narrowest widths are then left out.
+        """
+        if self.rank is not None and rank <= self.rank <= 64:
+            return self.rank
+        return padded_width(max(rank, 8) if problem.m < _CHEAP else rank)
 
 
 def _clear_of_bulk(s: np.ndarray, limit: int) -> int:
@@ -285,15 +309,6 @@ def _clear_of_bulk(s: np.ndarray, limit: int) -> int:
     ratios = s[:-1] / np.maximum(s[1:], 1e-300)
     clear = np.flatnonzero(ratios > _CLEAR)
     return int(min(clear[-1] + 1 if clear.size else 1, limit))
-
-
-def _cut(state: GaussNewtonState, weak: float) -> GaussNewtonState:
-    """Zero the columns whose singular value is negligible or weak, and narrow the padding."""
-    s = state.s
-    keep = int(np.sum(s > max(1e-7 * s[0], weak))) if s.size and s[0] > 0 else 0
-    width = min(padded_width(keep), state.pair.rank)
-    pair = state.pair.resized(keep).resized(width)
-    return state._replace(pair=pair, s=np.pad(s[:keep], (0, width - keep)))
 
 
 @eqx.filter_jit
@@ -308,22 +323,29 @@ def _svd(state: GaussNewtonState) -> CompactSVD:
 
 
 @eqx.filter_jit
-def _residual_pairs(
-    B: Measurement, b: Array, pair: FactorPair, alive: Array, X: Array, depth: int, count: int
-) -> CompactSVD:
-    scale = jnp.where(alive, 1.0, 0.0)
-    U = jnp.linalg.qr(pair.L)[0] * scale[None, :]
-    V = jnp.linalg.qr(pair.R)[0] * scale[None, :]
+def _balanced(pair: FactorPair) -> tuple[FactorPair, Array]:
+    return balance(pair)
+
+
+@eqx.filter_jit
+def _resized(pair: FactorPair, rank: Array, width: int) -> FactorPair:
+    """The first `rank` columns, zero-padded to `width`."""
+    alive = (jnp.arange(width) < rank)[None, :]
+    return jax.tree.map(lambda x: jnp.where(alive, x, 0.0), pair.resized(width))
+
+
+@eqx.filter_jit
+def _residual_pairs(B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array) -> CompactSVD:
     S = B.adjoint(b - B.forward(pair))
-    return top_pairs(S, CompactSVD(U, scale, V), X, depth, count)
+    return top_pairs(S, _unit_columns(pair, s), X, _PRODUCTS, _TRIPLETS)
 
 
 @eqx.filter_jit
 def _appended(
-    B: Measurement, b: Array, lam: Array, pair: FactorPair, new: CompactSVD
+    B: Measurement, b: Array, lam: Array, pair: FactorPair, new: CompactSVD, count: Array
 ) -> tuple[FactorPair, Array]:
     """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it."""
-    weights = jnp.maximum(new.s - lam, 0.0)
+    weights = jnp.where(jnp.arange(new.s.shape[0]) < count, jnp.maximum(new.s - lam, 0.0), 0.0)
     direction = FactorPair(new.U * weights[None, :], new.V)
     c, d = B.forward(pair) - b, B.forward(direction)
     tau = (-jnp.vdot(c, d) - lam * jnp.sum(weights)) / jnp.maximum(jnp.vdot(d, d), 1e-300)

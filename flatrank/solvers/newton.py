@@ -98,19 +98,19 @@ def _dot(a: FactorPair, b: FactorPair) -> Float[Array, ""]:
 
 
 def _preconditioner(B: Measurement, pair: FactorPair, lam: Float[Array, ""]) -> FactorPair:
-    """Inverse of the averaged diagonal of the Gauss–Newton matrix, column by column.
+    """Inverse of the diagonal of the Gauss–Newton matrix plus λ.
 
-    Row i of L meets Σⱼ (seen) wᵢⱼ² RⱼRⱼᵀ ≈ u1ᵢ Σⱼ u2ⱼ RⱼRⱼᵀ, of which the diagonal is taken; in the
-    balanced gauge the rest is small. Zero columns get no step.
+    In the balanced gauge the k × k blocks of each row are close to diagonal on average. Zero
+    columns get no step.
     """
-    u1, u2 = B.density()
 
-    def inverse(u: Array, weights: Array, other: Array) -> Array:
-        diagonal = u[:, None] * (weights @ (other * other))[None, :] + lam
+    def inverse(diagonal: Array, other: Array) -> Array:
+        diagonal = diagonal + lam
         dead = jnp.all(other == 0, axis=0)[None, :] | (diagonal == 0)
         return jnp.where(dead, 0.0, 1.0 / jnp.where(dead, 1.0, diagonal))
 
-    return FactorPair(inverse(u1, u2, pair.R), inverse(u2, u1, pair.L))
+    D = B.curvature_diagonal(pair)
+    return FactorPair(inverse(D.L, pair.R), inverse(D.R, pair.L))
 
 
 @eqx.filter_jit
@@ -121,6 +121,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     pair: FactorPair,
     rtol: Float[Array, ""],
     max_inner: Int[Array, ""],
+    weak: Float[Array, ""],
     full: bool,
 ) -> NewtonStep:
     """One step from a balanced pair.
@@ -139,6 +140,8 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         Relative tolerance of the inner solve, in the preconditioned norm.
     max_inner : int scalar
         Inner steps at most.
+    weak : scalar
+        Columns whose singular value falls to this or below become zero.
     full : bool
         Whether the Hessian keeps its terms in S (λ > 0) or not (λ = 0).
 
@@ -162,7 +165,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     moved = jax.tree.map(lambda x, d: x + t * d, pair, inner.x)
     balanced, s = balance(moved)
     # Zero columns stay zero: rounding would come back as its square root.
-    alive = jnp.arange(s.shape[0]) < jnp.sum(jnp.any(pair.L != 0, axis=0))
+    alive = (jnp.arange(s.shape[0]) < jnp.sum(jnp.any(pair.L != 0, axis=0))) & (s > weak)
     return NewtonStep(
         pair=jax.tree.map(lambda x: jnp.where(alive[None, :], x, 0.0), balanced),
         s=jnp.where(alive, s, 0.0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from numpy.typing import ArrayLike
 from safetensors.numpy import load_file, save_file
 
 from flatrank.certificates import Certificate
-from flatrank.factors import FactorPair
-from flatrank.flatness import Flatness
+from flatrank.factors import FactorPair, padded_width
+from flatrank.flatness import Flatness, measure_flatness
+from flatrank.kernels import scope
 from flatrank.problems import Problem, completion
 from flatrank.solvers.status import Status
 
@@ -48,7 +50,6 @@ class Solution:
     y : array of shape (m,)
         The feasible dual point behind the certificate, in the order of the measurement.
     certificate : Certificate or None
-    flatness : Flatness
     status : Status
     counts : Counts
     history : list of dict
@@ -64,13 +65,19 @@ class Solution:
     factors: FactorPair
     y: Float[Array, " m"]
     certificate: Certificate | None
-    flatness: Flatness
     status: Status
     counts: Counts
     history: list[dict[str, Any]]
     seconds: float
     problem: Problem
     seed: int = 0
+
+    @cached_property
+    def flatness(self) -> Flatness:
+        """How flat, how balanced and how large the factors are; measured when first asked for."""
+        with scope():
+            padded = self.factors.resized(padded_width(self.rank))
+            return measure_flatness(self.problem.measurement, padded, self.problem.rescaling)
 
     @property
     def rank(self) -> int:
@@ -240,7 +247,6 @@ def _assemble(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Solution
             factors=FactorPair(jnp.asarray(arrays["L"]), jnp.asarray(arrays["R"])),
             y=jnp.asarray(arrays["y"]),
             certificate=Certificate(**record["certificate"]) if record["certificate"] else None,
-            flatness=Flatness(**record["flatness"]),
             status=Status[record["status"].upper()],
             counts=Counts(**record["counts"]),
             history=record.get("history", []),

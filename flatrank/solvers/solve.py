@@ -16,7 +16,6 @@ from jaxtyping import Array, ArrayLike
 
 from flatrank.certificates import Certificate, Effort, as_pair, certify_whitened
 from flatrank.factors import FactorPair, compact_svd, padded_width
-from flatrank.flatness import Flatness, measure_flatness
 from flatrank.kernels import scope
 from flatrank.problems import Problem
 from flatrank.solvers.auto import Auto
@@ -96,12 +95,10 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         )
         found = solver.outcome(state)
         certificate, y, status = _proved(scaled, found, status, tol)
-        factors, flatness = _unscaled(problem, found, math.sqrt(scale))
         return Solution(
-            factors=factors,
+            factors=_unscaled(problem, found, math.sqrt(scale)),
             y=y if problem.lam == 0 else y * scale,
             certificate=_rescaled(certificate, scale if problem.lam == 0 else scale**2),
-            flatness=flatness,
             status=status,
             counts=found.counts,
             history=history,
@@ -124,7 +121,7 @@ def _check(goal: str, rank: int | None, tol: float, max_seconds: float | None) -
 
 def _unit(problem: Problem) -> float:
     """A power of four near the largest datum: exact to divide by, with an exact square root."""
-    top = float(jnp.max(jnp.abs(problem.b)))
+    top = float(np.max(np.abs(np.asarray(problem.b)), initial=0.0))
     return 4.0 ** round(math.log(top, 4)) if top > 0 else 1.0
 
 
@@ -143,12 +140,11 @@ def _started(
     return problem.whiten(FactorPair(jnp.asarray(L), jnp.asarray(R)))
 
 
-def _unscaled(problem: Problem, found: Outcome, root: float) -> tuple[FactorPair, Flatness]:
-    """The factors of X without padding, and their flatness (measured padded: fewer programs)."""
+def _unscaled(problem: Problem, found: Outcome, root: float) -> FactorPair:
+    """The factors of X without padding."""
     padded = problem.unwhiten(FactorPair(found.pair.L * root, found.pair.R * root))
-    flatness = measure_flatness(problem.measurement, padded, problem.rescaling)
     L, R = (jnp.asarray(np.asarray(x)[:, : found.rank]) for x in (padded.L, padded.R))
-    return FactorPair(L, R), flatness
+    return FactorPair(L, R)
 
 
 def _rescaled(certificate: Certificate, factor: float) -> Certificate:
