@@ -39,6 +39,8 @@ from flatrank.solvers.status import Status
 _CLEAR = 1.12
 # Columns and products of the block Lanczos that looks for growth, and triplets it returns.
 _BLOCK, _PRODUCTS, _TRIPLETS = 8, 7, 16
+# Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
+_SETTLED = 1e-2
 # Fewer entries than this make a product cheaper than a program.
 _CHEAP = 1_000_000
 # λ s of a weak column, as a share of the gap to reach.
@@ -218,7 +220,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         state = state._replace(certificate=certificate, y=y)
         if certificate.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
-        if state.rank >= self._limit(problem) and certificate.operator_norm > 1 + self.tol:
+        full = state.rank >= self._limit(problem) and state.patience < _SETTLED
+        if full and certificate.operator_norm > 1 + self.tol:
             return state._replace(ended=Status.RANK_TOO_SMALL)
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.

@@ -24,7 +24,7 @@ from flatrank.solvers.loop import InnerSolver, run_traced
 
 
 class NewtonStep(NamedTuple):
-    """The balanced pair after a step, its spectrum, numbers about the point it *left*, the fall of F."""
+    """The balanced pair after a step, its spectrum, the fall of F, and numbers of the point it left."""
 
     pair: FactorPair
     s: Float[Array, " k"]

@@ -25,7 +25,7 @@ def leading_pairs(
 
 
 def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Array:
-    """Standard normal, min(d1, d2) × (at most count); NumPy's, as XLA's takes seconds to compile."""
+    """Standard normal, min(d1, d2) × at most count; NumPy's: XLA's takes seconds to compile."""
     d = min(problem.shape)
     return jnp.asarray(rng.standard_normal((d, min(count, d))))
 
