@@ -24,7 +24,7 @@ from flatrank.solvers.loop import InnerSolver, run_traced
 
 
 class NewtonStep(NamedTuple):
-    """The balanced pair after a step, its spectrum, the fall of F, and numbers of the point it left."""
+    """The balanced pair after a step, its spectrum, F's fall, and numbers of the point it left."""
 
     pair: FactorPair
     s: Float[Array, " k"]
