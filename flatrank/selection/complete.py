@@ -27,8 +27,9 @@ from flatrank.solvers import Solution, Status, largest_lam, solve
 SMOOTHINGS = (0.0, 0.5, 1.0)
 PATH_COUNT = 30
 PATH_GAP = 1e-2
-_COARSE = 8
-# A path is left once validation has been this much worse than its best, twice in a row.
+# The coarse paths only rank the smoothings and find the neighbourhood of the best λ.
+_COARSE, _COARSE_GAP = 8, 5e-2
+# A path is left once validation has been worse than its best this many times in a row.
 _PATIENCE = 2
 
 
@@ -244,13 +245,13 @@ class _Run:
         """Follow λ down on the training part until validation stops improving."""
         problem = self._problem(self.train, self.offsets, theta)
         top = largest_lam(problem, self.choice.seed)
-        grid = default_grid(problem, count, 0.08 if near is None else max(0.7 * near, 1e-4))
+        grid = default_grid(problem, count, 0.08 if near is None else max(0.84 * near, 1e-4))
         stage = "path" if near else "coarse"
         points: list[PathPoint] = []
         best = _Best(theta, 1.0, float("inf"), *self._zero())
         worse = 0
         options: dict[str, Any] = {
-            "tol": PATH_GAP,
+            "tol": PATH_GAP if near else _COARSE_GAP,
             "seed": self.choice.seed,
             "rank": self.choice.rank,
         }

@@ -152,7 +152,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         share = (
             state.misfit / size if problem.lam == 0 else state.slack / max(state.objective, 1e-300)
         )
-        rtol = min(self.inner_tol, max(1e-3, math.sqrt(share) if problem.lam > 0 else share))
+        single = problem.lam > 0 and self.tol >= 1e-3
+        rtol = min(
+            self.inner_tol,
+            max(1e-2 if single else 1e-3, math.sqrt(share) if problem.lam > 0 else share),
+        )
         out: NewtonStep = newton_step(
             problem.whitened,
             problem.b,
@@ -162,6 +166,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             jnp.asarray(self.max_inner),
             jnp.asarray(self._weak(problem, state)),
             problem.lam > 0,
+            single,
         )
         inner = int(out.inner)
         misfit, objective, slack = float(out.misfit), float(out.objective), float(out.slack)

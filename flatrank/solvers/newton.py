@@ -11,7 +11,7 @@ and a return to the balanced gauge LᵀL = RᵀR = diag(s), which the preconditi
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -97,6 +97,10 @@ def _dot(a: FactorPair, b: FactorPair) -> Float[Array, ""]:
     return jnp.vdot(a.L, b.L) + jnp.vdot(a.R, b.R)
 
 
+def _cast(tree: Any, dtype: Any) -> Any:
+    return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)
+
+
 def _preconditioner(B: Measurement, pair: FactorPair, lam: Float[Array, ""]) -> FactorPair:
     """Inverse of the diagonal of the Gauss–Newton matrix plus λ.
 
@@ -123,6 +127,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     max_inner: Int[Array, ""],
     weak: Float[Array, ""],
     full: bool,
+    single: bool = False,
 ) -> NewtonStep:
     """One step from a balanced pair.
 
@@ -144,6 +149,8 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         Columns whose singular value falls to this or below become zero.
     full : bool
         Whether the Hessian keeps its terms in S (λ > 0) or not (λ = 0).
+    single : bool
+        Whether the inner solve runs in float32: enough for rtol ≥ 1e-2, at nearly twice the speed.
 
     Returns
     -------
@@ -158,11 +165,13 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     g = FactorPair(S.right(pair.R) + lam * pair.L, S.left(pair.L) + lam * pair.R)
     M = _preconditioner(B, pair, lam)
     start = _dot(g, jax.tree.map(jnp.multiply, M, g))
-    H = _Hessian(B, pair, S if full else None, lam)
-    cg = TruncatedCG(H, M, rtol**2 * start, max_inner)
-    inner = run_traced(cg, cg.init(g))
-    t, fall = _line_search(B, c, lam, pair, inner.x)
-    moved = jax.tree.map(lambda x, d: x + t * d, pair, inner.x)
+    parts = (_Hessian(B, pair, S if full else None, lam), M, rtol**2 * start, g)
+    H, M, target, slope = _cast(parts, jnp.float32) if single else parts
+    cg = TruncatedCG(H, M, target, max_inner)
+    inner = run_traced(cg, cg.init(slope))
+    direction = _cast(inner.x, jnp.float64)
+    t, fall = _line_search(B, c, lam, pair, direction)
+    moved = jax.tree.map(lambda x, d: x + t * d, pair, direction)
     balanced, s = balance(moved)
     # Zero columns stay zero: rounding would come back as its square root.
     alive = (jnp.arange(s.shape[0]) < jnp.sum(jnp.any(pair.L != 0, axis=0))) & (s > weak)
