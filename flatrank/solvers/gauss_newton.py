@@ -152,10 +152,9 @@ class GaussNewton(Solver[GaussNewtonState]):
         share = (
             state.misfit / size if problem.lam == 0 else state.slack / max(state.objective, 1e-300)
         )
-        single = problem.lam > 0 and self.tol >= 1e-3
         rtol = min(
             self.inner_tol,
-            max(1e-2 if single else 1e-3, math.sqrt(share) if problem.lam > 0 else share),
+            max(1e-2 if problem.lam > 0 else 1e-3, math.sqrt(share) if problem.lam > 0 else share),
         )
         out: NewtonStep = newton_step(
             problem.whitened,
@@ -164,9 +163,8 @@ class GaussNewton(Solver[GaussNewtonState]):
             state.pair,
             jnp.asarray(rtol, dtype=jnp.float64),
             jnp.asarray(self.max_inner),
-            jnp.asarray(self._weak(problem, state)),
+            jnp.asarray(self._weak(problem, state, self.tol)),
             problem.lam > 0,
-            single,
         )
         inner = int(out.inner)
         misfit, objective, slack = float(out.misfit), float(out.objective), float(out.slack)
@@ -230,7 +228,8 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(ended=Status.RANK_TOO_SMALL)
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
-        return state._replace(patience=0.25 * state.patience)
+        state = state._replace(patience=0.25 * state.patience)
+        return self._without_weak(problem, state, certificate.relative_gap)
 
     def _grown(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """With the singular pairs of −ℬ*(c) above λ that were seen; `fresh` where there are any."""
@@ -241,13 +240,25 @@ class GaussNewton(Solver[GaussNewtonState]):
         keep = int(np.sum(np.asarray(pairs.s) > (1 + 0.1 * self.tol) * problem.lam))
         return self._append(problem, state, pairs, min(keep, room))
 
-    def _weak(self, problem: Problem, state: GaussNewtonState) -> float:
-        """The singular value at which a column counts for nothing.
+    def _weak(self, problem: Problem, state: GaussNewtonState, gap: float) -> float:
+        """The singular value at which a column counts for nothing beside a gap.
 
         Such columns are often dead ones stuck at a saddle, out of line with the pair they should
         be. Growth puts back what is needed, where it is needed.
         """
-        return _WEAK * self.tol * state.objective / problem.lam if problem.lam > 0 else 0.0
+        return _WEAK * gap * state.objective / problem.lam if problem.lam > 0 else 0.0
+
+    def _without_weak(
+        self, problem: Problem, state: GaussNewtonState, gap: float
+    ) -> GaussNewtonState:
+        weak = self._weak(problem, state, min(gap, 1.0))
+        rank = int(np.sum(state.s > weak))
+        if rank == state.rank:
+            return state
+        width = state.pair.rank
+        pair = _resized(state.pair, jnp.asarray(rank), width)
+        s = np.where(np.arange(width) < rank, state.s, 0.0)
+        return self._grown(problem, state._replace(pair=pair, s=s, X=None))
 
     # ---- changing the rank ----
 
