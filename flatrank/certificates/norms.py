@@ -114,7 +114,9 @@ def _lanczos_bound(
 
     WᵀW is positive semidefinite, so the spread is at most ‖W‖² and ‖W‖² ≤ θ_max/(1 − ε).
     """
-    start = jnp.asarray(np.random.default_rng(effort.seed).standard_normal(min(shape)))
+    start = np.random.default_rng(effort.seed).standard_normal(min(shape))
+    near = np.asarray(basis.U if shape[0] <= shape[1] else basis.V)
+    start = jnp.asarray(start - near @ (near.T @ start))
     bound = math.inf
 
     def more(state: LanczosState, steps: int) -> LanczosState:
@@ -135,54 +137,68 @@ def _blocks(S: Adjoint, U: Array, V: Array) -> tuple[Array, Array, Array]:
     core = U.T @ SV
     return (
         jnp.linalg.norm(core, ord=2),
-        jnp.linalg.norm(_small(StU - V @ core.T), ord=2),
-        jnp.linalg.norm(_small(SV - U @ core), ord=2),
+        _tall_norm(StU - V @ core.T),
+        _tall_norm(SV - U @ core),
     )
 
 
-def _small(tall: Float[Array, "n k"]) -> Float[Array, "q k"]:
-    """The triangular factor: the same singular values, k × k."""
-    return jnp.linalg.qr(tall, mode="r")
+def _tall_norm(tall: Float[Array, "n k"]) -> Float[Array, ""]:
+    """The largest singular value: of all, the one that the Gram gives without loss."""
+    if tall.shape[1] == 0:
+        return jnp.zeros(())
+    return jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(tall.T @ tall)[-1], 0.0))
 
 
-def _off(S: Adjoint, U: Array, V: Array):
-    """W and Wᵀ as functions of tall matrices."""
+class _Gram(eqx.Module):
+    """The smaller of WWᵀ and WᵀW, on vectors that already lie outside the basis on that side.
 
-    def right(X: Array) -> Array:
-        Y = S.right(X - V @ (V.T @ X))
-        return Y - U @ (U.T @ Y)
+    P S Q² Sᵀ P, with P = I − UUᵀ and Q = I − VVᵀ: Q is applied once, and P once as P is the
+    identity on such vectors.
+    """
 
-    def left(X: Array) -> Array:
-        Y = S.left(X - U @ (U.T @ X))
-        return Y - V @ (V.T @ Y)
+    S: Adjoint
+    U: Float[Array, "d1 q"]
+    V: Float[Array, "d2 q"]
 
-    return right, left
+    @property
+    def wide(self) -> bool:
+        """Whether it is WWᵀ."""
+        return self.U.shape[0] <= self.V.shape[0]
+
+    def outside(self, X: Float[Array, "d n"]) -> Float[Array, "d n"]:
+        """X without its part in the basis on the smaller side."""
+        near = self.U if self.wide else self.V
+        return X - near @ (near.T @ X)
+
+    def far(self, X: Float[Array, "d n"]) -> Float[Array, "D n"]:
+        """WᵀX, or WX on the other side."""
+        Y, far = (self.S.left(X), self.V) if self.wide else (self.S.right(X), self.U)
+        return Y - far @ (far.T @ Y)
+
+    def __call__(self, X: Float[Array, "d n"]) -> Float[Array, "d n"]:
+        """The product."""
+        Y = self.far(X)
+        return self.outside(self.S.right(Y) if self.wide else self.S.left(Y))
 
 
 @eqx.filter_jit
 def _gram_steps(S: Adjoint, U: Array, V: Array, state: LanczosState, steps: Array) -> LanczosState:
     """Lanczos on the smaller of WᵀW and WWᵀ."""
-    right, left = _off(S, U, V)
-    wide = U.shape[0] < V.shape[0]
-
-    def gram(v: Array) -> Array:
-        return (right(left(v[:, None])) if wide else left(right(v[:, None])))[:, 0]
-
-    return advance(gram, state.vector, state, steps)
+    gram = _Gram(S, U, V)
+    return advance(lambda v: gram(v[:, None])[:, 0], state.vector, state, steps)
 
 
 @eqx.filter_jit
 def _exact_off_norm(S: Adjoint, U: Array, V: Array, shape: tuple[int, int]) -> Array:
     """‖W‖ from the smaller of WWᵀ and WᵀW, formed a block of columns at a time."""
     d = min(shape)
-    wide = shape[0] <= shape[1]
     blocks = -(-d // _BLOCK)
     starts = jnp.arange(blocks) * _BLOCK
-    right, left = _off(S, U, V)
+    product = _Gram(S, U, V)
 
     def columns(start: Array) -> Array:
         E = jax.nn.one_hot(start + jnp.arange(_BLOCK), d, dtype=jnp.float64, axis=0)
-        return right(left(E)) if wide else left(right(E))
+        return product(product.outside(E))
 
     gram = jnp.moveaxis(jax.lax.map(columns, starts), 0, 1).reshape(d, -1)[:, :d]
     gram = 0.5 * (gram + gram.T)
@@ -222,15 +238,14 @@ def top_pairs(
     Cost: `steps` + 1 two-sided products with `block` columns and one with `count`;
     min(d1, d2)·block·(steps + 1) memory.
     """
-    right, left = _off(S, basis.U, basis.V)
-    wide = basis.U.shape[0] <= basis.V.shape[0]
-    there, back = (left, right) if wide else (right, left)
+    gram = _Gram(S, basis.U, basis.V)
     d, block = X.shape
     blocks = min(steps + 1, d // block)
 
     def outside(X: Array, span: Array) -> Array:
         # Orthonormal also where X held nothing but rounding: hence once more after the QR.
         for _ in range(2):
+            X = gram.outside(X)
             X = X - span @ (span.T @ X)
             X = jnp.linalg.qr(X - span @ (span.T @ X))[0]
         return X
@@ -239,7 +254,7 @@ def top_pairs(
         span, H, X = carry
         Q = outside(X, span)
         span = jax.lax.dynamic_update_slice(span, Q, (0, n * block))
-        Z = back(there(Q))
+        Z = gram(Q)
         return span, jax.lax.dynamic_update_slice(H, span.T @ Z, (0, n * block)), Z
 
     size = blocks * block
@@ -247,7 +262,7 @@ def top_pairs(
     span, H, _ = jax.lax.fori_loop(0, blocks, grow, empty)
     E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).T)[1][:, ::-1][:, :count]
     near = span @ E
-    far = there(near)
+    far = gram.far(near)
     s = jnp.linalg.norm(far, axis=0)
     far = far / jnp.where(s > 0, s, 1.0)[None, :]
-    return CompactSVD(near, s, far) if wide else CompactSVD(far, s, near)
+    return CompactSVD(near, s, far) if gram.wide else CompactSVD(far, s, near)

@@ -29,8 +29,6 @@ PATH_COUNT = 30
 PATH_GAP = 1e-2
 # The coarse paths only rank the smoothings and find the neighbourhood of the best λ.
 _COARSE, _COARSE_GAP = 8, 5e-2
-# A path is left once validation has been worse than its best this many times in a row.
-_PATIENCE = 2
 
 
 @dataclass(frozen=True)
@@ -249,7 +247,6 @@ class _Run:
         stage = "path" if near else "coarse"
         points: list[PathPoint] = []
         best = _Best(theta, 1.0, float("inf"), *self._zero())
-        worse = 0
         options: dict[str, Any] = {
             "tol": PATH_GAP if near else _COARSE_GAP,
             "seed": self.choice.seed,
@@ -267,10 +264,7 @@ class _Run:
                     theta, point.share, point.validation_rmse,
                     np.asarray(solution.factors.L), np.asarray(solution.factors.R),
                 )  # fmt: skip
-                worse = 0
-            else:
-                worse += 1
-            if near is None and worse >= _PATIENCE and best.rmse < float("inf"):
+            elif near is None and best.rmse < float("inf"):
                 break
         return {"points": to_text([asdict(p) for p in points]), **_flat(best)}
 
