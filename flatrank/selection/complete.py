@@ -17,13 +17,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from flatrank.data import Entries, Offsets, OffsetTrial, choose_offsets, split
+from flatrank.data import Entries, InputError, Offsets, OffsetTrial, choose_offsets, split
 from flatrank.data.offsets import Kind
 from flatrank.problems import Problem, completion
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
 from flatrank.selection.path import default_grid, follow
 from flatrank.solvers import Solution, Status, largest_lam, solve
 
+_LARGEST = 1e100
+# Beside the largest value, a remainder this small after the offsets is rounding.
+_NOTHING = 1e-12
 SMOOTHINGS = (0.0, 0.5, 1.0)
 PATH_COUNT = 30
 PATH_GAP = 1e-2
@@ -137,11 +140,14 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     ------
     KeyboardInterrupt
         On Ctrl-C before there is any model.
+    InputError
+        If the values are too large or too small to square, or too few to hold any out.
     ValueError
-        If an argument is out of range or too few entries are left to split.
+        If an argument is out of range.
     """
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout is a share between 0 and 1; got {holdout}")
+    _check_size(entries)
     begin = time.perf_counter()
     choice = _Choice(lam, rank, smoothing, seed, tol, monitor or _silent)
     memory = Memory(resume, checkpoint)
@@ -157,6 +163,16 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
         None if max_seconds is None else max(0.0, max_seconds - (time.perf_counter() - begin))
     )
     return run.refit(begin, max_seconds=deadline, interrupted=False)
+
+
+def _check_size(entries: Entries) -> None:
+    largest = float(np.max(np.abs(entries.values), initial=0.0))
+    if largest and not 1 / _LARGEST <= largest <= _LARGEST:
+        raise InputError(
+            f"the largest value is {largest:.3g} in size, and its square leaves the range of "
+            f"numbers; expected between {1 / _LARGEST:.0e} and {_LARGEST:.0e}: divide the values "
+            "by a common unit first"
+        )
 
 
 @dataclass
@@ -218,6 +234,15 @@ class _Run:
 
     def _choose_offsets(self) -> None:
         e, part = self.entries, self.train
+        if not self.validation.size:
+            if self.choice.lam is not None and self.choice.smoothing is not None:
+                return
+            raise InputError(
+                f"{e.m} entries of {e.shape[0]} rows and {e.shape[1]} columns leave none to choose "
+                "on: one can be held out only if its row and its column have another. Expected "
+                "a larger table, or lambda and smoothing given (--lam, --smoothing), with nothing "
+                "to choose"
+            )
 
         def compute() -> Flat:
             self._say("offsets", 0, 1, "choosing offsets")
@@ -242,6 +267,9 @@ class _Run:
     def _path(self, theta: float, near: float | None, count: int = _COARSE) -> Flat:
         """Follow λ down on the training part until validation stops improving."""
         problem = self._problem(self.train, self.offsets, theta)
+        if not self._remains(problem):
+            error = self._offsets_error(self.validation)
+            return {"points": to_text([]), **_flat(_Best(theta, 1.0, error, *self._zero()))}
         top = largest_lam(problem, self.choice.seed)
         grid = default_grid(problem, count, 0.08 if near is None else max(0.84 * near, 1e-4))
         stage = "path" if near else "coarse"
@@ -339,6 +367,16 @@ class _Run:
             seed=self.choice.seed, max_seconds=max_seconds,
             progress=lambda record: self._say("refit", 0, 1, "fitting", record),
         )  # fmt: skip
+
+    def _remains(self, problem: Problem) -> bool:
+        """Whether the offsets leave anything to fit."""
+        size = np.max(np.abs(self.entries.values))
+        return bool(np.max(np.abs(np.asarray(problem.b)), initial=0.0) > _NOTHING * size)
+
+    def _offsets_error(self, part: np.ndarray) -> float:
+        """RMSE of the offsets alone."""
+        e = self.entries
+        return _rmse(self.offsets.at(e.rows[part], e.cols[part]) - e.values[part])
 
     def _refit_offsets(self, part: np.ndarray) -> Offsets:
         e = self.entries

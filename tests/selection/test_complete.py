@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flatrank.data import read_entries
+from flatrank.data import InputError, read_entries
 from flatrank.selection import complete
 from flatrank.solvers import Status
 
@@ -47,3 +47,38 @@ def test_ctrl_c_before_any_model_is_passed_on(entries):
 def test_holdout_must_be_a_share(entries):
     with pytest.raises(ValueError, match="share between"):
         complete(entries, holdout=1.5)
+
+
+def written(tmp_path, lines):
+    file = tmp_path / "table.csv"
+    file.write_text("user,item,value\n" + "\n".join(lines), encoding="utf-8")
+    return read_entries(file)
+
+
+def full(value):
+    return [f"u{i},v{j},{value}" for i in range(6) for j in range(5)]
+
+
+@pytest.mark.parametrize("value", [0, 3])
+def test_where_offsets_leave_nothing_the_answer_is_zero_and_certified(tmp_path, value):
+    done = complete(written(tmp_path, full(value)))
+    assert done.solution.status is Status.CERTIFIED
+    assert done.solution.rank == 0
+    assert done.rmse["holdout"] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("value", ["1e300", "1e-300"])
+def test_values_whose_squares_leave_the_range_are_refused(tmp_path, value):
+    with pytest.raises(InputError, match="divide the values by a common unit"):
+        complete(written(tmp_path, full(value)))
+
+
+@pytest.mark.parametrize(
+    "lines", [["a,b,3"], ["a,b,3", "a,c,4"], [f"a,c{j},{j}" for j in range(9)]]
+)
+def test_a_table_too_small_to_choose_on_says_what_to_give(tmp_path, lines):
+    entries = written(tmp_path, lines)
+    with pytest.raises(InputError, match="--lam, --smoothing"):
+        complete(entries)
+    done = complete(entries, lam=0.1, smoothing=1.0)
+    assert done.solution.status is Status.CERTIFIED
