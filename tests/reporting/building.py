@@ -11,7 +11,6 @@ from flatrank.certificates import certify
 from flatrank.data import Entries, Offsets, OffsetTrial
 from flatrank.data.entries import assemble
 from flatrank.factors import FactorPair
-from flatrank.flatness import measure_flatness
 from flatrank.problems import completion
 from flatrank.solvers.solution import Counts, Solution
 from flatrank.solvers.status import Status
@@ -63,13 +62,10 @@ def small_completion(
         pair, history = _minimise(problem, rows, cols, b, lam)
         certificate = certify(problem, pair) if proof else None
         fit = np.einsum("pk,pk->p", np.asarray(pair.L)[rows], np.asarray(pair.R)[cols])
-        flatness = measure_flatness(problem.measurement, pair, problem.rescaling)
         y = jnp.asarray(b - fit)
     found = Status.CERTIFIED if certificate and certificate.certified(1e-4) else Status.STALLED
     counts = Counts(9, 9, len(history))
-    solution = Solution(
-        pair, y, certificate, flatness, status or found, counts, history, 0.2, problem
-    )
+    solution = Solution(pair, y, certificate, status or found, counts, history, 0.2, problem)
     held = np.arange(0, entries.m, 7)
     return Completion(
         solution,
