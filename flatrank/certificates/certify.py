@@ -167,7 +167,8 @@ def _penalised(
     share = lam * point.nuclear / max(primal, 1e-300)
     direction = point.r if y is None else y
     enough = lam / (1 - _affordable(share, 0.25 * effort.tol))
-    bound = norm_bound(B.adjoint(direction), B.shape, svd, enough, effort)
+    hopeless = lam / (1 - _affordable(share, effort.tol)) if effort.tol else math.inf
+    bound = norm_bound(B.adjoint(direction), B.shape, svd, enough, effort, hopeless)
     z, dual = scaled_residual(direction, b, jnp.asarray(lam), jnp.asarray(bound.value))
     return (primal, float(dual)), bound, lam, z
 
@@ -187,7 +188,8 @@ def _interpolating(
     B = problem.whitened
     if y is None:
         y = least_squares_dual(B, svd)
-    bound = norm_bound(B.adjoint(y), B.shape, svd, 0.995, effort)
+    hopeless = 1 + effort.tol if effort.tol else math.inf
+    bound = norm_bound(B.adjoint(y), B.shape, svd, 0.995, effort, hopeless)
     y_hat = y / max(1.0, bound.value)
     dual = float(jnp.vdot(problem.b, y_hat))
     return (point.nuclear + point.repair, dual), bound, 1.0, y_hat

@@ -64,7 +64,12 @@ class Effort(NamedTuple):
 
 
 def norm_bound(
-    S: Adjoint, shape: tuple[int, int], basis: CompactSVD, enough: float, effort: Effort
+    S: Adjoint,
+    shape: tuple[int, int],
+    basis: CompactSVD,
+    enough: float,
+    effort: Effort,
+    hopeless: float = math.inf,
 ) -> NormBound:
     """Bound ‖S‖ from above.
 
@@ -80,6 +85,8 @@ def norm_bound(
         Lanczos stops as soon as the bound on ‖W‖ is at most this, or cannot become so.
     effort : Effort
         How hard to try.
+    hopeless : float
+        Above this, what ‖W‖ is exactly no longer matters.
 
     Returns
     -------
@@ -96,8 +103,8 @@ def norm_bound(
     exact = delta <= 0 or d <= EXACT_AT_ONCE
     bound = math.inf
     if not exact:
-        bound = _lanczos_bound(S, basis, shape, enough, effort)
-        exact = bound > enough and d <= effort.exact_size
+        bound, reached = _lanczos_bound(S, basis, shape, enough, effort)
+        exact = bound > enough and reached <= hopeless and d <= effort.exact_size
     if exact:
         bound = float(_exact_off_norm(S, U, V, shape))
     inner, a12, a21 = (float(x) for x in _blocks(S, U, V))
@@ -109,15 +116,15 @@ def norm_bound(
 
 def _lanczos_bound(
     S: Adjoint, basis: CompactSVD, shape: tuple[int, int], enough: float, effort: Effort
-) -> float:
-    """‖W‖ ≤ bound with probability 1 − δ, with as few steps as `enough` allows.
+) -> tuple[float, float]:
+    """‖W‖ ≤ bound with probability 1 − δ, with as few steps as `enough` allows; ‖W‖ ≥ reached.
 
     WᵀW is positive semidefinite, so the spread is at most ‖W‖² and ‖W‖² ≤ θ_max/(1 − ε).
     """
     start = np.random.default_rng(effort.seed).standard_normal(min(shape))
     near = np.asarray(basis.U if shape[0] <= shape[1] else basis.V)
     start = jnp.asarray(start - near @ (near.T @ start))
-    bound = math.inf
+    bound, reached = math.inf, 0.0
 
     def more(state: LanczosState, steps: int) -> LanczosState:
         return _gram_steps(S, basis.U, basis.V, state, jnp.asarray(steps))
@@ -128,7 +135,7 @@ def _lanczos_bound(
             bound = min(bound, reached / math.sqrt(1 - epsilon))
         if bound <= enough or (reached > enough and math.isfinite(bound)):
             break
-    return bound
+    return bound, reached
 
 
 @eqx.filter_jit
@@ -207,7 +214,7 @@ def _exact_off_norm(S: Adjoint, U: Array, V: Array, shape: tuple[int, int]) -> A
 
 @eqx.filter_jit
 def top_pairs(
-    S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], steps: int, count: int
+    S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], steps: Int[Array, ""], size: int
 ) -> CompactSVD:
     """Approximate top singular triplets of W = (I−UUᵀ) S (I−VVᵀ).
 
@@ -222,25 +229,25 @@ def top_pairs(
         U, V to leave out (zero columns leave nothing out).
     X : array of shape (min(d1, d2), block)
         A random block.
-    steps : int
-        Products with the Gram.
-    count : int
-        Triplets wanted.
+    steps : int scalar
+        Products with the Gram; what `size` leaves room for, at most.
+    size : int
+        Dimension of the space at most; a quarter as many triplets are returned.
 
     Returns
     -------
     CompactSVD
-        At most `count` triplets, values descending. Each value is uᵀ W v for its own vectors, hence
+        At most size/4 triplets, values descending. Each value is uᵀ W v for its own vectors, hence
         a lower bound of ‖W‖ however far from converged.
 
     Notes
     -----
-    Cost: `steps` + 1 two-sided products with `block` columns and one with `count`;
-    min(d1, d2)·block·(steps + 1) memory.
+    Cost: `steps` + 1 two-sided products with `block` columns, one with size/4; min(d1, d2)·size
+    memory.
     """
     gram = _Gram(S, basis.U, basis.V)
     d, block = X.shape
-    blocks = min(steps + 1, d // block)
+    blocks = min(size, d) // block
 
     def outside(X: Array, span: Array) -> Array:
         # Orthonormal also where X held nothing but rounding: hence once more after the QR.
@@ -257,10 +264,11 @@ def top_pairs(
         Z = gram(Q)
         return span, jax.lax.dynamic_update_slice(H, span.T @ Z, (0, n * block)), Z
 
-    size = blocks * block
-    empty = (jnp.zeros((d, size), dtype=X.dtype), jnp.zeros((size, size), dtype=X.dtype), X)
-    span, H, _ = jax.lax.fori_loop(0, blocks, grow, empty)
-    E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).T)[1][:, ::-1][:, :count]
+    n = blocks * block
+    empty = (jnp.zeros((d, n), dtype=X.dtype), jnp.zeros((n, n), dtype=X.dtype), X)
+    span, H, _ = jax.lax.fori_loop(0, jnp.minimum(steps + 1, blocks), grow, empty)
+    # Columns beyond the last block are zero, and so are their eigenvalues.
+    E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).T)[1][:, ::-1][:, : max(size // 4, block)]
     near = span @ E
     far = gram.far(near)
     s = jnp.linalg.norm(far, axis=0)

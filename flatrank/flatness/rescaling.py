@@ -21,6 +21,12 @@ class Rescaling(eqx.Module):
 
     D1: Float[Array, " d1"]
     D2: Float[Array, " d2"]
+    inverse: tuple[Float[Array, " d1"], Float[Array, " d2"]]
+    """Diagonals of the pseudo-inverses D1⁻¹, D2⁻¹."""
+
+    def __init__(self, D1: Float[Array, " d1"], D2: Float[Array, " d2"]):
+        self.D1, self.D2 = D1, D2
+        self.inverse = (_reciprocal(D1), _reciprocal(D2))
 
     @classmethod
     def of(cls, measurement: Measurement, smoothing: float = 0.0) -> Rescaling:
@@ -36,11 +42,6 @@ class Rescaling(eqx.Module):
             return jnp.sqrt((1.0 - smoothing) * square + smoothing * jnp.mean(square))
 
         return cls(root(rows * (scale / d2)), root(cols * (scale / d1)))
-
-    @property
-    def inverse(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
-        """Diagonals of the pseudo-inverses D1⁻¹, D2⁻¹."""
-        return _reciprocal(self.D1), _reciprocal(self.D2)
 
     @property
     def kappa(self) -> Float[Array, ""]:

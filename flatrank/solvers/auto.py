@@ -89,7 +89,8 @@ class Auto(Solver[AutoState]):
         svd = compact_svd(pair.resized(self._find.outcome(state.inner).rank))  # pyright: ignore[reportArgumentType]
         fits = state.inner.ended is Status.STATIONARY
         if fits:
-            certificate, y = certify_whitened(problem, svd, effort=Effort(self.failure_probability))
+            effort = Effort(self.failure_probability, self.tol)
+            certificate, y = certify_whitened(problem, svd, effort=effort)
             state = state._replace(certificate=certificate, y=y)
             if certificate.certified(self.tol):
                 return state._replace(ended=Status.CERTIFIED)

@@ -37,8 +37,11 @@ from flatrank.solvers.status import Status
 
 # Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
 _CLEAR = 1.12
-# Columns and products of the block Lanczos that looks for growth, and triplets it returns.
-_BLOCK, _PRODUCTS, _TRIPLETS = 8, 7, 16
+# Leading singular values within this ratio are alike.
+_FLAT = 1.25
+# The block Lanczos that looks for growth: columns, products, and products where λ = 0 and the
+# search before has left its vectors, of which one is then wanted.
+_BLOCK, _PRODUCTS, _FEW = 8, 7, 2
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
 _SETTLED = 1e-2
 # Fewer entries than this make a product cheaper than a program.
@@ -115,8 +118,18 @@ class GaussNewton(Solver[GaussNewtonState]):
         if problem.lam > 0:
             return self._grown(problem, state)
         state, pairs = self._outside(problem, state)
+        return self._append(problem, state, pairs, self._first(problem, np.asarray(pairs.s)))
+
+    def _first(self, problem: Problem, s: np.ndarray) -> int:
+        """How many pairs to start from.
+
+        Growth is what ill-conditioned matrices need. Where the rank is told, the leading values are
+        alike and entries are plenty, all at once is as safe and half the work.
+        """
         limit = self._limit(problem)
-        return self._append(problem, state, pairs, _clear_of_bulk(np.asarray(pairs.s), limit))
+        told = self.rank is not None and limit <= s.size and s[limit - 1] * _FLAT > s[0]
+        plenty = problem.m >= 2.5 * problem.degrees(limit)
+        return limit if told and plenty else _clear_of_bulk(s, limit)
 
     def step(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """A Newton step, then a decision about the rank."""
@@ -159,11 +172,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         out: NewtonStep = newton_step(
             problem.whitened,
             problem.b,
-            jnp.asarray(problem.lam, dtype=jnp.float64),
+            np.asarray(problem.lam, dtype=np.float64),
             state.pair,
-            jnp.asarray(rtol, dtype=jnp.float64),
-            jnp.asarray(self.max_inner),
-            jnp.asarray(self._weak(problem, state, self.tol)),
+            np.asarray(rtol, dtype=np.float64),
+            np.asarray(self.max_inner),
+            np.asarray(self._weak(problem, state, self.tol)),
             problem.lam > 0,
         )
         inner = int(out.inner)
@@ -256,7 +269,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         if rank == state.rank:
             return state
         width = state.pair.rank
-        pair = _resized(state.pair, jnp.asarray(rank), width)
+        pair = _resized(state.pair, np.asarray(rank), width)
         s = np.where(np.arange(width) < rank, state.s, 0.0)
         return self._grown(problem, state._replace(pair=pair, s=s, X=None))
 
@@ -270,16 +283,19 @@ class GaussNewton(Solver[GaussNewtonState]):
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
         width = self._width(problem, keep)
         s = np.pad(s[:keep], (0, width - keep))
-        return state._replace(pair=_resized(pair, jnp.asarray(keep), width), s=s, fresh=False)
+        return state._replace(pair=_resized(pair, np.asarray(keep), width), s=s, fresh=False)
 
     def _outside(
         self, problem: Problem, state: GaussNewtonState
     ) -> tuple[GaussNewtonState, CompactSVD]:
         """Top singular pairs of −ℬ*(c) outside the factors; a search at one point goes on."""
         X = random_block(problem, _BLOCK, state.rng) if state.X is None else state.X
-        pairs = _residual_pairs(problem.whitened, problem.b, state.pair, jnp.asarray(state.s), X)
+        steps = _FEW if problem.lam == 0 and state.X is not None else _PRODUCTS
+        pairs = _residual_pairs(
+            problem.whitened, problem.b, state.pair, np.asarray(state.s), X, np.asarray(steps)
+        )
         near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
-        spent = Counts(forward=1, adjoint=1 + _PRODUCTS)
+        spent = Counts(forward=1, adjoint=1 + steps)
         return state._replace(X=near[:, : X.shape[1]], counts=state.counts + spent), pairs
 
     def _append(
@@ -293,15 +309,15 @@ class GaussNewton(Solver[GaussNewtonState]):
         pair, s = _appended(
             problem.whitened,
             problem.b,
-            jnp.asarray(problem.lam, dtype=jnp.float64),
+            np.asarray(problem.lam, dtype=np.float64),
             state.pair,
             pairs,
-            jnp.asarray(count),
+            np.asarray(count),
         )
         return state._replace(
-            pair=_resized(pair, jnp.asarray(rank), width),
+            pair=_resized(pair, np.asarray(rank), width),
             s=np.pad(np.asarray(s)[:rank], (0, width - rank)),
-            X=None,
+            X=None if problem.lam > 0 else state.X,
             fresh=True,
         )
 
@@ -310,7 +326,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         rank, width = state.rank, self._width(problem, state.rank)
         if width >= state.pair.rank:
             return state
-        pair = _resized(state.pair, jnp.asarray(rank), width)
+        pair = _resized(state.pair, np.asarray(rank), width)
         return state._replace(pair=pair, s=state.s[:width])
 
     def _width(self, problem: Problem, rank: int) -> int:
@@ -354,9 +370,11 @@ def _resized(pair: FactorPair, rank: Array, width: int) -> FactorPair:
 
 
 @eqx.filter_jit
-def _residual_pairs(B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array) -> CompactSVD:
+def _residual_pairs(
+    B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array, steps: Array
+) -> CompactSVD:
     S = B.adjoint(b - B.forward(pair))
-    return top_pairs(S, _unit_columns(pair, s), X, _PRODUCTS, _TRIPLETS)
+    return top_pairs(S, _unit_columns(pair, s), X, steps, (_PRODUCTS + 1) * _BLOCK)
 
 
 @eqx.filter_jit

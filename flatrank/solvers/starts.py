@@ -21,7 +21,8 @@ def leading_pairs(
     """Approximate leading singular triplets of ℬ*(b) from a random block X."""
     d1, d2 = B.shape
     nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
-    return top_pairs(B.adjoint(b), nothing, X, steps, X.shape[1])
+    size = (steps + 1) * X.shape[1]
+    return top_pairs(B.adjoint(b), nothing, X, jnp.asarray(steps), size)
 
 
 def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Array:
