@@ -39,6 +39,8 @@ from flatrank.solvers.status import Status
 _CLEAR = 1.12
 # Leading singular values within this ratio are alike.
 _FLAT = 1.25
+# A step that leaves more of the misfit than this has reached what the rank can do.
+_PLATEAU = 0.9
 # The block Lanczos that looks for growth: columns, products, and products where λ = 0 and the
 # search before has left its vectors, of which one is then wanted.
 _BLOCK, _PRODUCTS, _FEW = 8, 7, 2
@@ -201,7 +203,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         # `misfit` belongs to the point before the step: one more step always follows a good one.
         if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)) * size:
             return state._replace(ended=Status.STATIONARY)
-        if state.fresh or state.misfit < 0.9 * state.previous:
+        if state.fresh or state.misfit < _PLATEAU * state.previous:
             return state._replace(fresh=False)
         if state.rank >= self._limit(problem):
             return state._replace(ended=Status.STALLED)
