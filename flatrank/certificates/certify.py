@@ -12,16 +12,18 @@ from jaxtyping import Array, ArrayLike, Float
 
 from flatrank.certificates.certificate import Certificate
 from flatrank.certificates.dual import least_squares_dual, scaled_residual
-from flatrank.certificates.norms import Effort, NormBound, norm_bound
+from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.flatness import Rescaling
 from flatrank.kernels import scope
-from flatrank.measurements import Whitened
+from flatrank.measurements import Adjoint, Whitened
 from flatrank.problems import Problem
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
 _CLOSED = 1e-6
+# Up to min(d1, d2) = _WHOLE the exact ‖S‖ costs a penalised certificate less than a bound by parts.
+_WHOLE = 1000
 # Singular values below this share of the largest are rounding, not rank.
 _RANK_FLOOR = 1e-13
 
@@ -104,19 +106,18 @@ def certify_whitened(
     B, svd = problem.whitened, _positive(svd)
     point = _measure(B, problem.b, svd, problem.rescaling)
     prove = _interpolating if problem.lam == 0 else _penalised
-    values, bound, allowed, z = prove(problem, svd, point, y, effort)
-    strict = bound.off_tangent < allowed
-    return _record(problem, svd, point, _Values(*values, bound, allowed, strict), effort), z
+    values, z = prove(problem, svd, point, y, effort)
+    return _record(problem, svd, point, values, effort), z
 
 
 class _Values(NamedTuple):
-    """Primal and dual values, the bound on ‖ℬ*(y)‖, what is allowed, and strict feasibility."""
+    """Primal and dual values, S = ℬ*(y), the bound on ‖S‖ and what is allowed."""
 
     primal: float
     dual: float
+    S: Adjoint
     bound: NormBound
     allowed: float
-    strict: bool
 
 
 class _Point(NamedTuple):
@@ -161,16 +162,22 @@ def _narrow(svd: CompactSVD) -> CompactSVD:
 
 def _penalised(
     problem: Problem, svd: CompactSVD, point: _Point, y: Array | None, effort: Effort
-) -> tuple[tuple[float, float], NormBound, float, Array]:
+) -> tuple[_Values, Array]:
     B, lam, b = problem.whitened, problem.lam, problem.b
     primal = 0.5 * point.square + lam * point.nuclear
     share = lam * point.nuclear / max(primal, 1e-300)
     direction = point.r if y is None else y
-    enough = lam / (1 - _affordable(share, 0.25 * effort.tol))
-    hopeless = lam / (1 - _affordable(share, effort.tol)) if effort.tol else math.inf
-    bound = norm_bound(B.adjoint(direction), B.shape, svd, enough, effort, hopeless)
+    S = B.adjoint(direction)
+    if effort.failure_probability <= 0 or min(B.shape) <= _WHOLE:
+        bound = NormBound(exact_norm(S, B.shape), "exact", 0.0, None)
+    else:
+        enough = lam / (1 - _affordable(share, 0.25 * effort.tol))
+        hopeless = lam / (1 - _affordable(share, effort.tol)) if effort.tol else math.inf
+        bound = norm_bound(S, B.shape, svd, enough, effort, hopeless)
+        if enough < bound.value and bound.reached <= hopeless and min(B.shape) <= effort.exact_size:
+            bound = bound._replace(value=exact_norm(S, B.shape), kind="exact")
     z, dual = scaled_residual(direction, b, jnp.asarray(lam), jnp.asarray(bound.value))
-    return (primal, float(dual)), bound, lam, z
+    return _Values(primal, float(dual), S, bound, lam), z
 
 
 def _affordable(share: float, tol: float) -> float:
@@ -184,15 +191,24 @@ def _affordable(share: float, tol: float) -> float:
 
 def _interpolating(
     problem: Problem, svd: CompactSVD, point: _Point, y: Array | None, effort: Effort
-) -> tuple[tuple[float, float], NormBound, float, Array]:
+) -> tuple[_Values, Array]:
     B = problem.whitened
     if y is None:
         y = least_squares_dual(B, svd)
     hopeless = 1 + effort.tol if effort.tol else math.inf
-    bound = norm_bound(B.adjoint(y), B.shape, svd, 0.995, effort, hopeless)
+    S = B.adjoint(y)
+    bound = norm_bound(S, B.shape, svd, 0.995, effort, hopeless)
     y_hat = y / max(1.0, bound.value)
     dual = float(jnp.vdot(problem.b, y_hat))
-    return (point.nuclear + point.repair, dual), bound, 1.0, y_hat
+    return _Values(point.nuclear + point.repair, dual, S, bound, 1.0), y_hat
+
+
+def _strict(problem: Problem, svd: CompactSVD, values: _Values, effort: Effort) -> bool:
+    """Whether S off the factors stays below what is allowed."""
+    bound = values.bound
+    if bound.off_tangent is None:
+        bound = norm_bound(values.S, problem.shape, svd, values.allowed, effort)
+    return bound.off_tangent is not None and bound.off_tangent < values.allowed
 
 
 def _record(
@@ -204,8 +220,8 @@ def _record(
     relative = 0.0 if primal == dual == 0 else gap / abs(primal) if primal else math.inf
     delta = effort.failure_probability or 1e-12
     unique = (
-        values.strict
-        and relative <= _CLOSED
+        relative <= _CLOSED
+        and _strict(problem, svd, values, effort)
         and injective_on_tangent(problem.whitened, _narrow(svd), failure_probability=delta)
     )
     return Certificate(
