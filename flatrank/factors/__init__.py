@@ -4,5 +4,6 @@ from flatrank.factors.pair import FactorPair as FactorPair
 from flatrank.factors.pair import padded_width as padded_width
 from flatrank.factors.spectrum import CompactSVD as CompactSVD
 from flatrank.factors.spectrum import balance as balance
+from flatrank.factors.spectrum import balance_from_grams as balance_from_grams
 from flatrank.factors.spectrum import compact_svd as compact_svd
 from flatrank.factors.spectrum import relative_distance as relative_distance

@@ -80,7 +80,7 @@ class Measurement(eqx.Module):
 
     def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m"]:
         """The derivative of (L, R) ↦ 𝒜(L Rᵀ) along (P, Q): 𝒜(L Qᵀ + P Rᵀ)."""
-        return self.forward(FactorPair(pair.L, step.R).beside(FactorPair(step.L, pair.R)))
+        return self.forward(FactorPair(pair.L, step.R)) + self.forward(FactorPair(step.L, pair.R))
 
     def gradient(
         self, pair: FactorPair, b: Float[Array, " m"]

@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
-from flatrank.factors import CompactSVD, FactorPair, balance, padded_width
+from flatrank.factors import CompactSVD, FactorPair, balance, balance_from_grams, padded_width
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
@@ -48,8 +48,9 @@ _BLOCK, _PRODUCTS, _FEW = 8, 7, 2
 _SETTLED = 1e-2
 # Fewer entries than this make a product cheaper than a program.
 _CHEAP = 1_000_000
-# λ s of a weak column, as a share of the gap to reach.
-_WEAK = 1e-3
+# λ s of a weak column, as a share of the gap: in a step the gap to reach, at a certificate that
+# failed the gap it has.
+_WEAK, _WEAKER = 1e-3, 5e-2
 
 
 class GaussNewtonState(NamedTuple):
@@ -178,7 +179,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             state.pair,
             np.asarray(rtol, dtype=np.float64),
             np.asarray(self.max_inner),
-            np.asarray(self._weak(problem, state, self.tol)),
+            np.asarray(self._weak(problem, state, _WEAK * self.tol)),
             problem.lam > 0,
         )
         inner = int(out.inner)
@@ -255,18 +256,18 @@ class GaussNewton(Solver[GaussNewtonState]):
         keep = int(np.sum(np.asarray(pairs.s) > (1 + 0.1 * self.tol) * problem.lam))
         return self._append(problem, state, pairs, min(keep, room))
 
-    def _weak(self, problem: Problem, state: GaussNewtonState, gap: float) -> float:
-        """The singular value at which a column counts for nothing beside a gap.
+    def _weak(self, problem: Problem, state: GaussNewtonState, share: float) -> float:
+        """The singular value at which λ s is a share of the objective that counts for nothing.
 
         Such columns are often dead ones stuck at a saddle, out of line with the pair they should
         be. Growth puts back what is needed, where it is needed.
         """
-        return _WEAK * gap * state.objective / problem.lam if problem.lam > 0 else 0.0
+        return share * state.objective / problem.lam if problem.lam > 0 else 0.0
 
     def _without_weak(
         self, problem: Problem, state: GaussNewtonState, gap: float
     ) -> GaussNewtonState:
-        weak = self._weak(problem, state, min(gap, 1.0))
+        weak = self._weak(problem, state, _WEAKER * min(gap, 1.0))
         rank = int(np.sum(state.s > weak))
         if rank == state.rank:
             return state
@@ -315,6 +316,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             state.pair,
             pairs,
             np.asarray(count),
+            problem.lam > 0,
         )
         return state._replace(
             pair=_resized(pair, np.asarray(rank), width),
@@ -380,8 +382,14 @@ def _residual_pairs(
 
 
 @eqx.filter_jit
-def _appended(
-    B: Measurement, b: Array, lam: Array, pair: FactorPair, new: CompactSVD, count: Array
+def _appended(  # noqa: PLR0913 - as of a Newton step
+    B: Measurement,
+    b: Array,
+    lam: Array,
+    pair: FactorPair,
+    new: CompactSVD,
+    count: Array,
+    penalised: bool,
 ) -> tuple[FactorPair, Array]:
     """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it."""
     weights = jnp.where(jnp.arange(new.s.shape[0]) < count, jnp.maximum(new.s - lam, 0.0), 0.0)
@@ -390,4 +398,4 @@ def _appended(
     tau = (-jnp.vdot(c, d) - lam * jnp.sum(weights)) / jnp.maximum(jnp.vdot(d, d), 1e-300)
     root = jnp.sqrt(jnp.maximum(tau, 0.0) * weights)
     joined = pair.beside(FactorPair(new.U * root[None, :], new.V * root[None, :]))
-    return balance(joined)
+    return balance_from_grams(joined) if penalised else balance(joined)

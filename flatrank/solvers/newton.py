@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from flatrank.factors import FactorPair, balance
+from flatrank.factors import FactorPair, balance, balance_from_grams
 from flatrank.measurements import Adjoint, Measurement
 from flatrank.solvers.loop import InnerSolver, run_traced
 
@@ -155,7 +155,8 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
 
     Notes
     -----
-    Cost: `inner` curvature products, one adjoint, about three forward products, two thin QRs.
+    Cost: `inner` curvature products, one adjoint, about three forward products, and a return to the
+    balanced gauge: from Grams, or from thin QRs where singular values may span many orders (λ = 0).
     """
     c = B.forward(pair) - b
     S = B.adjoint(c)
@@ -171,7 +172,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     direction = _cast(inner.x, jnp.float64)
     t, fall = _line_search(B, c, lam, pair, direction)
     moved = jax.tree.map(lambda x, d: x + t * d, pair, direction)
-    balanced, s = balance(moved)
+    balanced, s = balance_from_grams(moved) if full else balance(moved)
     # Zero columns stay zero: rounding would come back as its square root.
     alive = (jnp.arange(s.shape[0]) < jnp.sum(jnp.any(pair.L != 0, axis=0))) & (s > weak)
     return NewtonStep(
