@@ -27,11 +27,15 @@ from flatrank.solvers import Solution, Status, largest_lam, solve
 _LARGEST = 1e100
 # Beside the largest value, a remainder this small after the offsets is rounding.
 _NOTHING = 1e-12
-SMOOTHINGS = (0.0, 0.5, 1.0)
+# The cheapest first: those after it start from its best λ.
+SMOOTHINGS = (1.0, 0.5, 0.0)
 PATH_COUNT = 30
 PATH_GAP = 1e-2
 # The coarse paths only rank the smoothings and find the neighbourhood of the best λ.
-_COARSE, _COARSE_GAP = 8, 5e-2
+_COARSE, _COARSE_SHARES, _COARSE_GAP = 8, (0.95, 0.08), 5e-2
+_HOLDOUT_GAP = 1e-3
+# A share of the validation error that is more than the luck of one split.
+_REAL_GAIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,47 @@ class _Best:
     R: np.ndarray
 
 
+class _Trail:
+    """The points of one smoothing in the order they were tried, and the best of them."""
+
+    def __init__(self, theta: float, zero: tuple[np.ndarray, np.ndarray]):
+        self.points: list[PathPoint] = []
+        self.best = _Best(theta, 1.0, float("inf"), *zero)
+        self.rises = 0
+
+    def add(self, point: PathPoint, solution: Solution) -> None:
+        """Note a point."""
+        self.points.append(point)
+        if point.validation_rmse < self.best.rmse:
+            pair = solution.factors
+            self.best = replace(
+                self.best, share=point.share, rmse=point.validation_rmse,
+                L=np.asarray(pair.L), R=np.asarray(pair.R),
+            )  # fmt: skip
+            self.rises = 0
+        else:
+            self.rises += 1
+
+    def past_best(self) -> bool:
+        """One rise after a real gain, or two: the first few λ explain next to nothing."""
+        gained = self.best.rmse < (1 - _REAL_GAIN) * self.points[0].validation_rmse
+        return self.rises >= (1 if gained else 2)
+
+    def promises(self) -> float:
+        """The error after the next step if it gained as much as the last one did."""
+        last, now = (p.validation_rmse for p in self.points[-2:])
+        return 2 * now - last
+
+    def ended(self, rmse: float) -> Flat:
+        """Without points, where the offsets leave nothing to fit."""
+        self.best = replace(self.best, rmse=rmse)
+        return self.flat()
+
+    def flat(self) -> Flat:
+        """For the memory."""
+        return {"points": to_text([asdict(p) for p in self.points]), **asdict(self.best)}
+
+
 class _Run:
     """One run: the parts of the data and what has been decided."""
 
@@ -217,15 +262,11 @@ class _Run:
         smoothings = SMOOTHINGS if self.choice.smoothing is None else (self.choice.smoothing,)
         if len(smoothings) > 1:
             for theta in smoothings:
-                self._take(
-                    self.memory.once(f"coarse {theta:g}", lambda t=theta: self._path(t, None))
-                )
+                self._take(self.memory.once(f"coarse {theta:g}", lambda t=theta: self._coarse(t)))
         theta = self.best.smoothing if self.best else smoothings[0]
         near = self.best.share if self.best else None
         if self.choice.lam is None:
-            self._take(
-                self.memory.once("path", lambda: self._path(theta, near or 0.02, PATH_COUNT))
-            )
+            self._take(self.memory.once("path", lambda: self._path(theta, near or 0.02)))
 
     def _nothing_to_choose(self) -> None:
         theta = float(self.choice.smoothing or 0.0)
@@ -264,37 +305,71 @@ class _Run:
             OffsetTrial(t["kind"], tuple(t["ridge"]), t["rmse"]) for t in from_text(found["trials"])
         ]
 
-    def _path(self, theta: float, near: float | None, count: int = _COARSE) -> Flat:
-        """Follow λ down on the training part until validation stops improving."""
-        problem = self._problem(self.train, self.offsets, theta)
+    def _coarse(self, theta: float) -> Flat:
+        """Climb to the best of a few λ shared by all smoothings, from the best one so far.
+
+        The first smoothing is followed down from λ_max. The others start where the one before
+        ended: downwards while that helps, else upwards. Errors fall ever more slowly towards the
+        best λ, so that a climb which could not beat the best so far at its present pace is ended.
+        """
+        problem, trail = self._problem(self.train, self.offsets, theta), _Trail(theta, self._zero())
         if not self._remains(problem):
-            error = self._offsets_error(self.validation)
-            return {"points": to_text([]), **_flat(_Best(theta, 1.0, error, *self._zero()))}
+            return trail.ended(self._offsets_error(self.validation))
         top = largest_lam(problem, self.choice.seed)
-        grid = default_grid(problem, count, 0.08 if near is None else max(0.84 * near, 1e-4))
-        stage = "path" if near else "coarse"
-        points: list[PathPoint] = []
-        best = _Best(theta, 1.0, float("inf"), *self._zero())
-        options: dict[str, Any] = {
-            "tol": PATH_GAP if near else _COARSE_GAP,
-            "seed": self.choice.seed,
-            "rank": self.choice.rank,
-        }
-        for n, solution in enumerate(follow(problem, grid.tolist(), **options)):
-            if solution.status is Status.INTERRUPTED:
-                self._take({"points": to_text([asdict(p) for p in points]), **_flat(best)})
-                raise KeyboardInterrupt
-            point = self._point(solution, top, theta)
-            points.append(point)
-            self._say(stage, n + 1, count, f"lambda {point.lam:.3g}", asdict(point))
-            if point.validation_rmse < best.rmse:
-                best = _Best(
-                    theta, point.share, point.validation_rmse,
-                    np.asarray(solution.factors.L), np.asarray(solution.factors.R),
-                )  # fmt: skip
-            elif near is None and best.rmse < float("inf"):
+        shares = np.geomspace(*_COARSE_SHARES, _COARSE)
+
+        def visit(place: int, start: Any) -> Solution:
+            solution = self._solve(problem.with_lam(shares[place] * top), _COARSE_GAP, start)
+            self._add(trail, solution, top, ("coarse", len(trail.points) + 1, _COARSE))
+            return solution
+
+        best = self.best
+        if best is None:
+            start = None
+            for place in range(_COARSE):
+                start = visit(place, start).factors
+                if trail.past_best():
+                    break
+            return trail.flat()
+        place = int(np.argmin(np.abs(np.log(shares / best.share))))
+        first = visit(place, (best.L, best.R)).factors
+        start = first
+        for lower in range(place + 1, _COARSE):
+            start = visit(lower, start).factors
+            if trail.rises or trail.promises() > best.rmse:
                 break
-        return {"points": to_text([asdict(p) for p in points]), **_flat(best)}
+        if len(trail.points) == 1 or trail.best.share == trail.points[0].share:
+            trail.rises, start = 0, first
+            for higher in range(place - 1, -1, -1):
+                start = visit(higher, start).factors
+                if trail.rises:
+                    break
+        return trail.flat()
+
+    def _path(self, theta: float, near: float) -> Flat:
+        """Follow λ down on the training part to somewhat below the best coarse share."""
+        problem, trail = self._problem(self.train, self.offsets, theta), _Trail(theta, self._zero())
+        if not self._remains(problem):
+            return trail.ended(self._offsets_error(self.validation))
+        top = largest_lam(problem, self.choice.seed)
+        grid = default_grid(problem, PATH_COUNT, max(0.84 * near, 1e-4))
+        options: dict[str, Any] = {
+            "tol": PATH_GAP, "seed": self.choice.seed, "rank": self.choice.rank,
+        }  # fmt: skip
+        for n, solution in enumerate(follow(problem, grid.tolist(), **options)):
+            self._add(trail, solution, top, ("path", n + 1, PATH_COUNT))
+        return trail.flat()
+
+    def _add(
+        self, trail: _Trail, solution: Solution, top: float, where: tuple[str, int, int]
+    ) -> None:
+        """Note a point; on Ctrl-C keep what there is."""
+        if solution.status is Status.INTERRUPTED:
+            self._take(trail.flat())
+            raise KeyboardInterrupt
+        point = self._point(solution, top, trail.best.smoothing)
+        trail.add(point, solution)
+        self._say(*where, f"lambda {point.lam:.3g}", asdict(point))
 
     def hold_out(self) -> None:
         """Refit to all but the hold-out at the choice made, and predict it."""
@@ -303,12 +378,14 @@ class _Run:
         found = self.memory.once("holdout", self._held_out)
         self.rmse = {"holdout": float(found["rmse"]), "baseline": float(found["baseline"])}
         self.predictions = np.asarray(found["predictions"])
+        self.best = replace(self._chosen, L=found["L"], R=found["R"])
 
     def _held_out(self) -> Flat:
         self._say("holdout", 0, 1, "refitting without the hold-out")
         e, held = self.entries, self.held
         offsets = self._refit_offsets(self.rest)
-        solution = self._fit(self._problem(self.rest, offsets, self._chosen.smoothing), 1e-3, None)
+        problem = self._problem(self.rest, offsets, self._chosen.smoothing)
+        solution = self._fit(problem, _HOLDOUT_GAP, None)
         if solution.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         base = offsets.at(e.rows[held], e.cols[held])
@@ -317,6 +394,8 @@ class _Run:
             "rmse": _rmse(predictions - e.values[held]),
             "baseline": _rmse(base - e.values[held]),
             "predictions": predictions,
+            "L": np.asarray(solution.factors.L),
+            "R": np.asarray(solution.factors.R),
         }
 
     def refit(self, begin: float, *, max_seconds: float | None, interrupted: bool) -> Completion:
@@ -362,11 +441,15 @@ class _Run:
         if lam is None:
             lam = best.share * largest_lam(problem, self.choice.seed)
         start = (best.L, best.R) if best.L.shape[1] and lam > 0 else None
-        return solve(
-            problem.with_lam(lam), tol=tol, start=start, rank=self.choice.rank,
-            seed=self.choice.seed, max_seconds=max_seconds,
+        return self._solve(
+            problem.with_lam(lam), tol, start, max_seconds=max_seconds,
             progress=lambda record: self._say("refit", 0, 1, "fitting", record),
         )  # fmt: skip
+
+    def _solve(self, problem: Problem, tol: float, start: Any, **options: Any) -> Solution:
+        return solve(
+            problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed, **options
+        )
 
     def _remains(self, problem: Problem) -> bool:
         """Whether the offsets leave anything to fit."""
@@ -421,10 +504,6 @@ class _Run:
 
 def _silent(_: dict[str, Any]) -> None:
     """Show nothing."""
-
-
-def _flat(best: _Best) -> Flat:
-    return asdict(best)
 
 
 def _rmse(error: np.ndarray) -> float:
