@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
@@ -17,7 +18,7 @@ from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.flatness import Rescaling
 from flatrank.kernels import scope
-from flatrank.measurements import Adjoint, Whitened
+from flatrank.measurements import Adjoint, Measurement, Whitened
 from flatrank.problems import Problem
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
@@ -93,7 +94,7 @@ def as_pair(problem: Problem, factors: FactorPair | tuple[ArrayLike, ArrayLike])
         )
     if not (np.all(np.isfinite(L)) and np.all(np.isfinite(R))):
         raise ValueError("factors hold NaN or infinite numbers; a certificate needs finite ones")
-    return FactorPair(jnp.asarray(L), jnp.asarray(R))
+    return FactorPair(jax.device_put(L), jax.device_put(R))
 
 
 def certify_whitened(
@@ -103,8 +104,7 @@ def certify_whitened(
     effort: Effort = Effort(),  # noqa: B008 - a frozen record
 ) -> tuple[Certificate, Float[Array, " m"]]:
     """Certificate of X̃ = U diag(s) Vᵀ, and the feasible dual point behind it."""
-    B, svd = problem.whitened, _positive(svd)
-    point = _measure(B, problem.b, svd, problem.rescaling)
+    point, svd = _measure(problem.whitened, problem.b, svd, problem.rescaling)
     prove = _interpolating if problem.lam == 0 else _penalised
     values, z = prove(problem, svd, point, y, effort)
     return _record(problem, svd, point, values, effort), z
@@ -130,21 +130,26 @@ class _Point(NamedTuple):
     repair: float
 
 
-def _measure(B: Whitened, b: Array, svd: CompactSVD, rescaling: Rescaling) -> _Point:
-    r, *numbers = _measured(B, b, svd, rescaling.D1, rescaling.D2)
-    return _Point(r, *(float(x) for x in numbers))
+def _measure(
+    B: Whitened, b: Array, svd: CompactSVD, rescaling: Rescaling
+) -> tuple[_Point, CompactSVD]:
+    svd, r, *numbers = _measured(B, b, svd, rescaling.D1, rescaling.D2)
+    return _Point(r, *(float(x) for x in numbers)), svd
 
 
 @eqx.filter_jit
-def _measured(B: Whitened, b: Array, svd: CompactSVD, D1: Array, D2: Array) -> tuple[Array, ...]:
-    """The numbers of `_Point`.
+def _measured(
+    B: Whitened, b: Array, svd: CompactSVD, D1: Array, D2: Array
+) -> tuple[CompactSVD, *tuple[Array, ...]]:
+    """The positive part of the decomposition, and the numbers of `_Point`.
 
     ‖ℬ⁺c‖_* ≤ √d_min ‖ℬ⁺c‖_F; for entries ℬ⁺ overwrites them, ℬ⁺c = D1 (sparse c) D2.
     """
+    svd = _positive(svd)
     r = b - B.forward(FactorPair(svd.U * svd.s[None, :], svd.V))
     weighted = B.inner.adjoint(r * r).right((D2**2)[:, None])[:, 0]
     repair = jnp.sqrt(min(B.shape) * jnp.vdot(D1**2, weighted))
-    return r, jnp.vdot(r, r), jnp.linalg.norm(b), jnp.sum(svd.s), repair
+    return svd, r, jnp.vdot(r, r), jnp.linalg.norm(b), jnp.sum(svd.s), repair
 
 
 def _positive(svd: CompactSVD) -> CompactSVD:
@@ -167,7 +172,7 @@ def _penalised(
     primal = 0.5 * point.square + lam * point.nuclear
     share = lam * point.nuclear / max(primal, 1e-300)
     direction = point.r if y is None else y
-    S = B.adjoint(direction)
+    S = _adjoint(B, direction)
     if effort.failure_probability <= 0 or min(B.shape) <= _WHOLE:
         bound = NormBound(exact_norm(S, B.shape), "exact", 0.0, None)
     else:
@@ -176,7 +181,7 @@ def _penalised(
         bound = norm_bound(S, B.shape, svd, enough, effort, hopeless)
         if enough < bound.value and bound.reached <= hopeless and min(B.shape) <= effort.exact_size:
             bound = bound._replace(value=exact_norm(S, B.shape), kind="exact")
-    z, dual = scaled_residual(direction, b, jnp.asarray(lam), jnp.asarray(bound.value))
+    z, dual = scaled_residual(direction, b, np.asarray(lam), np.asarray(bound.value))
     return _Values(primal, float(dual), S, bound, lam), z
 
 
@@ -196,11 +201,16 @@ def _interpolating(
     if y is None:
         y = least_squares_dual(B, svd)
     hopeless = 1 + effort.tol if effort.tol else math.inf
-    S = B.adjoint(y)
+    S = _adjoint(B, y)
     bound = norm_bound(S, B.shape, svd, 0.995, effort, hopeless)
     y_hat = y / max(1.0, bound.value)
     dual = float(jnp.vdot(problem.b, y_hat))
     return _Values(point.nuclear + point.repair, dual, S, bound, 1.0), y_hat
+
+
+@eqx.filter_jit
+def _adjoint(B: Measurement, y: Array) -> Adjoint:
+    return B.adjoint(y)
 
 
 def _strict(problem: Problem, svd: CompactSVD, values: _Values, effort: Effort) -> bool:

@@ -151,7 +151,7 @@ def sample_entries(
         measurement = SampledEntries(
             by_row=_compressed(csr.indptr, csr.indices, d2),
             by_col=_compressed(csc.indptr, csc.indices, d1),
-            order=jnp.asarray(csc.data),
+            order=jax.device_put(csc.data),
         )
     return measurement, b
 
@@ -167,10 +167,10 @@ def _compressed(indptr: np.ndarray, indices: np.ndarray, width: int) -> Compress
     needs_ids = not kernels.path_in_use().startswith("compiled") or jax.default_backend() != "cpu"
     ids = None
     if needs_ids:
-        ids = jnp.asarray(np.repeat(np.arange(len(indptr) - 1, dtype=np.int32), np.diff(indptr)))
+        ids = jax.device_put(np.repeat(np.arange(len(indptr) - 1, dtype=np.int32), np.diff(indptr)))
     return Compressed(
-        indptr=jnp.asarray(indptr.astype(np.int64)),
-        indices=jnp.asarray(indices.astype(np.int32, copy=False)),
+        indptr=jax.device_put(indptr.astype(np.int64)),
+        indices=jax.device_put(indices.astype(np.int32, copy=False)),
         ids=ids,
         width=width,
     )

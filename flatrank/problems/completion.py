@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -70,7 +69,7 @@ def completion(
     with jax.enable_x64(True):
         return Problem(
             measurement,
-            jnp.asarray(b),
+            jax.device_put(b),
             Rescaling.of(measurement, smoothing),
             lam,
             smoothing,

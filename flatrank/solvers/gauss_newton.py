@@ -107,13 +107,13 @@ class GaussNewton(Solver[GaussNewtonState]):
     ) -> GaussNewtonState:
         """From a pair of X̃, or from the leading singular pairs of ℬ*(b)."""
         rng = np.random.default_rng(seed)
-        size = float(jnp.linalg.norm(problem.b))
+        size = _size(problem)
         width = self._width(problem, 1)
         state = GaussNewtonState(
             problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf, math.inf,
             True, 0, 1.0, None, None, None, Status.RUNNING, Counts(), rng,
         )  # fmt: skip
-        if start is not None and start.rank and float(start.squared_norm()) > 0:
+        if start is not None and np.any(np.asarray(start.L)) and np.any(np.asarray(start.R)):
             state = self._warm(problem, state, start)
             return self._grown(problem, state) if problem.lam > 0 else state
         if size == 0:
@@ -164,7 +164,7 @@ class GaussNewton(Solver[GaussNewtonState]):
     # ---- the Newton step ----
 
     def _newton(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
-        size = float(jnp.linalg.norm(problem.b)) or 1.0
+        size = _size(problem) or 1.0
         share = (
             state.misfit / size if problem.lam == 0 else state.slack / max(state.objective, 1e-300)
         )
@@ -200,7 +200,7 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _exact(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """Fit to rounding; grow when steps stop helping."""
-        size = float(jnp.linalg.norm(problem.b))
+        size = _size(problem)
         # `misfit` belongs to the point before the step: one more step always follows a good one.
         if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)) * size:
             return state._replace(ended=Status.STATIONARY)
@@ -316,10 +316,11 @@ class GaussNewton(Solver[GaussNewtonState]):
             state.pair,
             pairs,
             np.asarray(count),
-            problem.lam > 0,
+            np.asarray(rank),
+            (width, problem.lam > 0),
         )
         return state._replace(
-            pair=_resized(pair, np.asarray(rank), width),
+            pair=pair,
             s=np.pad(np.asarray(s)[:rank], (0, width - rank)),
             X=None if problem.lam > 0 else state.X,
             fresh=True,
@@ -340,7 +341,12 @@ class GaussNewton(Solver[GaussNewtonState]):
         """
         if self.rank is not None and rank <= self.rank <= 64:
             return self.rank
-        return padded_width(max(rank, 8) if problem.m < _CHEAP else rank)
+        return padded_width(max(rank, 16) if problem.m < _CHEAP else rank)
+
+
+def _size(problem: Problem) -> float:
+    """‖b‖, on the host: a program for each length would cost more."""
+    return float(np.linalg.norm(np.asarray(problem.b)))
 
 
 def _clear_of_bulk(s: np.ndarray, limit: int) -> int:
@@ -358,7 +364,7 @@ def _unit_columns(pair: FactorPair, s: Array) -> CompactSVD:
 
 def _svd(state: GaussNewtonState) -> CompactSVD:
     """U, s, V of a balanced pair; the padding becomes zero columns."""
-    return _unit_columns(state.pair, jnp.asarray(state.s))
+    return _unit_columns(state.pair, np.asarray(state.s))
 
 
 @eqx.filter_jit
@@ -389,7 +395,8 @@ def _appended(  # noqa: PLR0913 - as of a Newton step
     pair: FactorPair,
     new: CompactSVD,
     count: Array,
-    penalised: bool,
+    rank: Array,
+    how: tuple[int, bool],
 ) -> tuple[FactorPair, Array]:
     """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it."""
     weights = jnp.where(jnp.arange(new.s.shape[0]) < count, jnp.maximum(new.s - lam, 0.0), 0.0)
@@ -398,4 +405,6 @@ def _appended(  # noqa: PLR0913 - as of a Newton step
     tau = (-jnp.vdot(c, d) - lam * jnp.sum(weights)) / jnp.maximum(jnp.vdot(d, d), 1e-300)
     root = jnp.sqrt(jnp.maximum(tau, 0.0) * weights)
     joined = pair.beside(FactorPair(new.U * root[None, :], new.V * root[None, :]))
-    return balance_from_grams(joined) if penalised else balance(joined)
+    width, penalised = how
+    pair, s = balance_from_grams(joined) if penalised else balance(joined)
+    return _resized(pair, rank, width), s

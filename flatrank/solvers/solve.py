@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Literal
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
@@ -136,15 +136,24 @@ def _started(
     """The pair of X̃ of the scaled problem, padded."""
     pair = as_pair(problem, start)
     fill = ((0, 0), (0, padded_width(pair.rank) - pair.rank))
-    L, R = (np.pad(np.asarray(x) / math.sqrt(scale), fill) for x in (pair.L, pair.R))
-    return problem.whiten(FactorPair(jnp.asarray(L), jnp.asarray(R)))
+    D = (problem.rescaling.D1, problem.rescaling.D2)
+    return _on_device(
+        np.pad(np.asarray(x) * np.asarray(d)[:, None] / math.sqrt(scale), fill)
+        for x, d in zip((pair.L, pair.R), D, strict=True)
+    )
 
 
 def _unscaled(problem: Problem, found: Outcome, root: float) -> FactorPair:
     """The factors of X without padding."""
-    padded = problem.unwhiten(FactorPair(found.pair.L * root, found.pair.R * root))
-    L, R = (jnp.asarray(np.asarray(x)[:, : found.rank]) for x in (padded.L, padded.R))
-    return FactorPair(L, R)
+    return _on_device(
+        np.asarray(x)[:, : found.rank] * (root * np.asarray(d))[:, None]
+        for x, d in zip((found.pair.L, found.pair.R), problem.rescaling.inverse, strict=True)
+    )
+
+
+def _on_device(both: Iterable[np.ndarray]) -> FactorPair:
+    """A pair from the host, where shapes that occur once are handled: XLA compiles for each."""
+    return FactorPair(*(jax.device_put(x) for x in both))
 
 
 def _rescaled(certificate: Certificate, factor: float) -> Certificate:

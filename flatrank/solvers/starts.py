@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -28,7 +29,7 @@ def leading_pairs(
 def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Array:
     """Standard normal, min(d1, d2) × at most count; NumPy's: XLA's takes seconds to compile."""
     d = min(problem.shape)
-    return jnp.asarray(rng.standard_normal((d, min(count, d))))
+    return jax.device_put(rng.standard_normal((d, min(count, d))))
 
 
 def largest_lam(problem: Problem, seed: int = 0) -> float:
