@@ -116,7 +116,7 @@ class Checks:
         builder, k = self.builder, self.kept("K")
         if variant.wide:
             blocks = builder.sub(k, INT64(variant.k))
-            self.require(builder.icmp_signed(">=", blocks, INT64(BLOCK)))
+            self.require(builder.icmp_signed(">=", blocks, INT64(0)))
             self.equal(builder.and_(blocks, INT64(BLOCK - 1)), 0)
         else:
             self.equal(k, variant.k)

@@ -28,7 +28,7 @@ LOOPS = {
 }
 # Factors of up to NARROW columns have loops of their own; wider ones are taken in blocks of BLOCK
 # columns, and the rest, BLOCK to 2 BLOCK - 1 columns, has a loop of its own.
-NARROW, BLOCK = 16, 8
+NARROW, BLOCK = 16, 16
 
 
 def parsed(text: str) -> list[tuple[str, list[str]]]:

@@ -1,6 +1,6 @@
 """The loops of `loops.py` for factors of more than 16 columns, whatever their number.
 
-Columns are taken in blocks of 8 and a rest of 8 to 15, so one compilation serves every k with the
+Columns are taken in blocks of 16 and a rest of 16 to 31, so one compilation serves every k with the
 same rest. Entries are taken in batches that fit the first cache: all inner products of a batch
 first, block by block, then all sums, so that a block of X_i or of the result stays in registers
 while the entries pass. `shapes` are zeros for one entry and for a group: of the rest, of a block.
@@ -14,6 +14,7 @@ from numba import njit
 
 from flatrank.kernels.ffi import INNER, local_words, word
 from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, K, P, V, W, X, pointer_at
+from flatrank.kernels.signatures import BLOCK
 from flatrank.kernels.tables import ask, gather, gather_column, shifted, table_of
 from flatrank.kernels.vectors import (
     add,
@@ -122,8 +123,8 @@ def clear(s, n, one):
 @no_type_check
 @njit(**INNER)
 def block_count(job, shapes):
-    """The number of blocks of 8 columns beside the rest."""
-    return (word(job, K) - lanes_of(shapes[0])) >> 3
+    """The number of blocks beside the rest."""
+    return (word(job, K) - lanes_of(shapes[0])) // BLOCK
 
 
 @no_type_check
