@@ -13,6 +13,9 @@ from flatrank.factors import FactorPair
 from flatrank.kernels import Compressed
 from flatrank.measurements.base import Adjoint, Measurement
 
+# Columns up to which the fused product is the faster one.
+_FUSED = 16
+
 
 class _SparseAdjoint(Adjoint):
     """S with the value y_p at the p-th place, stored in both orientations."""
@@ -75,7 +78,12 @@ class SampledEntries(Measurement):
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
     ) -> FactorPair:
-        """Fused: neither T nor its m values are stored (see `Measurement.curvature`)."""
+        """Fused up to 16 columns: neither T nor its m values are stored (`Measurement.curvature`).
+
+        Beyond, what the fused pass saves in memory it spends on computing inner products twice.
+        """
+        if pair.rank > _FUSED:
+            return super().curvature(pair, step, residual)
         e_row = e_col = None
         if isinstance(residual, _SparseAdjoint):
             e_row, e_col = residual.y_row, residual.y_col
