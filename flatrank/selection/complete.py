@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from flatrank.certificates import certify
 from flatrank.data import Entries, InputError, Offsets, OffsetTrial, choose_offsets, split
 from flatrank.data.offsets import Kind
 from flatrank.problems import Problem, completion
@@ -72,7 +73,8 @@ class Completion:
     holdout : (indices, predictions) or None
         Hold-out entries and what the model that did not see them says.
     seconds : dict
-        Wall time: "select", "solve", "certify".
+        Wall time: "select", "solve" (proofs included), and "certify": the proof made once more,
+        from the final factors alone.
     """
 
     solution: Solution
@@ -93,7 +95,18 @@ class _Choice:
     smoothing: float | None
     seed: int
     tol: float
+    deadline: float
     monitor: Callable[[dict[str, Any]], None]
+
+    def left(self) -> float | None:
+        """Seconds until the deadline; None where there is none."""
+        if self.deadline == float("inf"):
+            return None
+        return max(0.0, self.deadline - time.perf_counter())
+
+
+class _OutOfTimeError(Exception):
+    """The deadline has passed while choosing."""
 
 
 def complete(  # noqa: PLR0913 - the command line's options, each named
@@ -129,7 +142,8 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     tol : float
         Relative duality gap of the final fit.
     max_seconds : float, optional
-        For the final fit: no new step starts after this many seconds from the beginning.
+        No new step starts after this many seconds from the beginning; what has been chosen until
+        then is fitted as far as it is.
     monitor : callable, optional
         Receives stage, step, of, message and numbers.
     resume, checkpoint
@@ -138,7 +152,8 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     Returns
     -------
     Completion
-        On Ctrl-C with the best model so far, its solution's status `Status.INTERRUPTED`.
+        On Ctrl-C or out of time with the best model so far, its solution's status
+        `Status.INTERRUPTED` or `Status.DEADLINE`.
 
     Raises
     ------
@@ -153,7 +168,8 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
         raise ValueError(f"holdout is a share between 0 and 1; got {holdout}")
     _check_size(entries)
     begin = time.perf_counter()
-    choice = _Choice(lam, rank, smoothing, seed, tol, monitor or _silent)
+    deadline = float("inf") if max_seconds is None else begin + max_seconds
+    choice = _Choice(lam, rank, smoothing, seed, tol, deadline, monitor or _silent)
     memory = Memory(resume, checkpoint)
     run = _Run(entries, choice, memory, holdout)
     try:
@@ -162,11 +178,10 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     except KeyboardInterrupt:
         if run.best is None:
             raise
-        return run.refit(begin, max_seconds=0.0, interrupted=True)
-    deadline = (
-        None if max_seconds is None else max(0.0, max_seconds - (time.perf_counter() - begin))
-    )
-    return run.refit(begin, max_seconds=deadline, interrupted=False)
+        return run.refit(begin, Status.INTERRUPTED)
+    except _OutOfTimeError:
+        return run.refit(begin, Status.DEADLINE)
+    return run.refit(begin)
 
 
 def _check_size(entries: Entries) -> None:
@@ -319,7 +334,8 @@ class _Run:
         shares = np.geomspace(*_COARSE_SHARES, _COARSE)
 
         def visit(place: int, start: Any) -> Solution:
-            solution = self._solve(problem.with_lam(shares[place] * top), _COARSE_GAP, start)
+            at = problem.with_lam(shares[place] * top)
+            solution = self._solve(at, _COARSE_GAP, start, self.choice.left())
             self._add(trail, solution, top, ("coarse", len(trail.points) + 1, _COARSE))
             return solution
 
@@ -355,6 +371,7 @@ class _Run:
         grid = default_grid(problem, PATH_COUNT, max(0.84 * near, 1e-4))
         options: dict[str, Any] = {
             "tol": PATH_GAP, "seed": self.choice.seed, "rank": self.choice.rank,
+            "max_seconds": self.choice.left(),
         }  # fmt: skip
         for n, solution in enumerate(follow(problem, grid.tolist(), **options)):
             self._add(trail, solution, top, ("path", n + 1, PATH_COUNT))
@@ -363,13 +380,16 @@ class _Run:
     def _add(
         self, trail: _Trail, solution: Solution, top: float, where: tuple[str, int, int]
     ) -> None:
-        """Note a point; on Ctrl-C keep what there is."""
+        """Note a point; on Ctrl-C and out of time keep what there is."""
         if solution.status is Status.INTERRUPTED:
             self._take(trail.flat())
             raise KeyboardInterrupt
         point = self._point(solution, top, trail.best.smoothing)
         trail.add(point, solution)
         self._say(*where, f"lambda {point.lam:.3g}", asdict(point))
+        if self.choice.left() == 0:
+            self._take(trail.flat())
+            raise _OutOfTimeError
 
     def hold_out(self) -> None:
         """Refit to all but the hold-out at the choice made, and predict it."""
@@ -385,9 +405,11 @@ class _Run:
         e, held = self.entries, self.held
         offsets = self._refit_offsets(self.rest)
         problem = self._problem(self.rest, offsets, self._chosen.smoothing)
-        solution = self._fit(problem, _HOLDOUT_GAP, None)
+        solution = self._fit(problem, _HOLDOUT_GAP, self.choice.left())
         if solution.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
+        if solution.status is Status.DEADLINE:
+            raise _OutOfTimeError
         base = offsets.at(e.rows[held], e.cols[held])
         predictions = base + np.nan_to_num(np.asarray(solution.entries(e.rows[held], e.cols[held])))
         return {
@@ -398,16 +420,19 @@ class _Run:
             "R": np.asarray(solution.factors.R),
         }
 
-    def refit(self, begin: float, *, max_seconds: float | None, interrupted: bool) -> Completion:
-        """The final fit on every entry."""
+    def refit(self, begin: float, ended: Status | None = None) -> Completion:
+        """The final fit on every entry; none where choosing has already ended early."""
         e, everything = self.entries, np.arange(self.entries.m)
         selected = time.perf_counter()
         self._say("refit", 0, 1, "fitting every entry")
         offsets = self._refit_offsets(everything)
         problem = self._problem(everything, offsets, self._chosen.smoothing)
-        solution = self._fit(problem, self.choice.tol, max_seconds)
-        if interrupted:
-            solution = replace(solution, status=Status.INTERRUPTED)
+        solution = self._fit(problem, self.choice.tol, 0.0 if ended else self.choice.left())
+        if ended:
+            solution = replace(solution, status=ended)
+        solved = time.perf_counter()
+        certify(problem.with_lam(solution.problem.lam), solution.factors)
+        proved = time.perf_counter()
         fitted = np.asarray(solution.entries(e.rows, e.cols)) + offsets.at(e.rows, e.cols)
         held = None if self.predictions is None else (self.held, self.predictions)
         return Completion(
@@ -417,7 +442,11 @@ class _Run:
             path=self.points,
             offset_trials=self.trials,
             holdout=held,
-            seconds={"select": selected - begin, "solve": time.perf_counter() - selected},
+            seconds={
+                "select": selected - begin,
+                "solve": solved - selected,
+                "certify": proved - solved,
+            },  # fmt: skip
         )
 
     # ---- pieces ----
@@ -442,14 +471,17 @@ class _Run:
             lam = best.share * largest_lam(problem, self.choice.seed)
         start = (best.L, best.R) if best.L.shape[1] and lam > 0 else None
         return self._solve(
-            problem.with_lam(lam), tol, start, max_seconds=max_seconds,
+            problem.with_lam(lam), tol, start, max_seconds,
             progress=lambda record: self._say("refit", 0, 1, "fitting", record),
         )  # fmt: skip
 
-    def _solve(self, problem: Problem, tol: float, start: Any, **options: Any) -> Solution:
+    def _solve(
+        self, problem: Problem, tol: float, start: Any, seconds: float | None, **options: Any
+    ) -> Solution:
         return solve(
-            problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed, **options
-        )
+            problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed,
+            max_seconds=seconds, **options,
+        )  # fmt: skip
 
     def _remains(self, problem: Problem) -> bool:
         """Whether the offsets leave anything to fit."""
@@ -468,17 +500,16 @@ class _Run:
     def _point(self, solution: Solution, top: float, theta: float) -> PathPoint:
         e = self.entries
 
-        def error(part: np.ndarray) -> float:
-            rows, cols = e.rows[part], e.cols[part]
-            fitted = np.nan_to_num(np.asarray(solution.entries(rows, cols)))
-            return _rmse(fitted + self.offsets.at(rows, cols) - e.values[part])
-
-        lam = solution.problem.lam
-        gap = solution.certificate.relative_gap if solution.certificate else float("nan")
+        rows, cols = e.rows[self.validation], e.cols[self.validation]
+        fitted = np.nan_to_num(np.asarray(solution.entries(rows, cols)))
+        error = fitted + self.offsets.at(rows, cols) - e.values[self.validation]
+        problem, certificate = solution.problem, solution.certificate
+        assert certificate is not None
+        residual = certificate.feasibility * float(np.linalg.norm(np.asarray(problem.b)))
         return PathPoint(
-            lam=lam, share=lam / top if top else 0.0, smoothing=theta,
-            validation_rmse=error(self.validation), train_rmse=error(self.train),
-            rank=solution.rank, relative_gap=gap, seconds=solution.seconds,
+            lam=problem.lam, share=problem.lam / top if top else 0.0, smoothing=theta,
+            validation_rmse=_rmse(error), train_rmse=residual / np.sqrt(problem.m),
+            rank=solution.rank, relative_gap=certificate.relative_gap, seconds=solution.seconds,
         )  # fmt: skip
 
     def _take(self, found: Flat) -> None:

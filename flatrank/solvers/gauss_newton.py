@@ -175,11 +175,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         out: NewtonStep = newton_step(
             problem.whitened,
             problem.b,
-            np.asarray(problem.lam, dtype=np.float64),
+            _array(problem.lam),
             state.pair,
-            np.asarray(rtol, dtype=np.float64),
-            np.asarray(self.max_inner),
-            np.asarray(self._weak(problem, state, _WEAK * self.tol)),
+            _array(rtol),
+            _array(self.max_inner),
+            _array(self._weak(problem, state, _WEAK * self.tol)),
             problem.lam > 0,
         )
         inner = int(out.inner)
@@ -272,7 +272,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         if rank == state.rank:
             return state
         width = state.pair.rank
-        pair = _resized(state.pair, np.asarray(rank), width)
+        pair = _resized(state.pair, _array(rank), width)
         s = np.where(np.arange(width) < rank, state.s, 0.0)
         return self._grown(problem, state._replace(pair=pair, s=s, X=None))
 
@@ -286,7 +286,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
         width = self._width(problem, keep)
         s = np.pad(s[:keep], (0, width - keep))
-        return state._replace(pair=_resized(pair, np.asarray(keep), width), s=s, fresh=False)
+        return state._replace(pair=_resized(pair, _array(keep), width), s=s, fresh=False)
 
     def _outside(
         self, problem: Problem, state: GaussNewtonState
@@ -295,7 +295,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         X = random_block(problem, _BLOCK, state.rng) if state.X is None else state.X
         steps = _FEW if problem.lam == 0 and state.X is not None else _PRODUCTS
         pairs = _residual_pairs(
-            problem.whitened, problem.b, state.pair, np.asarray(state.s), X, np.asarray(steps)
+            problem.whitened, problem.b, state.pair, _array(state.s), X, _array(steps)
         )
         near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
         spent = Counts(forward=1, adjoint=1 + steps)
@@ -312,11 +312,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         pair, s = _appended(
             problem.whitened,
             problem.b,
-            np.asarray(problem.lam, dtype=np.float64),
+            _array(problem.lam),
             state.pair,
             pairs,
-            np.asarray(count),
-            np.asarray(rank),
+            _array(count),
+            _array(rank),
             (width, problem.lam > 0),
         )
         return state._replace(
@@ -331,7 +331,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         rank, width = state.rank, self._width(problem, state.rank)
         if width >= state.pair.rank:
             return state
-        pair = _resized(state.pair, np.asarray(rank), width)
+        pair = _resized(state.pair, _array(rank), width)
         return state._replace(pair=pair, s=state.s[:width])
 
     def _width(self, problem: Problem, rank: int) -> int:
@@ -342,6 +342,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         if self.rank is not None and rank <= self.rank <= 64:
             return self.rank
         return padded_width(max(rank, 16) if problem.m < _CHEAP else rank)
+
+
+def _array(x: Any) -> Array:
+    """A number or a vector from the host as an argument, without a program of its own."""
+    return jax.device_put(np.asarray(x))
 
 
 def _size(problem: Problem) -> float:
@@ -364,7 +369,7 @@ def _unit_columns(pair: FactorPair, s: Array) -> CompactSVD:
 
 def _svd(state: GaussNewtonState) -> CompactSVD:
     """U, s, V of a balanced pair; the padding becomes zero columns."""
-    return _unit_columns(state.pair, np.asarray(state.s))
+    return _unit_columns(state.pair, _array(state.s))
 
 
 @eqx.filter_jit
