@@ -1,7 +1,6 @@
 """Proofs: dual points, bounds on operator norms, uniqueness. They know nothing of solvers."""
 
 from flatrank.certificates.certificate import Certificate as Certificate
-from flatrank.certificates.certify import as_pair as as_pair
 from flatrank.certificates.certify import certify as certify
 from flatrank.certificates.certify import certify_whitened as certify_whitened
 from flatrank.certificates.dual import least_squares_dual as least_squares_dual

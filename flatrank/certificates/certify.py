@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
@@ -19,7 +18,7 @@ from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.flatness import Rescaling
 from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Measurement, Whitened
-from flatrank.problems import Problem
+from flatrank.problems import Problem, as_pair
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
 _CLOSED = 1e-6
@@ -79,22 +78,6 @@ def certify(
         svd = compact_svd(problem.whiten(pair))
         effort = Effort(failure_probability=failure_probability)
         return certify_whitened(problem, svd, y, effort)[0]
-
-
-def as_pair(problem: Problem, factors: FactorPair | tuple[ArrayLike, ArrayLike]) -> FactorPair:
-    """Accept (L, R) in any array type; check shapes and values."""
-    both = (factors.L, factors.R) if isinstance(factors, FactorPair) else factors
-    L, R = (np.asarray(x, dtype=np.float64) for x in both)
-    d1, d2 = problem.shape
-    fits = L.ndim == R.ndim == 2 and L.shape[1] == R.shape[1]
-    if not fits or L.shape[0] != d1 or R.shape[0] != d2:
-        raise ValueError(
-            f"factors must be L ({d1}, k) and R ({d2}, k) for this problem; "
-            f"got {L.shape} and {R.shape}"
-        )
-    if not (np.all(np.isfinite(L)) and np.all(np.isfinite(R))):
-        raise ValueError("factors hold NaN or infinite numbers; a certificate needs finite ones")
-    return FactorPair(jax.device_put(L), jax.device_put(R))
 
 
 def certify_whitened(

@@ -3,3 +3,5 @@
 from flatrank.problems.completion import completion as completion
 from flatrank.problems.flat import Problem as Problem
 from flatrank.problems.identifiability import Unidentifiable as Unidentifiable
+from flatrank.problems.pairs import as_pair as as_pair
+from flatrank.problems.pairs import flatness_of as flatness_of

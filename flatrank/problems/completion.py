@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import jax
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +12,9 @@ from flatrank.flatness import Rescaling
 from flatrank.measurements.entries import sample_entries
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
+
+# Largest values below this leave the range of full precision when they are scaled.
+_SMALLEST = 1e-300
 
 
 def completion(
@@ -78,7 +83,12 @@ def completion(
 
 
 def _checked_parameters(lam: float, smoothing: float) -> tuple[float, float]:
-    lam, smoothing = float(lam), float(smoothing)
+    try:
+        lam, smoothing = float(lam), float(smoothing)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"lam and smoothing must be numbers; got {lam!r} and {smoothing!r}"
+        ) from None
     if not (np.isfinite(lam) and lam >= 0):
         raise ValueError(f"lam must be a finite number >= 0; got {lam}. Use 0 to interpolate")
     if not 0 <= smoothing <= 1:
@@ -90,7 +100,7 @@ def _checked_parameters(lam: float, smoothing: float) -> tuple[float, float]:
 
 def _checked_shape(shape: tuple[int, int]) -> tuple[int, int]:
     try:
-        d1, d2 = (int(d) for d in shape)
+        d1, d2 = (operator.index(d) for d in shape)
     except (TypeError, ValueError):
         raise ValueError(f"shape must be two integers (d1, d2); got {shape!r}") from None
     if d1 < 1 or d2 < 1 or max(d1, d2) >= 2**31:
@@ -112,6 +122,11 @@ def _checked_places(name: str, places: ArrayLike, size: int) -> np.ndarray:
 
 
 def _checked_values(values: ArrayLike) -> np.ndarray:
+    if np.ma.count_masked(values):
+        raise ValueError(
+            f"values hold {np.ma.count_masked(values)} masked entries; leave them out, "
+            "with their rows and cols"
+        )
     v = np.asarray(values)
     if v.ndim != 1 or (v.size and v.dtype.kind not in "fiub"):
         raise ValueError(
@@ -123,5 +138,11 @@ def _checked_values(values: ArrayLike) -> np.ndarray:
         raise ValueError(
             f"values must be finite; {wrong.size} are not, first values[{wrong[0]}] = "
             f"{v[wrong[0]]}. Leave a missing entry out instead of marking it"
+        )
+    top = float(np.max(np.abs(v), initial=0.0))
+    if top and not _SMALLEST <= top <= 1 / _SMALLEST:
+        raise ValueError(
+            f"the largest value is {top:.3g} in size; expected between {_SMALLEST:.0e} and "
+            f"{1 / _SMALLEST:.0e}: divide the values by a common unit first"
         )
     return v

@@ -132,7 +132,10 @@ class GaussNewton(Solver[GaussNewtonState]):
         limit = self._limit(problem)
         told = self.rank is not None and limit <= s.size and s[limit - 1] * _FLAT > s[0]
         plenty = problem.m >= 2.5 * problem.degrees(limit)
-        return limit if told and plenty else _clear_of_bulk(s, limit)
+        if told and plenty:
+            return limit
+        # Of a small matrix every singular value stands apart from the next, noise or not.
+        return _clear_of_bulk(s, min(limit, max(1, min(problem.shape) // 16)))
 
     def step(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """A Newton step, then a decision about the rank."""

@@ -17,10 +17,9 @@ from numpy.typing import ArrayLike
 from safetensors.numpy import load_file, save_file
 
 from flatrank.certificates import Certificate
-from flatrank.factors import FactorPair, padded_width
-from flatrank.flatness import Flatness, measure_flatness
-from flatrank.kernels import scope
-from flatrank.problems import Problem, completion
+from flatrank.factors import FactorPair
+from flatrank.flatness import Flatness
+from flatrank.problems import Problem, completion, flatness_of
 from flatrank.solvers.status import Status
 
 
@@ -75,9 +74,7 @@ class Solution:
     @cached_property
     def flatness(self) -> Flatness:
         """How flat, how balanced and how large the factors are; measured when first asked for."""
-        with scope():
-            padded = self.factors.resized(padded_width(self.rank))
-            return measure_flatness(self.problem.measurement, padded, self.problem.rescaling)
+        return flatness_of(self.problem, self.factors)
 
     @property
     def rank(self) -> int:

@@ -14,10 +14,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from flatrank.certificates import Certificate, Effort, as_pair, certify_whitened
+from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair, compact_svd, padded_width
 from flatrank.kernels import scope
-from flatrank.problems import Problem
+from flatrank.problems import Problem, as_pair
 from flatrank.solvers.auto import Auto
 from flatrank.solvers.loop import Outcome, Solver, run_hosted
 from flatrank.solvers.solution import Solution
@@ -77,7 +77,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     Data are scaled by a power of four before and back after, so their unit changes nothing.
     Memory O(m + (d1 + d2) k).
     """
-    _check(goal, rank, tol, max_seconds)
+    rank = _checked(goal, rank, tol, max_seconds, seed)
     begin = time.perf_counter()
     with scope():
         scale = _unit(problem)
@@ -108,15 +108,27 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         )
 
 
-def _check(goal: str, rank: int | None, tol: float, max_seconds: float | None) -> None:
+def _checked(
+    goal: str, rank: int | None, tol: float, max_seconds: float | None, seed: int
+) -> int | None:
+    """The rank as Python's own integer, if everything is in range."""
     if goal not in ("recover", "flat"):
         raise ValueError(f"goal must be 'recover' or 'flat'; got {goal!r}")
-    if rank is not None and (isinstance(rank, bool) or rank != int(rank) or rank < 1):
+    if not _is_number(tol) or not 0 < tol < 1:
+        raise ValueError(f"tol is a relative duality gap between 0 and 1; got {tol!r}")
+    if max_seconds is not None and not (_is_number(max_seconds) and max_seconds >= 0):
+        raise ValueError(f"max_seconds must be >= 0; got {max_seconds!r}")
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed must be a whole number >= 0; got {seed!r}")
+    if rank is None:
+        return None
+    if not _is_number(rank) or rank != int(rank) or rank < 1:
         raise ValueError(f"rank must be a whole number >= 1, or None to find it; got {rank!r}")
-    if not 0 < tol < 1:
-        raise ValueError(f"tol is a relative duality gap between 0 and 1; got {tol}")
-    if max_seconds is not None and not max_seconds >= 0:
-        raise ValueError(f"max_seconds must be >= 0; got {max_seconds}")
+    return int(rank)
+
+
+def _is_number(x: object) -> bool:
+    return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
 
 
 def _unit(problem: Problem) -> float:

@@ -44,6 +44,16 @@ def test_the_primal_is_the_objective(problem):
     assert certificate.primal == pytest.approx(0.5 * misfit @ misfit + 7.0 * nuclear, rel=1e-12)
 
 
+def test_a_penalised_certificate_loses_nothing_on_the_norm(problem):
+    rng = np.random.default_rng(0)
+    pair = (rng.standard_normal((40, 3)), rng.standard_normal((30, 3)))
+    residual = np.asarray(problem.b) - (pair[0] @ pair[1].T)[problem.measurement.places()]
+    certificate = fr.certify(problem.with_lam(7.0), pair)
+    truth = np.linalg.norm(dense(problem, residual), 2)
+    assert certificate.operator_norm == pytest.approx(truth / 7.0, rel=1e-12)
+    assert certificate.operator_norm_kind == "exact"
+
+
 @pytest.mark.parametrize("delta", [0.0, 1e-9])
 def test_the_norm_bound_is_above_and_close(problem, delta, monkeypatch):
     from flatrank.certificates import norms

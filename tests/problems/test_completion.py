@@ -25,8 +25,19 @@ GOOD = {"rows": [0, 1], "cols": [0, 1], "values": [1.0, 2.0], "shape": (2, 2)}
         ({"rows": [1, 1], "cols": [1, 1]}, "more than once"),
         ({"shape": (2, 0)}, "between 1"),
         ({"shape": 4}, "two integers"),
+        ({"shape": (2.5, 2)}, "two integers"),
+        ({"shape": (2, 2, 2)}, "two integers"),
+        ({"shape": (2**31, 2)}, "between 1 and"),
+        ({"rows": np.array([0, 1], dtype=object)}, "vector of integers"),
+        ({"rows": np.array([True, False])}, "vector of integers"),
+        ({"rows": [0, 2**31]}, "rows must lie between"),
+        ({"values": np.ma.masked_array([1.0, 2.0], mask=[0, 1])}, "1 masked"),
+        ({"values": [1e-310, 0.0]}, "common unit"),
+        ({"values": [1e301, 0.0]}, "common unit"),
         ({"lam": -1.0}, "lam"),
         ({"lam": np.inf}, "lam"),
+        ({"lam": "a"}, "must be numbers"),
+        ({"lam": None}, "must be numbers"),
         ({"smoothing": 1.5}, "smoothing"),
     ],
 )
@@ -64,3 +75,98 @@ def test_rows_without_entries_and_separate_blocks_are_named():
 def test_one_by_one_is_solved():
     solution = fr.solve(fr.completion([0], [0], [3.0], (1, 1)))
     assert float(solution.entries([0], [0])[0]) == pytest.approx(3.0)
+
+
+@pytest.fixture(scope="module")
+def exact():
+    """Rank 2, seven tenths seen; one shape for all, so that it is compiled once."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 2)) @ rng.standard_normal((2, 20))
+    rows, cols = np.nonzero(rng.random(X.shape) < 0.7)
+    return rows, cols, X[rows, cols], X.shape
+
+
+def frozen(x):
+    x = np.array(x)
+    x.flags.writeable = False
+    return x
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [list, frozen, lambda x: np.repeat(x, 2)[::2], lambda x: np.asfortranarray(x)[::-1][::-1]],
+    ids=["lists", "read-only", "strided", "negative strides"],
+)
+def test_arrays_of_every_layout(exact, kind):
+    rows, cols, values, shape = exact
+    problem = fr.completion(kind(rows), kind(cols), kind(values), shape)
+    assert np.array_equal(problem.b, fr.completion(*exact).b)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e150, 1e299])
+def test_values_whose_squares_overflow(exact, scale):
+    rows, cols, values, shape = exact
+    solution = fr.solve(fr.completion(rows, cols, values * scale, shape))
+    assert solution.status is fr.Status.CERTIFIED
+    assert solution.rank == 2
+
+
+@pytest.mark.parametrize("change", [np.ones_like, lambda v: v + 1e8], ids=["constant", "offset"])
+def test_values_of_next_to_no_spread(exact, change):
+    rows, cols, values, shape = exact
+    solution = fr.solve(fr.completion(rows, cols, change(values), shape))
+    assert solution.certificate.relative_gap <= 1e-6
+    assert np.allclose(solution.entries(rows, cols), change(values), rtol=1e-6)
+
+
+@pytest.mark.parametrize("rank", [2, 2.0, np.int64(3), 100])
+def test_a_rank_limit_above_the_rank_changes_nothing(exact, rank):
+    solution = fr.solve(fr.completion(*exact), rank=rank)
+    assert (solution.status, solution.rank) == (fr.Status.CERTIFIED, 2)
+
+
+def starts():
+    rng = np.random.default_rng(1)
+    L, R = rng.standard_normal((30, 2)), rng.standard_normal((20, 2))
+    return {
+        "unbalanced": (1e8 * L, 1e-8 * R),
+        "deficient": (np.ones((30, 3)), np.ones((20, 3))),
+        "zero": (0 * L, 0 * R),
+        "half zero": (L, 0 * R),
+    }
+
+
+@pytest.mark.parametrize("lam", [0.0, 1.0])
+@pytest.mark.parametrize("start", starts().values(), ids=starts())
+def test_hard_starts(exact, lam, start):
+    solution = fr.solve(fr.completion(*exact, lam=lam), start=start)
+    assert solution.status is fr.Status.CERTIFIED
+
+
+def test_an_outlier_is_fitted_or_the_gap_says_so(exact):
+    rows, cols, values, shape = exact
+    values = np.where(np.arange(values.size) == 5, 1e8, values)
+    solution = fr.solve(fr.completion(rows, cols, values, shape, lam=1.0))
+    assert (solution.status is fr.Status.CERTIFIED) == (solution.certificate.relative_gap <= 1e-6)
+
+
+def test_a_callback_that_raises_is_heard(exact):
+    def stop(_):
+        raise RuntimeError("from the caller")
+
+    with pytest.raises(RuntimeError, match="from the caller"):
+        fr.solve(fr.completion(*exact), progress=stop)
+
+
+def test_an_unknown_option_is_refused(exact):
+    with pytest.raises(TypeError, match="max_iter"):
+        fr.solve(fr.completion(*exact), max_iter=3)
+
+
+def test_flatness_of_a_pair_from_anywhere(exact):
+    solution = fr.solve(fr.completion(*exact))
+    pair = (2.0 * np.asarray(solution.factors.L), 0.5 * np.asarray(solution.factors.R))
+    measured = fr.flatness_of(solution.problem, pair)
+    assert measured.excess > solution.flatness.excess == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="factors must be L"):
+        fr.flatness_of(solution.problem, (np.ones((3, 1)), np.ones((20, 1))))
