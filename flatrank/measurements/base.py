@@ -64,6 +64,12 @@ class Measurement(eqx.Module):
         root = jnp.sqrt(jnp.sum(rows))
         return rows / root, cols / root
 
+    def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+        """Norms of the rows and columns of 𝒜*(y) where single ones stand out; here all alike."""
+        d1, d2 = self.shape
+        del y
+        return jnp.ones(d1), jnp.ones(d2)
+
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
         """The diagonal of `curvature` (Gauss–Newton), here by the model of `density`."""
         u1, u2 = self.density()
@@ -89,6 +95,16 @@ class Measurement(eqx.Module):
         c = self.forward(pair) - b
         S = self.adjoint(c)
         return FactorPair(S.right(pair.R), S.left(pair.L)), 0.5 * jnp.vdot(c, c)
+
+    def curvature_blocks(
+        self, pair: FactorPair
+    ) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]] | None:
+        """Where each half of the Gauss–Newton matrix ties the numbers of one row only: its blocks.
+
+        None where rows are tied to one another, as they are in general.
+        """
+        del pair
+        return None
 
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None

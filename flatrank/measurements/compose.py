@@ -8,15 +8,19 @@ from flatrank.factors import FactorPair
 from flatrank.measurements.base import Adjoint, Measurement
 
 
-class _WhitenedAdjoint(Adjoint):
+class ScaledAdjoint(Adjoint):
+    """diag(scale1) S diag(scale2)."""
+
     inner: Adjoint
     scale1: Float[Array, " d1"]
     scale2: Float[Array, " d2"]
 
     def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
+        """The inner product between the two scalings."""
         return self.scale1[:, None] * self.inner.right(self.scale2[:, None] * R)
 
     def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
+        """The same of the transpose."""
         return self.scale2[:, None] * self.inner.left(self.scale1[:, None] * L)
 
 
@@ -54,7 +58,7 @@ class Whitened(Measurement):
 
     def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
         """D1⁻¹ 𝒜*(y) D2⁻¹."""
-        return _WhitenedAdjoint(self.inner.adjoint(y), self.scale1, self.scale2)
+        return ScaledAdjoint(self.inner.adjoint(y), self.scale1, self.scale2)
 
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Undefined in closed form; whiten the inner measurement once instead."""
@@ -64,6 +68,10 @@ class Whitened(Measurement):
         """The inner model, scaled on both sides."""
         u1, u2 = self.inner.density()
         return u1 * self.scale1**2, u2 * self.scale2**2
+
+    def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+        """Those of the inner measurement: they are to be divided out, and so is the scale."""
+        return self.inner.line_norms(y)
 
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
         """The inner diagonal at the unscaled pair, scaled back twice."""
@@ -76,6 +84,16 @@ class Whitened(Measurement):
         G, loss = self.inner.gradient(self._unscaled(pair), b)
         return self._unscaled(G), loss
 
+    def curvature_blocks(
+        self, pair: FactorPair
+    ) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]] | None:
+        """The inner blocks at the unscaled pair, scaled back twice."""
+        blocks = self.inner.curvature_blocks(self._unscaled(pair))
+        if blocks is None:
+            return None
+        A, C = blocks
+        return self.scale1[:, None, None] ** 2 * A, self.scale2[:, None, None] ** 2 * C
+
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
     ) -> FactorPair:
@@ -83,7 +101,7 @@ class Whitened(Measurement):
 
         `residual` is the adjoint of the *whitened* measurement, as `adjoint` returns it.
         """
-        inner = residual.inner if isinstance(residual, _WhitenedAdjoint) else None
+        inner = residual.inner if isinstance(residual, ScaledAdjoint) else None
         return self._unscaled(
             self.inner.curvature(self._unscaled(pair), self._unscaled(step), inner)
         )

@@ -70,10 +70,27 @@ class SampledEntries(Measurement):
         """Row counts nᵢ and column counts cⱼ: Σ AᵢAᵢᵀ and Σ AᵢᵀAᵢ are diagonal here."""
         return tuple(jnp.diff(c.indptr).astype(jnp.float64) for c in (self.by_row, self.by_col))  # pyright: ignore[reportReturnType]
 
+    def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+        """Root of the sum of squares of each row's and each column's numbers."""
+        d1, d2 = self.shape
+        squares = self.adjoint(y * y)
+        rows, cols = squares.right(jnp.ones((d2, 1)))[:, 0], squares.left(jnp.ones((d1, 1)))[:, 0]
+        return jnp.sqrt(rows), jnp.sqrt(cols)
+
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
         """Exact: row i, column k of the first half is Σⱼ R_jk² over the entries j of row i."""
         seen = self.adjoint(jnp.ones(self.m, dtype=pair.L.dtype))
         return FactorPair(seen.right(pair.R**2), seen.left(pair.L**2))
+
+    def curvature_blocks(
+        self, pair: FactorPair
+    ) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]]:
+        """Σⱼ Rⱼ Rⱼᵀ over the entries of each row, and Σᵢ Lᵢ Lᵢᵀ over those of each column."""
+        nothing = jnp.zeros(self.m, dtype=pair.L.dtype)
+        return (
+            kernels.row_grams(self.by_row, pair.R, nothing)[0],
+            kernels.row_grams(self.by_col, pair.L, nothing)[0],
+        )
 
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None

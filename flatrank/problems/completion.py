@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
+from flatrank.factors import FactorPair
 from flatrank.flatness import Rescaling
 from flatrank.measurements.entries import sample_entries
 from flatrank.problems.flat import Problem
@@ -80,6 +81,48 @@ def completion(
             smoothing,
             Unidentifiable.of_pattern(i, j, (d1, d2)),
         )
+
+
+def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, FactorPair]:
+    """The largest part of which every row and column holds `rank` entries, and the pair on it.
+
+    A row with fewer entries than the rank fits them whatever the column factors are: it is
+    undetermined itself and says nothing about the others.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of sampled entries.
+    pair : FactorPair
+        Of X.
+    rank : int
+        Entries wanted in each row and column.
+
+    Returns
+    -------
+    (Problem, FactorPair)
+        The problem itself where nothing is to be left out; an empty pair where nothing is left.
+    """
+    gaps, (rows, cols) = problem.unidentifiable, problem.measurement.places()
+    if not (gaps.rows(rank).size or gaps.cols(rank).size):
+        return problem, pair
+    d1, d2 = problem.shape
+    keep = np.ones(rows.size, dtype=bool)
+    while True:
+        n, c = np.bincount(rows[keep], minlength=d1), np.bincount(cols[keep], minlength=d2)
+        fewer = keep & (n[rows] >= rank) & (c[cols] >= rank)
+        if fewer.sum() == keep.sum():
+            break
+        keep = fewer
+    if not keep.any():
+        return problem, pair.resized(0)
+    left, i = np.unique(rows[keep], return_inverse=True)
+    right, j = np.unique(cols[keep], return_inverse=True)
+    part = completion(
+        i, j, np.asarray(problem.b)[keep], (left.size, right.size), smoothing=problem.smoothing
+    )
+    L, R = np.asarray(pair.L)[left], np.asarray(pair.R)[right]
+    return part, FactorPair(jax.device_put(L), jax.device_put(R))
 
 
 def _checked_parameters(lam: float, smoothing: float) -> tuple[float, float]:

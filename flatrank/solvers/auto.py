@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
-from flatrank.problems import Problem
+from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
 from flatrank.solvers.loop import Outcome, Solver
@@ -122,10 +122,21 @@ class Auto(Solver[AutoState]):
 def identifiable(
     problem: Problem, svd: CompactSVD, certificate: Certificate, failure_probability: float
 ) -> bool:
-    """Whether X̃ fits to rounding and is the only matrix of its rank near by that does."""
+    """Whether X̃ fits to rounding and is the only matrix of its rank near by that does.
+
+    Rows and columns with fewer entries than the rank are left out, and named in the solution.
+    """
     r = svd.s.shape[0]
+    if certificate.feasibility > ROUNDING:
+        return False
+    whole = problem.unwhiten(FactorPair(svd.U * svd.s[None, :], svd.V))
+    part, pair = core(problem, whole, r)
     return (
-        certificate.feasibility <= ROUNDING
-        and problem.m > problem.degrees(r)
-        and injective_on_tangent(problem.whitened, svd, failure_probability=failure_probability)
+        pair.rank > 0
+        and part.m > part.degrees(r)
+        and injective_on_tangent(
+            part.whitened,
+            compact_svd(part.whiten(pair)),
+            failure_probability=failure_probability,
+        )
     )

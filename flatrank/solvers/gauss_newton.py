@@ -4,10 +4,11 @@ References: Burer and Monteiro (2003) for the factor form; Haeffele and Vidal (2
 notes §6.2 for growth along the top singular pair. Departures: the pair is kept balanced, the line
 search is exact, and several pairs are appended at once with one common step.
 
-λ = 0. Start from the leading singular pairs of ℬ*(b), as many as stand clear of the bulk. At each
-rank take Gauss–Newton steps until the misfit falls by less than a tenth in one of them, then append
-the top pair of −ℬ*(c); ill-conditioned matrices are thus found from their largest singular value
-down, each rank starting inside its basin.
+λ = 0. Start from the leading singular pairs of 𝒜*(b) after its rows and columns were brought to
+one length, as many as stand clear of the bulk. At each rank take Gauss–Newton steps until the
+misfit falls by less than a tenth in one of them, then append the top pair of −ℬ*(c);
+ill-conditioned matrices are thus found from their largest singular value down, each rank starting
+inside its basin.
 
 λ > 0. Newton steps; whenever the point is nearly stationary, the singular pairs of −ℬ*(c) above λ
 outside the factors are appended. Their absence is the certificate. Columns whose singular value
@@ -27,7 +28,7 @@ from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
 from flatrank.factors import CompactSVD, FactorPair, balance, balance_from_grams, padded_width
-from flatrank.measurements import Measurement
+from flatrank.measurements import Measurement, ScaledAdjoint
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.newton import NewtonStep, newton_step
@@ -120,7 +121,9 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state
         if problem.lam > 0:
             return self._grown(problem, state)
-        state, pairs = self._outside(problem, state)
+        X = random_block(problem, _BLOCK, rng)
+        D = problem.rescaling
+        pairs = _even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X)
         return self._append(problem, state, pairs, self._first(problem, np.asarray(pairs.s)))
 
     def _first(self, problem: Problem, s: np.ndarray) -> int:
@@ -393,6 +396,21 @@ def _residual_pairs(
 ) -> CompactSVD:
     S = B.adjoint(b - B.forward(pair))
     return top_pairs(S, _unit_columns(pair, s), X, steps, (_PRODUCTS + 1) * _BLOCK)
+
+
+@eqx.filter_jit
+def _even_pairs(A: Measurement, b: Array, D: tuple[Array, Array], X: Array) -> CompactSVD:
+    """Leading pairs of X̃ from 𝒜*(b) with its rows and columns brought to one length.
+
+    Where rows hold few entries, the leading singular vectors of 𝒜*(b) itself sit on a handful of
+    rows that happen to be long. The pairs come with the lengths put back.
+    """
+    lengths = [jnp.sqrt(x**2 + jnp.mean(x**2)) for x in A.line_norms(b)]
+    S = ScaledAdjoint(A.adjoint(b), *(1.0 / x for x in lengths))
+    nothing = CompactSVD(*(jnp.zeros(size) for size in ((A.shape[0], 1), 1, (A.shape[1], 1))))
+    pairs = top_pairs(S, nothing, X, jnp.asarray(_PRODUCTS), (_PRODUCTS + 1) * _BLOCK)
+    left, right = (x * d for x, d in zip(lengths, D, strict=True))
+    return CompactSVD(left[:, None] * pairs.U, pairs.s, right[:, None] * pairs.V)
 
 
 @eqx.filter_jit

@@ -19,8 +19,9 @@ class Status(Enum):
         "optimum of the flat problem to that accuracy"
     )
     IDENTIFIABLE = (
-        "identifiable: the answer fits every measurement at low rank and is locally unique, but is "
-        "not proved to be the flattest interpolant; it is what goal='recover' asks for. "
+        "identifiable: the answer fits every measurement at low rank and is locally unique, apart "
+        "from rows and columns named as undetermined, but is not proved to be the flattest "
+        "interpolant; it is what goal='recover' asks for. "
         "Use goal='flat' for the flattest one"
     )
     STATIONARY = (

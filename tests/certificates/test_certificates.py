@@ -94,6 +94,24 @@ def test_injectivity_is_proved_only_where_it_holds():
     assert answers == [True, False]
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.5, True), (0.18, False)])
+def test_elimination_agrees_with_the_whole_spectrum(share, expected, monkeypatch):
+    from flatrank.certificates import uniqueness
+
+    rng = np.random.default_rng(3)
+    L, R = rng.standard_normal((40, 3)), rng.standard_normal((30, 3))
+    rows, cols = np.nonzero(rng.random((40, 30)) < share)
+    problem = fr.completion(rows, cols, (L @ R.T)[rows, cols], (40, 30))
+    with jax.enable_x64(True):
+        svd = compact_svd(problem.whiten(FactorPair(jnp.asarray(L), jnp.asarray(R))))
+        n = 3 * (40 + 30 - 3)
+        assert n <= uniqueness.LIMIT
+        exact = injective_on_tangent(problem.whitened, svd, failure_probability=1e-9)
+        monkeypatch.setattr(uniqueness, "LIMIT", 0)
+        eliminated = injective_on_tangent(problem.whitened, svd, failure_probability=1e-9)
+    assert exact == eliminated == expected
+
+
 def test_wrong_y_is_refused(problem):
     pair = (np.ones((40, 1)), np.ones((30, 1)))
     with pytest.raises(ValueError, match="y must be"):

@@ -1,5 +1,8 @@
 """Optimality, not closeness: certificates, ranks and statuses on instances of every kind."""
 
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pytest
@@ -75,6 +78,50 @@ def test_too_few_data_for_the_convex_theory_stay_identifiable():
     assert made.relative_error(solution.factors.L, solution.factors.R) < 1e-7
     assert solution.certificate.relative_gap > 1e-3
     assert not solution.certificate.unique
+
+
+def test_ill_conditioned_data_are_found_from_the_largest_singular_value_down():
+    rng = np.random.default_rng(0)
+    U = rng.standard_normal((300, 4)) * np.logspace(0, -4, 4)
+    V = rng.standard_normal((200, 4))
+    places = rng.choice(300 * 200, 6000, replace=False)
+    rows, cols = np.divmod(places, 200)
+    problem = fr.completion(rows, cols, (U @ V.T)[rows, cols], (300, 200))
+    solution = fr.solve(problem)
+    assert solution.rank == 4
+    X = np.asarray(solution.factors.L) @ np.asarray(solution.factors.R).T
+    assert np.linalg.norm(X - U @ V.T) <= 1e-9 * np.linalg.norm(U @ V.T)
+
+
+def test_a_row_with_too_few_entries_is_named_and_the_rest_identified():
+    made, _ = exact(n=200, r=3, oversampling=3.0)
+    keep = made.rows != 7
+    keep |= np.cumsum(made.rows == 7) <= 2
+    places = made.rows[keep], made.cols[keep]
+    solution = fr.solve(fr.completion(*places, made.values[keep], made.shape))
+    assert solution.status in (fr.Status.IDENTIFIABLE, fr.Status.CERTIFIED)
+    assert solution.unidentifiable["rows"] == [7]
+    assert np.isnan(np.asarray(solution.entries([7], [0])))[0]
+
+
+def test_memory_at_two_million_entries():
+    script = (
+        "import resource, numpy as np, flatrank as fr\n"
+        "rng = np.random.default_rng(0)\n"
+        "U, V = rng.standard_normal((2, 100_000, 3))\n"
+        "places = np.unique(rng.integers(0, 10**10, 2_000_000))\n"
+        "i, j = np.divmod(places, 100_000)\n"
+        "b = np.einsum('pk,pk->p', U[i], V[j])\n"
+        "solution = fr.solve(fr.completion(i, j, b, (100_000, 100_000)))\n"
+        "print(solution.status.name, solution.rank)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    found, peak = done.stdout.splitlines()
+    assert found == "IDENTIFIABLE 3"
+    assert int(peak) <= 1.5e6  # KB
 
 
 def test_goal_flat_proves_the_flattest_interpolant():
