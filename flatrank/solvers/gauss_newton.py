@@ -8,7 +8,10 @@ search is exact, and several pairs are appended at once with one common step.
 one length, as many as stand clear of the bulk. At each rank take Gauss–Newton steps until the
 misfit falls by less than a tenth in one of them, then append the top pair of −ℬ*(c);
 ill-conditioned matrices are thus found from their largest singular value down, each rank starting
-inside its basin.
+inside its basin. Where the largest rank allowed stalls before the data are fitted, the search goes
+on from there with the penalised problem: λ = ½‖ℬ*(c)‖, taken away by 0.3 a stage. What was fitted
+is hardly moved by a λ of that size; what was not is found anew, at minimal norm, which is what
+settles flat spectra near the limit of information.
 
 λ > 0. Newton steps; whenever the point is nearly stationary, the singular pairs of −ℬ*(c) above λ
 outside the factors are appended. Their absence is the certificate. Columns whose singular value
@@ -49,13 +52,20 @@ _BLOCK, _PRODUCTS, _FEW = 8, 7, 2
 _SETTLED = 1e-2
 # Fewer entries than this make a product cheaper than a program.
 _CHEAP = 1_000_000
+# The ridge that helps where a fit at full rank has stalled: its factor from one stage to the next,
+# its last value beside the first, and the fall in the objective, as a share, that ends a stage.
+_FADE, _LEAST, _SOFT = 0.3, 3e-5, 2e-3
 # λ s of a weak column, as a share of the gap: in a step the gap to reach, at a certificate that
 # failed the gap it has.
 _WEAK, _WEAKER = 1e-3, 5e-2
 
 
 class GaussNewtonState(NamedTuple):
-    """Where the search stands: a balanced pair of X̃, zero-padded, and what led to it."""
+    """Where the search stands: a balanced pair of X̃, zero-padded, and what led to it.
+
+    `ridge` is the λ lent to a problem that has none, down to `least`; `stalled` the misfit at
+    which it was last lent.
+    """
 
     pair: FactorPair
     s: np.ndarray
@@ -73,6 +83,9 @@ class GaussNewtonState(NamedTuple):
     ended: Status
     counts: Counts
     rng: np.random.Generator
+    ridge: float = 0.0
+    least: float = 0.0
+    stalled: float = math.inf
 
     @property
     def rank(self) -> int:
@@ -142,10 +155,13 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def step(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """A Newton step, then a decision about the rank."""
+        at = problem.with_lam(state.ridge) if state.ridge else problem
         if state.rank > 0:
-            state = self._newton(problem, state)
+            state = self._newton(at, state)
         if not math.isfinite(state.misfit):
             return state._replace(ended=Status.NONFINITE)
+        if state.ridge:
+            return self._ridged(at, state, self._limit(problem))
         return self._penalised(problem, state) if problem.lam > 0 else self._exact(problem, state)
 
     def status(self, problem: Problem, state: GaussNewtonState) -> Status:
@@ -212,10 +228,30 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(ended=Status.STATIONARY)
         if state.fresh or state.misfit < _PLATEAU * state.previous:
             return state._replace(fresh=False)
-        if state.rank >= self._limit(problem):
+        if state.rank < self._limit(problem):
+            state, pairs = self._outside(problem, state)
+            return self._append(problem, state, pairs, 1)
+        if state.misfit > 0.5 * state.stalled:
             return state._replace(ended=Status.STALLED)
-        state, pairs = self._outside(problem, state)
-        return self._append(problem, state, pairs, 1)
+        return self._softened(problem, state)
+
+    def _softened(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+        """Go on with a ridge of the size of what is not fitted, to be taken away again."""
+        state, pairs = self._outside(problem, state._replace(X=None))
+        top = float(pairs.s[0])
+        state = state._replace(ridge=0.5 * top, least=_LEAST * top, stalled=state.misfit, X=None)
+        return self._grown(problem.with_lam(state.ridge), state, self._limit(problem))
+
+    def _ridged(self, soft: Problem, state: GaussNewtonState, limit: int) -> GaussNewtonState:
+        """At a nearly stationary point grow, or take away some of the ridge, in the end all."""
+        state = self._narrowed(soft, state)
+        if state.rank and state.fall > _SOFT * state.objective:
+            return state
+        grown = self._grown(soft, state, limit)
+        if grown.fresh:
+            return grown
+        ridge = _FADE * state.ridge
+        return grown._replace(ridge=ridge if ridge > state.least else 0.0, fresh=True)
 
     def _limit(self, problem: Problem) -> int:
         """The largest rank to try: the one asked for, or the last with degrees ≤ m."""
@@ -253,9 +289,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         state = state._replace(patience=0.25 * state.patience)
         return self._without_weak(problem, state, certificate.relative_gap)
 
-    def _grown(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+    def _grown(
+        self, problem: Problem, state: GaussNewtonState, limit: int | None = None
+    ) -> GaussNewtonState:
         """With the singular pairs of −ℬ*(c) above λ that were seen; `fresh` where there are any."""
-        room = self._limit(problem) - state.rank
+        room = (self._limit(problem) if limit is None else limit) - state.rank
         if room <= 0:
             return state._replace(fresh=False)
         state, pairs = self._outside(problem, state)
