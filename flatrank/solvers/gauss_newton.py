@@ -9,7 +9,7 @@ one length, as many as stand clear of the bulk. At each rank take Gauss–Newton
 misfit falls by less than a tenth in one of them, then append the top pair of −ℬ*(c);
 ill-conditioned matrices are thus found from their largest singular value down, each rank starting
 inside its basin. Where the largest rank allowed stalls before the data are fitted, the search goes
-on from there with the penalised problem: λ = ½‖ℬ*(c)‖, taken away by 0.3 a stage. What was fitted
+on from there with the penalised problem: λ = ½‖ℬ*(c)‖, then taken away in stages. What was fitted
 is hardly moved by a λ of that size; what was not is found anew, at minimal norm, which is what
 settles flat spectra near the limit of information.
 
@@ -52,9 +52,13 @@ _BLOCK, _PRODUCTS, _FEW = 8, 7, 2
 _SETTLED = 1e-2
 # Fewer entries than this make a product cheaper than a program.
 _CHEAP = 1_000_000
-# The ridge that helps where a fit at full rank has stalled: its factor from one stage to the next,
-# its last value beside the first, and the fall in the objective, as a share, that ends a stage.
-_FADE, _LEAST, _SOFT = 0.3, 3e-5, 2e-3
+# A misfit that is rounding where steps have stopped helping.
+_FITS = 1e-12
+# The ridges lent, one after the other, where the largest rank stalls: λ beside ‖ℬ*(c)‖, and its
+# factor from one stage to the next. Its last value beside ‖ℬ*(c)‖; the fall in the objective, as a
+# share, that ends a stage.
+_RIDGES = ((0.5, 0.6), (5.0, 0.6))
+_LEAST, _SOFT = 3e-5, 2e-3
 # λ s of a weak column, as a share of the gap: in a step the gap to reach, at a certificate that
 # failed the gap it has.
 _WEAK, _WEAKER = 1e-3, 5e-2
@@ -63,8 +67,8 @@ _WEAK, _WEAKER = 1e-3, 5e-2
 class GaussNewtonState(NamedTuple):
     """Where the search stands: a balanced pair of X̃, zero-padded, and what led to it.
 
-    `ridge` is the λ lent to a problem that has none, down to `least`; `stalled` the misfit at
-    which it was last lent.
+    `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, and
+    `kept` the best pair, spectrum and misfit at which one was.
     """
 
     pair: FactorPair
@@ -85,7 +89,8 @@ class GaussNewtonState(NamedTuple):
     rng: np.random.Generator
     ridge: float = 0.0
     least: float = 0.0
-    stalled: float = math.inf
+    lent: int = 0
+    kept: tuple[FactorPair, np.ndarray, float] | None = None
 
     @property
     def rank(self) -> int:
@@ -231,15 +236,21 @@ class GaussNewton(Solver[GaussNewtonState]):
         if state.rank < self._limit(problem):
             state, pairs = self._outside(problem, state)
             return self._append(problem, state, pairs, 1)
-        if state.misfit > 0.5 * state.stalled:
-            return state._replace(ended=Status.STALLED)
-        return self._softened(problem, state)
+        if state.misfit <= _FITS * size:
+            return state._replace(ended=Status.STATIONARY)
+        if state.kept is None or state.misfit < state.kept[2]:
+            state = state._replace(kept=(state.pair, state.s, state.misfit))
+        if state.lent < len(_RIDGES):
+            return self._softened(problem, state)
+        pair, s, misfit = state.kept or (state.pair, state.s, state.misfit)
+        return state._replace(pair=pair, s=s, misfit=misfit, ended=Status.STALLED)
 
     def _softened(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """Go on with a ridge of the size of what is not fitted, to be taken away again."""
         state, pairs = self._outside(problem, state._replace(X=None))
         top = float(pairs.s[0])
-        state = state._replace(ridge=0.5 * top, least=_LEAST * top, stalled=state.misfit, X=None)
+        size, _ = _RIDGES[state.lent]
+        state = state._replace(ridge=size * top, least=_LEAST * top, lent=state.lent + 1, X=None)
         return self._grown(problem.with_lam(state.ridge), state, self._limit(problem))
 
     def _ridged(self, soft: Problem, state: GaussNewtonState, limit: int) -> GaussNewtonState:
@@ -250,7 +261,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         grown = self._grown(soft, state, limit)
         if grown.fresh:
             return grown
-        ridge = _FADE * state.ridge
+        ridge = _RIDGES[state.lent - 1][1] * state.ridge
         return grown._replace(ridge=ridge if ridge > state.least else 0.0, fresh=True)
 
     def _limit(self, problem: Problem) -> int:

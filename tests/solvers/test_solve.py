@@ -93,6 +93,22 @@ def test_ill_conditioned_data_are_found_from_the_largest_singular_value_down():
     assert np.linalg.norm(X - U @ V.T) <= 1e-9 * np.linalg.norm(U @ V.T)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_flat_spectra_near_the_limit_of_information(seed):
+    rng = np.random.default_rng(seed)
+    U, V = rng.standard_normal((200, 3)), rng.standard_normal((200, 3))
+    seen = rng.random((200, 200)) < 1.7 * 3 * 397 / 200**2
+    for lines in (seen, seen.T):  # every row and column holds more entries than the rank
+        for k in np.flatnonzero(lines.sum(axis=1) < 5):
+            lines[k, rng.choice(200, 5, replace=False)] = True
+    rows, cols = np.nonzero(seen)
+    problem = fr.completion(rows, cols, (U @ V.T)[rows, cols], (200, 200), smoothing=1.0)
+    solution = fr.solve(problem, rank=3)
+    X = np.asarray(solution.factors.L) @ np.asarray(solution.factors.R).T
+    assert np.linalg.norm(X - U @ V.T) <= 1e-9 * np.linalg.norm(U @ V.T)
+    assert solution.status is fr.Status.IDENTIFIABLE
+
+
 def test_a_row_with_too_few_entries_is_named_and_the_rest_identified():
     made, _ = exact(n=200, r=3, oversampling=3.0)
     keep = made.rows != 7
