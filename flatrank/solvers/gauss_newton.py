@@ -233,11 +233,11 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(ended=Status.STATIONARY)
         if state.fresh or state.misfit < _PLATEAU * state.previous:
             return state._replace(fresh=False)
+        if state.misfit <= _FITS * size:
+            return state._replace(ended=Status.STATIONARY)
         if state.rank < self._limit(problem):
             state, pairs = self._outside(problem, state)
             return self._append(problem, state, pairs, 1)
-        if state.misfit <= _FITS * size:
-            return state._replace(ended=Status.STATIONARY)
         if state.kept is None or state.misfit < state.kept[2]:
             state = state._replace(kept=(state.pair, state.s, state.misfit))
         if state.lent < len(_RIDGES):
