@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flatrank.cli.compiled import keep_compiled_programs
 from flatrank.cli.folders import Checkpoint, check_folder, require_checkpoint, reserved
+from flatrank.cli.interrupts import between_steps
 from flatrank.cli.options import Job, check_report_packages
 from flatrank.cli.progress import Progress
 from flatrank.cli.streams import complain, emit
@@ -112,14 +113,19 @@ def solve_entries(
     keep_compiled_programs()
     from flatrank.selection import complete
 
+    def monitor(event: dict[str, Any]) -> None:
+        progress(event)
+        interrupts.check()
+
     try:
-        return complete(
-            entries,
-            **job.fit.arguments(),
-            monitor=progress,
-            resume=state,
-            checkpoint=checkpoint.save,
-        )
+        with between_steps() as interrupts:
+            return complete(
+                entries,
+                **job.fit.arguments(),
+                monitor=monitor,
+                resume=state,
+                checkpoint=checkpoint.save,
+            )
     except InputError as refused:
         raise InputError(f"{entries.source}: {refused}") from refused
 

@@ -265,6 +265,7 @@ class _Run:
         self.best: _Best | None = None
         self.rmse: dict[str, float | None] = {"holdout": None, "baseline": None}
         self.predictions: np.ndarray | None = None
+        self.interrupted = False
 
     # ---- stages ----
 
@@ -335,8 +336,11 @@ class _Run:
 
         def visit(place: int, start: Any) -> Solution:
             at = problem.with_lam(shares[place] * top)
-            solution = self._solve(at, _COARSE_GAP, start, self.choice.left())
-            self._add(trail, solution, top, ("coarse", len(trail.points) + 1, _COARSE))
+            where = ("coarse", len(trail.points), _COARSE)
+            solution = self._solve(
+                at, _COARSE_GAP, start, self.choice.left(), progress=self._steps(*where)
+            )
+            self._add(trail, solution, top, where)
             return solution
 
         best = self.best
@@ -372,21 +376,27 @@ class _Run:
         options: dict[str, Any] = {
             "tol": PATH_GAP, "seed": self.choice.seed, "rank": self.choice.rank,
             "max_seconds": self.choice.left(),
+            "progress": lambda record: self._steps("path", len(trail.points), PATH_COUNT)(record),
         }  # fmt: skip
         for n, solution in enumerate(follow(problem, grid.tolist(), **options)):
-            self._add(trail, solution, top, ("path", n + 1, PATH_COUNT))
+            self._add(trail, solution, top, ("path", n, PATH_COUNT))
         return trail.flat()
 
     def _add(
         self, trail: _Trail, solution: Solution, top: float, where: tuple[str, int, int]
     ) -> None:
         """Note a point; on Ctrl-C and out of time keep what there is."""
-        if solution.status is Status.INTERRUPTED:
+        if self.interrupted or solution.status is Status.INTERRUPTED:
             self._take(trail.flat())
             raise KeyboardInterrupt
         point = self._point(solution, top, trail.best.smoothing)
         trail.add(point, solution)
-        self._say(*where, f"lambda {point.lam:.3g}", asdict(point))
+        stage, step, of = where
+        try:
+            self._say(stage, step + 1, of, f"lambda {point.lam:.3g}", asdict(point))
+        except KeyboardInterrupt:
+            self._take(trail.flat())
+            raise
         if self.choice.left() == 0:
             self._take(trail.flat())
             raise _OutOfTimeError
@@ -406,7 +416,7 @@ class _Run:
         offsets = self._refit_offsets(self.rest)
         problem = self._problem(self.rest, offsets, self._chosen.smoothing)
         solution = self._fit(problem, _HOLDOUT_GAP, self.choice.left())
-        if solution.status is Status.INTERRUPTED:
+        if self.interrupted or solution.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         if solution.status is Status.DEADLINE:
             raise _OutOfTimeError
@@ -472,7 +482,7 @@ class _Run:
         start = (best.L, best.R) if best.L.shape[1] and lam > 0 else None
         return self._solve(
             problem.with_lam(lam), tol, start, max_seconds,
-            progress=lambda record: self._say("refit", 0, 1, "fitting", record),
+            progress=self._steps("refit", 0, 1),
         )  # fmt: skip
 
     def _solve(
@@ -525,6 +535,21 @@ class _Run:
     def _zero(self) -> tuple[np.ndarray, np.ndarray]:
         d1, d2 = self.entries.shape
         return np.zeros((d1, 0)), np.zeros((d2, 0))
+
+    def _steps(self, stage: str, step: int, of: int) -> Callable[[dict[str, Any]], None]:
+        """What tells of each step of a solver, and remembers that it was interrupted there.
+
+        A solve that was at its end is certified all the same, and does not say so.
+        """
+
+        def tell(record: dict[str, Any]) -> None:
+            try:
+                self._say(stage, step, of, "fitting", record)
+            except KeyboardInterrupt:
+                self.interrupted = True
+                raise
+
+        return tell
 
     def _say(
         self, stage: str, step: int, of: int, message: str, numbers: dict[str, Any] | None = None
