@@ -156,14 +156,16 @@ def _penalised(
     share = lam * point.nuclear / max(primal, 1e-300)
     direction = point.r if y is None else y
     S = _adjoint(B, direction)
-    if effort.failure_probability <= 0 or min(B.shape) <= _WHOLE:
-        bound = NormBound(exact_norm(S, B.shape), "exact", 0.0, None)
-    else:
+    d, bound = min(B.shape), None
+    if effort.failure_probability > 0 and d > _WHOLE:
         enough = lam / (1 - _affordable(share, 0.25 * effort.tol))
         hopeless = lam / (1 - _affordable(share, effort.tol)) if effort.tol else math.inf
-        bound = norm_bound(S, B.shape, svd, enough, effort, hopeless)
-        if enough < bound.value and bound.reached <= hopeless and min(B.shape) <= effort.exact_size:
-            bound = bound._replace(value=exact_norm(S, B.shape), kind="exact")
+        # ‖W‖ is not wanted exactly: where the parts are not enough, the whole is.
+        parts = norm_bound(S, B.shape, svd, enough, effort._replace(exact_size=0), hopeless)
+        if parts.value <= enough or parts.reached > hopeless or d > effort.exact_size:
+            bound = parts
+    if bound is None:
+        bound = NormBound(exact_norm(S, B.shape), "exact", 0.0, None)
     z, dual = scaled_residual(direction, b, np.asarray(lam), np.asarray(bound.value))
     return _Values(primal, float(dual), S, bound, lam), z
 

@@ -36,10 +36,7 @@ _BLOCK = 64
 
 
 class NormBound(NamedTuple):
-    """An upper bound on ‖S‖ and how it was obtained; that on ‖W‖ where there is one; a lower one.
-
-    `failure_probability` is that of the worse of the two upper bounds.
-    """
+    """An upper bound on ‖S‖, how it was obtained, that on ‖W‖ where there is one; a lower bound."""
 
     value: float
     kind: str

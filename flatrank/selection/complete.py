@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from flatrank.data import Entries, InputError, Offsets, OffsetTrial, choose_offs
 from flatrank.data.offsets import Kind
 from flatrank.problems import Problem, completion
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
-from flatrank.selection.path import default_grid, follow
 from flatrank.solvers import Solution, Status, largest_lam, solve
 
 _LARGEST = 1e100
@@ -33,10 +32,21 @@ SMOOTHINGS = (1.0, 0.5, 0.0)
 PATH_COUNT = 30
 PATH_GAP = 1e-2
 # The coarse paths only rank the smoothings and find the neighbourhood of the best λ.
-_COARSE, _COARSE_SHARES, _COARSE_GAP = 8, (0.95, 0.08), 5e-2
+_FIRST_SHARE, _LAST_COARSE_SHARE = 0.95, 0.08
 _HOLDOUT_GAP = 1e-3
 # A share of the validation error that is more than the luck of one split.
 _REAL_GAIN = 1e-3
+
+
+class _Stage(NamedTuple):
+    """A name, how many λ at most, and the relative gap each is solved to."""
+
+    name: str
+    most: int
+    gap: float
+
+
+_CLIMB, _PATH = _Stage("coarse", 8, 5e-2), _Stage("path", PATH_COUNT, PATH_GAP)
 
 
 @dataclass(frozen=True)
@@ -208,9 +218,11 @@ class _Best:
 class _Trail:
     """The points of one smoothing in the order they were tried, and the best of them."""
 
-    def __init__(self, theta: float, zero: tuple[np.ndarray, np.ndarray]):
+    def __init__(self, problem: Problem, top: float, stage: _Stage):
+        self.problem, self.top, self.stage = problem, top, stage
         self.points: list[PathPoint] = []
-        self.best = _Best(theta, 1.0, float("inf"), *zero)
+        zero = (np.zeros((d, 0)) for d in problem.shape)
+        self.best = _Best(problem.smoothing, 1.0, float("inf"), *zero)
         self.rises = 0
 
     def add(self, point: PathPoint, solution: Solution) -> None:
@@ -328,78 +340,70 @@ class _Run:
         ended: downwards while that helps, else upwards. Errors fall ever more slowly towards the
         best λ, so that a climb which could not beat the best so far at its present pace is ended.
         """
-        problem, trail = self._problem(self.train, self.offsets, theta), _Trail(theta, self._zero())
-        if not self._remains(problem):
+        trail = self._trail(theta, _CLIMB)
+        if not trail.top:
             return trail.ended(self._offsets_error(self.validation))
-        top = largest_lam(problem, self.choice.seed)
-        shares = np.geomspace(*_COARSE_SHARES, _COARSE)
-
-        def visit(place: int, start: Any) -> Solution:
-            at = problem.with_lam(shares[place] * top)
-            where = ("coarse", len(trail.points), _COARSE)
-            solution = self._solve(
-                at, _COARSE_GAP, start, self.choice.left(), progress=self._steps(*where)
-            )
-            self._add(trail, solution, top, where)
-            return solution
-
+        shares = np.geomspace(_FIRST_SHARE, _LAST_COARSE_SHARE, _CLIMB.most)
         best = self.best
         if best is None:
             start = None
-            for place in range(_COARSE):
-                start = visit(place, start).factors
+            for share in shares:
+                start = self._visit(trail, share, start).factors
                 if trail.past_best():
                     break
             return trail.flat()
         place = int(np.argmin(np.abs(np.log(shares / best.share))))
-        first = visit(place, (best.L, best.R)).factors
+        first = self._visit(trail, shares[place], (best.L, best.R)).factors
         start = first
-        for lower in range(place + 1, _COARSE):
-            start = visit(lower, start).factors
+        for share in shares[place + 1 :]:
+            start = self._visit(trail, share, start).factors
             if trail.rises or trail.promises() > best.rmse:
                 break
         if len(trail.points) == 1 or trail.best.share == trail.points[0].share:
             trail.rises, start = 0, first
-            for higher in range(place - 1, -1, -1):
-                start = visit(higher, start).factors
+            for share in shares[:place][::-1]:
+                start = self._visit(trail, share, start).factors
                 if trail.rises:
                     break
         return trail.flat()
 
     def _path(self, theta: float, near: float) -> Flat:
         """Follow λ down on the training part to somewhat below the best coarse share."""
-        problem, trail = self._problem(self.train, self.offsets, theta), _Trail(theta, self._zero())
-        if not self._remains(problem):
+        trail = self._trail(theta, _PATH)
+        if not trail.top:
             return trail.ended(self._offsets_error(self.validation))
-        top = largest_lam(problem, self.choice.seed)
-        grid = default_grid(problem, PATH_COUNT, max(0.84 * near, 1e-4))
-        options: dict[str, Any] = {
-            "tol": PATH_GAP, "seed": self.choice.seed, "rank": self.choice.rank,
-            "max_seconds": self.choice.left(),
-            "progress": lambda record: self._steps("path", len(trail.points), PATH_COUNT)(record),
-        }  # fmt: skip
-        for n, solution in enumerate(follow(problem, grid.tolist(), **options)):
-            self._add(trail, solution, top, ("path", n, PATH_COUNT))
+        start = None
+        for share in np.geomspace(_FIRST_SHARE, max(0.84 * near, 1e-4), _PATH.most):
+            start = self._visit(trail, share, start).factors
         return trail.flat()
 
-    def _add(
-        self, trail: _Trail, solution: Solution, top: float, where: tuple[str, int, int]
-    ) -> None:
-        """Note a point; on Ctrl-C and out of time keep what there is."""
+    def _trail(self, theta: float, stage: _Stage) -> _Trail:
+        """Before its first point; λ_max is 0 where the offsets leave nothing to fit."""
+        problem = self._problem(self.train, self.offsets, theta)
+        top = largest_lam(problem, self.choice.seed) if self._remains(problem) else 0.0
+        return _Trail(problem, top, stage)
+
+    def _visit(self, trail: _Trail, share: float, start: Any) -> Solution:
+        """Solve at a share of λ_max and note the point; when stopped, keep what there is."""
+        stage, step = trail.stage, len(trail.points)
+        solution = self._solve(
+            trail.problem.with_lam(share * trail.top), stage.gap, start, self.choice.left(),
+            progress=self._steps(stage.name, step, stage.most),
+        )  # fmt: skip
         if self.interrupted or solution.status is Status.INTERRUPTED:
             self._take(trail.flat())
             raise KeyboardInterrupt
-        point = self._point(solution, top, trail.best.smoothing)
+        point = self._point(solution, trail.top)
         trail.add(point, solution)
-        stage, step, of = where
         try:
-            self._say(stage, step + 1, of, f"lambda {point.lam:.3g}", asdict(point))
+            self._say(stage.name, step + 1, stage.most, f"lambda {point.lam:.3g}", asdict(point))
         except KeyboardInterrupt:
             self._take(trail.flat())
             raise
         if self.choice.left() == 0:
             self._take(trail.flat())
             raise _OutOfTimeError
+        return solution
 
     def hold_out(self) -> None:
         """Refit to all but the hold-out at the choice made, and predict it."""
@@ -507,7 +511,7 @@ class _Run:
         e = self.entries
         return self.offsets.refit(e.rows[part], e.cols[part], e.values[part])
 
-    def _point(self, solution: Solution, top: float, theta: float) -> PathPoint:
+    def _point(self, solution: Solution, top: float) -> PathPoint:
         e = self.entries
 
         rows, cols = e.rows[self.validation], e.cols[self.validation]
@@ -517,7 +521,7 @@ class _Run:
         assert certificate is not None
         residual = certificate.feasibility * float(np.linalg.norm(np.asarray(problem.b)))
         return PathPoint(
-            lam=problem.lam, share=problem.lam / top if top else 0.0, smoothing=theta,
+            lam=problem.lam, share=problem.lam / top, smoothing=problem.smoothing,
             validation_rmse=_rmse(error), train_rmse=residual / np.sqrt(problem.m),
             rank=solution.rank, relative_gap=certificate.relative_gap, seconds=solution.seconds,
         )  # fmt: skip
@@ -531,10 +535,6 @@ class _Run:
         )  # fmt: skip
         if best.rmse < float("inf") and (self.best is None or best.rmse <= self.best.rmse):
             self.best = best
-
-    def _zero(self) -> tuple[np.ndarray, np.ndarray]:
-        d1, d2 = self.entries.shape
-        return np.zeros((d1, 0)), np.zeros((d2, 0))
 
     def _steps(self, stage: str, step: int, of: int) -> Callable[[dict[str, Any]], None]:
         """What tells of each step of a solver, and remembers that it was interrupted there.

@@ -238,11 +238,12 @@ class GaussNewton(Solver[GaussNewtonState]):
         if state.rank < self._limit(problem):
             state, pairs = self._outside(problem, state)
             return self._append(problem, state, pairs, 1)
-        if state.kept is None or state.misfit < state.kept[2]:
-            state = state._replace(kept=(state.pair, state.s, state.misfit))
+        kept = state.kept
+        if kept is None or state.misfit < kept[2]:
+            kept = (state.pair, state.s, state.misfit)
         if state.lent < len(_RIDGES):
-            return self._softened(problem, state)
-        pair, s, misfit = state.kept or (state.pair, state.s, state.misfit)
+            return self._softened(problem, state._replace(kept=kept))
+        pair, s, misfit = kept
         return state._replace(pair=pair, s=s, misfit=misfit, ended=Status.STALLED)
 
     def _softened(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
