@@ -13,7 +13,24 @@ from typing import no_type_check
 from numba import njit
 
 from flatrank.kernels.ffi import INNER, local_words, word
-from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, K, P, V, W, X, pointer_at
+from flatrank.kernels.jobs import (
+    INDICES,
+    OUT,
+    PARTS,
+    STRIDE,
+    SUM,
+    WIDTH,
+    WORK,
+    K,
+    P,
+    Q,
+    V,
+    W,
+    X,
+    Y,
+    pointer_at,
+)
+from flatrank.kernels.pool import first_row
 from flatrank.kernels.signatures import BLOCK
 from flatrank.kernels.tables import ask, gather, gather_column, shifted, table_of
 from flatrank.kernels.vectors import (
@@ -236,6 +253,87 @@ def curvature_product(job, first, last, shapes):
             if v:
                 sums(second, batch, v + p * size, out, shapes)
             p = batch[1]
+
+
+@no_type_check
+@njit(**INNER)
+def scatter(place, entries, scales, rows, shapes):
+    """Add the row x, scaled by s_p, and q, scaled by e_p where there is an e, to rows of a matrix.
+
+    `place` is the address of the matrix and of the indices that name its rows; `entries` the first
+    entry, the end and the number of blocks.
+    """
+    rest, _rests, block, _blocks = shapes
+    p, end, count = entries
+    for c in range(count):
+        scatter_block(place, (p, end, c * span_of(block)), scales, rows, (block, shapes[0]))
+    scatter_block(place, (p, end, count * span_of(block)), scales, rows, (rest, shapes[0]))
+
+
+@no_type_check
+@njit(**INNER)
+def scatter_block(place, entries, scales, rows, shapes):
+    """`scatter` for the columns of one block."""
+    like, one = shapes
+    (matrix, indices, span), (p, end, at), (s, e), (x, q) = place, entries, scales, rows
+    left, right, size = load(x + at, like), load(q + at, like), bytes_of(one)
+    while p < end:
+        row = matrix + index_at(indices, p) * span + at
+        acc = add_scaled(load_pack(s, pack(one)), left, load(row, like))
+        if e:
+            acc = add_scaled(load_pack(e, pack(one)), right, acc)
+            e += size
+        store(row, acc)
+        s += size
+        p += 1
+
+
+@no_type_check
+@njit(**INNER)
+def curvature_sides(job, first, last, shapes):
+    """`curvature_product`, and beside it the sums by column: s_p X_i + V_p P_i, for some parts.
+
+    Each part adds into a matrix of its own in WORK.
+    """
+    one, count, s = shapes[0], block_count(job, shapes), local_words(BATCH)
+    table, size, span = table_of(job, one), bytes_of(one), word(job, K) * bytes_of(one)
+    second, v, width = shifted(table, word(job, Q) - word(job, Y)), word(job, V), word(job, WIDTH)
+    for part in range(first, last):
+        matrix = word(job, WORK) + part * width * span
+        for j in range(width):
+            clear_row(matrix + j * span, count, shapes)
+        i = first_row(job, part, word(job, PARTS))
+        beyond = first_row(job, part + 1, word(job, PARTS))
+        p = pointer_at(job, i)
+        while i < beyond:
+            end, out = pointer_at(job, i + 1), word(job, OUT) + i * span
+            x, dx = word(job, X) + i * span, word(job, P) + i * span
+            clear_row(out, count, shapes)
+            while p < end:
+                batch = p, min(p + BATCH, end), count
+                e = v + p * size if v else 0
+                clear(s, batch[1] - p, one)
+                products(second, batch, x, s, shapes)
+                products(table, batch, dx, s, shapes)
+                sums(table, batch, s, out, shapes)
+                if v:
+                    sums(second, batch, e, out, shapes)
+                scatter((matrix, word(job, INDICES), span), batch, (s, e), (x, dx), shapes)
+                p = batch[1]
+            i += 1
+
+
+@no_type_check
+@njit(**INNER)
+def add_parts(job, first, last, shapes):
+    """Rows of OUT from the matrices at X, a STRIDE apart: their sum, always in the same order."""
+    one, count, scale = shapes[0], block_count(job, shapes), ones(shapes[0])
+    span, apart = word(job, K) * bytes_of(one), word(job, STRIDE) * bytes_of(one)
+    for j in range(first, last):
+        out = word(job, OUT) + j * span
+        clear_row(out, count, shapes)
+        for part in range(word(job, WIDTH)):
+            add_row(out, scale, word(job, X) + part * apart + j * span, count, shapes)
 
 
 @no_type_check
