@@ -111,6 +111,7 @@ def solve_entries(
         If the entries do not allow what was asked.
     """
     keep_compiled_programs()
+    keep_freed_memory(entries.m)
     from flatrank.selection import complete
 
     def monitor(event: dict[str, Any]) -> None:

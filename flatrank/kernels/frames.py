@@ -29,7 +29,7 @@ from flatrank.kernels.signatures import BLOCK, SIGNATURES, Variant, parsed
 INT64, INT32, BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 FRAME, BUFFER = LAYOUT["CallFrame"], LAYOUT["Buffer"]
 # Where the job keeps the length that goes by a letter.
-LENGTHS = {"n": "N", "m": "M", "w": "WIDTH", "k": "K", "s": "STRIDE", "t": "PARTS"}
+LENGTHS = {"n": "N", "m": "M", "w": "WIDTH", "k": "K", "s": "STRIDE"}
 GO_ON = 1  # never the address of an error
 COMPLAINT = "flatrank {}: the buffers do not have the shapes and types that the kernel expects"
 

@@ -23,22 +23,7 @@ from flatrank.kernels import loops, pool, wide
 from flatrank.kernels.addresses import CFunction, kept
 from flatrank.kernels.ffi import local_words, set_word, word
 from flatrank.kernels.frames import GO_ON, opened
-from flatrank.kernels.jobs import (
-    JOB_WORDS,
-    OUT,
-    PARTS,
-    STRIDE,
-    SUM,
-    WIDTH,
-    WORK,
-    K,
-    M,
-    N,
-    P,
-    Q,
-    X,
-    Y,
-)
+from flatrank.kernels.jobs import JOB_WORDS, OUT, STRIDE, WIDTH, WORK, K, M, N, P, Q, X, Y
 from flatrank.kernels.registers import Lanes
 from flatrank.kernels.signatures import BLOCK, Variant
 
@@ -138,30 +123,6 @@ def copying(variant, cost, stamp):
             share(frame, copy, word(job, K) * word(job, WIDTH), loop("side_by_side", variant))
             set_word(job, Y, word(job, WORK))
             share(frame, job, cost * word(job, K) * word(job, M), loop("", variant))
-            return 0
-        return verdict
-
-    return handler
-
-
-@no_type_check
-def parted(variant, cost, stamp):
-    """A handler whose loop adds into a matrix for each part, and which then sums these."""
-
-    @cfunc(SIGNATURE, **kept(shapes))
-    def handler(frame):
-        job, parts = local_words(JOB_WORDS), local_words(JOB_WORDS)
-        verdict = opened(frame, job, variant)
-        if verdict == GO_ON and stamp:
-            width, k = word(job, WIDTH), word(job, K)
-            share(frame, job, cost * k * word(job, M), loop("", variant))
-            set_word(parts, N, width)
-            set_word(parts, K, k)
-            set_word(parts, X, word(job, WORK))
-            set_word(parts, WIDTH, word(job, PARTS))
-            set_word(parts, STRIDE, width * k)
-            set_word(parts, OUT, word(job, SUM))
-            share(frame, parts, word(job, PARTS) * width * k, loop("add_parts", variant))
             return 0
         return verdict
 

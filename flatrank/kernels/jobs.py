@@ -3,8 +3,7 @@
 X and P are the sides read row by row, Y and Q those gathered, of WIDTH rows; K is the number of
 columns of each, STRIDE the distance between rows of Y in numbers. V and W are vectors along the
 entries. OUT has a row, and SUM a number or a matrix, for each row of the pattern. WORK is scratch.
-Where PARTS is not 0, the rows are divided into so many parts, each worked on as a whole. Addresses
-of what a kernel does not have are 0.
+Addresses of what a kernel does not have are 0.
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ PLACES = {
             "OUT",
             "SUM",
             "WORK",
-            "PARTS",
         ]
     )
 }
@@ -46,7 +44,6 @@ JOB_WORDS = len(PLACES)
 N, M, K, X, P, Y, Q = (PLACES[name] for name in ("N", "M", "K", "X", "P", "Y", "Q"))
 STRIDE, WIDTH, V, W, OUT = (PLACES[name] for name in ("STRIDE", "WIDTH", "V", "W", "OUT"))
 SUM, WORK, INDICES, POINTERS = (PLACES[name] for name in ("SUM", "WORK", "INDICES", "POINTERS"))
-PARTS = PLACES["PARTS"]
 
 
 def load_pointer(builder, job, row):

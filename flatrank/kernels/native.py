@@ -14,7 +14,7 @@ import llvmlite.binding
 import numba
 
 from flatrank.kernels import addresses, handlers, pool, registers
-from flatrank.kernels.signatures import BLOCK, NARROW, PARTS, SIGNATURES, Variant, parsed
+from flatrank.kernels.signatures import BLOCK, NARROW, SIGNATURES, Variant, parsed
 
 SOURCES = "addresses ffi frames handlers jobs loops pool registers signatures tables vectors wide"
 # Multiply-adds for each entry and column, where not 1; 0 is for one thread only. (Gram matrices
@@ -22,7 +22,6 @@ SOURCES = "addresses ffi frames handlers jobs loops pool registers signatures ta
 COST = {
     "residual_gradient": 2,
     "curvature_product": 3,
-    "curvature_sides": 5,
     "row_grams": 8,
     "sparse_tall_transposed": 0,
 }
@@ -72,9 +71,7 @@ def target(kernel: str, k: int, bits: int, version: tuple[int, int]) -> str:
     with LOCK:
         if name not in KEPT_ALIVE:
             shared_symbol()
-            make = handlers.plain
-            if what.copies or what.parted:
-                make = handlers.copying if what.copies else handlers.parted
+            make = handlers.copying if what.copies else handlers.plain
             handler = make(str(what), COST.get(what.loop, 1), stamp())
             jax.ffi.register_ffi_target(name, capsule(int(handler.address or 0)), platform="cpu")
             KEPT_ALIVE[name] = handler
@@ -131,7 +128,7 @@ def call(kernel: str, pattern, reals, width: int, version: tuple[int, int]):
     for (_, letters), real in zip(parsed(SIGNATURES[kernel][0]), reals, strict=True):
         lengths |= dict(zip(letters, real.shape, strict=True))
     k = lengths["k"]
-    lengths |= {"s": 2 * k, "t": PARTS}
+    lengths["s"] = 2 * k
     if kernel == "residual_gradient":
         apart = stride(width, k, dtype.itemsize, lengths["m"])
         kernel = f"padded_{kernel}" if apart else kernel

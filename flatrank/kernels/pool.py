@@ -37,7 +37,7 @@ from flatrank.kernels.ffi import (
     thread_count,
     word,
 )
-from flatrank.kernels.jobs import JOB_WORDS, PARTS, POINTERS, M, N, pointer_at
+from flatrank.kernels.jobs import JOB_WORDS, POINTERS, M, N, pointer_at
 
 INT64 = ir.IntType(64)
 # Words of a block; its job follows.
@@ -118,26 +118,11 @@ def copy_job(_context, job, to):
 
 @no_type_check
 @njit(**INNER)
-def units(job):
-    """What chunks are made of: rows, or parts of them."""
-    parts = word(job, PARTS)
-    return parts if parts else word(job, N)
-
-
-@no_type_check
-@njit(**INNER)
-def first_unit(job, chunk, chunks):
-    """The row, or the part, where a chunk begins."""
-    if word(job, PARTS) == 0 and word(job, POINTERS):
-        return first_row(job, chunk, chunks)
-    return units(job) * chunk // chunks
-
-
-@no_type_check
-@njit(**INNER)
 def first_row(job, chunk, chunks):
     """The row where a chunk begins: chunks are even in entries plus ROW_COST for each row."""
     n = word(job, N)
+    if word(job, POINTERS) == 0:
+        return n * chunk // chunks
     goal = (word(job, M) + ROW_COST * n) * chunk // chunks
     low, high = 0, n
     while low < high:
@@ -158,7 +143,7 @@ def work(block):
         chunk = fetch_add(block + 8 * NEXT, 1)
         if chunk >= chunks:
             return
-        first, last = first_unit(job, chunk, chunks), first_unit(job, chunk + 1, chunks)
+        first, last = first_row(job, chunk, chunks), first_row(job, chunk + 1, chunks)
         run(word(block, LOOP), job, first, last)
         fetch_add(block + 8 * FINISHED, 1)
 
@@ -223,7 +208,7 @@ def run_shared(frame, block, threads):
 def share(stamp):
     """The C function `share(frame, job, cost, loop)`, compiled or taken from numba's disk cache.
 
-    It runs a loop, given by address, over all rows or parts of a job, with the pool's help when `cost`
+    It runs a loop, given by address, over all rows of a job, with the pool's help when `cost`
     multiply-adds pay for it. It is compiled once for all kernels, which know it by NAME; `stamp`
     only serves to find it again.
     """
@@ -237,6 +222,6 @@ def share(stamp):
         if block:
             run_shared(frame, block, threads)
         else:
-            run(loop, job, 0, units(job))
+            run(loop, job, 0, word(job, N))
 
     return shared

@@ -31,8 +31,6 @@ PLAIN = {
     "residual_gradient": reference.residual_gradient,
     "curvature_product": reference.curvature_product,
     "newton_product": reference.curvature_product,
-    "curvature_sides": reference.curvature_sides,
-    "newton_sides": reference.curvature_sides,
     "row_grams": reference.row_grams,
     "weighted_row_grams": reference.row_grams,
 }
@@ -145,7 +143,6 @@ def transposed(kernel, cotangent, *operands, **parameters):
 def written_out(kernel, C, reals):
     """A fused kernel in terms of bilinear ones."""
     sampled, tall = partial(bind, "sampled_product", C), partial(bind, "sparse_tall", C)
-    across = partial(bind, "sparse_tall_transposed", C)
     if kernel == "residual_gradient":
         X, Y, b = reals
         s = sampled(X, Y) - b
@@ -154,11 +151,6 @@ def written_out(kernel, C, reals):
         X, Y, P, Q, *e = reals
         out = tall(sampled(X, Q) + sampled(P, Y), Y)
         return [out + tall(e[0], Q) if e else out]
-    if kernel in ("curvature_sides", "newton_sides"):
-        X, Y, P, Q, *e = reals
-        s = sampled(X, Q) + sampled(P, Y)
-        G, H = tall(s, Y), across(s, X)
-        return [G + tall(e[0], Q), H + across(e[0], P)] if e else [G, H]
     Y, b, *w = reals
     k = Y.shape[1]
     weights, outer = w[0] if w else jnp.ones_like(b), Y[:, :, None] * Y[:, None, :]

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from flatrank.kernels import primitives, support
 from flatrank.kernels.pattern import Compressed
-from flatrank.kernels.signatures import NARROW, SIGNATURES, parsed
+from flatrank.kernels.signatures import SIGNATURES, parsed
 
 WORDS = {"n": "C.n", "m": "C.m", "w": "C.width", "k": "k"}
 
@@ -164,51 +164,6 @@ def curvature_product(
     return call("newton_product", C, X=X, Y=Y, P=P, Q=Q, e=e)
 
 
-def curvature_sides(
-    C: Compressed,
-    X: Float[Array, "n k"],
-    Y: Float[Array, "width k"],
-    P: Float[Array, "n k"],
-    Q: Float[Array, "width k"],
-    e: Float[Array, " m"] | None = None,
-) -> tuple[Float[Array, "n k"], Float[Array, "width k"]]:
-    """Both sides of `curvature_product` in one pass over the entries.
-
-    With s_p = <X_i, Q_j> + <P_i, Y_j>: G_i = sum_p s_p Y_j + e_p Q_j over the entries of row i, and
-    H_j = sum_p s_p X_i + e_p P_i over those of column j. It pays where Y fits the caches, for more
-    than 16 columns: every X_i and P_i is then read from memory once.
-
-    Parameters
-    ----------
-    C
-        The places seen.
-    X, Y
-        Factors, shapes (n, k) and (width, k).
-    P, Q
-        Directions, of the same shapes.
-    e
-        Residual in the order of the pattern's entries, shape (m,), or None for no such term.
-
-    Returns
-    -------
-    tuple
-        G, shape (n, k), and H, shape (width, k).
-
-    Raises
-    ------
-    ValueError
-        When shapes do not agree.
-
-    Notes
-    -----
-    8mk flops, 12mk with e. Memory O(nk) and 8 matrices of the size of Y, which threads add into;
-    up to 16 columns, and on the reference path, O(mk).
-    """
-    if e is None:
-        return call("curvature_sides", C, X=X, Y=Y, P=P, Q=Q)
-    return call("newton_sides", C, X=X, Y=Y, P=P, Q=Q, e=e)
-
-
 def row_grams(
     C: Compressed,
     Y: Float[Array, "width k"],
@@ -253,8 +208,7 @@ def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
     reals = {name: jnp.asarray(x, dtype) for name, x in reals.items()}
     k = check(kernel, C, reals)
-    narrow = kernel.endswith("sides") and k <= NARROW  # for these the compiled loop is missing
-    if k == 0 or narrow or dtype not in (jnp.float32, jnp.float64) or support.obstacle():
+    if k == 0 or dtype not in (jnp.float32, jnp.float64) or support.obstacle():
         return plain(C, *reals.values(), kernel=kernel)
     out = primitives.bind(kernel, C, *reals.values())
     if kernel in primitives.BILINEAR:

@@ -40,13 +40,6 @@ def curvature_product(C, X, Y, P, Q, e=None):
     return G if e is None else G + sparse_tall(C, e, Q)
 
 
-def curvature_sides(C, X, Y, P, Q, e=None):
-    """`curvature_product` for both sides; see `flatrank.kernels.curvature_sides`."""
-    s = sampled_product(C, X, Q) + sampled_product(C, P, Y)
-    G, H = sparse_tall(C, s, Y), sparse_tall_transposed(C, s, X)
-    return (G, H) if e is None else (G + sparse_tall(C, e, Q), H + sparse_tall_transposed(C, e, P))
-
-
 def row_grams(C, Y, b, w=None):
     """Normal equations of every row; see `flatrank.kernels.row_grams`."""
     y = Y[C.indices]

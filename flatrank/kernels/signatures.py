@@ -1,9 +1,8 @@
 """What each kernel takes and gives, read by the checks in Python and by those in compiled code.
 
 n rows, m entries, w columns of the pattern; k columns of the factors; s, at least k (or 2k where
-two matrices share a row), is the length of a row of scratch; t is the number of parts into which rows
-are divided where threads must not add into one place. The pattern itself, pointers (n + 1,) and
-indices (m,), comes first everywhere. The names are places in a job (`jobs.py`).
+two matrices share a row), is the length of a row of scratch. The pattern itself, pointers (n + 1,)
+and indices (m,), comes first everywhere. The names are places in a job (`jobs.py`).
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ SIGNATURES = {
     "padded_residual_gradient": ("X: n k, Y: w k, V: m", "OUT: n k, SUM: n, WORK: w s"),
     "curvature_product": ("X: n k, Y: w k, P: n k, Q: w k", "OUT: n k, WORK: w s"),
     "newton_product": ("X: n k, Y: w k, P: n k, Q: w k, V: m", "OUT: n k, WORK: w s"),
-    "curvature_sides": ("X: n k, Y: w k, P: n k, Q: w k", "OUT: n k, SUM: w k, WORK: t w k"),
-    "newton_sides": ("X: n k, Y: w k, P: n k, Q: w k, V: m", "OUT: n k, SUM: w k, WORK: t w k"),
     "row_grams": ("Y: w k, V: m", "SUM: n k k, OUT: n k"),
     "weighted_row_grams": ("Y: w k, V: m, W: m", "SUM: n k k, OUT: n k"),
 }
@@ -27,13 +24,11 @@ SIGNATURES = {
 LOOPS = {
     "padded_residual_gradient": "residual_gradient",
     "newton_product": "curvature_product",
-    "newton_sides": "curvature_sides",
     "weighted_row_grams": "row_grams",
 }
 # Factors of up to NARROW columns have loops of their own; wider ones are taken in blocks of BLOCK
 # columns, and the rest, BLOCK to 2 BLOCK - 1 columns, has a loop of its own.
 NARROW, BLOCK = 16, 16
-PARTS = 8
 
 
 def parsed(text: str) -> list[tuple[str, list[str]]]:
@@ -89,11 +84,6 @@ class Variant(NamedTuple):
         return "Q:" in SIGNATURES[self.kernel][0]
 
     @property
-    def parted(self) -> bool:
-        """Whether there is a result for each of PARTS parts, to be summed."""
-        return "WORK: t w k" in SIGNATURES[self.kernel][1]
-
-    @property
     def copies(self) -> bool:
         """Whether the gathered side is copied to scratch first."""
-        return "WORK: w s" in SIGNATURES[self.kernel][1]
+        return "WORK:" in SIGNATURES[self.kernel][1]

@@ -1,8 +1,9 @@
 """Rows of a matrix named by column indices: the loads that decide the speed of everything.
 
 A table is four integers: the address of the matrix, the address of the indices, the bytes between
-rows, and the number of indices. Which rows come next is known long before they are used, so their
-cache lines are asked for AHEAD entries early; otherwise each would cost a wait for memory.
+rows, and the number of indices, or 0 where the whole matrix is near. Which rows come next is known
+long before they are used, so their cache lines are asked for AHEAD entries early; otherwise each
+would cost a wait for memory.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from flatrank.kernels.ffi import load_word
-from flatrank.kernels.jobs import INDICES, STRIDE, M, Y
+from flatrank.kernels.jobs import INDICES, STRIDE, WIDTH, M, Y
 from flatrank.kernels.registers import INT8, INT32, INT64, joined, load_pieces, parts, pointer
 
 TABLE = types.UniTuple(types.int64, 4)
 AHEAD = 16  # entries between asking for a row and using it
 HINT = 3
 LINE = 64  # bytes of a cache line
+NEAR = 2**18  # bytes of a matrix whose rows are not worth asking for
 
 
 @intrinsic
@@ -28,6 +30,9 @@ def table_of(_context, job, like):
     def codegen(_, builder, _signature, args):
         words = [load_word(builder, args[0], i) for i in (Y, INDICES, STRIDE, M)]
         words[2] = builder.mul(words[2], INT64(like.size))
+        size = builder.mul(words[2], load_word(builder, args[0], WIDTH))
+        near = builder.icmp_signed("<=", size, INT64(NEAR))
+        words[3] = builder.select(near, INT64(0), words[3])
         return joined(builder, words)
 
     return TABLE(types.int64, like), codegen
@@ -64,13 +69,14 @@ def ask(_context, table, position, like):
         kind = ir.FunctionType(ir.VoidType(), [INT8.as_pointer(), INT32, INT32, INT32])
         prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
         table = parts(builder, args[0])
-        far = builder.add(args[1], INT64(AHEAD))
-        last = builder.sub(table[3], INT64(like.rows))
-        far = builder.select(builder.icmp_signed("<", far, last), far, last)
-        for row in places(builder, table, far, like):
-            for offset in offsets:
-                place = pointer(builder, row, offset, INT8)
-                builder.call(prefetch, [place, INT32(0), INT32(HINT), INT32(1)])
+        with builder.if_then(builder.icmp_signed("!=", table[3], INT64(0))):
+            far = builder.add(args[1], INT64(AHEAD))
+            last = builder.sub(table[3], INT64(like.rows))
+            far = builder.select(builder.icmp_signed("<", far, last), far, last)
+            for row in places(builder, table, far, like):
+                for offset in offsets:
+                    place = pointer(builder, row, offset, INT8)
+                    builder.call(prefetch, [place, INT32(0), INT32(HINT), INT32(1)])
 
     return types.void(TABLE, types.int64, like), codegen
 

@@ -9,6 +9,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from flatrank.kernels import registers
 from flatrank.kernels.registers import (
     FUSE,
     INT32,
@@ -25,6 +26,8 @@ from flatrank.kernels.registers import (
     row_sums,
     shuffle,
 )
+
+SUMS = registers.count() // 2  # registers for sums kept apart
 
 
 def fact(name):
@@ -176,6 +179,56 @@ def add_scaled(_context, s, y, acc):
         return joined(builder, out)
 
     return acc(s, y, acc), codegen
+
+
+@intrinsic
+def apart(_context, like):
+    """Zeros for sums over entries that are kept apart, so that none waits for the one before."""
+    rows = like.rows
+    while rows > 2 and rows * len(like.starts) > SUMS:
+        rows //= 2
+    out = Lanes(like.lanes, like.bits, rows)
+    return out(like), lambda context, *_: ir.Constant(context.get_value_type(out), None)
+
+
+@intrinsic
+def add_apart(_context, s, y, acc):
+    """Add s_1 y_1, s_2 y_2, ... to the rows of acc in turn."""
+
+    def codegen(_, builder, _signature, args):
+        out = by_row(builder, args[2], acc)
+        for r, row in enumerate(by_row(builder, args[1], y)):
+            scale = shuffle(builder, args[0], args[0], [r] * y.width)
+            i = r % acc.rows
+            out[i] = [multiply_add(builder, scale, a, b) for a, b in zip(row, out[i], strict=True)]
+        return joined(builder, [piece for row in out for piece in row])
+
+    return acc(s, y, acc), codegen
+
+
+@intrinsic
+def together(_context, acc, start):
+    """The row `start` plus all rows of acc."""
+
+    def codegen(_, builder, _signature, args):
+        rows = by_row(builder, args[0], acc)
+        while len(rows) > 1:
+            rows = [added(builder, *pair) for pair in zip(rows[::2], rows[1::2], strict=True)]
+        return joined(builder, added(builder, rows[0], parts(builder, args[1])))
+
+    return start(acc, start), codegen
+
+
+def added(builder, x, y):
+    """Sums of the pieces of two rows."""
+    return [builder.fadd(a, b, flags=FUSE) for a, b in zip(x, y, strict=True)]
+
+
+@intrinsic
+def no_products(_context, like):
+    """Zeros shaped as `times` with rows of `like`."""
+    out = Lanes(like.width, like.bits, like.rows)
+    return out(like), lambda context, *_: ir.Constant(context.get_value_type(out), None)
 
 
 @intrinsic

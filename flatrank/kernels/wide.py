@@ -13,29 +13,13 @@ from typing import no_type_check
 from numba import njit
 
 from flatrank.kernels.ffi import INNER, local_words, word
-from flatrank.kernels.jobs import (
-    INDICES,
-    OUT,
-    PARTS,
-    STRIDE,
-    SUM,
-    WIDTH,
-    WORK,
-    K,
-    P,
-    Q,
-    V,
-    W,
-    X,
-    Y,
-    pointer_at,
-)
-from flatrank.kernels.pool import first_row
+from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, K, P, V, W, X, pointer_at
 from flatrank.kernels.signatures import BLOCK
 from flatrank.kernels.tables import ask, gather, gather_column, shifted, table_of
 from flatrank.kernels.vectors import (
-    add,
+    add_apart,
     add_scaled,
+    apart,
     bytes_of,
     index_at,
     lanes_of,
@@ -44,13 +28,15 @@ from flatrank.kernels.vectors import (
     load_pack,
     multiplied_add,
     multiply,
+    no_products,
     ones,
     pack,
     rows_of,
     span_of,
     store,
     subtract,
-    times,
+    times_add,
+    together,
     total,
 )
 
@@ -59,21 +45,16 @@ BATCH = 64  # entries; also the words of scratch on the stack
 
 @no_type_check
 @njit(**INNER)
-def add_products(table, p, end, x, s, shapes):
-    """Add <x, row> to the numbers at s, over the entries from p to end."""
-    one, group = shapes
-    while p + rows_of(group) <= end:
-        ask(table, p, group)
-        new = total(times(x, gather(table, p, group)))
-        store(s, add(load_pack(s, new), new))
-        s += rows_of(group) * bytes_of(one)
-        p += rows_of(group)
-    while p < end:
-        ask(table, p, one)
-        new1 = total(times(x, gather(table, p, one)))
-        store(s, add(load_pack(s, new1), new1))
-        s += bytes_of(one)
-        p += 1
+def add_products(acc, table, p, x, count, shapes):
+    """Add <row at x, row> to acc for the entries from p on, not yet summed over lanes."""
+    rest, rests, block, blocks = shapes
+    for c in range(count):
+        at = c * span_of(block)
+        ask(shifted(table, at), p, blocks)
+        acc = times_add(load(x + at, block), gather(shifted(table, at), p, blocks), acc)
+    at = count * span_of(block)
+    ask(shifted(table, at), p, rests)
+    return times_add(load_left(x + at, rest), gather(shifted(table, at), p, rests), acc)
 
 
 @no_type_check
@@ -81,11 +62,12 @@ def add_products(table, p, end, x, s, shapes):
 def add_rows(table, p, end, s, out, shapes):
     """Add rows, scaled by the numbers at s, to the row at out, over the entries from p to end."""
     one, group = shapes
-    acc = load(out, one)
+    acc, sums = load(out, one), apart(group)
     while p + rows_of(group) <= end:
-        acc = add_scaled(load_pack(s, pack(group)), gather(table, p, group), acc)
+        sums = add_apart(load_pack(s, pack(group)), gather(table, p, group), sums)
         s += rows_of(group) * bytes_of(one)
         p += rows_of(group)
+    acc = together(sums, acc)
     while p < end:
         acc = add_scaled(load_pack(s, pack(one)), gather(table, p, one), acc)
         s += bytes_of(one)
@@ -95,15 +77,28 @@ def add_rows(table, p, end, s, out, shapes):
 
 @no_type_check
 @njit(**INNER)
-def products(table, batch, x, s, shapes):
-    """Add <row at x, row> to the numbers at s for a batch: first entry, end, number of blocks."""
+def products(tables, batch, rows, s, shapes):
+    """Write <row at x, row> to the numbers at s for a batch: first entry, end, number of blocks.
+
+    Of two tables and rows x, the sum of both products; the second row is 0 where there is one only.
+    """
     rest, rests, block, blocks = shapes
-    p, end, count = batch
-    for c in range(count):
-        at = c * span_of(block)
-        add_products(shifted(table, at), p, end, load_left(x + at, block), s, (block, blocks))
-    at = count * span_of(block)
-    add_products(shifted(table, at), p, end, load_left(x + at, rest), s, (rest, rests))
+    (table, second), (p, end, count), (x, dx) = tables, batch, rows
+    while p + rows_of(rests) <= end:
+        acc = add_products(no_products(rests), table, p, x, count, shapes)
+        if dx:
+            acc = add_products(acc, second, p, dx, count, shapes)
+        store(s, total(acc))
+        s += rows_of(rests) * bytes_of(rest)
+        p += rows_of(rests)
+    single = rest, rest, block, block
+    while p < end:
+        acc1 = add_products(no_products(rest), table, p, x, count, single)
+        if dx:
+            acc1 = add_products(acc1, second, p, dx, count, single)
+        store(s, total(acc1))
+        s += bytes_of(rest)
+        p += 1
 
 
 @no_type_check
@@ -131,14 +126,6 @@ def clear_row(out, count, shapes):
 
 @no_type_check
 @njit(**INNER)
-def clear(s, n, one):
-    """Set n numbers to zero."""
-    for p in range(n):
-        store(s + p * bytes_of(one), pack(one))
-
-
-@no_type_check
-@njit(**INNER)
 def block_count(job, shapes):
     """The number of blocks beside the rest."""
     return (word(job, K) - lanes_of(shapes[0])) // BLOCK
@@ -155,9 +142,8 @@ def sampled_product(job, first, last, shapes):
         end = pointer_at(job, i + 1)
         while p < end:
             stop = min(p + BATCH, end)
-            clear(word(job, OUT) + p * size, stop - p, one)
             x, out = word(job, X) + i * span, word(job, OUT) + p * size
-            products(table, (p, stop, count), x, out, shapes)
+            products((table, table), (p, stop, count), (x, 0), out, shapes)
             p = stop
 
 
@@ -218,8 +204,7 @@ def residual_gradient(job, first, last, shapes):
         clear_row(out, count, shapes)
         while p < end:
             batch = p, min(p + BATCH, end), count
-            clear(s, batch[1] - p, one)
-            products(table, batch, word(job, X) + i * span, s, shapes)
+            products((table, table), batch, (word(job, X) + i * span, 0), s, shapes)
             for e in range(batch[1] - p):
                 b = load_pack(word(job, V) + (p + e) * size, pack(one))
                 residual = subtract(load_pack(s + e * size, pack(one)), b)
@@ -246,94 +231,12 @@ def curvature_product(job, first, last, shapes):
         clear_row(out, count, shapes)
         while p < end:
             batch = p, min(p + BATCH, end), count
-            clear(s, batch[1] - p, one)
-            products(second, batch, word(job, X) + i * span, s, shapes)
-            products(table, batch, word(job, P) + i * span, s, shapes)
+            x, dx = word(job, X) + i * span, word(job, P) + i * span
+            products((second, table), batch, (x, dx), s, shapes)
             sums(table, batch, s, out, shapes)
             if v:
                 sums(second, batch, v + p * size, out, shapes)
             p = batch[1]
-
-
-@no_type_check
-@njit(**INNER)
-def scatter(place, entries, scales, rows, shapes):
-    """Add the row x, scaled by s_p, and q, scaled by e_p where there is an e, to rows of a matrix.
-
-    `place` is the address of the matrix and of the indices that name its rows; `entries` the first
-    entry, the end and the number of blocks.
-    """
-    rest, _rests, block, _blocks = shapes
-    p, end, count = entries
-    for c in range(count):
-        scatter_block(place, (p, end, c * span_of(block)), scales, rows, (block, shapes[0]))
-    scatter_block(place, (p, end, count * span_of(block)), scales, rows, (rest, shapes[0]))
-
-
-@no_type_check
-@njit(**INNER)
-def scatter_block(place, entries, scales, rows, shapes):
-    """`scatter` for the columns of one block."""
-    like, one = shapes
-    (matrix, indices, span), (p, end, at), (s, e), (x, q) = place, entries, scales, rows
-    left, right, size = load(x + at, like), load(q + at, like), bytes_of(one)
-    while p < end:
-        row = matrix + index_at(indices, p) * span + at
-        acc = add_scaled(load_pack(s, pack(one)), left, load(row, like))
-        if e:
-            acc = add_scaled(load_pack(e, pack(one)), right, acc)
-            e += size
-        store(row, acc)
-        s += size
-        p += 1
-
-
-@no_type_check
-@njit(**INNER)
-def curvature_sides(job, first, last, shapes):
-    """`curvature_product`, and beside it the sums by column: s_p X_i + V_p P_i, for some parts.
-
-    Each part adds into a matrix of its own in WORK.
-    """
-    one, count, s = shapes[0], block_count(job, shapes), local_words(BATCH)
-    table, size, span = table_of(job, one), bytes_of(one), word(job, K) * bytes_of(one)
-    second, v, width = shifted(table, word(job, Q) - word(job, Y)), word(job, V), word(job, WIDTH)
-    for part in range(first, last):
-        matrix = word(job, WORK) + part * width * span
-        for j in range(width):
-            clear_row(matrix + j * span, count, shapes)
-        i = first_row(job, part, word(job, PARTS))
-        beyond = first_row(job, part + 1, word(job, PARTS))
-        p = pointer_at(job, i)
-        while i < beyond:
-            end, out = pointer_at(job, i + 1), word(job, OUT) + i * span
-            x, dx = word(job, X) + i * span, word(job, P) + i * span
-            clear_row(out, count, shapes)
-            while p < end:
-                batch = p, min(p + BATCH, end), count
-                e = v + p * size if v else 0
-                clear(s, batch[1] - p, one)
-                products(second, batch, x, s, shapes)
-                products(table, batch, dx, s, shapes)
-                sums(table, batch, s, out, shapes)
-                if v:
-                    sums(second, batch, e, out, shapes)
-                scatter((matrix, word(job, INDICES), span), batch, (s, e), (x, dx), shapes)
-                p = batch[1]
-            i += 1
-
-
-@no_type_check
-@njit(**INNER)
-def add_parts(job, first, last, shapes):
-    """Rows of OUT from the matrices at X, a STRIDE apart: their sum, always in the same order."""
-    one, count, scale = shapes[0], block_count(job, shapes), ones(shapes[0])
-    span, apart = word(job, K) * bytes_of(one), word(job, STRIDE) * bytes_of(one)
-    for j in range(first, last):
-        out = word(job, OUT) + j * span
-        clear_row(out, count, shapes)
-        for part in range(word(job, WIDTH)):
-            add_row(out, scale, word(job, X) + part * apart + j * span, count, shapes)
 
 
 @no_type_check

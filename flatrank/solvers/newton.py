@@ -161,17 +161,17 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     c = B.forward(pair) - b
     S = B.adjoint(c)
     g = FactorPair(S.right(pair.R) + lam * pair.L, S.left(pair.L) + lam * pair.R)
-    M = _preconditioner(B, pair, lam)
-    start = _dot(g, jax.tree.map(jnp.multiply, M, g))
     # λ > 0: loose steps are enough, and half the numbers nearly half the time. λ = 0: the fit is
     # brought to rounding, also where singular values span many orders.
-    parts = (_Hessian(B, pair, S if full else None, lam), M, rtol**2 * start, g)
-    H, M, target, slope = _cast(parts, jnp.float32) if full else parts
-    cg = TruncatedCG(H, M, target, max_inner)
-    inner = run_traced(cg, cg.init(slope))
-    direction = _cast(inner.x, jnp.float64)
-    t, fall = _line_search(B, c, lam, pair, direction)
-    moved = jax.tree.map(lambda x, d: x + t * d, pair, direction)
+    parts = (B, c, S if full else None, lam, pair, g, rtol)
+    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, jnp.float32) if full else parts
+    M = _preconditioner(B_, pair_, lam_)
+    start = _dot(g_, jax.tree.map(jnp.multiply, M, g_))
+    cg = TruncatedCG(_Hessian(B_, pair_, S_, lam_), M, rtol_**2 * start, max_inner)
+    inner = run_traced(cg, cg.init(g_))
+    d = inner.x
+    t, fall = _line_search(_dot(g, d), *_along(B_, c_, lam_, pair_, d))
+    moved = jax.tree.map(lambda x, y: x + t * y, pair, d)
     balanced, s = balance_from_grams(moved) if full else balance(moved)
     # Zero columns stay zero: rounding would come back as its square root.
     alive = (jnp.arange(s.shape[0]) < jnp.sum(jnp.any(pair.L != 0, axis=0))) & (s > weak)
@@ -186,17 +186,20 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     )
 
 
-def _line_search(
+def _along(
     B: Measurement, c: Float[Array, " m"], lam: Float[Array, ""], pair: FactorPair, d: FactorPair
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The best t on a grid for the quartic F((L, R) + t d), refined by Newton's method; F's fall.
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    """a2, a3, a4 of the quartic F((L, R) + t d) = F + a1 t + a2 t² + a3 t³ + a4 t⁴.
 
     ℬ along the line is c + t c1 + t² c2 with c1 = ℬ(L Qᵀ + P Rᵀ), c2 = ℬ(P Qᵀ).
     """
     c1, c2 = B.tangent(pair, d), B.forward(d)
-    a1 = jnp.vdot(c, c1) + lam * _dot(pair, d)
     a2 = 0.5 * jnp.vdot(c1, c1) + jnp.vdot(c, c2) + 0.5 * lam * _dot(d, d)
-    a3, a4 = jnp.vdot(c1, c2), 0.5 * jnp.vdot(c2, c2)
+    return a2, jnp.vdot(c1, c2), 0.5 * jnp.vdot(c2, c2)
+
+
+def _line_search(a1: Array, a2: Array, a3: Array, a4: Array) -> tuple[Array, Array]:
+    """The best t on a grid for the quartic, refined by Newton's method, and how far F falls."""
 
     def value(t: Array) -> Array:
         return t * (a1 + t * (a2 + t * (a3 + t * a4)))
