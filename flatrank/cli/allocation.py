@@ -35,5 +35,4 @@ def keep_freed_memory(entries: int) -> bool:
     if mallopt is None:
         return False
     settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26))
-    # Every one is tried: musl has the function but refuses.
-    return all([mallopt(what, value) for what, value in settings])
+    return all(mallopt(what, value) for what, value in settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from flatrank.cli.allocation import keep_freed_memory
 from flatrank.cli.compiled import keep_compiled_programs
 from flatrank.cli.folders import Checkpoint, check_folder, require_checkpoint, reserved
 from flatrank.cli.interrupts import between_steps
