@@ -22,6 +22,8 @@ _CLOUD = 900
 def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: float | None) -> str:
     """Validation error and rank along λ, one curve for each smoothing, the choice marked.
 
+    Where a smoothing has a full path, the loosely solved points tried before are hollow and apart.
+
     Parameters
     ----------
     path : sequence of PathPoint
@@ -40,12 +42,17 @@ def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: f
 
     def paint(top: Axes, bottom: Axes) -> None:
         for n, smoothing in enumerate(smoothings):
-            curve = sorted((p for p in path if p.smoothing == smoothing), key=lambda p: p.share)
+            of_it = sorted((p for p in path if p.smoothing == smoothing), key=lambda p: p.share)
+            curve = [p for p in of_it if p.stage == "path"] or of_it
             share = [p.share for p in curve]
             style: dict[str, Any] = {"color": SERIES[n % 4], "label": _smoothing(smoothing)}
             dots: dict[str, Any] = {"marker": _MARKERS[n % 4], "markersize": 3.2}
             top.plot(share, [p.validation_rmse for p in curve], **style, **dots)
             bottom.plot(share, [p.rank for p in curve], **style, linewidth=1.4)
+            loose = [p for p in of_it if p not in curve]
+            hollow: dict[str, Any] = {"edgecolors": SERIES[n % 4], "facecolors": "none", "s": 14}
+            top.scatter([p.share for p in loose], [p.validation_rmse for p in loose], **hollow)
+            bottom.scatter([p.share for p in loose], [p.rank for p in loose], **hollow)
         if baseline is not None:
             top.axhline(baseline, color=MUTED, linestyle=(0, (4, 3)), linewidth=1.1)
             top.annotate(

@@ -12,7 +12,10 @@ from flatrank.solvers import Solution
 
 @dataclass(frozen=True)
 class PathPoint:
-    """One λ on one path: what it predicts on the validation part, and how well it is solved."""
+    """One λ on one path: what it predicts on the validation part, and how well it is solved.
+
+    `stage` is "path", or "coarse" for the few loose ones that the smoothings were chosen by.
+    """
 
     lam: float
     share: float
@@ -22,6 +25,7 @@ class PathPoint:
     rank: int
     relative_gap: float
     seconds: float
+    stage: str = "path"
 
 
 @dataclass(frozen=True, eq=False)

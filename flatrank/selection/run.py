@@ -185,7 +185,7 @@ class Run:
         if self.interrupted or solution.status is Status.INTERRUPTED:
             self._take(trail.flat())
             raise KeyboardInterrupt
-        point = self._point(solution, trail.top)
+        point = self._point(solution, trail)
         trail.add(point, solution)
         try:
             self._say(stage.name, step + 1, stage.most, f"lambda {point.lam:.3g}", asdict(point))
@@ -303,9 +303,8 @@ class Run:
         e = self.entries
         return self.offsets.refit(e.rows[part], e.cols[part], e.values[part])
 
-    def _point(self, solution: Solution, top: float) -> PathPoint:
+    def _point(self, solution: Solution, trail: Trail) -> PathPoint:
         e = self.entries
-
         rows, cols = e.rows[self.validation], e.cols[self.validation]
         fitted = np.nan_to_num(np.asarray(solution.entries(rows, cols)))
         error = fitted + self.offsets.at(rows, cols) - e.values[self.validation]
@@ -313,9 +312,10 @@ class Run:
         assert certificate is not None
         residual = certificate.feasibility * float(np.linalg.norm(np.asarray(problem.b)))
         return PathPoint(
-            lam=problem.lam, share=problem.lam / top, smoothing=problem.smoothing,
+            lam=problem.lam, share=problem.lam / trail.top, smoothing=problem.smoothing,
             validation_rmse=_rmse(error), train_rmse=residual / np.sqrt(problem.m),
             rank=solution.rank, relative_gap=certificate.relative_gap, seconds=solution.seconds,
+            stage=trail.stage.name,
         )  # fmt: skip
 
     def _take(self, found: Flat) -> None:

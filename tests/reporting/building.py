@@ -26,6 +26,7 @@ class PathPoint:
     rank: int
     relative_gap: float
     seconds: float
+    stage: str = "path"
 
 
 @dataclass(frozen=True, eq=False)
