@@ -23,7 +23,14 @@ ROOMS = (
 )
 # These take what users bring and answer for it with their own messages, which tests must reach.
 FRONT_DOORS = {
+    "flatrank.problems.arguments",
+    "flatrank.problems.bilinear",
     "flatrank.problems.completion",
+    "flatrank.problems.sensing",
+    "flatrank.measurements.checks",
+    "flatrank.measurements.linear_map",
+    "flatrank.measurements.gaussian",
+    "flatrank.measurements.transform",
     "flatrank.certificates.certify",
     "flatrank.solvers.solve",
     "flatrank.selection.path",

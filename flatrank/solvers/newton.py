@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from flatrank.factors import FactorPair, balance, balance_from_grams
-from flatrank.measurements import Adjoint, Measurement
+from flatrank.measurements import Curvature, Measurement, PreparedCurvature
 from flatrank.solvers.loop import InnerSolver, run_traced
 
 
@@ -83,13 +83,11 @@ class TruncatedCG(InnerSolver[_CGState]):
 
 
 class _Hessian(eqx.Module):
-    B: Measurement
-    pair: FactorPair
-    residual: Adjoint | None
+    curvature: Curvature | PreparedCurvature
     lam: Float[Array, ""]
 
     def __call__(self, step: FactorPair) -> FactorPair:
-        product = self.B.curvature(self.pair, step, self.residual)
+        product = self.curvature(step)
         return jax.tree.map(lambda h, x: h + self.lam * x, product, step)
 
 
@@ -165,7 +163,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     start = _dot(g, jax.tree.map(jnp.multiply, M, g))
     # λ > 0: loose steps are enough, and half the numbers nearly half the time. λ = 0: the fit is
     # brought to rounding, also where singular values span many orders.
-    parts = (_Hessian(B, pair, S if full else None, lam), M, rtol**2 * start, g)
+    parts = (_Hessian(B.curvature_at(pair, S if full else None), lam), M, rtol**2 * start, g)
     H, M, target, slope = _cast(parts, jnp.float32) if full else parts
     cg = TruncatedCG(H, M, target, max_inner)
     inner = run_traced(cg, cg.init(slope))
