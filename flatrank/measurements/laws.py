@@ -24,9 +24,9 @@ def check_measurement(measurement: Measurement, *, rank: int = 3, seed: int = 0)
     """Check that all parts of a measurement belong together.
 
     On random pairs: ⟨𝒜(L Rᵀ), y⟩ = ⟨L, 𝒜*(y) R⟩ = ⟨R, 𝒜*(y)ᵀ L⟩; 𝒜 and 𝒜* are linear; the gradient
-    is (𝒜*(c) R, 𝒜*(c)ᵀ L); the curvature is the derivative of the gradient, prepared or not; 𝒜𝒜* and
-    its inverse are what they say; 𝒜, 𝒜* and both Grams agree with the dense matrix of 𝒜 (where
-    m d1 d2 is above 10⁶, one entry of one Gram); `jit`, `vmap` and float32 change nothing.
+    is (𝒜*(c) R, 𝒜*(c)ᵀ L); the curvature is the derivative of the gradient, prepared or not;
+    𝒜𝒜* and its inverse are what they say; 𝒜, 𝒜* and both Grams agree with the dense matrix of 𝒜
+    (where m d1 d2 is above 10⁶, one entry of one Gram); `jit`, `vmap` and float32 change nothing.
 
     Parameters
     ----------

@@ -59,8 +59,10 @@ def test_the_traces_of_every_family(measure, name, fits):
     A, m, rng = measure(name, (5, 4), 9), 9, np.random.default_rng(1)
     with jax.enable_x64(True):
         pair = FactorPair(*(jnp.asarray(rng.standard_normal((d, 2))) for d in (5, 4)))
-        M = jnp.stack([A.matrix(e).reshape(-1) for e in jnp.eye(m)]) if name != "rank one" else (
-            jnp.einsum("ip,iq->ipq", A.a, A.c).reshape(m, -1)
+        M = (
+            jnp.stack([A.matrix(e).reshape(-1) for e in jnp.eye(m)])
+            if name != "rank one"
+            else (jnp.einsum("ip,iq->ipq", A.a, A.c).reshape(m, -1))
         )
         b = A.forward(pair) if fits else jnp.asarray(rng.standard_normal(m))
         left, right = (float(t) for t in traces(M, b, pair.L, pair.R))
