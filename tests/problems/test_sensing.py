@@ -252,9 +252,7 @@ def test_the_optimum_is_cvxpys(kind):
         X = cp.Variable((d1, d2))
         fits = [M.reshape(m, -1) @ cp.vec(X, order="C") == b]
         norm = cp.normNuc(D1 @ X @ D2)
-        value = cp.Problem(cp.Minimize(norm), fits).solve(
-            solver=cp.CLARABEL, tol_gap_abs=1e-9, tol_gap_rel=1e-9, tol_feas=1e-9
-        )
+        value = cp.Problem(cp.Minimize(norm), fits).solve(solver=cp.CLARABEL)
         solution = fr.solve(problem, goal="flat", tol=2e-7)
         assert solution.certificate.primal == pytest.approx(value, rel=1e-6)
         assert solution.certificate.dual_bound == pytest.approx(value, rel=1e-6)
@@ -269,6 +267,6 @@ def test_ill_conditioned_sensing_near_the_limit_of_information(seed):
     m = round(1.5 * 3 * (50 + 60 - 3))
     measured = rng.standard_normal((m, 50, 60))
     problem = fr.sensing(measured, np.einsum("ipj,pj->i", measured, X))
-    solution = fr.solve(problem, rank=3)
+    solution = fr.solve(problem, rank=3, tol=1e-10)
     assert error(solution, X) <= 1e-12
     assert solution.status is fr.Status.IDENTIFIABLE
