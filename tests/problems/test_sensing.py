@@ -249,10 +249,10 @@ def test_the_optimum_is_cvxpys(kind):
             problem = fr.bilinear(rng.standard_normal((m, d1)), rng.standard_normal((m, d2)), b)
         M = matrices(problem)
         D1, D2 = weights(M)
+        white = np.linalg.solve(D1, M) @ np.linalg.inv(D2)  # of D1 X D2
         X = cp.Variable((d1, d2))
-        fits = [M.reshape(m, -1) @ cp.vec(X, order="C") == b]
-        norm = cp.normNuc(D1 @ X @ D2)
-        value = cp.Problem(cp.Minimize(norm), fits).solve(solver=cp.CLARABEL)
+        fits = [white.reshape(m, -1) @ cp.vec(X, order="C") == b]
+        value = cp.Problem(cp.Minimize(cp.normNuc(X)), fits).solve(solver=cp.CLARABEL)
         solution = fr.solve(problem, goal="flat", tol=2e-7)
         assert solution.certificate.primal == pytest.approx(value, rel=1e-6)
         assert solution.certificate.dual_bound == pytest.approx(value, rel=1e-6)
