@@ -1,5 +1,6 @@
 """Low-rank matrix recovery by flat minima: find fast, then prove."""
 
+from flatrank import measurements as measurements
 from flatrank import solvers as solvers
 from flatrank.certificates import Certificate as Certificate
 from flatrank.certificates import certify as certify
@@ -8,8 +9,10 @@ from flatrank.flatness import Flatness as Flatness
 from flatrank.flatness import Rescaling as Rescaling
 from flatrank.measurements import check_measurement as check_measurement
 from flatrank.problems import Problem as Problem
+from flatrank.problems import bilinear as bilinear
 from flatrank.problems import completion as completion
 from flatrank.problems import flatness_of as flatness_of
+from flatrank.problems import sensing as sensing
 from flatrank.selection import path as path
 from flatrank.solvers import Solution as Solution
 from flatrank.solvers import Status as Status

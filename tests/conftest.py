@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -23,7 +26,14 @@ ROOMS = (
 )
 # These take what users bring and answer for it with their own messages, which tests must reach.
 FRONT_DOORS = {
+    "flatrank.problems.arguments",
+    "flatrank.problems.bilinear",
     "flatrank.problems.completion",
+    "flatrank.problems.sensing",
+    "flatrank.measurements.checks",
+    "flatrank.measurements.linear_map",
+    "flatrank.measurements.gaussian",
+    "flatrank.measurements.transform",
     "flatrank.certificates.certify",
     "flatrank.solvers.solve",
     "flatrank.selection.path",
@@ -50,3 +60,33 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 settings.register_profile("tests", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("tests")
+
+
+FAMILIES = ("dense", "rank one", "regenerated", "masked transform", "user's map")
+
+
+@pytest.fixture(scope="session")
+def measure():
+    """measure(name, shape, m, seed) makes a measurement of any of FAMILIES."""
+    return made
+
+
+def made(name, shape, m, seed=0):
+    import flatrank as fr
+
+    (d1, d2), rng = shape, np.random.default_rng(seed)
+    if name == "dense":
+        return fr.sensing(rng.standard_normal((m, d1, d2)), np.zeros(m)).measurement
+    if name == "rank one":
+        a, c = rng.standard_normal((m, d1)), rng.standard_normal((m, d2))
+        return fr.bilinear(a, c, np.zeros(m)).measurement
+    if name == "regenerated":
+        return fr.measurements.gaussian(shape, m, seed=seed)
+    if name == "masked transform":
+        return fr.measurements.masked_transform(shape, m, seed=seed)
+    left, right = rng.standard_normal((m, d1)), rng.standard_normal((m, d2))
+    return fr.measurements.linear_map(
+        lambda X: jnp.sum((left @ X) * right, axis=1) + X[0, 0],
+        lambda y: (left.T @ (y[:, None] * right)).at[0, 0].add(jnp.sum(y)),
+        shape,
+    )

@@ -14,8 +14,7 @@ from flatrank.certificates.certificate import Certificate
 from flatrank.certificates.dual import least_squares_dual, scaled_residual
 from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
 from flatrank.certificates.uniqueness import injective_on_tangent
-from flatrank.factors import CompactSVD, FactorPair, compact_svd
-from flatrank.flatness import Rescaling
+from flatrank.factors import CompactSVD, FactorPair, Weight, compact_svd
 from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Measurement, Whitened
 from flatrank.problems import Problem, as_pair
@@ -24,6 +23,8 @@ from flatrank.problems import Problem, as_pair
 _CLOSED = 1e-6
 # Up to min(d1, d2) = _WHOLE the exact ‖S‖ costs a penalised certificate less than a bound by parts.
 _WHOLE = 1000
+# Misfit, relative to ‖b‖, at which the repaired matrix counts as fitting to rounding.
+_FITTED = 1e-13
 # Singular values below this share of the largest are rounding, not rank.
 _RANK_FLOOR = 1e-13
 
@@ -39,7 +40,7 @@ def certify(
 
     λ > 0: gap = ½‖r‖² + λ‖X̃‖_* − (bᵀz − ½‖z‖²), r = b − ℬ(X̃), z = s r feasible (theory §6.2).
     λ = 0: gap = ‖X̃_f‖_* − bᵀŷ, ŷ = y/max(1, ‖ℬ*(y)‖), with ‖X̃_f‖_* bounded by
-    ‖X̃‖_* + ‖ℬ⁺c‖_* after repairing the misfit c (theory §6.1).
+    ‖X̃‖_* + ‖ℬ⁺c‖_* after repairing the misfit c (theory §6.1), infinite where nothing fits.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def certify_whitened(
     effort: Effort = Effort(),  # noqa: B008 - a frozen record
 ) -> tuple[Certificate, Float[Array, " m"]]:
     """Certificate of X̃ = U diag(s) Vᵀ, and the feasible dual point behind it."""
-    point, svd = _measure(problem.whitened, problem.b, svd, problem.rescaling)
+    point, svd = _measure(problem, svd)
     prove = _interpolating if problem.lam == 0 else _penalised
     values, z = prove(problem, svd, point, y, effort)
     return _record(problem, svd, point, values, effort), z
@@ -113,26 +114,31 @@ class _Point(NamedTuple):
     repair: float
 
 
-def _measure(
-    B: Whitened, b: Array, svd: CompactSVD, rescaling: Rescaling
-) -> tuple[_Point, CompactSVD]:
-    svd, r, *numbers = _measured(B, b, svd, rescaling.D1, rescaling.D2)
+def _measure(problem: Problem, svd: CompactSVD) -> tuple[_Point, CompactSVD]:
+    D = problem.rescaling
+    svd, r, *numbers = _measured(problem.whitened, problem.b, svd, (D.D1, D.D2), problem.lam == 0)
     return _Point(r, *(float(x) for x in numbers)), svd
 
 
 @eqx.filter_jit
 def _measured(
-    B: Whitened, b: Array, svd: CompactSVD, D1: Array, D2: Array
+    B: Whitened, b: Array, svd: CompactSVD, D: tuple[Weight, Weight], interpolating: bool
 ) -> tuple[CompactSVD, *tuple[Array, ...]]:
     """The positive part of the decomposition, and the numbers of `_Point`.
 
-    ‖ℬ⁺c‖_* ≤ √d_min ‖ℬ⁺c‖_F; for entries ℬ⁺ overwrites them, ℬ⁺c = D1 (sparse c) D2.
+    With 𝒜(N) = r, ℬ(X̃ + D1 N D2) = b and ‖D1 N D2‖_* ≤ √d_min ‖D1 N D2‖_F; for entries N is sparse
+    and overwrites them. Infinite where nothing of the sort fits: b is then outside the range of 𝒜.
     """
     svd = _positive(svd)
     r = b - B.forward(FactorPair(svd.U * svd.s[None, :], svd.V))
-    weighted = B.inner.adjoint(r * r).right((D2**2)[:, None])[:, 0]
-    repair = jnp.sqrt(min(B.shape) * jnp.vdot(D1**2, weighted))
-    return svd, r, jnp.vdot(r, r), jnp.linalg.norm(b), jnp.sum(svd.s), repair
+    square, size, repair = jnp.vdot(r, r), jnp.linalg.norm(b), jnp.zeros(())
+    if interpolating:
+        misfit = jnp.sqrt(square)
+        scale = jnp.maximum(size, misfit)
+        N, left = B.inner.right_inverse(r, jnp.minimum(_FITTED * scale, 1e-2 * misfit))
+        fits = left <= 100 * _FITTED * scale
+        repair = jnp.where(fits, jnp.sqrt(min(B.shape)) * N.size(*D), jnp.inf)
+    return svd, r, square, size, jnp.sum(svd.s), repair
 
 
 def _positive(svd: CompactSVD) -> CompactSVD:
@@ -212,7 +218,9 @@ def _record(
     """Put the numbers together; prove uniqueness where the dual is strict and the gap closed."""
     primal, dual, bound = values.primal, values.dual, values.bound
     gap = primal - dual
-    relative = 0.0 if primal == dual == 0 else gap / abs(primal) if primal else math.inf
+    relative = 0.0 if primal == dual == 0 else math.inf
+    if primal and math.isfinite(primal):
+        relative = gap / abs(primal)
     delta = effort.failure_probability or 1e-12
     unique = (
         relative <= _CLOSED

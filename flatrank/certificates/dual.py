@@ -45,7 +45,7 @@ def least_squares_dual(
 
 @eqx.filter_jit
 def _solve(B: Measurement, frame: FactorPair, tol: float, max_steps: int) -> Array:
-    solution, _ = cg(lambda step: B.curvature(frame, step), frame, tol=tol, maxiter=max_steps)
+    solution, _ = cg(B.curvature_at(frame), frame, tol=tol, maxiter=max_steps)
     return B.tangent(frame, solution)
 
 

@@ -15,6 +15,9 @@ from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, r
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Measurement
 
+# Up to this dimension of the tangent space the whole spectrum is computed where Lanczos fails, this
+# many products at a time.
+_WHOLE, _BATCH = 1500, 64
 # Squared singular values this close to 1 cannot be told from 1.
 _ROUNDING = 1e-9
 
@@ -34,7 +37,8 @@ def injective_on_tangent(
 
         λ_min ≥ θ_min − ε (θ_max − θ_min)/(1 − 2ε),
 
-    and the claim is proved once the right side is positive.
+    and the claim is proved once the right side is positive. Where it does not become so and n is
+    moderate, G is formed and its smallest eigenvalue on T computed.
 
     Parameters
     ----------
@@ -76,7 +80,7 @@ def injective_on_tangent(
             return True
         if not low > 1e-12 * high:
             return False
-    return False
+    return n <= _WHOLE and bool(_smallest_exact(B, svd, n, _BATCH))
 
 
 class _Frame(NamedTuple):
@@ -165,7 +169,8 @@ def _projected(B: Measurement, svd: CompactSVD):
     def project(step: FactorPair) -> FactorPair:
         return FactorPair(step.L - U @ (U.T @ step.L), step.R)
 
-    return project, (lambda step: project(B.curvature(frame, project(step))))
+    product = B.curvature_at(frame)
+    return project, (lambda step: project(product(project(step))))
 
 
 def _start(svd: CompactSVD, seed: int) -> LanczosState:
@@ -191,10 +196,12 @@ def _steps(B: Measurement, svd: CompactSVD, state: LanczosState, steps: Array) -
 
 
 @eqx.filter_jit
-def _smallest_exact(B: Measurement, svd: CompactSVD, n: int) -> Array:
-    """Tiny instances: the whole spectrum of G, whose n largest eigenvalues live on T."""
+def _smallest_exact(B: Measurement, svd: CompactSVD, n: int, batch: int | None = None) -> Array:
+    """Small instances: the whole spectrum of G, whose n largest eigenvalues live on T."""
     _, gram = _projected(B, svd)
     flat, restore = ravel_pytree(FactorPair(svd.U, svd.V))
-    matrix = jax.lax.map(lambda e: ravel_pytree(gram(restore(e)))[0], jnp.eye(flat.size))
+    matrix = jax.lax.map(
+        lambda e: ravel_pytree(gram(restore(e)))[0], jnp.eye(flat.size), batch_size=batch
+    )
     values = jnp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
     return values[-n] > 1e-10 * values[-1]

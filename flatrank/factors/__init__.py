@@ -1,7 +1,9 @@
 """The unknown: factor pairs, and what can be read off them without forming L Rᵀ."""
 
 from flatrank.factors.pair import FactorPair as FactorPair
+from flatrank.factors.pair import Weight as Weight
 from flatrank.factors.pair import padded_width as padded_width
+from flatrank.factors.pair import weighted as weighted
 from flatrank.factors.spectrum import CompactSVD as CompactSVD
 from flatrank.factors.spectrum import balance as balance
 from flatrank.factors.spectrum import balance_from_grams as balance_from_grams

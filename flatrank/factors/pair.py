@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 _WIDTHS = (4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -12,6 +15,16 @@ _WIDTHS = (4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 def padded_width(k: int) -> int:
     """The width that k columns are padded to, so that few shapes are compiled as ranks change."""
     return next((w for w in _WIDTHS if w >= k), k)
+
+
+Weight = Float[Array, " _"] | Float[Array, "_ _"]
+"""A weight on one side of X: a diagonal, as a vector, or a matrix."""
+A = TypeVar("A", Array, np.ndarray)
+
+
+def weighted(D: Float[A, " d"] | Float[A, "d d"], X: Float[A, "d k"]) -> Float[A, "d k"]:
+    """D X for D given by its diagonal or as a matrix, in NumPy as in JAX."""
+    return D[:, None] * X if D.ndim == 1 else D @ X
 
 
 class FactorPair(eqx.Module):
@@ -38,9 +51,9 @@ class FactorPair(eqx.Module):
         """k, the number of columns: an upper bound on the rank of X."""
         return self.L.shape[1]
 
-    def scaled(self, left: Float[Array, " d1"], right: Float[Array, " d2"]) -> FactorPair:
-        """The pair of diag(left) X diag(right)."""
-        return FactorPair(left[:, None] * self.L, right[:, None] * self.R)
+    def scaled(self, left: Weight, right: Weight) -> FactorPair:
+        """The pair of D1 X D2ᵀ, each D a vector (the diagonal) or a matrix (`weighted`)."""
+        return FactorPair(weighted(left, self.L), weighted(right, self.R))
 
     def beside(self, other: FactorPair) -> FactorPair:
         """The pair of the sum of the two matrices: columns side by side."""

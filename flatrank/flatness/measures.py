@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.factors import FactorPair, compact_svd
+from flatrank.factors import FactorPair, compact_svd, weighted
 from flatrank.flatness.rescaling import Rescaling
 from flatrank.measurements import Measurement
 
@@ -45,7 +45,8 @@ def measure_flatness(measurement: Measurement, pair: FactorPair, rescaling: Resc
 
     Notes
     -----
-    Cost: O((d1 + d2) k² + k³) flops; the measurement is used for D1², D2² only.
+    Cost: O((d1 + d2) k² + k³) flops, with d1² k + d2² k where D1 and D2 are dense; the measurement
+    is used for D1², D2² only: 2m‖D1 L‖² = (2/d2) ⟨L, Σ AᵢAᵢᵀ L⟩.
     """
     numbers = _numbers(measurement, pair, rescaling)
     return Flatness(*(float(x) for x in numbers))
@@ -55,10 +56,12 @@ def measure_flatness(measurement: Measurement, pair: FactorPair, rescaling: Resc
 def _numbers(
     measurement: Measurement, pair: FactorPair, rescaling: Rescaling
 ) -> tuple[Float[Array, ""], ...]:
-    flat = Rescaling.of(measurement).apply(pair).squared_norm()
-    weighted = rescaling.apply(pair)
-    nuclear = jnp.sum(compact_svd(weighted).s)
+    (d1, d2), (rows, cols) = measurement.shape, measurement.grams()
+    trace = jnp.vdot(pair.L, weighted(rows, pair.L)) / d2
+    trace = 2.0 * (trace + jnp.vdot(pair.R, weighted(cols, pair.R)) / d1)
+    rescaled = rescaling.apply(pair)
+    nuclear = jnp.sum(compact_svd(rescaled).s)
     imbalance = jnp.sum(jnp.abs(jnp.linalg.eigvalsh(pair.L.T @ pair.L - pair.R.T @ pair.R)))
     zero = nuclear == 0
-    excess = jnp.where(zero, 1.0, 0.5 * weighted.squared_norm() / jnp.where(zero, 1.0, nuclear))
-    return 2.0 * measurement.m * flat, pair.squared_norm(), imbalance, excess
+    excess = jnp.where(zero, 1.0, 0.5 * rescaled.squared_norm() / jnp.where(zero, 1.0, nuclear))
+    return trace, pair.squared_norm(), imbalance, excess

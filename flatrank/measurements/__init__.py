@@ -1,8 +1,18 @@
 """Linear maps 𝒜 on factored matrices, and their algebra."""
 
 from flatrank.measurements.base import Adjoint as Adjoint
+from flatrank.measurements.base import Curvature as Curvature
 from flatrank.measurements.base import Measurement as Measurement
+from flatrank.measurements.base import PreparedCurvature as PreparedCurvature
 from flatrank.measurements.compose import ScaledAdjoint as ScaledAdjoint
 from flatrank.measurements.compose import Whitened as Whitened
+from flatrank.measurements.dense import DenseMatrices as DenseMatrices
 from flatrank.measurements.entries import SampledEntries as SampledEntries
+from flatrank.measurements.gaussian import RegeneratedGaussian as RegeneratedGaussian
+from flatrank.measurements.gaussian import gaussian as gaussian
 from flatrank.measurements.laws import check_measurement as check_measurement
+from flatrank.measurements.linear_map import LinearMap as LinearMap
+from flatrank.measurements.linear_map import linear_map as linear_map
+from flatrank.measurements.rank_one import RankOne as RankOne
+from flatrank.measurements.transform import MaskedTransform as MaskedTransform
+from flatrank.measurements.transform import masked_transform as masked_transform

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.scipy.sparse.linalg import cg
+from jaxtyping import Array, Float, Int
 
-from flatrank.factors import FactorPair
+from flatrank.factors import FactorPair, Weight, weighted
+
+# Columns of the identity pushed through an operator at a time.
+BLOCK = 64
+# Conjugate gradients at most in `right_inverse`.
+_REPAIR_STEPS = 500
 
 
 class Adjoint(eqx.Module):
@@ -22,6 +30,56 @@ class Adjoint(eqx.Module):
     @abstractmethod
     def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
         """Sᵀ L."""
+
+    def size(self, D1: Weight, D2: Weight) -> Float[Array, ""]:
+        """‖D1 S D2‖_F, here a block of columns at a time."""
+        d2 = D2.shape[0]
+
+        def add(n: Array, total: Array) -> Array:
+            E = identity_block(n, d2, D2.dtype)
+            part = weighted(D1, self.right(weighted(D2, E)))
+            return total + jnp.vdot(part, part)
+
+        zero = jnp.zeros((), dtype=D2.dtype)
+        return jnp.sqrt(jax.lax.fori_loop(0, -(-d2 // BLOCK), add, zero))
+
+
+class TangentMap(eqx.Module):
+    """J: (P, Q) ↦ 𝒜(L Qᵀ + P Rᵀ) at one pair, with all that depends on the pair alone prepared."""
+
+    @abstractmethod
+    def forward(self, step: FactorPair) -> Float[Array, " m"]:
+        """J (P, Q)."""
+
+    @abstractmethod
+    def adjoint(self, t: Float[Array, " m"]) -> FactorPair:
+        """J* t = (𝒜*(t) R, 𝒜*(t)ᵀ L)."""
+
+
+class Curvature(eqx.Module):
+    """`Measurement.curvature` at one pair, as an operator on steps."""
+
+    A: Measurement
+    pair: FactorPair
+    residual: Adjoint | None
+
+    def __call__(self, step: FactorPair) -> FactorPair:
+        """One product, as the measurement computes it."""
+        return self.A.curvature(self.pair, step, self.residual)
+
+
+class PreparedCurvature(eqx.Module):
+    """The same from a prepared tangent map: J*J (P, Q) + (S Q, Sᵀ P)."""
+
+    tangent: TangentMap
+    residual: Adjoint | None
+
+    def __call__(self, step: FactorPair) -> FactorPair:
+        """One product with J and one with J*."""
+        out = self.tangent.adjoint(self.tangent.forward(step))
+        if self.residual is None:
+            return out
+        return FactorPair(out.L + self.residual.right(step.R), out.R + self.residual.left(step.L))
 
 
 class Measurement(eqx.Module):
@@ -53,6 +111,31 @@ class Measurement(eqx.Module):
     @abstractmethod
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """The diagonals of Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ."""
+
+    def grams(self) -> tuple[Weight, Weight]:
+        """Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ: vectors where they are diagonal, as here, else matrices."""
+        return self.gram_diagonals()
+
+    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
+        """𝒜𝒜*(y), here from 𝒜*(y) a block of columns at a time."""
+        S, d2 = self.adjoint(y), self.shape[1]
+
+        def add(n: Array, total: Array) -> Array:
+            E = identity_block(n, d2, y.dtype)
+            return total + self.forward(FactorPair(S.right(E), E))
+
+        return jax.lax.fori_loop(0, -(-d2 // BLOCK), add, jnp.zeros_like(y))
+
+    def right_inverse(
+        self, c: Float[Array, " m"], tol: Float[Array, ""]
+    ) -> tuple[Adjoint, Float[Array, ""]]:
+        """A matrix N = 𝒜*(w) with 𝒜(N) = c, by conjugate gradients on 𝒜𝒜* w = c, and ‖𝒜(N) − c‖.
+
+        The latter ends at `tol`, unless c lies outside the range of 𝒜 or the steps run out.
+        """
+        steps = _REPAIR_STEPS
+        w, _ = cg(self.normal, c, tol=0.0, atol=tol, maxiter=steps)  # pyright: ignore[reportArgumentType]
+        return self.adjoint(w), jnp.linalg.norm(self.normal(w) - c)
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, where a measurement is an entry (host)."""
@@ -106,6 +189,18 @@ class Measurement(eqx.Module):
         del pair
         return None
 
+    def tangent_map(self, pair: FactorPair) -> TangentMap | None:
+        """The tangent map at a pair, where preparing it makes many products cheaper; None here."""
+        del pair
+        return None
+
+    def curvature_at(
+        self, pair: FactorPair, residual: Adjoint | None = None
+    ) -> Curvature | PreparedCurvature:
+        """`curvature` at one pair as an operator, for many steps (P, Q)."""
+        J = self.tangent_map(pair)
+        return Curvature(self, pair, residual) if J is None else PreparedCurvature(J, residual)
+
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
     ) -> FactorPair:
@@ -118,3 +213,8 @@ class Measurement(eqx.Module):
         if residual is not None:
             G, H = G + residual.right(step.R), H + residual.left(step.L)
         return FactorPair(G, H)
+
+
+def identity_block(n: Int[Array, ""] | int, d: int, dtype: Any) -> Float[Array, "d block"]:
+    """Columns n·BLOCK to (n + 1)·BLOCK of the d × d identity, zero beyond the last."""
+    return jax.nn.one_hot(n * BLOCK + jnp.arange(BLOCK), d, dtype=dtype, axis=0)

@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.factors import FactorPair
-from flatrank.measurements.base import Adjoint, Measurement
+from flatrank.factors import FactorPair, Weight, weighted
+from flatrank.measurements.base import Adjoint, Measurement, TangentMap
 
 
 class ScaledAdjoint(Adjoint):
-    """diag(scale1) S diag(scale2)."""
+    """D1 S D2, each D a diagonal or a symmetric matrix."""
 
     inner: Adjoint
-    scale1: Float[Array, " d1"]
-    scale2: Float[Array, " d2"]
+    scale1: Weight
+    scale2: Weight
 
     def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
         """The inner product between the two scalings."""
-        return self.scale1[:, None] * self.inner.right(self.scale2[:, None] * R)
+        return weighted(self.scale1, self.inner.right(weighted(self.scale2, R)))
 
     def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
         """The same of the transpose."""
-        return self.scale2[:, None] * self.inner.left(self.scale1[:, None] * L)
+        return weighted(self.scale2, self.inner.left(weighted(self.scale1, L)))
+
+
+class ScaledTangentMap(TangentMap):
+    """The tangent map of ℬ at (L, R), from that of 𝒜 at (D1⁻¹ L, D2⁻¹ R)."""
+
+    inner: TangentMap
+    scale1: Weight
+    scale2: Weight
+
+    def forward(self, step: FactorPair) -> Float[Array, " m"]:
+        """The inner one along the unscaled step."""
+        return self.inner.forward(step.scaled(self.scale1, self.scale2))
+
+    def adjoint(self, t: Float[Array, " m"]) -> FactorPair:
+        """The inner one, scaled back."""
+        return self.inner.adjoint(t).scaled(self.scale1, self.scale2)
 
 
 class Whitened(Measurement):
-    """ℬ(X) = 𝒜(D1⁻¹ X D2⁻¹) for diagonal D1, D2.
+    """ℬ(X) = 𝒜(D1⁻¹ X D2⁻¹) for D1, D2 diagonal or symmetric.
 
     Parameters
     ----------
     inner : Measurement
         𝒜.
-    scale1, scale2 : arrays of shape (d1,) and (d2,)
-        The diagonals of D1⁻¹ and D2⁻¹ (0 where D is singular: ℬ then lives on the range of D).
+    scale1, scale2 : arrays of shape (d1,) or (d1, d1), and (d2,) or (d2, d2)
+        D1⁻¹ and D2⁻¹, the pseudo-inverses where D is singular: ℬ then lives on the range of D.
     """
 
     inner: Measurement
-    scale1: Float[Array, " d1"]
-    scale2: Float[Array, " d2"]
+    scale1: Weight
+    scale2: Weight
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,16 +82,18 @@ class Whitened(Measurement):
         raise TypeError("a whitened measurement is not whitened again; start from its inner one")
 
     def density(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
-        """The inner model, scaled on both sides."""
+        """The inner model, scaled on both sides: of D⁻¹ diag(u) D⁻¹ the diagonal."""
         u1, u2 = self.inner.density()
-        return u1 * self.scale1**2, u2 * self.scale2**2
+        return _squared(self.scale1, u1), _squared(self.scale2, u2)
 
     def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Those of the inner measurement: they are to be divided out, and so is the scale."""
         return self.inner.line_norms(y)
 
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
-        """The inner diagonal at the unscaled pair, scaled back twice."""
+        """The inner diagonal at the unscaled pair, scaled back twice; for dense D the model."""
+        if self.scale1.ndim == 2 or self.scale2.ndim == 2:
+            return super().curvature_diagonal(pair)
         return self._unscaled(self._unscaled(self.inner.curvature_diagonal(self._unscaled(pair))))
 
     def gradient(
@@ -87,12 +106,19 @@ class Whitened(Measurement):
     def curvature_blocks(
         self, pair: FactorPair
     ) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]] | None:
-        """The inner blocks at the unscaled pair, scaled back twice."""
+        """The inner blocks at the unscaled pair, scaled back twice, where D is diagonal."""
+        if self.scale1.ndim == 2 or self.scale2.ndim == 2:
+            return None
         blocks = self.inner.curvature_blocks(self._unscaled(pair))
         if blocks is None:
             return None
         A, C = blocks
         return self.scale1[:, None, None] ** 2 * A, self.scale2[:, None, None] ** 2 * C
+
+    def tangent_map(self, pair: FactorPair) -> TangentMap | None:
+        """The inner one at the unscaled pair, where there is one."""
+        inner = self.inner.tangent_map(self._unscaled(pair))
+        return None if inner is None else ScaledTangentMap(inner, self.scale1, self.scale2)
 
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
@@ -105,3 +131,8 @@ class Whitened(Measurement):
         return self._unscaled(
             self.inner.curvature(self._unscaled(pair), self._unscaled(step), inner)
         )
+
+
+def _squared(D: Weight, u: Float[Array, " d"]) -> Float[Array, " d"]:
+    """The diagonal of D diag(u) D."""
+    return u * D**2 if D.ndim == 1 else jnp.matmul(D**2, u)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from jaxtyping import Array, Float, Int
 
 import flatrank.kernels as kernels
-from flatrank.factors import FactorPair
+from flatrank.factors import FactorPair, Weight
 from flatrank.kernels import Compressed
 from flatrank.measurements.base import Adjoint, Measurement
 
@@ -30,6 +30,13 @@ class _SparseAdjoint(Adjoint):
 
     def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
         return kernels.sparse_tall(self.by_col, self.y_col, L)
+
+    def size(self, D1: Weight, D2: Weight) -> Float[Array, ""]:
+        """One product with the squares, where D1 and D2 are diagonal."""
+        if D1.ndim == 2 or D2.ndim == 2:
+            return super().size(D1, D2)
+        squares = kernels.sparse_tall(self.by_row, self.y_row**2, (D2**2)[:, None])
+        return jnp.sqrt(jnp.vdot(D1**2, squares[:, 0]))
 
 
 class SampledEntries(Measurement):
@@ -109,6 +116,17 @@ class SampledEntries(Measurement):
             product(self.by_row, pair.L, pair.R, step.L, step.R, e_row),
             product(self.by_col, pair.R, pair.L, step.R, step.L, e_col),
         )
+
+    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
+        """𝒜𝒜* is the identity: each place occurs once."""
+        return y
+
+    def right_inverse(
+        self, c: Float[Array, " m"], tol: Float[Array, ""]
+    ) -> tuple[Adjoint, Float[Array, ""]]:
+        """The sparse matrix of the values c: adding it overwrites the entries."""
+        del tol
+        return self.adjoint(c), jnp.zeros(())
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, as int32 arrays of length m (host)."""

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import Measurement
+from flatrank.measurements.compose import Whitened
+
+# Numbers of 𝒜 as a dense matrix up to which it is written out.
+_DENSE = 1_000_000
+# Relative differences that are rounding, in 64 bits and in 32.
+_ROUNDING, _ROUNDING32 = 1e-9, 1e-3
 
 
 def check_measurement(measurement: Measurement, *, rank: int = 3, seed: int = 0) -> None:
-    """Check that forward, adjoint, gradient and curvature of a measurement belong together.
+    """Check that all parts of a measurement belong together.
 
-    On random pairs: ⟨𝒜(L Rᵀ), y⟩ = ⟨L, 𝒜*(y) R⟩ = ⟨R, 𝒜*(y)ᵀ L⟩; 𝒜 is linear; the gradient is
-    (𝒜*(c) R, 𝒜*(c)ᵀ L); the curvature is the derivative of the gradient.
+    On random pairs: ⟨𝒜(L Rᵀ), y⟩ = ⟨L, 𝒜*(y) R⟩ = ⟨R, 𝒜*(y)ᵀ L⟩; 𝒜 and 𝒜* are linear; the gradient
+    is (𝒜*(c) R, 𝒜*(c)ᵀ L); the curvature is the derivative of the gradient, prepared or not;
+    𝒜𝒜* and its inverse are what they say; 𝒜, 𝒜* and both Grams agree with the dense matrix of 𝒜
+    (where m d1 d2 is above 10⁶, one entry of one Gram); `jit`, `vmap` and float32 change nothing.
 
     Parameters
     ----------
     measurement : Measurement
-        The one to check.
+        The one to check. A `Whitened` one has no Grams of its own; the rest is checked.
     rank : int
         Number of columns of the random factors.
     seed : int
@@ -32,47 +44,182 @@ def check_measurement(measurement: Measurement, *, rank: int = 3, seed: int = 0)
 
     Notes
     -----
-    Cost: a few dozen products with 𝒜 and 𝒜*.
+    Cost: a few dozen products with 𝒜 and 𝒜*, d1 d2 with one column, and half a dozen programs.
     """
     with jax.enable_x64(True):
         rng = np.random.default_rng(seed)
-        d1, d2 = measurement.shape
-
-        def draw() -> FactorPair:
-            return FactorPair(
-                jnp.asarray(rng.standard_normal((d1, rank))),
-                jnp.asarray(rng.standard_normal((d2, rank))),
-            )
-
-        pair, other = draw(), draw()
-        y = jnp.asarray(rng.standard_normal(measurement.m))
-        b = jnp.asarray(rng.standard_normal(measurement.m))
-        forward, S = measurement.forward(pair), measurement.adjoint(y)
-        _agree("adjoint from the right", jnp.vdot(forward, y), jnp.vdot(pair.L, S.right(pair.R)))
-        _agree("adjoint from the left", jnp.vdot(forward, y), jnp.vdot(pair.R, S.left(pair.L)))
-        both = pair.beside(FactorPair(-2.0 * other.L, other.R))
-        _agree("linearity", measurement.forward(both), forward - 2.0 * measurement.forward(other))
-        _check_derivatives(measurement, pair, other, b)
+        (d1, d2), m = measurement.shape, measurement.m
+        pair, step = (_drawn(rng, d1, d2, rank) for _ in range(2))
+        y, b = rng.standard_normal(m), rng.standard_normal(m)
+        _check_products(measurement, pair, step, y, b)
+        _check_derivatives(measurement, pair, step, b)
+        _check_normal(measurement, pair, y)
+        _check_dense(measurement, pair, y)
+        _check_types(measurement, pair, y)
 
 
-def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: jax.Array) -> None:
+def _drawn(rng: np.random.Generator, d1: int, d2: int, k: int) -> FactorPair:
+    return FactorPair(*(jax.device_put(rng.standard_normal((d, k))) for d in (d1, d2)))
+
+
+class _Products(NamedTuple):
+    """𝒜(L Rᵀ), 𝒜*(y) R and 𝒜*(y)ᵀ L."""
+
+    forward: Any
+    right: Any
+    left: Any
+
+
+def _products(A: Measurement, pair: FactorPair, y: Array) -> _Products:
+    S = A.adjoint(y)
+    return _Products(A.forward(pair), S.right(pair.R), S.left(pair.L))
+
+
+@eqx.filter_jit
+def _compiled(A: Measurement, pair: FactorPair, y: Array) -> _Products:
+    return _products(A, pair, y)
+
+
+def _at(A: Measurement, pair: FactorPair, y: Any) -> _Products:
+    """In NumPy, where comparing needs no programs; one program serves every law."""
+    return _Products(*(np.asarray(x) for x in _compiled(A, pair, jnp.asarray(y))))
+
+
+def _check_products(
+    A: Measurement, pair: FactorPair, step: FactorPair, y: np.ndarray, b: np.ndarray
+) -> None:
+    """Adjointness, linearity, and the same eagerly, compiled and batched."""
+    out, L, R = _at(A, pair, y), np.asarray(pair.L), np.asarray(pair.R)
+    if out.forward.shape != (A.m,):
+        raise AssertionError(
+            f"law broken: length; forward returns {out.forward.shape}, expected (m,) = {(A.m,)}"
+        )
+    _agree("adjoint from the right", out.forward @ y, np.vdot(L, out.right))
+    _agree("adjoint from the left", out.forward @ y, np.vdot(R, out.left))
+    moved = _at(A, FactorPair(pair.L - 2.0 * step.L, pair.R), y - 2.0 * b)
+    other = _at(A, FactorPair(step.L, pair.R), b)
+    _agree("linearity", moved.forward, out.forward - 2.0 * other.forward)
+    _agree("linearity of the adjoint", moved.right, out.right - 2.0 * other.right)
+    y_ = jnp.asarray(y)
+    both = jax.tree.map(lambda x: jnp.stack([-x, x]), (pair, y_))
+    batched = eqx.filter_jit(eqx.filter_vmap(_products, in_axes=(None, 0, 0)))(A, *both)
+    for name, x, eager, compiled in zip(
+        out._fields, batched, _products(A, pair, y_), out, strict=True
+    ):
+        _agree(f"jit of {name}", eager, compiled)
+        _agree(f"vmap of {name}", x[1], compiled)
+
+
+@eqx.filter_jit
+def _derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: Array) -> dict[str, Any]:
     gradient, loss = A.gradient(pair, b)
-    c = A.forward(pair) - b
-    S = A.adjoint(c)
-    _agree("loss", loss, 0.5 * jnp.vdot(c, c))
-    _agree("gradient in L", gradient.L, S.right(pair.R))
-    _agree("gradient in R", gradient.R, S.left(pair.L))
-    product, plain = A.curvature(pair, step, S), A.curvature(pair, step)
-    T = A.adjoint(A.tangent(pair, step))
-    _agree("Gauss-Newton part in L", plain.L, T.right(pair.R))
-    _agree("Gauss-Newton part in R", plain.R, T.left(pair.L))
-    _agree("curvature in L", product.L, plain.L + S.right(step.R))
-    _agree("curvature in R", product.R, plain.R + S.left(step.L))
+    S = A.adjoint(A.forward(pair) - b)
+    return {
+        "loss": loss,
+        "gradient": gradient,
+        "tangent": A.tangent(pair, step),
+        "Gauss-Newton part": A.curvature(pair, step),
+        "curvature": A.curvature(pair, step, S),
+        "prepared curvature": A.curvature_at(pair, S)(step),
+    }
 
 
-def _agree(law: str, left: jax.Array, right: jax.Array, tolerance: float = 1e-9) -> None:
-    size = float(jnp.max(jnp.abs(jnp.asarray(right)), initial=0.0)) + 1e-300
-    error = float(jnp.max(jnp.abs(jnp.asarray(left) - jnp.asarray(right)), initial=0.0)) / size
+def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: np.ndarray) -> None:
+    """Gradient and curvature from forward and adjoint alone."""
+    out = _derivatives(A, pair, step, jnp.asarray(b))
+    c = _at(A, pair, b).forward - b
+    t = sum(_at(A, FactorPair(*x), b).forward for x in ((pair.L, step.R), (step.L, pair.R)))
+    S, T, S_step = _at(A, pair, c), _at(A, pair, t), _at(A, step, c)
+    _agree("loss", out["loss"], 0.5 * c @ c)
+    _agree("tangent", out["tangent"], t)
+    full = T.right + S_step.right, T.left + S_step.left
+    expected = {
+        "gradient": (S.right, S.left),
+        "Gauss-Newton part": (T.right, T.left),
+        "curvature": full,
+        "prepared curvature": full,
+    }
+    for law, (left, right) in expected.items():
+        _agree(f"{law} in L", out[law].L, left)
+        _agree(f"{law} in R", out[law].R, right)
+
+
+@eqx.filter_jit
+def _normal(A: Measurement, y: Array, data: Array) -> tuple[Array, ...]:
+    S, eye = A.adjoint(y), jnp.eye(A.shape[1])
+    N, _ = A.right_inverse(data, 1e-12 * jnp.linalg.norm(data))
+    ones1, ones2 = (jnp.ones(d) for d in A.shape)
+    fitted = A.forward(FactorPair(N.right(eye), eye))
+    return S.right(eye), S.size(ones1, ones2), jnp.vdot(y, A.normal(y)), fitted
+
+
+def _check_normal(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
+    """𝒜𝒜* is the square of 𝒜*, and a matrix made to have given measurements has them."""
+    data = _at(A, pair, y).forward
+    S, size, square, fitted = _normal(A, jnp.asarray(y), jnp.asarray(data))
+    _agree("size of the adjoint", size, np.linalg.norm(S))
+    _agree("normal map", square, np.linalg.norm(S) ** 2)
+    _agree("right inverse", fitted, data)
+
+
+@eqx.filter_jit
+def _columns(A: Measurement, first: Array, count: int) -> Array:
+    """𝒜(e_p e_qᵀ), numbered row by row from `first`, a row each."""
+    d1, d2 = A.shape
+
+    def column(place: Array) -> Array:
+        e = jax.nn.one_hot(place // d2, d1, dtype=jnp.float64)
+        f = jax.nn.one_hot(place % d2, d2, dtype=jnp.float64)
+        return A.forward(FactorPair(e[:, None], f[:, None]))
+
+    return jax.lax.map(column, first + jnp.arange(count))
+
+
+def _check_dense(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
+    """Row (p, q) of M is 𝒜(e_p e_qᵀ): 𝒜(X) = Mᵀ vec X, 𝒜*(y) = M y, and M gives the Grams.
+
+    Where M would be large, row p = 0 of Σ AᵢAᵢᵀ and of Σ AᵢᵀAᵢ is all that is looked at.
+    """
+    (d1, d2), m = A.shape, A.m
+    grams = [] if isinstance(A, Whitened) else [np.asarray(G) for G in A.grams()]
+    if m * d1 * d2 > _DENSE:
+        first = np.asarray(_columns(A, jnp.asarray(0), d2))
+        for gram in grams[:1]:
+            corner = gram[0] if gram.ndim == 1 else gram[0, 0]
+            _agree("Gram of rows", corner, np.sum(first**2))
+        return
+    M = np.asarray(_columns(A, jnp.asarray(0), d1 * d2)).reshape(d1, d2, m)
+    L, R, out = np.asarray(pair.L), np.asarray(pair.R), _at(A, pair, y)
+    _agree("dense matrix", out.forward, np.einsum("pk,pqi,qk->i", L, M, R, optimize=True))
+    _agree("dense adjoint from the right", out.right, (M @ y) @ R)
+    _agree("dense adjoint from the left", out.left, (M @ y).T @ L)
+    expected = (np.einsum("pqi,rqi->pr", M, M), np.einsum("pqi,psi->qs", M, M))
+    for side, gram, true in zip(("rows", "columns"), grams, expected, strict=False):
+        _agree(f"Gram of {side}", gram if gram.ndim == 2 else np.diag(gram), true)
+    for gram, diagonal in zip(grams, A.gram_diagonals() if grams else (), strict=True):
+        _agree("diagonal of a Gram", diagonal, gram if gram.ndim == 1 else np.diag(gram))
+
+
+def _check_types(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
+    """In half the bits it is the same map, and answers in them."""
+
+    def cast(tree: Any) -> Any:
+        return jax.tree.map(lambda x: x.astype(jnp.float32) if eqx.is_inexact_array(x) else x, tree)
+
+    wide, narrow = _at(A, pair, y), _compiled(*cast((A, pair, jnp.asarray(y))))
+    for name, x, half in zip(wide._fields, wide, narrow, strict=True):
+        if (x.dtype, half.dtype) != (np.float64, np.float32):
+            raise AssertionError(
+                f"law broken: dtype of {name}; float64 gave {x.dtype} and float32 gave "
+                f"{half.dtype}, expected the type of the factors"
+            )
+        _agree(f"float32 of {name}", half, x, _ROUNDING32)
+
+
+def _agree(law: str, left: Any, right: Any, tolerance: float = _ROUNDING) -> None:
+    left, right = np.asarray(left), np.asarray(right)
+    size = float(np.max(np.abs(right), initial=0.0)) + 1e-300
+    error = float(np.max(np.abs(left - right), initial=0.0)) / size
     if not error <= tolerance:
         raise AssertionError(
             f"law broken: {law}; relative difference {error:.1e}, expected <= {tolerance:.0e}"

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import operator
-
 import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
 from flatrank.factors import FactorPair
 from flatrank.flatness import Rescaling
-from flatrank.measurements.entries import sample_entries
+from flatrank.measurements.checks import checked_shape
+from flatrank.measurements.entries import SampledEntries, sample_entries
+from flatrank.problems.arguments import checked_array, checked_parameters
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
-
-# Largest values below this leave the range of full precision when they are scaled.
-_SMALLEST = 1e-300
 
 
 def completion(
@@ -61,16 +58,16 @@ def completion(
     -----
     Cost: O(m + d1 + d2) time and memory.
     """
-    d1, d2 = _checked_shape(shape)
+    d1, d2 = checked_shape(shape)
     i, j = _checked_places("rows", rows, d1), _checked_places("cols", cols, d2)
-    v = _checked_values(values)
+    v = checked_array("values", values)
     if not i.shape == j.shape == v.shape:
         raise ValueError(
             f"rows, cols and values must have one length; got {i.size}, {j.size} and {v.size}"
         )
     if v.size == 0:
         raise ValueError("no entry is observed; give at least one (row, col, value)")
-    lam, smoothing = _checked_parameters(lam, smoothing)
+    lam, smoothing = checked_parameters(lam, smoothing)
     measurement, b = sample_entries(i, j, v, (d1, d2))
     with jax.enable_x64(True):
         return Problem(
@@ -92,7 +89,7 @@ def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, Factor
     Parameters
     ----------
     problem : Problem
-        Of sampled entries.
+        Of sampled entries; any other is left whole.
     pair : FactorPair
         Of X.
     rank : int
@@ -103,9 +100,12 @@ def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, Factor
     (Problem, FactorPair)
         The problem itself where nothing is to be left out; an empty pair where nothing is left.
     """
-    gaps, (rows, cols) = problem.unidentifiable, problem.measurement.places()
+    gaps = problem.unidentifiable
     if not (gaps.rows(rank).size or gaps.cols(rank).size):
         return problem, pair
+    if not isinstance(problem.measurement, SampledEntries):
+        return problem, pair  # nothing to leave out: a row has no measurements of its own
+    rows, cols = problem.measurement.places()
     d1, d2 = problem.shape
     keep = np.ones(rows.size, dtype=bool)
     while True:
@@ -125,32 +125,6 @@ def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, Factor
     return part, FactorPair(jax.device_put(L), jax.device_put(R))
 
 
-def _checked_parameters(lam: float, smoothing: float) -> tuple[float, float]:
-    try:
-        lam, smoothing = float(lam), float(smoothing)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"lam and smoothing must be numbers; got {lam!r} and {smoothing!r}"
-        ) from None
-    if not (np.isfinite(lam) and lam >= 0):
-        raise ValueError(f"lam must be a finite number >= 0; got {lam}. Use 0 to interpolate")
-    if not 0 <= smoothing <= 1:
-        raise ValueError(
-            f"smoothing must lie between 0 (flat) and 1 (norm-minimal); got {smoothing}"
-        )
-    return lam, smoothing
-
-
-def _checked_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    try:
-        d1, d2 = (operator.index(d) for d in shape)
-    except (TypeError, ValueError):
-        raise ValueError(f"shape must be two integers (d1, d2); got {shape!r}") from None
-    if d1 < 1 or d2 < 1 or max(d1, d2) >= 2**31:
-        raise ValueError(f"shape must be two integers between 1 and 2³¹−1; got {(d1, d2)}")
-    return d1, d2
-
-
 def _checked_places(name: str, places: ArrayLike, size: int) -> np.ndarray:
     x = np.asarray(places)
     if x.ndim != 1 or (x.size and x.dtype.kind not in "iu"):
@@ -162,30 +136,3 @@ def _checked_places(name: str, places: ArrayLike, size: int) -> np.ndarray:
         bad = int(x[(x < 0) | (x >= size)][0])
         raise ValueError(f"{name} must lie between 0 and {size - 1}; got {bad}. Places are 0-based")
     return x.astype(np.int32, copy=False)
-
-
-def _checked_values(values: ArrayLike) -> np.ndarray:
-    if np.ma.count_masked(values):
-        raise ValueError(
-            f"values hold {np.ma.count_masked(values)} masked entries; leave them out, "
-            "with their rows and cols"
-        )
-    v = np.asarray(values)
-    if v.ndim != 1 or (v.size and v.dtype.kind not in "fiub"):
-        raise ValueError(
-            f"values must be a vector of real numbers; got shape {v.shape} of {v.dtype}"
-        )
-    v = v.astype(np.float64, copy=False)
-    wrong = np.flatnonzero(~np.isfinite(v))
-    if wrong.size:
-        raise ValueError(
-            f"values must be finite; {wrong.size} are not, first values[{wrong[0]}] = "
-            f"{v[wrong[0]]}. Leave a missing entry out instead of marking it"
-        )
-    top = float(np.max(np.abs(v), initial=0.0))
-    if top and not _SMALLEST <= top <= 1 / _SMALLEST:
-        raise ValueError(
-            f"the largest value is {top:.3g} in size; expected between {_SMALLEST:.0e} and "
-            f"{1 / _SMALLEST:.0e}: divide the values by a common unit first"
-        )
-    return v

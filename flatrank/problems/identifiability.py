@@ -1,4 +1,4 @@
-"""What a sampling pattern cannot determine, whatever the method."""
+"""What measurements cannot determine, whatever the method."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scipy.sparse.csgraph import connected_components
 
 @dataclass(frozen=True, eq=False)
 class Unidentifiable:
-    """Rows and columns a pattern says too little about.
+    """Rows and columns that the measurements say too little about.
 
     Parameters
     ----------
     row_counts, col_counts : int arrays of shape (d1,) and (d2,)
-        Observed entries of each row and column.
+        Observed entries, or measurements, of each row and column.
     row_component, col_component : int arrays of shape (d1,) and (d2,)
         Connected component of the observation graph (rows and columns are its nodes, entries its
         edges); −1 for an empty row or column.
@@ -47,6 +47,14 @@ class Unidentifiable:
         used = np.unique(label[label >= 0])
         label = np.where(label >= 0, np.searchsorted(used, label), -1)
         return cls(n, c, label[:d1], label[d1:], len(used))
+
+    @classmethod
+    def of_lines(cls, rows: np.ndarray, cols: np.ndarray, m: int) -> Unidentifiable:
+        """For measurements that mix entries: which rows and columns any of the m touches."""
+        return cls(
+            np.where(rows, m, 0), np.where(cols, m, 0), np.where(rows, 0, -1),
+            np.where(cols, 0, -1), 1,
+        )  # fmt: skip
 
     @property
     def empty(self) -> tuple[int, int]:

@@ -30,7 +30,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
-from flatrank.factors import CompactSVD, FactorPair, balance, balance_from_grams, padded_width
+from flatrank.factors import (
+    CompactSVD,
+    FactorPair,
+    Weight,
+    balance,
+    balance_from_grams,
+    padded_width,
+    weighted,
+)
 from flatrank.measurements import Measurement, ScaledAdjoint
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
@@ -449,7 +457,7 @@ def _residual_pairs(
 
 
 @eqx.filter_jit
-def _even_pairs(A: Measurement, b: Array, D: tuple[Array, Array], X: Array) -> CompactSVD:
+def _even_pairs(A: Measurement, b: Array, D: tuple[Weight, Weight], X: Array) -> CompactSVD:
     """Leading pairs of X̃ from 𝒜*(b) with its rows and columns brought to one length.
 
     Where rows hold few entries, the leading singular vectors of 𝒜*(b) itself sit on a handful of
@@ -459,8 +467,11 @@ def _even_pairs(A: Measurement, b: Array, D: tuple[Array, Array], X: Array) -> C
     S = ScaledAdjoint(A.adjoint(b), *(1.0 / x for x in lengths))
     nothing = CompactSVD(*(jnp.zeros(size) for size in ((A.shape[0], 1), 1, (A.shape[1], 1))))
     pairs = top_pairs(S, nothing, X, jnp.asarray(_PRODUCTS), (_PRODUCTS + 1) * _BLOCK)
-    left, right = (x * d for x, d in zip(lengths, D, strict=True))
-    return CompactSVD(left[:, None] * pairs.U, pairs.s, right[:, None] * pairs.V)
+    U, V = (
+        weighted(x * d, Q) if d.ndim == 1 else d @ (x[:, None] * Q)
+        for x, d, Q in zip(lengths, D, (pairs.U, pairs.V), strict=True)
+    )
+    return CompactSVD(U, pairs.s, V)
 
 
 @eqx.filter_jit

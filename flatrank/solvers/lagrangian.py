@@ -121,6 +121,8 @@ class Lagrangian(Solver[LagrangianState]):
         at_floor = state.lam <= self.floor * state.largest * (1 + 1e-9)
         better = last is None or certificate.relative_gap < 0.9 * last.relative_gap
         stuck = state.stuck + 1 if at_floor and not better else 0
+        if certificate.gap == float("inf"):
+            return {"ended": Status.INFEASIBLE, "stuck": stuck}
         if inner is Status.NONFINITE or not certificate.gap < float("inf"):
             return {"ended": Status.NONFINITE, "stuck": stuck}
         if certificate.certified(self.tol):

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from flatrank.factors import FactorPair, balance, balance_from_grams
-from flatrank.measurements import Adjoint, Measurement
+from flatrank.measurements import Curvature, Measurement, PreparedCurvature
 from flatrank.solvers.loop import InnerSolver, run_traced
 
 
@@ -83,13 +83,11 @@ class TruncatedCG(InnerSolver[_CGState]):
 
 
 class _Hessian(eqx.Module):
-    B: Measurement
-    pair: FactorPair
-    residual: Adjoint | None
+    curvature: Curvature | PreparedCurvature
     lam: Float[Array, ""]
 
     def __call__(self, step: FactorPair) -> FactorPair:
-        product = self.B.curvature(self.pair, step, self.residual)
+        product = self.curvature(step)
         return jax.tree.map(lambda h, x: h + self.lam * x, product, step)
 
 
@@ -167,7 +165,8 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, jnp.float32) if full else parts
     M = _preconditioner(B_, pair_, lam_)
     start = _dot(g_, jax.tree.map(jnp.multiply, M, g_))
-    cg = TruncatedCG(_Hessian(B_, pair_, S_, lam_), M, rtol_**2 * start, max_inner)
+    H = _Hessian(B_.curvature_at(pair_, S_), lam_)
+    cg = TruncatedCG(H, M, rtol_**2 * start, max_inner)
     inner = run_traced(cg, cg.init(g_))
     d = inner.x
     t, fall = _line_search(_dot(g, d), *_along(B_, c_, lam_, pair_, d))

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
-from flatrank.factors import FactorPair, compact_svd, padded_width
+from flatrank.factors import FactorPair, compact_svd, padded_width, weighted
 from flatrank.kernels import scope
 from flatrank.problems import Problem, as_pair
 from flatrank.solvers.auto import Auto
@@ -150,7 +150,7 @@ def _started(
     fill = ((0, 0), (0, padded_width(pair.rank) - pair.rank))
     D = (problem.rescaling.D1, problem.rescaling.D2)
     return _on_device(
-        np.pad(np.asarray(x) * np.asarray(d)[:, None] / math.sqrt(scale), fill)
+        np.pad(weighted(np.asarray(d), np.asarray(x)) / math.sqrt(scale), fill)
         for x, d in zip((pair.L, pair.R), D, strict=True)
     )
 
@@ -158,7 +158,7 @@ def _started(
 def _unscaled(problem: Problem, found: Outcome, root: float) -> FactorPair:
     """The factors of X without padding."""
     return _on_device(
-        np.asarray(x)[:, : found.rank] * (root * np.asarray(d))[:, None]
+        weighted(root * np.asarray(d), np.asarray(x)[:, : found.rank])
         for x, d in zip((found.pair.L, found.pair.R), problem.rescaling.inverse, strict=True)
     )
 

@@ -2,12 +2,13 @@
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flatrank import check_measurement, completion, kernels
+from flatrank import check_measurement, completion, kernels, sensing
 from flatrank.measurements import SampledEntries
 
 
@@ -18,12 +19,51 @@ def some_entries(d1, d2, m, seed):
     return completion(rows, cols, rng.standard_normal(m), (d1, d2))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
 def test_sampled_entries_obey_the_law(d1, d2, seed):
-    problem = some_entries(d1, d2, max(1, d1 * d2 // 2), seed)
-    check_measurement(problem.measurement, rank=2)
-    check_measurement(problem.whitened, rank=2)
+    check_measurement(some_entries(d1, d2, max(1, d1 * d2 // 2), seed).measurement, rank=2)
+
+
+def test_whitened_entries_obey_the_law():
+    check_measurement(some_entries(7, 5, 20, 0).whitened, rank=2)
+
+
+# The columns of the factors decide whether the tangent map is written out: 1 (7 + 5) < 35 < 36.
+@pytest.mark.parametrize(
+    ("name", "rank"),
+    [
+        ("dense", 1),
+        ("rank one", 3),
+        ("regenerated", 1),
+        ("masked transform", 2),
+        ("user's map", 2),
+        pytest.param("dense", 3, marks=pytest.mark.slow),
+        pytest.param("regenerated", 3, marks=pytest.mark.slow),
+    ],
+)
+def test_every_family_obeys_the_law(measure, name, rank):
+    check_measurement(measure(name, (7, 5), 20), rank=rank)
+
+
+@pytest.mark.parametrize("name", ["dense", "rank one"])
+def test_whitening_by_a_dense_matrix_obeys_it_too(measure, name):
+    problem = sensing(measure(name, (7, 5), 20), np.ones(20))
+    assert problem.rescaling.D1.ndim == problem.rescaling.D2.ndim == 2
+    check_measurement(problem.whitened, rank=1)
+
+
+def test_regenerated_numbers_are_the_same_each_time_and_normal(measure):
+    with jax.enable_x64(True):
+        drawn = [
+            np.asarray(measure("regenerated", (30, 20), 100, seed).matrix(jnp.ones(100)))
+            for seed in (1, 1, 2)
+        ]
+    assert np.array_equal(drawn[0], drawn[1])
+    assert abs(np.corrcoef(drawn[0].ravel(), drawn[2].ravel())[0, 1]) < 0.15  # 3.7 deviations
+    # Sums of 100 numbers N(0, 1): 600 of them.
+    assert np.mean(drawn[0] / 10) == pytest.approx(0, abs=0.15)
+    assert np.std(drawn[0] / 10) == pytest.approx(1, abs=0.1)
 
 
 def test_the_reference_kernels_obey_it_too():
@@ -39,6 +79,24 @@ def test_a_wrong_adjoint_is_caught():
     good = some_entries(7, 5, 20, 0).measurement
     with pytest.raises(AssertionError, match="adjoint from the right"):
         check_measurement(Wrong(good.by_row, good.by_col, good.order))
+
+
+def test_a_wrong_gram_is_caught(measure):
+    good = measure("dense", (7, 5), 20)
+    with jax.enable_x64(True):
+        wrong = eqx.tree_at(lambda A: A.gram2, good, good.gram2.at[0, 1].add(1.0))
+    with pytest.raises(AssertionError, match="Gram of columns"):
+        check_measurement(wrong, rank=1)
+
+
+def test_an_answer_in_the_wrong_type_is_caught():
+    class Wide(SampledEntries):
+        def forward(self, pair):
+            return super().forward(pair).astype(np.float64)
+
+    good = some_entries(7, 5, 20, 0).measurement
+    with pytest.raises(AssertionError, match="dtype of forward"):
+        check_measurement(Wide(good.by_row, good.by_col, good.order))
 
 
 def test_forward_is_the_entries_in_order():

@@ -1,0 +1,165 @@
+"""Matrix sensing with Gaussian matrices that are drawn again whenever they are wanted."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import Partial
+from jaxtyping import Array, Float, Int, UInt64
+
+from flatrank.factors import FactorPair
+from flatrank.measurements.base import TangentMap
+from flatrank.measurements.checks import checked_count, checked_shape
+from flatrank.measurements.matrices import ListedTangentMap, OnMatrices, block_count, sum_grams
+
+# Numbers drawn at a time.
+_NUMBERS = 1 << 18
+
+
+class RegeneratedGaussian(OnMatrices):
+    """𝒜(X)ᵢ = ⟨Aᵢ, X⟩, entries of Aᵢ independent N(0, 1), made from a key and never stored.
+
+    The numbers come from a counter, so any block of them can be drawn at any time, and every
+    product sees the same ones. Make one by `gaussian`.
+
+    Parameters
+    ----------
+    key : uint64 scalar
+        Where the stream of numbers begins.
+    shape : (d1, d2)
+        Of X.
+    m : int
+        Number of matrices.
+
+    Notes
+    -----
+    Memory: d1 d2 + m numbers, and k m (d1 + d2) while a tangent map lives. Cost of a product:
+    m d1 d2 draws, some ten times what reading stored numbers takes. It needs 64 bits enabled, as
+    they are in everything public.
+
+    References: Steele, Lea and Flood (2014) for the bits, Box and Muller (1958) for the numbers.
+    """
+
+    key: UInt64[Array, ""]
+    _shape: tuple[int, int]
+    _m: int
+    _size: int
+
+    def __init__(self, key: UInt64[Array, ""], shape: tuple[int, int], m: int):
+        self.key, self._shape, self._m = key, shape, m
+        self._size = max(1, min(m, _NUMBERS // (shape[0] * shape[1])))
+        block = Partial(_drawn, key, (self._size, *shape), m)
+        self.gram1, self.gram2 = sum_grams(block, self._count, shape)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2)."""
+        return self._shape
+
+    @property
+    def m(self) -> int:
+        """Number of matrices."""
+        return self._m
+
+    @property
+    def _count(self) -> int:
+        return block_count(self._m, self._size)
+
+    def _block(self, n: Int[Array, ""]) -> Float[Array, "size d1 d2"]:
+        """The n-th block, zero beyond m."""
+        return _drawn(self.key, (self._size, *self._shape), self._m, n)
+
+    def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
+        """⟨Aᵢ, X⟩, block by block."""
+
+        def part(n: Array) -> Array:
+            return self._block(n).reshape(self._size, -1).astype(X.dtype) @ X.reshape(-1)
+
+        return jax.lax.map(part, jnp.arange(self._count)).reshape(-1)[: self._m]
+
+    def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
+        """Σᵢ yᵢ Aᵢ, block by block."""
+        parts = jnp.pad(y, (0, self._count * self._size - self._m)).reshape(-1, self._size)
+
+        def add(n: Array, total: Array) -> Array:
+            return total + parts[n] @ self._block(n).reshape(self._size, -1).astype(y.dtype)
+
+        d1, d2 = self._shape
+        total = jax.lax.fori_loop(0, self._count, add, jnp.zeros(d1 * d2, dtype=y.dtype))
+        return total.reshape(d1, d2)
+
+    def tangent_map(self, pair: FactorPair) -> TangentMap | None:
+        """Every Aᵢ R and Aᵢᵀ L, which spares drawing again, where they are fewer numbers."""
+        (d1, d2), k = self.shape, pair.rank
+        if k * (d1 + d2) >= d1 * d2:
+            return None
+
+        def part(n: Array) -> tuple[Array, Array]:
+            A = self._block(n).astype(pair.L.dtype)
+            return (
+                jnp.einsum("ipj,jk->ipk", A, pair.R),
+                jnp.einsum("ipj,pk->ijk", A, pair.L),
+            )
+
+        parts = jax.lax.map(part, jnp.arange(self._count))
+        return ListedTangentMap(*(x.reshape(-1, *x.shape[2:])[: self._m] for x in parts))
+
+
+def gaussian(shape: tuple[int, int], m: int, *, seed: int = 0) -> RegeneratedGaussian:
+    """Gaussian matrices that take no memory: the measurement for `fr.sensing` at larger sizes.
+
+    Parameters
+    ----------
+    shape : (d1, d2)
+        Of the unknown matrix.
+    m : int
+        Number of measurements.
+    seed : int
+        The same seed gives the same matrices.
+
+    Returns
+    -------
+    RegeneratedGaussian
+
+    Raises
+    ------
+    ValueError
+        If a number is not a whole number in range.
+
+    Notes
+    -----
+    Cost: one pass over the matrices, m d1 d2 (1 + d1 + d2) operations, for their Grams.
+    """
+    shape = checked_shape(shape)
+    m, seed = checked_count("m", m, 1), checked_count("seed", seed, 0)
+    with jax.enable_x64(True):
+        # Hashed, so that the streams of neighbouring seeds do not run a few numbers apart.
+        state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+        return RegeneratedGaussian(jax.device_put(np.uint64(state)), shape, m)
+
+
+def _drawn(
+    key: UInt64[Array, ""], block: tuple[int, int, int], m: int, n: Int[Array, ""]
+) -> Float[Array, "size d1 d2"]:
+    """The n-th block of shape `block`, zero beyond m matrices.
+
+    Numbers 2p and 2p + 1 of the stream are √(−2 ln u) cos 2πv and √(−2 ln u) sin 2πv.
+    """
+    count = block[0] * block[1] * block[2]
+    start = n.astype(jnp.uint64) * (count + count % 2) + jnp.arange(0, count, 2, dtype=jnp.uint64)
+    u, v = (_uniform(key, start + offset) for offset in (0, 1))
+    radius, angle = jnp.sqrt(-2.0 * jnp.log(u)), 2.0 * jnp.pi * v
+    both = jnp.stack([radius * jnp.cos(angle), radius * jnp.sin(angle)], axis=1)
+    A = both.reshape(-1)[:count].reshape(block)
+    alive = n * block[0] + jnp.arange(block[0]) < m
+    return jnp.where(alive[:, None, None], A, 0.0)
+
+
+def _uniform(key: UInt64[Array, ""], counter: UInt64[Array, " n"]) -> Float[Array, " n"]:
+    """Numbers in (0, 1): SplitMix64's finaliser of key + counter · ⌊2⁶⁴/φ⌋, its upper 53 bits."""
+    z = key + counter * jnp.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> 30)) * jnp.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> 27)) * jnp.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> 31)
+    return ((z >> 11).astype(jnp.float64) + 0.5) * 2.0**-53

@@ -1,0 +1,143 @@
+"""Measurements that act on the whole matrix X, which is then small beside the Aᵢ themselves."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from flatrank.factors import FactorPair, Weight, weighted
+from flatrank.measurements.base import Adjoint, Measurement, TangentMap
+
+
+class DenseAdjoint(Adjoint):
+    """S as a matrix."""
+
+    S: Float[Array, "d1 d2"]
+
+    def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
+        """S R."""
+        return self.S @ R
+
+    def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
+        """Sᵀ L."""
+        return self.S.T @ L
+
+    def size(self, D1: Weight, D2: Weight) -> Float[Array, ""]:
+        """‖D1 S D2‖_F."""
+        return jnp.linalg.norm(weighted(D2, weighted(D1, self.S).T))
+
+
+class OnMatrices(Measurement):
+    """𝒜 given by what it does to a d1 × d2 matrix.
+
+    A subclass supplies `shape`, `m`, `of_matrix` and `matrix`, and measures the Grams when it is
+    made. X is formed, which is allowed where it is the smallest thing in sight: d1 d2 numbers
+    beside the m d1 d2 of the Aᵢ, or beside a transform of that length.
+
+    Parameters
+    ----------
+    gram1, gram2 : arrays of shape (d1, d1) and (d2, d2)
+        Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ.
+    """
+
+    gram1: Float[Array, "d1 d1"]
+    gram2: Float[Array, "d2 d2"]
+
+    @abstractmethod
+    def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
+        """𝒜(X)."""
+
+    @abstractmethod
+    def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
+        """𝒜*(y)."""
+
+    def forward(self, pair: FactorPair) -> Float[Array, " m"]:
+        """𝒜(L Rᵀ)."""
+        return self.of_matrix(pair.L @ pair.R.T)
+
+    def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
+        """𝒜*(y), as a matrix."""
+        return DenseAdjoint(self.matrix(y))
+
+    def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m"]:
+        """𝒜(L Qᵀ + P Rᵀ) in one application."""
+        return self.of_matrix(pair.L @ step.R.T + step.L @ pair.R.T)
+
+    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
+        """𝒜(𝒜*(y))."""
+        return self.of_matrix(self.matrix(y))
+
+    def grams(self) -> tuple[Float[Array, "d1 d1"], Float[Array, "d2 d2"]]:
+        """As they were measured."""
+        return self.gram1, self.gram2
+
+    def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+        """Their diagonals."""
+        return jnp.diagonal(self.gram1), jnp.diagonal(self.gram2)
+
+
+class ListedTangentMap(TangentMap):
+    """J with its rows vec(Aᵢ R), vec(Aᵢᵀ L) written out: k (d1 + d2) numbers a measurement."""
+
+    left: Float[Array, "m d1 k"]
+    right: Float[Array, "m d2 k"]
+
+    def forward(self, step: FactorPair) -> Float[Array, " m"]:
+        """⟨Aᵢ R, P⟩ + ⟨Aᵢᵀ L, Q⟩."""
+        m = self.left.shape[0]
+        P, Q = step.L.reshape(-1), step.R.reshape(-1)
+        return self.left.reshape(m, -1) @ P + self.right.reshape(m, -1) @ Q
+
+    def adjoint(self, t: Float[Array, " m"]) -> FactorPair:
+        """Σᵢ tᵢ (Aᵢ R, Aᵢᵀ L)."""
+        m, d1, k = self.left.shape
+        P, Q = t @ self.left.reshape(m, -1), t @ self.right.reshape(m, -1)
+        return FactorPair(P.reshape(d1, k), Q.reshape(-1, k))
+
+
+def block_count(m: int, size: int) -> int:
+    """How many blocks of `size` hold m measurements."""
+    return -(-m // size)
+
+
+@eqx.filter_jit
+def sum_grams(
+    block: Callable[[Int[Array, ""]], Float[Array, "size d1 d2"]],
+    count: int,
+    shape: tuple[int, int],
+) -> tuple[Float[Array, "d1 d1"], Float[Array, "d2 d2"]]:
+    """Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ from the Aᵢ, a block of them at a time.
+
+    Parameters
+    ----------
+    block : callable
+        The n-th block of Aᵢ; zero matrices beyond the last. A pytree (`Partial`): arrays that it
+        merely closed over would be compiled in.
+    count : int
+        Number of blocks.
+    shape : (d1, d2)
+        Of the Aᵢ.
+
+    Returns
+    -------
+    (d1, d1) and (d2, d2) arrays
+
+    Notes
+    -----
+    Cost: 2 m d1 d2 (d1 + d2) flops and `count` blocks; memory of one block.
+    """
+
+    def add(n: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
+        A = block(n)
+        return (
+            sums[0] + jnp.einsum("ipj,iqj->pq", A, A),
+            sums[1] + jnp.einsum("ipj,ipl->jl", A, A),
+        )
+
+    start = (jnp.zeros((shape[0], shape[0])), jnp.zeros((shape[1], shape[1])))
+    return jax.lax.fori_loop(0, count, add, start)

@@ -1,0 +1,86 @@
+"""Arguments that every front door takes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+# Largest values below this leave the range of full precision when they are scaled.
+SMALLEST = 1e-300
+_KINDS = {1: "a vector", 2: "a matrix", 3: "an array (m, d1, d2)"}
+
+
+def checked_parameters(lam: float, smoothing: float) -> tuple[float, float]:
+    """λ and θ as floats.
+
+    Raises
+    ------
+    ValueError
+        If λ is not a finite number ≥ 0, or θ not between 0 and 1.
+    """
+    try:
+        lam, smoothing = float(lam), float(smoothing)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"lam and smoothing must be numbers; got {lam!r} and {smoothing!r}"
+        ) from None
+    if not (np.isfinite(lam) and lam >= 0):
+        raise ValueError(f"lam must be a finite number >= 0; got {lam}. Use 0 to interpolate")
+    if not 0 <= smoothing <= 1:
+        raise ValueError(
+            f"smoothing must lie between 0 (flat) and 1 (norm-minimal); got {smoothing}"
+        )
+    return lam, smoothing
+
+
+def checked_array(
+    name: str, values: ArrayLike, ndim: int = 1, smallest: float = SMALLEST
+) -> np.ndarray:
+    """An array of finite real numbers, float64.
+
+    Parameters
+    ----------
+    name : str
+        What to call it.
+    values : array
+        To be checked.
+    ndim : int
+        Number of its dimensions.
+    smallest : float
+        The largest of its numbers must lie between this and its reciprocal, or be zero.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if np.ma.count_masked(values):
+        raise ValueError(
+            f"{name} hold {np.ma.count_masked(values)} masked entries; leave them out, "
+            "with the measurements they belong to"
+        )
+    v = np.asarray(values)
+    if v.ndim != ndim or (v.size and v.dtype.kind not in "fiub"):
+        raise ValueError(
+            f"{name} must be {_KINDS[ndim]} of real numbers; got shape {v.shape} of {v.dtype}"
+        )
+    v = v.astype(np.float64, copy=False)
+    wrong = ~np.isfinite(v)
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        place = ", ".join(map(str, first))
+        raise ValueError(
+            f"{name} must be finite; {int(wrong.sum())} are not, first {name}[{place}] = "
+            f"{v[first]}. Leave a missing one out instead of marking it"
+        )
+    top = float(np.max(np.abs(v), initial=0.0))
+    if top and not smallest <= top <= 1 / smallest:
+        raise ValueError(
+            f"the largest of {name} is {top:.3g} in size; expected between {smallest:.0e} and "
+            f"{1 / smallest:.0e}: divide by a common unit first"
+        )
+    return v

@@ -1,0 +1,116 @@
+"""Matrix sensing."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from numpy.typing import ArrayLike
+
+from flatrank.flatness import Rescaling
+from flatrank.measurements import DenseMatrices, Measurement, SampledEntries
+from flatrank.problems.arguments import checked_array, checked_parameters
+from flatrank.problems.flat import Problem
+from flatrank.problems.identifiability import Unidentifiable
+
+# Bytes up to which the matrices are stored.
+_STORED = 8_000_000_000
+# Largest numbers of A below this, or above its reciprocal, have Grams out of range.
+_SMALLEST = 1e-100
+
+
+def sensing(
+    A: ArrayLike | Measurement, b: ArrayLike, *, lam: float = 0.0, smoothing: float = 0.0
+) -> Problem:
+    """A matrix known through linear measurements bᵢ = ⟨Aᵢ, X⟩.
+
+    lam = 0: min ‖D1 X D2‖_* over X with 𝒜(X) = b; lam > 0: min ½‖𝒜(X) − b‖² + lam ‖D1 X D2‖_*,
+    D1² = (1/(m d2)) Σ AᵢAᵢᵀ, D2² = (1/(m d1)) Σ AᵢᵀAᵢ (close to the identity for Gaussian Aᵢ).
+
+    Parameters
+    ----------
+    A : real array of shape (m, d1, d2), or Measurement
+        The matrices Aᵢ, finite; or any measurement, such as those of `flatrank.measurements`.
+    b : real array of shape (m,)
+        The data, finite; for a measurement in its own order.
+    lam : float
+        Weight λ ≥ 0 of the norm; 0 interpolates.
+    smoothing : float
+        θ in [0, 1]: D² ← (1−θ)D² + θ·mean(diag D²)·I. 0 is flat, 1 is norm-minimal.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a number is not finite or not real, A is zero or would take more than
+        8 GB, or a parameter is out of range.
+
+    Notes
+    -----
+    Cost: m d1 d2 numbers of memory for an array; 2 m d1 d2 (d1 + d2) flops for the Grams and
+    O(d1³ + d2³) for D1, D2. Where no measurement sees some direction (D singular) the problem is
+    the one restricted to the range of D1 and D2; rows and columns that none touches are named.
+    """
+    data = checked_array("b", b)
+    lam, smoothing = checked_parameters(lam, smoothing)
+    measurement = A if isinstance(A, Measurement) else _stored(A)
+    if data.size != measurement.m:
+        raise ValueError(
+            f"b must hold one number for each of the {measurement.m} measurements; got {data.size}"
+        )
+    return stated(measurement, data, lam, smoothing)
+
+
+def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float) -> Problem:
+    """The problem of checked arguments.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        𝒜.
+    b : array of shape (m,)
+        The data.
+    lam, smoothing : float
+        λ and θ.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ValueError
+        If the measurement sees nothing.
+    """
+    with jax.enable_x64(True):
+        rows, cols = (np.asarray(x) > 0 for x in measurement.gram_diagonals())
+        if not rows.any():
+            raise ValueError("every measurement is zero; expected at least one that is not")
+        gaps = (
+            Unidentifiable.of_pattern(*measurement.places(), measurement.shape)
+            if isinstance(measurement, SampledEntries)
+            else Unidentifiable.of_lines(rows, cols, measurement.m)
+        )
+        rescaling = Rescaling.of(measurement, smoothing)
+        return Problem(measurement, jax.device_put(b), rescaling, lam, smoothing, gaps)
+
+
+def _stored(A: ArrayLike) -> DenseMatrices:
+    array = A if isinstance(A, (np.ndarray, jax.Array)) else np.asarray(A)
+    size = 8 * int(np.prod(array.shape, dtype=float))
+    if size > _STORED:
+        raise ValueError(
+            f"A of shape {array.shape} takes {size / 1e9:.3g} GB in float64, above the limit of "
+            f"{_STORED / 1e9:g} GB. Use flatrank.bilinear for rank-one matrices, or "
+            "flatrank.measurements: gaussian (drawn again from a seed, never stored), "
+            "masked_transform, linear_map"
+        )
+    A = checked_array("A", array, 3, _SMALLEST)
+    if A.size == 0:
+        raise ValueError(
+            f"A must hold at least one matrix of at least one entry; got shape {A.shape}"
+        )
+    with jax.enable_x64(True):
+        return DenseMatrices(jax.device_put(A))
