@@ -10,6 +10,7 @@ from flatrank.measurements import check_measurement as check_measurement
 from flatrank.problems import Problem as Problem
 from flatrank.problems import completion as completion
 from flatrank.problems import flatness_of as flatness_of
+from flatrank.problems import robust_pca as robust_pca
 from flatrank.selection import path as path
 from flatrank.solvers import Solution as Solution
 from flatrank.solvers import Status as Status

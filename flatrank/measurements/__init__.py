@@ -6,3 +6,4 @@ from flatrank.measurements.compose import ScaledAdjoint as ScaledAdjoint
 from flatrank.measurements.compose import Whitened as Whitened
 from flatrank.measurements.entries import SampledEntries as SampledEntries
 from flatrank.measurements.laws import check_measurement as check_measurement
+from flatrank.measurements.whole import WholeMatrix as WholeMatrix

@@ -1,0 +1,393 @@
+"""Alternating directions for robust PCA, with thin singular value decompositions.
+
+    min ‖X‖_* + λ‖S‖₁  s.t.  X + S = Y.     With penalty μ and multiplier Λ, one sweep is
+    X ← shrink(Z, 1/μ) on singular values,                Z = Y − S + Λ/μ,
+    S ← shrink(Y − X + Λ/μ, λ/μ) on entries,              Λ ← clip(Λ + μ(Y − X), ±λ).
+
+S needs no room: Y − S = X + (Λ₊ − Λ)/μ. Λ always obeys ‖Λ‖_∞ ≤ λ, its norm tends to 1 and the
+certificate scales it. With a radius, once the sweeps at the level λ of `Separation` have settled, λ
+is the one for which ‖S‖₁ = radius. μ starts small, so that X grows from rank 0, and is
+then balanced; only singular values above 1/μ are computed, from the subspace of the sweep before.
+Where proved, the pair is moved on to agree with Y exactly off the errors (`restored`).
+
+Dense arrays on the host: blocks of rows in the cache, BLAS for the products, nothing compiled.
+Reference: Lin, Chen, Ma (2010), for the growing penalty; Boyd et al. (2011), §3.4.1, for balancing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from flatrank.certificates import Certificate, blocks, certify_separation
+from flatrank.factors import CompactSVD, FactorPair
+from flatrank.problems import Problem, Separation
+from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.solution import Counts
+from flatrank.solvers.status import Status
+
+# Sweeps in one step; in the first two steps μ may change after each.
+_SWEEPS = 5
+_GROWTH = 1.5
+# μ is raised while the misfit exceeds this share of the dual residual, lowered at a fifth of it.
+_BALANCE = 0.05
+# Residual below which a radius, in place of a level, rules the sparse part.
+_SETTLED = 1e-2
+# Steps without progress after which the search is given up.
+_PATIENCE = 100
+# Entries of the remainder below this share of the largest entry of Y are rounding.
+_ROUNDING = 1e-10
+
+
+class DirectionsState(NamedTuple):
+    """Λ and Z (changed in place), the pair of X, the basis, the penalty and how far it got."""
+
+    problem: Separation
+    Lam: np.ndarray
+    Z: np.ndarray
+    Q: np.ndarray
+    L: np.ndarray
+    R: np.ndarray
+    size: float
+    mu: float
+    level: float
+    tied: bool = False
+    misfit: float = math.inf
+    drift: float = math.inf
+    slack: float = math.inf
+    looked: float = math.inf
+    best: float = math.inf
+    stuck: int = 0
+    counts: Counts = Counts()
+    certificate: Certificate | None = None
+    y: Any = None
+    ended: Status = Status.RUNNING
+
+
+class AlternatingDirections(Solver[DirectionsState]):
+    """The solver of robust PCA.
+
+    Parameters
+    ----------
+    rank : int, optional
+        Rank limit; found by default.
+    tol : float
+        Relative duality gap to prove.
+
+    Notes
+    -----
+    Cost: about 8 d1 d2 k flops a sweep for the rank k, which exceeds the final one by a sixth.
+    Memory: Λ and Z beside Y, a third array with a radius and while a certificate is made.
+    """
+
+    rank: int | None = None
+    tol: float = 1e-6
+
+    def init(
+        self, problem: Problem, start: FactorPair | None = None, seed: int = 0
+    ) -> DirectionsState:
+        """Λ = clip(μ(Y − X), ±λ) at μ = 5/(2‖Y‖), X from `start` or zero."""
+        if not isinstance(problem, Separation):
+            raise ValueError(
+                "AlternatingDirections separates a whole matrix (robust_pca); got "
+                f"{type(problem).__name__}. Use Auto"
+            )
+        Y, rng = problem.Y, np.random.default_rng(seed)
+        (d1, d2), size = Y.shape, float(np.linalg.norm(Y))
+        first = problem.zero(0) if start is None else start
+        L, R = np.array(first.L), np.array(first.R)
+        Q = rng.standard_normal((min(d1, d2), min(8, d1, d2)))
+        mu = 2.5 / _rough_norm(Y, rng) if size else 1.0
+        Lam = np.clip(mu * (Y - L @ R.T), -problem.level, problem.level)
+        Z = L @ R.T + Lam * ((1 + 1 / _GROWTH) / mu)
+        state = DirectionsState(
+            problem, Lam, Z, Q, L, R, size, _GROWTH * mu, problem.level, counts=Counts(adjoint=7)
+        )
+        return state if size else state._replace(ended=Status.STATIONARY)
+
+    def step(self, problem: Problem, state: DirectionsState) -> DirectionsState:
+        """Five sweeps, and the proof where it may succeed."""
+        assert isinstance(problem, Separation)
+        for _ in range(_SWEEPS):
+            state = self._sweep(problem, state)
+        worst = max(state.misfit, state.drift)
+        if not math.isfinite(worst):
+            return state._replace(ended=Status.NONFINITE)
+        if state.slack <= self.tol and state.drift <= min(100 * self.tol, 0.5 * state.looked):
+            state = self._prove(problem, state)
+        if worst < 0.99 * state.best:
+            return state._replace(best=worst, stuck=0)
+        if state.stuck < _PATIENCE or state.ended is not Status.RUNNING:
+            return state._replace(stuck=state.stuck + 1)
+        limited = self.rank is not None and state.L.shape[1] >= self.rank
+        return state._replace(ended=Status.RANK_TOO_SMALL if limited else Status.STALLED)
+
+    def _sweep(self, problem: Separation, state: DirectionsState) -> DirectionsState:
+        Y, Lam, Z, mu = problem.Y, state.Lam, state.Z, state.mu
+        wide = Y.shape[0] <= Y.shape[1]
+        near, far, s, Q = shrink(Z if wide else Z.T, state.Q, 1 / mu, self.rank)
+        L, R = (near, far) if wide else (far, near)
+        after = _penalty(state)
+        tied = state.tied or (
+            problem.radius is not None and max(state.misfit, state.drift) < _SETTLED
+        )
+        level = state.level
+        if tied and problem.radius is not None:
+            level = _level(Y, Lam, L, R, mu, problem.radius, level)
+        sums = _update(Y, Lam, Z, (L, R), (mu, after), level)
+        if problem.radius is None:
+            primal, dual = float(s.sum()) + level * sums.errors, sums.inner
+        else:
+            excess = max(sums.errors - problem.radius, 0.0)
+            primal = float(s.sum()) + level * excess
+            dual = sums.inner - problem.radius * level
+        return state._replace(
+            Q=Q,
+            L=L,
+            R=R,
+            mu=after,
+            level=level,
+            tied=tied,
+            misfit=math.sqrt(sums.misfit) / mu / state.size,
+            drift=math.sqrt(sums.drift / sums.square) if sums.square else 1.0,
+            slack=abs(primal - dual) / primal if primal else 0.0,
+            counts=state.counts + Counts(forward=1, adjoint=3, steps=1),
+        )
+
+    def _prove(self, problem: Separation, state: DirectionsState) -> DirectionsState:
+        """Certify the pair, or better the one that agrees with Y off the errors."""
+        looked = state._replace(looked=state.drift)
+        found = restored(problem, looked)
+        if found is not None:
+            certificate, y = _certified(problem, *found, looked.Lam)
+            if certificate.certified(self.tol):
+                L, R = found
+                return looked._replace(
+                    L=L, R=R, certificate=certificate, y=y, ended=Status.CERTIFIED
+                )
+        certificate, y = _certified(problem, looked.L, looked.R, looked.Lam)
+        if certificate.certified(self.tol):
+            return looked._replace(certificate=certificate, y=y, ended=Status.CERTIFIED)
+        return looked
+
+    def status(self, problem: Problem, state: DirectionsState) -> Status:
+        """Decided in `step`."""
+        del problem
+        return state.ended
+
+    def info(self, state: DirectionsState) -> dict[str, Any]:
+        """Rank, penalty, level, the gap before Λ is scaled, and both residuals."""
+        known = state.certificate
+        return {
+            "rank": state.L.shape[1],
+            "penalty": state.mu,
+            "level": state.level,
+            "relative_gap": known.relative_gap if known else None,
+            "estimated_gap": state.slack,
+            "misfit": state.misfit,
+            "drift": state.drift,
+        }
+
+    def outcome(self, state: DirectionsState) -> Outcome:
+        """The balanced pair, its certificate, and S: Y − X where Λ is at its bound, else 0."""
+        problem, L, R = state.problem, state.L, state.R
+        certificate, y = state.certificate, state.y
+        if certificate is None:
+            certificate, y = _certified(problem, L, R, state.Lam)
+        svd = _host_svd(L, R)
+        root = np.sqrt(svd.s)
+        S, Y = np.empty(problem.shape), problem.Y
+        least = _ROUNDING * float(np.max(np.abs(Y), initial=0.0))
+        for rows, Lam in blocks(state.Lam):
+            E = Y[rows] - L[rows] @ R.T
+            S[rows] = np.where((np.abs(Lam) >= state.level) & (np.abs(E) > least), E, 0.0)
+        pair = FactorPair(*jax.device_put((svd.U * root, svd.V * root)))
+        return Outcome(pair, root.size, state.counts, y, certificate, {"sparse": S})
+
+
+def shrink(
+    Z: np.ndarray, Q: np.ndarray, threshold: float, limit: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Factors of Σ (σᵢ − threshold)₊ uᵢ vᵢᵀ, its singular values, and the basis for the next call.
+
+    One subspace step Q ← orth(Z Zᵀ Q) and Rayleigh–Ritz on Qᵀ Z Zᵀ Q; the basis grows by half until
+    it holds two values below the threshold, and is cut a sixth above them. Where that would cost
+    more, the eigenvectors of Z Zᵀ.
+
+    Parameters
+    ----------
+    Z : array of shape (d, D)
+        d ≤ D.
+    Q : array of shape (d, k)
+        A basis near the leading left singular vectors, or a random one.
+    threshold : float
+        What is taken off each singular value.
+    limit : int, optional
+        Most values kept.
+
+    Returns
+    -------
+    (near, far, s, Q)
+        (d, r) with orthonormal columns, (D, r), (r,), and (d, k).
+    """
+    d, D = Z.shape
+    rng = np.random.default_rng(Q.shape[1])
+    while True:
+        k = Q.shape[1]
+        whole = d <= 64 or k >= d or d * (10 * d + D) < 6 * D * k
+        if whole:
+            Q, W = np.eye(d), Z.T
+            squares, E = np.linalg.eigh(Z @ Z.T)
+        else:
+            Q = np.linalg.qr(Z @ (Z.T @ Q))[0]
+            W = Z.T @ Q
+            squares, E = np.linalg.eigh(W.T @ W)
+        s, E = np.sqrt(np.maximum(squares[::-1], 0.0)), E[:, ::-1]
+        r = int(np.sum(s > threshold))
+        if whole or r <= k - 2:
+            break
+        Q = np.hstack([Q, rng.standard_normal((d, min(d, k + k // 2 + 4) - k))])
+    keep = min(d, max(8, r + r // 6 + 4))
+    r = r if limit is None else min(r, limit)
+    basis = E if whole else Q @ E
+    near, far = basis[:, :r], W @ (E[:, :r] * (1 - threshold / s[:r]))
+    return near, far, s[:r] - threshold, basis[:, :keep]
+
+
+class _Sums(NamedTuple):
+    """‖Y − X‖₁, ‖Λ₊ − Λ‖², ‖G − Λ₊‖², ⟨Y, Λ₊⟩, ‖Λ₊‖², with G = μ(Z − X) of norm ≤ 1."""
+
+    errors: float
+    misfit: float
+    drift: float
+    inner: float
+    square: float
+
+
+def _update(
+    Y: np.ndarray,
+    Lam: np.ndarray,
+    Z: np.ndarray,
+    pair: tuple[np.ndarray, np.ndarray],
+    penalties: tuple[float, float],
+    level: float,
+) -> _Sums:
+    """Λ ← clip(Λ + μ(Y − X), ±λ) and Z ← X + (Λ₊ − Λ)/μ + Λ₊/μ₊, in place."""
+    (L, R), (mu, after) = pair, penalties
+    Rt = np.ascontiguousarray(R.T)
+    sums = np.zeros(5)
+    for rows, z in blocks(Z):
+        y, lam = Y[rows], Lam[rows]
+        X = L[rows] @ Rt
+        A = y - X
+        errors = float(np.abs(A).sum())
+        A *= mu
+        A += lam
+        np.clip(A, -level, level, out=A)
+        z -= X
+        z *= mu
+        z -= A
+        drift = float(np.vdot(z, z))
+        np.subtract(A, lam, out=z)
+        sums += errors, np.vdot(z, z), drift, np.vdot(y, A), np.vdot(A, A)
+        z *= 1 / mu
+        z += X
+        lam[:] = A
+        A *= 1 / after
+        z += A
+    return _Sums(*(float(x) for x in sums))
+
+
+def _penalty(state: DirectionsState) -> float:
+    """μ for the next sweep: raised while the misfit leads, lowered while the drift does."""
+    sweeps = state.counts.steps
+    every = 1 if sweeps <= 2 * _SWEEPS else _SWEEPS if sweeps < 100 else 10 * _SWEEPS
+    if sweeps % every:
+        return state.mu
+    if state.misfit > _BALANCE * state.drift or not sweeps:
+        return _GROWTH * state.mu
+    return state.mu / _GROWTH if 5 * state.misfit < _BALANCE * state.drift else state.mu
+
+
+def _level(  # noqa: PLR0913 - one display
+    Y: np.ndarray,
+    Lam: np.ndarray,
+    L: np.ndarray,
+    R: np.ndarray,
+    mu: float,
+    radius: float,
+    level: float,
+) -> float:
+    """λ ≥ 0 with Σ(|A| − λ)₊ = μ·radius, A = Λ + μ(Y − X): Newton's method, exact when it stops."""
+    sizes = np.empty_like(Y)
+    for rows, lam in blocks(Lam):
+        np.abs(lam + mu * (Y[rows] - L[rows] @ R.T), out=sizes[rows])
+    for _ in range(100):
+        total, count = -mu * radius, 0
+        for _, a in blocks(sizes):
+            above = a[a > level]
+            total, count = total + float(above.sum()) - level * above.size, count + above.size
+        if count == 0:
+            level *= 0.5
+            continue
+        after = max(level + total / count, 0.0)
+        if abs(after - level) <= 1e-15 * level or after == level:
+            break
+        level = after
+    return level
+
+
+def restored(
+    problem: Separation, state: DirectionsState
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The pair of the same rank that equals Y off the errors, if there is one near by.
+
+    X ← the best rank-r approximation of (Y off the errors, X on them), by one subspace step each
+    time: linear convergence at ‖P_T P_Ω‖², Ω the errors. None where the misfit does not fall to
+    rounding, or where rank r has more freedom than there are entries off the errors.
+    """
+    Y, L, R = problem.Y, state.L, state.R
+    (d1, d2), r = Y.shape, L.shape[1]
+    errors = np.abs(state.Lam) >= state.level
+    if r == 0 or r * (d1 + d2 - r) >= errors.size - int(errors.sum()):
+        return None
+    wide, M, last = d1 <= d2, np.empty_like(Y), math.inf
+    for _ in range(100):
+        square = 0.0
+        for rows, m in blocks(M):
+            X = L[rows] @ R.T
+            np.copyto(m, Y[rows])
+            np.copyto(m, X, where=errors[rows])
+            X -= m
+            square += float(np.vdot(X, X))
+        misfit = math.sqrt(square) / state.size
+        if misfit <= 1e-15 or not misfit < 0.8 * last:
+            break
+        last, near = misfit, M if wide else M.T
+        Q = np.linalg.qr(near @ (near.T @ (L if wide else R)))[0]
+        L, R = (Q, near.T @ Q) if wide else (near.T @ Q, Q)
+    return (L, R) if misfit <= 1e-13 else None
+
+
+def _certified(
+    problem: Separation, L: np.ndarray, R: np.ndarray, Lam: np.ndarray
+) -> tuple[Certificate, Any]:
+    return certify_separation(problem, _host_svd(L, R), jax.device_put(Lam.reshape(-1)))
+
+
+def _host_svd(L: np.ndarray, R: np.ndarray) -> CompactSVD:
+    """`compact_svd`, without a program compiled for this width."""
+    (Q1, T1), (Q2, T2) = np.linalg.qr(L), np.linalg.qr(R)
+    U, s, Vt = np.linalg.svd(T1 @ T2.T)
+    return CompactSVD(*jax.device_put((Q1 @ U, s, Q2 @ Vt.T)))
+
+
+def _rough_norm(Y: np.ndarray, rng: np.random.Generator) -> float:
+    """‖Y‖ from below, by six power steps."""
+    x = rng.standard_normal(Y.shape[1])
+    for _ in range(6):
+        x = Y.T @ (Y @ (x / np.linalg.norm(x)))
+    return math.sqrt(float(np.linalg.norm(x)))
