@@ -24,6 +24,7 @@ ROOMS = (
 # These take what users bring and answer for it with their own messages, which tests must reach.
 FRONT_DOORS = {
     "flatrank.problems.completion",
+    "flatrank.problems.robust",
     "flatrank.certificates.certify",
     "flatrank.solvers.solve",
     "flatrank.selection.path",

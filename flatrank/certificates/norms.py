@@ -256,15 +256,14 @@ def dense_norm(S: np.ndarray) -> float:
     d = gram.shape[0]
     if not np.all(np.isfinite(gram)):
         return math.inf
-    if d <= _BLOCK:
+    if d <= _BLOCK or not np.any(gram):
         return math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0))
     start = np.random.default_rng(0).standard_normal(d)
     try:
-        top = float(eigsh(gram, 1, v0=start, tol=1e-11, maxiter=20, return_eigenvectors=False)[0])
+        found = eigsh(gram, 1, v0=start, ncv=40, tol=1e-7, maxiter=20, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
+        top = float(found[0])
     except ArpackNoConvergence:
         top = float(eigh(gram, eigvals_only=True, subset_by_index=[d - 1, d - 1])[0])
-    if not top > 0:
-        return math.sqrt(float(np.trace(gram)))
     slack = 1e-11
     while True:
         shifted = -gram

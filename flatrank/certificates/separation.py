@@ -4,8 +4,8 @@
     radius ρ:     min ‖X‖_*  s.t. ‖Y − X‖₁ ≤ ρ   ≥   max ⟨Y, Λ⟩ − ρ‖Λ‖_∞      ‖Λ‖ ≤ 1
 
 Both right sides are homogeneous in Λ: any Λ is brought to the boundary of what is allowed. Y, Λ and
-what lies between are dense, so this is host arithmetic, by blocks of rows: no array of their size
-is made but the scaled Λ.
+what lies between are dense, so this is host arithmetic, by tiles: no array of their size is made
+but the scaled Λ.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from flatrank.certificates.norms import dense_norm
 from flatrank.factors import CompactSVD
 from flatrank.problems import Separation
 
-# Entries of one block of rows: it stays in the cache.
-_BLOCK = 1 << 15
+# Entries of a tile, and the most columns it has: a tile and its share of the factors stay in the
+# cache.
+_TILE, _COLUMNS = 1 << 15, 512
 # Entries of Y − X below this share of the largest are not taken for errors.
 _SUPPORT = 1e-6
 # Where Λ is free it is kept this far inside, so that both conditions can hold at once.
@@ -65,7 +66,7 @@ def certify_separation(
     Lam = sign_dual(problem, svd) if y is None else np.asarray(y).reshape(problem.shape)
     bound, largest, inner = dense_norm(Lam), _largest(Lam), float(np.vdot(Y, Lam))
     misfit, square = _misfit(Y, L, R)
-    size = float(sum(np.abs(block).sum() for _, block in blocks(Y)))
+    size = float(sum(np.abs(Y[tile]).sum() for tile in tiles(Y.shape)))
     nuclear = float(s.sum())
     if problem.sparsity is not None:
         primal, feasibility = nuclear + problem.sparsity * misfit, misfit
@@ -118,11 +119,10 @@ def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> 
     U, V = np.asarray(svd.U), np.asarray(svd.V)
     keep = np.asarray(svd.s) > 1e-13 * np.max(np.asarray(svd.s), initial=0.0)
     L, (U, V) = (U * np.asarray(svd.s))[:, keep], (U[:, keep], V[:, keep])
-    signs = np.empty(problem.shape, dtype=np.int8)
-    top = max((_largest(Y - L[rows] @ V.T) for rows, Y in blocks(problem.Y)), default=0.0)
-    for rows, Y in blocks(problem.Y):
-        E = Y - L[rows] @ V.T
-        signs[rows] = np.where(np.abs(E) > _SUPPORT * top, np.sign(E), 0)
+    Y, signs = problem.Y, np.empty(problem.shape, dtype=np.int8)
+    top = max(_largest(E) for _, E in _remainders(Y, L, V))
+    for tile, E in _remainders(Y, L, V):
+        signs[tile] = np.where(np.abs(E) > _SUPPORT * top, np.sign(E), 0)
     level = problem.level
     Lam = level * signs
     last = math.inf
@@ -130,30 +130,41 @@ def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> 
         A, B = U.T @ Lam, Lam @ V
         left, right = np.hstack([U, B - U @ (A @ V)]), np.vstack([A - V.T, V.T])
         moved = 0.0
-        for rows, old in blocks(Lam):
-            free = np.clip(old - left[rows] @ right, -_INSIDE * level, _INSIDE * level)
-            new = np.where(signs[rows] != 0, level * signs[rows], free)
-            moved += float(np.vdot(new - old, new - old))
-            Lam[rows] = new
+        for tile in tiles(Lam.shape):
+            old = Lam[tile].copy()
+            free = old - left[tile[0]] @ right[:, tile[1]]
+            np.clip(free, -_INSIDE * level, _INSIDE * level, out=free)
+            new = np.where(signs[tile] != 0, level * signs[tile], free)
+            Lam[tile] = new
+            new -= old
+            moved += float(np.vdot(new, new))
         if moved <= 1e-26 * V.shape[1] or moved >= last:
             break
         last = moved
     return Lam
 
 
-def blocks(X: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """The rows of X a few at a time, as many as stay in the cache."""
-    step = max(1, _BLOCK // max(X.shape[1], 1))
-    for a in range(0, X.shape[0], step):
-        rows = slice(a, min(a + step, X.shape[0]))
-        yield rows, X[rows]
+def tiles(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """A matrix of this shape in pieces that stay in the cache: the rows and columns of each."""
+    wide = max(1, min(shape[1], _COLUMNS))
+    high = max(1, _TILE // wide)
+    for i in range(0, shape[0], high):
+        for j in range(0, shape[1], wide):
+            yield slice(i, min(i + high, shape[0])), slice(j, min(j + wide, shape[1]))
+
+
+def _remainders(
+    Y: np.ndarray, L: np.ndarray, R: np.ndarray
+) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """Y − L Rᵀ, a tile at a time."""
+    for tile in tiles(Y.shape):
+        yield tile, Y[tile] - L[tile[0]] @ R[tile[1]].T
 
 
 def _misfit(Y: np.ndarray, L: np.ndarray, R: np.ndarray) -> tuple[float, float]:
     """‖Y − L Rᵀ‖₁ and ‖Y − L Rᵀ‖²."""
     total = square = 0.0
-    for rows, block in blocks(Y):
-        E = block - L[rows] @ R.T
+    for _, E in _remainders(Y, L, R):
         total, square = total + float(np.abs(E).sum()), square + float(np.vdot(E, E))
     return total, square
 

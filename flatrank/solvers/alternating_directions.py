@@ -10,7 +10,7 @@ is the one for which ‖S‖₁ = radius. μ starts small, so that X grows from 
 then balanced; only singular values above 1/μ are computed, from the subspace of the sweep before.
 Where proved, the pair is moved on to agree with Y exactly off the errors (`restored`).
 
-Dense arrays on the host: blocks of rows in the cache, BLAS for the products, nothing compiled.
+Dense arrays on the host: tiles in the cache, BLAS for the products, nothing compiled.
 Reference: Lin, Chen, Ma (2010), for the growing penalty; Boyd et al. (2011), §3.4.1, for balancing.
 """
 
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from flatrank.certificates import Certificate, blocks, certify_separation
+from flatrank.certificates import Certificate, certify_separation, tiles
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.problems import Problem, Separation
 from flatrank.solvers.loop import Outcome, Solver
@@ -38,6 +38,8 @@ _BALANCE = 0.05
 _SETTLED = 1e-2
 # Steps without progress after which the search is given up.
 _PATIENCE = 100
+# Misfit off the errors, relative to ‖Y‖, that counts as none.
+_FITS = 1e-13
 # Entries of the remainder below this share of the largest entry of Y are rounding.
 _ROUNDING = 1e-10
 
@@ -110,14 +112,14 @@ class AlternatingDirections(Solver[DirectionsState]):
 
     def step(self, problem: Problem, state: DirectionsState) -> DirectionsState:
         """Five sweeps, and the proof where it may succeed."""
-        assert isinstance(problem, Separation)
+        del problem
         for _ in range(_SWEEPS):
-            state = self._sweep(problem, state)
+            state = self._sweep(state)
         worst = max(state.misfit, state.drift)
         if not math.isfinite(worst):
             return state._replace(ended=Status.NONFINITE)
         if state.slack <= self.tol and state.drift <= min(100 * self.tol, 0.5 * state.looked):
-            state = self._prove(problem, state)
+            state = self._prove(state)
         if worst < 0.99 * state.best:
             return state._replace(best=worst, stuck=0)
         if state.stuck < _PATIENCE or state.ended is not Status.RUNNING:
@@ -125,8 +127,9 @@ class AlternatingDirections(Solver[DirectionsState]):
         limited = self.rank is not None and state.L.shape[1] >= self.rank
         return state._replace(ended=Status.RANK_TOO_SMALL if limited else Status.STALLED)
 
-    def _sweep(self, problem: Separation, state: DirectionsState) -> DirectionsState:
-        Y, Lam, Z, mu = problem.Y, state.Lam, state.Z, state.mu
+    def _sweep(self, state: DirectionsState) -> DirectionsState:
+        problem, Lam, Z, mu = state.problem, state.Lam, state.Z, state.mu
+        Y = problem.Y
         wide = Y.shape[0] <= Y.shape[1]
         near, far, s, Q = shrink(Z if wide else Z.T, state.Q, 1 / mu, self.rank)
         L, R = (near, far) if wide else (far, near)
@@ -135,8 +138,8 @@ class AlternatingDirections(Solver[DirectionsState]):
             problem.radius is not None and max(state.misfit, state.drift) < _SETTLED
         )
         level = state.level
-        if tied and problem.radius is not None:
-            level = _level(Y, Lam, L, R, mu, problem.radius, level)
+        if tied:
+            level = _level(problem, Lam, (L, R), mu, level)
         sums = _update(Y, Lam, Z, (L, R), (mu, after), level)
         if problem.radius is None:
             primal, dual = float(s.sum()) + level * sums.errors, sums.inner
@@ -152,15 +155,16 @@ class AlternatingDirections(Solver[DirectionsState]):
             level=level,
             tied=tied,
             misfit=math.sqrt(sums.misfit) / mu / state.size,
-            drift=math.sqrt(sums.drift / sums.square) if sums.square else 1.0,
+            drift=math.sqrt(sums.drift / (sums.square or 1.0)),
             slack=abs(primal - dual) / primal if primal else 0.0,
             counts=state.counts + Counts(forward=1, adjoint=3, steps=1),
         )
 
-    def _prove(self, problem: Separation, state: DirectionsState) -> DirectionsState:
+    def _prove(self, state: DirectionsState) -> DirectionsState:
         """Certify the pair, or better the one that agrees with Y off the errors."""
+        problem = state.problem
         looked = state._replace(looked=state.drift)
-        found = restored(problem, looked)
+        found = restored(looked)
         if found is not None:
             certificate, y = _certified(problem, *found, looked.Lam)
             if certificate.certified(self.tol):
@@ -197,15 +201,16 @@ class AlternatingDirections(Solver[DirectionsState]):
         certificate, y = state.certificate, state.y
         if certificate is None:
             certificate, y = _certified(problem, L, R, state.Lam)
-        svd = _host_svd(L, R)
-        root = np.sqrt(svd.s)
+        U, s, V = (np.asarray(x) for x in _host_svd(L, R))
+        root = np.sqrt(s)[None, :]
         S, Y = np.empty(problem.shape), problem.Y
         least = _ROUNDING * float(np.max(np.abs(Y), initial=0.0))
-        for rows, Lam in blocks(state.Lam):
-            E = Y[rows] - L[rows] @ R.T
-            S[rows] = np.where((np.abs(Lam) >= state.level) & (np.abs(E) > least), E, 0.0)
-        pair = FactorPair(*jax.device_put((svd.U * root, svd.V * root)))
-        return Outcome(pair, root.size, state.counts, y, certificate, {"sparse": S})
+        for tile in tiles(Y.shape):
+            E = Y[tile] - L[tile[0]] @ R[tile[1]].T
+            found = (np.abs(state.Lam[tile]) >= state.level) & (np.abs(E) > least)
+            S[tile] = np.where(found, E, 0.0)
+        pair = FactorPair(*jax.device_put((U * root, V * root)))
+        return Outcome(pair, s.size, state.counts, y, certificate, {"sparse": S})
 
 
 def shrink(
@@ -277,27 +282,27 @@ def _update(
 ) -> _Sums:
     """Λ ← clip(Λ + μ(Y − X), ±λ) and Z ← X + (Λ₊ − Λ)/μ + Λ₊/μ₊, in place."""
     (L, R), (mu, after) = pair, penalties
-    Rt = np.ascontiguousarray(R.T)
     sums = np.zeros(5)
-    for rows, z in blocks(Z):
-        y, lam = Y[rows], Lam[rows]
-        X = L[rows] @ Rt
+    for tile in tiles(Y.shape):
+        y, lam = np.ascontiguousarray(Y[tile]), Lam[tile]
+        X = L[tile[0]] @ R[tile[1]].T
         A = y - X
         errors = float(np.abs(A).sum())
         A *= mu
         A += lam
         np.clip(A, -level, level, out=A)
-        z -= X
+        z = Z[tile] - X
         z *= mu
         z -= A
         drift = float(np.vdot(z, z))
         np.subtract(A, lam, out=z)
-        sums += errors, np.vdot(z, z), drift, np.vdot(y, A), np.vdot(A, A)
+        misfit, inner, square = (float(np.vdot(*two)) for two in ((z, z), (y, A), (A, A)))
+        sums += np.array([errors, misfit, drift, inner, square])
+        lam[:] = A
         z *= 1 / mu
         z += X
-        lam[:] = A
         A *= 1 / after
-        z += A
+        np.add(z, A, out=Z[tile])
     return _Sums(*(float(x) for x in sums))
 
 
@@ -312,64 +317,63 @@ def _penalty(state: DirectionsState) -> float:
     return state.mu / _GROWTH if 5 * state.misfit < _BALANCE * state.drift else state.mu
 
 
-def _level(  # noqa: PLR0913 - one display
-    Y: np.ndarray,
+def _level(
+    problem: Separation,
     Lam: np.ndarray,
-    L: np.ndarray,
-    R: np.ndarray,
+    pair: tuple[np.ndarray, np.ndarray],
     mu: float,
-    radius: float,
     level: float,
 ) -> float:
-    """λ ≥ 0 with Σ(|A| − λ)₊ = μ·radius, A = Λ + μ(Y − X): Newton's method, exact when it stops."""
+    """λ ≥ 0 with Σ(|A| − λ)₊ = μ·radius, A = Λ + μ(Y − X).
+
+    Newton's method: exact as soon as a step leaves the number of entries above λ as it was.
+    """
+    Y, (L, R), radius = problem.Y, pair, problem.radius or 0.0
     sizes = np.empty_like(Y)
-    for rows, lam in blocks(Lam):
-        np.abs(lam + mu * (Y[rows] - L[rows] @ R.T), out=sizes[rows])
-    for _ in range(100):
+    for tile in tiles(Y.shape):
+        A = Y[tile] - L[tile[0]] @ R[tile[1]].T
+        A *= mu
+        A += Lam[tile]
+        np.abs(A, out=sizes[tile])
+    last = -1
+    while True:
         total, count = -mu * radius, 0
-        for _, a in blocks(sizes):
-            above = a[a > level]
-            total, count = total + float(above.sum()) - level * above.size, count + above.size
-        if count == 0:
-            level *= 0.5
-            continue
-        after = max(level + total / count, 0.0)
-        if abs(after - level) <= 1e-15 * level or after == level:
-            break
-        level = after
-    return level
+        for part in np.array_split(sizes.reshape(-1), max(1, sizes.size >> 15)):
+            above = np.maximum(part - level, 0.0)
+            total, count = total + float(above.sum()), count + int(np.count_nonzero(above))
+        if count == last:
+            return level
+        level, last = (0.5 * level, -1) if count == 0 else (max(level + total / count, 0.0), count)
 
 
-def restored(
-    problem: Separation, state: DirectionsState
-) -> tuple[np.ndarray, np.ndarray] | None:
+def restored(state: DirectionsState) -> tuple[np.ndarray, np.ndarray] | None:
     """The pair of the same rank that equals Y off the errors, if there is one near by.
 
     X ← the best rank-r approximation of (Y off the errors, X on them), by one subspace step each
     time: linear convergence at ‖P_T P_Ω‖², Ω the errors. None where the misfit does not fall to
     rounding, or where rank r has more freedom than there are entries off the errors.
     """
-    Y, L, R = problem.Y, state.L, state.R
+    Y, L, R = state.problem.Y, state.L, state.R
     (d1, d2), r = Y.shape, L.shape[1]
     errors = np.abs(state.Lam) >= state.level
     if r == 0 or r * (d1 + d2 - r) >= errors.size - int(errors.sum()):
         return None
-    wide, M, last = d1 <= d2, np.empty_like(Y), math.inf
+    wide, M = d1 <= d2, np.empty_like(Y)
+    misfit = last = math.inf
     for _ in range(100):
         square = 0.0
-        for rows, m in blocks(M):
-            X = L[rows] @ R.T
-            np.copyto(m, Y[rows])
-            np.copyto(m, X, where=errors[rows])
-            X -= m
-            square += float(np.vdot(X, X))
+        for tile in tiles(Y.shape):
+            X = L[tile[0]] @ R[tile[1]].T
+            E = np.where(errors[tile], 0.0, Y[tile] - X)
+            np.add(X, E, out=M[tile])
+            square += float(np.vdot(E, E))
         misfit = math.sqrt(square) / state.size
-        if misfit <= 1e-15 or not misfit < 0.8 * last:
+        if misfit <= _FITS or not misfit < 0.8 * last:
             break
         last, near = misfit, M if wide else M.T
         Q = np.linalg.qr(near @ (near.T @ (L if wide else R)))[0]
         L, R = (Q, near.T @ Q) if wide else (near.T @ Q, Q)
-    return (L, R) if misfit <= 1e-13 else None
+    return (L, R) if misfit <= _FITS else None
 
 
 def _certified(

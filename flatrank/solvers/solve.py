@@ -82,8 +82,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     with scope():
         scale = _unit(problem)
         scaled = problem.scaled(1.0 / scale)
-        if solver is None:
-            solver = _default(problem, goal, rank, tol)
+        solver = _chosen(problem, solver or _default(problem, goal, rank, tol))
         first = None if start is None else _started(problem, start, scale)
         state, status, history = run_hosted(
             solver,
@@ -115,6 +114,15 @@ def _default(
     if isinstance(problem, Separation):
         return AlternatingDirections(rank, tol)
     return Auto(goal=goal, rank=rank, tol=tol)
+
+
+def _chosen(problem: Problem, solver: Solver[Any]) -> Solver[Any]:
+    if isinstance(problem, Separation) and not isinstance(solver, AlternatingDirections):
+        raise ValueError(
+            f"{type(solver).__name__} does not separate a sparse part; robust PCA needs "
+            "AlternatingDirections, which is the default"
+        )
+    return solver
 
 
 def _checked(
