@@ -24,7 +24,7 @@ from flatrank.problems import Separation
 
 # Entries of a tile, and the most columns it has: a tile and its share of the factors stay in the
 # cache.
-_TILE, _COLUMNS = 1 << 15, 512
+TILE, _COLUMNS = 1 << 15, 512
 # Entries of Y − X below this share of the largest are not taken for errors.
 _SUPPORT = 1e-6
 # Where Λ is free it is kept this far inside, so that both conditions can hold at once.
@@ -147,7 +147,7 @@ def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> 
 def tiles(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
     """A matrix of this shape in pieces that stay in the cache: the rows and columns of each."""
     wide = max(1, min(shape[1], _COLUMNS))
-    high = max(1, _TILE // wide)
+    high = max(1, TILE // wide)
     for i in range(0, shape[0], high):
         for j in range(0, shape[1], wide):
             yield slice(i, min(i + high, shape[0])), slice(j, min(j + wide, shape[1]))

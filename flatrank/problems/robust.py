@@ -173,8 +173,9 @@ def _checked_matrix(Y: ArrayLike) -> np.ndarray:
     if data.size == 0:
         raise ValueError(f"Y must hold at least one entry; got shape {data.shape}")
     data = data.astype(np.float64, copy=False)
-    wrong = np.argwhere(~np.isfinite(data))
-    if wrong.size:
+    finite = np.isfinite(data)
+    if not finite.all():
+        wrong = np.argwhere(~finite)
         i, j = wrong[0]
         raise ValueError(
             f"Y must be finite; {len(wrong)} entries are not, first Y[{i}, {j}] = {data[i, j]}. "

@@ -22,10 +22,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from flatrank.certificates import Certificate, certify_separation, tiles
+from flatrank.certificates import TILE, Certificate, certify_separation, tiles
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.problems import Problem, Separation
 from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.shrinkage import shrink
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
 
@@ -140,25 +141,19 @@ class AlternatingDirections(Solver[DirectionsState]):
         level = state.level
         if tied:
             level = _level(problem, Lam, (L, R), mu, level)
-        sums = _update(Y, Lam, Z, (L, R), (mu, after), level)
-        if problem.radius is None:
-            primal, dual = float(s.sum()) + level * sums.errors, sums.inner
-        else:
-            excess = max(sums.errors - problem.radius, 0.0)
-            primal = float(s.sum()) + level * excess
-            dual = sums.inner - problem.radius * level
-        return state._replace(
+        sweeps = state.counts.steps + 1
+        state = state._replace(
             Q=Q,
             L=L,
             R=R,
             mu=after,
             level=level,
             tied=tied,
-            misfit=math.sqrt(sums.misfit) / mu / state.size,
-            drift=math.sqrt(sums.drift / (sums.square or 1.0)),
-            slack=abs(primal - dual) / primal if primal else 0.0,
             counts=state.counts + Counts(forward=1, adjoint=3, steps=1),
         )
+        measured = sweeps <= 2 * _SWEEPS or sweeps % _SWEEPS == 0
+        sums = _update((Y, Lam, Z), (L, R), (mu, after), level, measured)
+        return state if sums is None else _judged(state, sums, float(s.sum()), mu)
 
     def _prove(self, state: DirectionsState) -> DirectionsState:
         """Certify the pair, or better the one that agrees with Y off the errors."""
@@ -213,55 +208,6 @@ class AlternatingDirections(Solver[DirectionsState]):
         return Outcome(pair, s.size, state.counts, y, certificate, {"sparse": S})
 
 
-def shrink(
-    Z: np.ndarray, Q: np.ndarray, threshold: float, limit: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Factors of Σ (σᵢ − threshold)₊ uᵢ vᵢᵀ, its singular values, and the basis for the next call.
-
-    One subspace step Q ← orth(Z Zᵀ Q) and Rayleigh–Ritz on Qᵀ Z Zᵀ Q; the basis grows by half until
-    it holds two values below the threshold, and is cut a sixth above them. Where that would cost
-    more, the eigenvectors of Z Zᵀ.
-
-    Parameters
-    ----------
-    Z : array of shape (d, D)
-        d ≤ D.
-    Q : array of shape (d, k)
-        A basis near the leading left singular vectors, or a random one.
-    threshold : float
-        What is taken off each singular value.
-    limit : int, optional
-        Most values kept.
-
-    Returns
-    -------
-    (near, far, s, Q)
-        (d, r) with orthonormal columns, (D, r), (r,), and (d, k).
-    """
-    d, D = Z.shape
-    rng = np.random.default_rng(Q.shape[1])
-    while True:
-        k = Q.shape[1]
-        whole = d <= 64 or k >= d or d * (10 * d + D) < 6 * D * k
-        if whole:
-            Q, W = np.eye(d), Z.T
-            squares, E = np.linalg.eigh(Z @ Z.T)
-        else:
-            Q = np.linalg.qr(Z @ (Z.T @ Q))[0]
-            W = Z.T @ Q
-            squares, E = np.linalg.eigh(W.T @ W)
-        s, E = np.sqrt(np.maximum(squares[::-1], 0.0)), E[:, ::-1]
-        r = int(np.sum(s > threshold))
-        if whole or r <= k - 2:
-            break
-        Q = np.hstack([Q, rng.standard_normal((d, min(d, k + k // 2 + 4) - k))])
-    keep = min(d, max(8, r + r // 6 + 4))
-    r = r if limit is None else min(r, limit)
-    basis = E if whole else Q @ E
-    near, far = basis[:, :r], W @ (E[:, :r] * (1 - threshold / s[:r]))
-    return near, far, s[:r] - threshold, basis[:, :keep]
-
-
 class _Sums(NamedTuple):
     """‖Y − X‖₁, ‖Λ₊ − Λ‖², ‖G − Λ₊‖², ⟨Y, Λ₊⟩, ‖Λ₊‖², with G = μ(Z − X) of norm ≤ 1."""
 
@@ -272,38 +218,72 @@ class _Sums(NamedTuple):
     square: float
 
 
+def _judged(state: DirectionsState, sums: _Sums, nuclear: float, mu: float) -> DirectionsState:
+    """The residuals of the last sweep, and the gap of the pair as if ‖Λ‖ were 1."""
+    level, radius = state.level, state.problem.radius
+    if radius is None:
+        primal, dual = nuclear + level * sums.errors, sums.inner
+    else:
+        primal = nuclear + level * max(sums.errors - radius, 0.0)
+        dual = sums.inner - radius * level
+    return state._replace(
+        misfit=math.sqrt(sums.misfit) / mu / state.size,
+        drift=math.sqrt(sums.drift / (sums.square or 1.0)),
+        slack=abs(primal - dual) / primal if primal else 0.0,
+    )
+
+
 def _update(
-    Y: np.ndarray,
-    Lam: np.ndarray,
-    Z: np.ndarray,
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
     pair: tuple[np.ndarray, np.ndarray],
     penalties: tuple[float, float],
     level: float,
-) -> _Sums:
-    """Λ ← clip(Λ + μ(Y − X), ±λ) and Z ← X + (Λ₊ − Λ)/μ + Λ₊/μ₊, in place."""
-    (L, R), (mu, after) = pair, penalties
-    sums = np.zeros(5)
-    for tile in tiles(Y.shape):
-        y, lam = np.ascontiguousarray(Y[tile]), Lam[tile]
-        X = L[tile[0]] @ R[tile[1]].T
-        A = y - X
-        errors = float(np.abs(A).sum())
-        A *= mu
-        A += lam
-        np.clip(A, -level, level, out=A)
-        z = Z[tile] - X
+    measured: bool,
+) -> _Sums | None:
+    """Λ ← clip(Λ + μ(Y − X), ±λ) and Z ← X + (Λ₊ − Λ)/μ + Λ₊/μ₊, in place, for (Y, Λ, Z).
+
+    What is measured is nearly half of the work.
+    """
+    room, sums = np.empty((4, TILE)), np.zeros(5)
+    for tile in tiles(arrays[0].shape):
+        sums += _update_tile(arrays, pair, tile, room, (*penalties, level, measured))
+    return _Sums(*(float(x) for x in sums)) if measured else None
+
+
+def _update_tile(
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
+    pair: tuple[np.ndarray, np.ndarray],
+    tile: tuple[slice, slice],
+    room: np.ndarray,
+    numbers: tuple[float, float, float, bool],
+) -> np.ndarray:
+    """`_update` on one tile, in `room`; its share of the sums."""
+    (i, j), (mu, after, level, measured) = tile, numbers
+    shape = i.stop - i.start, j.stop - j.start
+    X, A, z, y = (part[: shape[0] * shape[1]].reshape(shape) for part in room)
+    lam, sums = arrays[1][tile], np.zeros(5)
+    np.copyto(y, arrays[0][tile])
+    np.matmul(pair[0][i], pair[1][j].T, out=X)
+    np.subtract(y, X, out=A)
+    if measured:
+        sums[0] = np.abs(A, out=z).sum()
+    A *= mu
+    A += lam
+    np.clip(A, -level, level, out=A)
+    if measured:
+        np.subtract(arrays[2][tile], X, out=z)
         z *= mu
         z -= A
-        drift = float(np.vdot(z, z))
-        np.subtract(A, lam, out=z)
-        misfit, inner, square = (float(np.vdot(*two)) for two in ((z, z), (y, A), (A, A)))
-        sums += np.array([errors, misfit, drift, inner, square])
-        lam[:] = A
-        z *= 1 / mu
-        z += X
-        A *= 1 / after
-        np.add(z, A, out=Z[tile])
-    return _Sums(*(float(x) for x in sums))
+        sums[2:] = np.vdot(z, z), np.vdot(y, A), np.vdot(A, A)
+    np.subtract(A, lam, out=z)
+    if measured:
+        sums[1] = np.vdot(z, z)
+    lam[:] = A
+    z *= 1 / mu
+    z += X
+    A *= 1 / after
+    np.add(z, A, out=arrays[2][tile])
+    return sums
 
 
 def _penalty(state: DirectionsState) -> float:
