@@ -316,14 +316,15 @@ def _level(
         A += Lam[tile]
         np.abs(A, out=sizes[tile])
     last = -1
-    while True:
+    for _ in range(100):  # ties at the level, to rounding, could flip the number for ever
         total, count = -mu * radius, 0
         for part in np.array_split(sizes.reshape(-1), max(1, sizes.size >> 15)):
             above = np.maximum(part - level, 0.0)
             total, count = total + float(above.sum()), count + int(np.count_nonzero(above))
         if count == last:
-            return level
+            break
         level, last = (0.5 * level, -1) if count == 0 else (max(level + total / count, 0.0), count)
+    return level
 
 
 def restored(state: DirectionsState) -> tuple[np.ndarray, np.ndarray] | None:
