@@ -12,6 +12,7 @@ from flatrank.problems import Problem as Problem
 from flatrank.problems import bilinear as bilinear
 from flatrank.problems import completion as completion
 from flatrank.problems import flatness_of as flatness_of
+from flatrank.problems import robust_pca as robust_pca
 from flatrank.problems import sensing as sensing
 from flatrank.selection import path as path
 from flatrank.solvers import Solution as Solution

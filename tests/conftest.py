@@ -34,6 +34,7 @@ FRONT_DOORS = {
     "flatrank.measurements.linear_map",
     "flatrank.measurements.gaussian",
     "flatrank.measurements.transform",
+    "flatrank.problems.robust",
     "flatrank.certificates.certify",
     "flatrank.solvers.solve",
     "flatrank.selection.path",

@@ -6,6 +6,10 @@ from flatrank.certificates.certify import certify_whitened as certify_whitened
 from flatrank.certificates.dual import least_squares_dual as least_squares_dual
 from flatrank.certificates.norms import Effort as Effort
 from flatrank.certificates.norms import NormBound as NormBound
+from flatrank.certificates.norms import dense_norm as dense_norm
 from flatrank.certificates.norms import norm_bound as norm_bound
 from flatrank.certificates.norms import top_pairs as top_pairs
+from flatrank.certificates.separation import TILE as TILE
+from flatrank.certificates.separation import certify_separation as certify_separation
+from flatrank.certificates.separation import tiles as tiles
 from flatrank.certificates.uniqueness import injective_on_tangent as injective_on_tangent

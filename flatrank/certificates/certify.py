@@ -13,11 +13,12 @@ from jaxtyping import Array, ArrayLike, Float
 from flatrank.certificates.certificate import Certificate
 from flatrank.certificates.dual import least_squares_dual, scaled_residual
 from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
+from flatrank.certificates.separation import certify_separation
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair, Weight, compact_svd
 from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Measurement, Whitened
-from flatrank.problems import Problem, as_pair
+from flatrank.problems import Problem, Separation, as_pair
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
 _CLOSED = 1e-6
@@ -50,6 +51,7 @@ def certify(
         (d1, k) and (d2, k), of X (not of D1 X D2).
     y : array of shape (m,), optional
         A dual point. λ = 0: the least-squares dual by default. λ > 0: the residual by default.
+        Robust PCA also takes it as a matrix (see `certify_separation`).
     failure_probability : float
         Allowed chance that the bound on the operator norm is too small; 0 asks for the exact norm
         whatever it costs.
@@ -71,6 +73,8 @@ def certify(
         pair = as_pair(problem, factors)
         if y is not None:
             y = jnp.asarray(y, dtype=jnp.float64)
+            if y.shape == problem.shape and isinstance(problem, Separation):
+                y = y.reshape(-1)
             if y.shape != (problem.m,) or not bool(jnp.all(jnp.isfinite(y))):
                 raise ValueError(
                     f"y must be {problem.m} finite numbers, one for each measurement; "
@@ -88,6 +92,8 @@ def certify_whitened(
     effort: Effort = Effort(),  # noqa: B008 - a frozen record
 ) -> tuple[Certificate, Float[Array, " m"]]:
     """Certificate of X̃ = U diag(s) Vᵀ, and the feasible dual point behind it."""
+    if isinstance(problem, Separation):
+        return certify_separation(problem, svd, y)
     point, svd = _measure(problem, svd)
     prove = _interpolating if problem.lam == 0 else _penalised
     values, z = prove(problem, svd, point, y, effort)

@@ -16,3 +16,4 @@ from flatrank.measurements.linear_map import linear_map as linear_map
 from flatrank.measurements.rank_one import RankOne as RankOne
 from flatrank.measurements.transform import MaskedTransform as MaskedTransform
 from flatrank.measurements.transform import masked_transform as masked_transform
+from flatrank.measurements.whole import WholeMatrix as WholeMatrix

@@ -11,6 +11,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.factors import FactorPair
@@ -71,6 +72,20 @@ class Problem(eqx.Module):
             self.smoothing,
             self.unidentifiable,
         )
+
+    def scaled(self, factor: float) -> Problem:
+        """The problem whose data are `factor` times as large, and whose optimum is."""
+        scaled = self.with_lam(self.lam * factor)
+        return eqx.tree_at(lambda p: p.b, scaled, self.b * factor)
+
+    def settings(self) -> dict[str, float | None]:
+        """The numbers that with `arrays` make the problem whole again."""
+        return {"lam": self.lam, "smoothing": self.smoothing}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The data, and the places where a measurement is an entry."""
+        rows, cols = self.measurement.places()
+        return {"rows": rows, "cols": cols, "b": np.ascontiguousarray(self.b)}
 
     def whiten(self, pair: FactorPair) -> FactorPair:
         """(L, R) ↦ (D1 L, D2 R), the pair of X̃."""

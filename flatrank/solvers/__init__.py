@@ -1,6 +1,9 @@
 """Solvers: one file per algorithm, one loop, one status, one solution."""
 
 from flatrank.solvers.alternating import AlternatingLeastSquares as AlternatingLeastSquares
+from flatrank.solvers.alternating_directions import (
+    AlternatingDirections as AlternatingDirections,
+)
 from flatrank.solvers.auto import Auto as Auto
 from flatrank.solvers.gauss_newton import GaussNewton as GaussNewton
 from flatrank.solvers.lagrangian import Lagrangian as Lagrangian

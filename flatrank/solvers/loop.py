@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from flatrank.certificates import Certificate
@@ -38,13 +39,17 @@ def run_traced(solver: InnerSolver[State], state: State) -> State:
 
 
 class Outcome(NamedTuple):
-    """What a finished search hands over: a pair of X̃, zero beyond `rank`, and what it proved."""
+    """What a finished search hands over: a pair of X̃, zero beyond `rank`, and what it proved.
+
+    `extra` holds arrays by name in the unit of the data, for problems with more than one unknown.
+    """
 
     pair: FactorPair
     rank: int
     counts: Counts
     y: Float[Array, " m"] | None = None
     certificate: Certificate | None = None
+    extra: dict[str, np.ndarray] = {}  # noqa: RUF012 - never written to
 
 
 class Solver(eqx.Module, Generic[State]):

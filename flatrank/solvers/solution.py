@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from flatrank.certificates import Certificate
 from flatrank.factors import FactorPair
 from flatrank.flatness import Flatness
-from flatrank.problems import Problem, completion, flatness_of
+from flatrank.problems import Problem, completion, flatness_of, robust_pca
 from flatrank.solvers.status import Status
 
 
@@ -59,6 +59,8 @@ class Solution:
         What was asked.
     seed : int
         Of every random choice.
+    extra : dict of str to array
+        Unknowns beside X, by name: `sparse` (d1, d2) for robust PCA.
     """
 
     factors: FactorPair
@@ -70,6 +72,7 @@ class Solution:
     seconds: float
     problem: Problem
     seed: int = 0
+    extra: dict[str, Array] = field(default_factory=dict)
 
     @cached_property
     def flatness(self) -> Flatness:
@@ -135,9 +138,10 @@ class Solution:
     def __str__(self) -> str:
         """One screen: status, rank, certificate, flatness, time."""
         d1, d2 = self.problem.shape
+        settings = self.problem.settings().items()
         lines = [
-            f"{d1} x {d2}, {self.problem.m} measurements, lam {self.problem.lam:g}, "
-            f"smoothing {self.problem.smoothing:g}",
+            f"{d1} x {d2}, {self.problem.m} measurements, "
+            + ", ".join(f"{name} {value:g}" for name, value in settings if value is not None),
             f"status   {self.status}",
             f"rank     {self.rank}",
             f"proof    {self.certificate if self.certificate else 'none'}",
@@ -153,8 +157,7 @@ class Solution:
         return {
             "status": self.status.name.lower(),
             "rank": self.rank,
-            "lam": self.problem.lam,
-            "smoothing": self.problem.smoothing,
+            **self.problem.settings(),
             "certificate": self.certificate.to_dict() if self.certificate else None,
             "flatness": self.flatness.to_dict(),
             "shape": list(self.problem.shape),
@@ -169,14 +172,12 @@ class Solution:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays that make the solution and its problem whole again."""
-        rows, cols = self.problem.measurement.places()
         return {
             "L": np.ascontiguousarray(self.factors.L),
             "R": np.ascontiguousarray(self.factors.R),
             "y": np.ascontiguousarray(self.y),
-            "rows": rows,
-            "cols": cols,
-            "b": np.ascontiguousarray(self.problem.b),
+            **{f"extra.{name}": np.ascontiguousarray(x) for name, x in self.extra.items()},
+            **self.problem.arrays(),
         }
 
     def save(self, folder: str | Path) -> Path:
@@ -230,14 +231,7 @@ def load(folder: str | Path) -> Solution:
 
 
 def _assemble(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Solution:
-    problem = completion(
-        arrays["rows"],
-        arrays["cols"],
-        arrays["b"],
-        tuple(record["shape"]),
-        lam=record["lam"],
-        smoothing=record["smoothing"],
-    )
+    problem = _problem(record, arrays)
     seconds = record["seconds"]
     with jax.enable_x64(True):
         return Solution(
@@ -250,4 +244,22 @@ def _assemble(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Solution
             seconds=seconds["solve"] if isinstance(seconds, dict) else seconds,
             problem=problem,
             seed=record["seed"],
+            extra={
+                name.removeprefix("extra."): jnp.asarray(x)
+                for name, x in arrays.items()
+                if name.startswith("extra.")
+            },
         )
+
+
+def _problem(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Problem:
+    if "Y" in arrays:
+        return robust_pca(arrays["Y"], radius=record["radius"], sparsity=record["sparsity"])
+    return completion(
+        arrays["rows"],
+        arrays["cols"],
+        arrays["b"],
+        tuple(record["shape"]),
+        lam=record["lam"],
+        smoothing=record["smoothing"],
+    )

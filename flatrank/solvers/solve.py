@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Literal
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike
@@ -17,7 +16,8 @@ from jaxtyping import Array, ArrayLike
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair, compact_svd, padded_width, weighted
 from flatrank.kernels import scope
-from flatrank.problems import Problem, as_pair
+from flatrank.problems import Problem, Separation, as_pair
+from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import Auto
 from flatrank.solvers.loop import Outcome, Solver, run_hosted
 from flatrank.solvers.solution import Solution
@@ -81,9 +81,8 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     begin = time.perf_counter()
     with scope():
         scale = _unit(problem)
-        scaled = _scaled(problem, 1.0 / scale)
-        if solver is None:
-            solver = Auto(goal=goal, rank=rank, tol=tol)
+        scaled = problem.scaled(1.0 / scale)
+        solver = _chosen(problem, solver or _default(problem, goal, rank, tol))
         first = None if start is None else _started(problem, start, scale)
         state, status, history = run_hosted(
             solver,
@@ -105,7 +104,25 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
             seconds=time.perf_counter() - begin,
             problem=problem,
             seed=seed,
+            extra={name: jax.device_put(x * scale) for name, x in found.extra.items()},
         )
+
+
+def _default(
+    problem: Problem, goal: Literal["recover", "flat"], rank: int | None, tol: float
+) -> Solver[Any]:
+    if isinstance(problem, Separation):
+        return AlternatingDirections(rank, tol)
+    return Auto(goal=goal, rank=rank, tol=tol)
+
+
+def _chosen(problem: Problem, solver: Solver[Any]) -> Solver[Any]:
+    if isinstance(problem, Separation) and not isinstance(solver, AlternatingDirections):
+        raise ValueError(
+            f"{type(solver).__name__} does not separate a sparse part; robust PCA needs "
+            "AlternatingDirections, which is the default"
+        )
+    return solver
 
 
 def _checked(
@@ -135,11 +152,6 @@ def _unit(problem: Problem) -> float:
     """A power of four near the largest datum: exact to divide by, with an exact square root."""
     top = float(np.max(np.abs(np.asarray(problem.b)), initial=0.0))
     return 4.0 ** round(math.log(top, 4)) if top > 0 else 1.0
-
-
-def _scaled(problem: Problem, factor: float) -> Problem:
-    scaled = problem.with_lam(problem.lam * factor)
-    return eqx.tree_at(lambda p: p.b, scaled, problem.b * factor)
 
 
 def _started(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatrank import check_measurement, completion, kernels, sensing
-from flatrank.measurements import SampledEntries
+from flatrank.measurements import SampledEntries, WholeMatrix
 
 
 def some_entries(d1, d2, m, seed):
@@ -69,6 +69,10 @@ def test_regenerated_numbers_are_the_same_each_time_and_normal(measure):
 def test_the_reference_kernels_obey_it_too():
     with kernels.using("reference"):
         check_measurement(some_entries(7, 5, 20, 0).measurement)
+
+
+def test_the_whole_matrix_obeys_the_law():
+    check_measurement(WholeMatrix(5, 7), rank=2)
 
 
 def test_a_wrong_adjoint_is_caught():

@@ -1,0 +1,378 @@
+"""Alternating directions for robust PCA, with thin singular value decompositions.
+
+    min ‖X‖_* + λ‖S‖₁  s.t.  X + S = Y.     With penalty μ and multiplier Λ, one sweep is
+    X ← shrink(Z, 1/μ) on singular values,                Z = Y − S + Λ/μ,
+    S ← shrink(Y − X + Λ/μ, λ/μ) on entries,              Λ ← clip(Λ + μ(Y − X), ±λ).
+
+S needs no room: Y − S = X + (Λ₊ − Λ)/μ. Λ always obeys ‖Λ‖_∞ ≤ λ, its norm tends to 1 and the
+certificate scales it. With a radius, once the sweeps at the level λ of `Separation` have settled, λ
+is the one for which ‖S‖₁ = radius. μ starts small, so that X grows from rank 0, and is
+then balanced; only singular values above 1/μ are computed, from the subspace of the sweep before.
+Where proved, the pair is moved on to agree with Y exactly off the errors (`restored`).
+
+Dense arrays on the host: tiles in the cache, BLAS for the products, nothing compiled.
+Reference: Lin, Chen, Ma (2010), for the growing penalty; Boyd et al. (2011), §3.4.1, for balancing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from flatrank.certificates import TILE, Certificate, certify_separation, tiles
+from flatrank.factors import CompactSVD, FactorPair
+from flatrank.problems import Problem, Separation
+from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.shrinkage import shrink
+from flatrank.solvers.solution import Counts
+from flatrank.solvers.status import Status
+
+# Sweeps in one step; in the first two steps μ may change after each.
+_SWEEPS = 5
+_GROWTH = 1.5
+# μ is raised while the misfit exceeds this share of the dual residual, lowered at a fifth of it.
+_BALANCE = 0.05
+# Residual below which a radius, in place of a level, rules the sparse part.
+_SETTLED = 1e-2
+# Steps without progress after which the search is given up.
+_PATIENCE = 100
+# Misfit off the errors, relative to ‖Y‖, that counts as none.
+_FITS = 1e-13
+# Entries of the remainder below this share of the largest entry of Y are rounding.
+_ROUNDING = 1e-10
+
+
+class DirectionsState(NamedTuple):
+    """Λ and Z (changed in place), the pair of X, the basis, the penalty and how far it got."""
+
+    problem: Separation
+    Lam: np.ndarray
+    Z: np.ndarray
+    Q: np.ndarray
+    L: np.ndarray
+    R: np.ndarray
+    size: float
+    mu: float
+    level: float
+    tied: bool = False
+    misfit: float = math.inf
+    drift: float = math.inf
+    slack: float = math.inf
+    looked: float = math.inf
+    best: float = math.inf
+    stuck: int = 0
+    counts: Counts = Counts()
+    certificate: Certificate | None = None
+    y: Any = None
+    ended: Status = Status.RUNNING
+
+
+class AlternatingDirections(Solver[DirectionsState]):
+    """The solver of robust PCA.
+
+    Parameters
+    ----------
+    rank : int, optional
+        Rank limit; found by default.
+    tol : float
+        Relative duality gap to prove.
+
+    Notes
+    -----
+    Cost: about 8 d1 d2 k flops a sweep for the rank k, which exceeds the final one by a sixth.
+    Memory: Λ and Z beside Y, a third array with a radius and while a certificate is made.
+    """
+
+    rank: int | None = None
+    tol: float = 1e-6
+
+    def init(
+        self, problem: Problem, start: FactorPair | None = None, seed: int = 0
+    ) -> DirectionsState:
+        """Λ = clip(μ(Y − X), ±λ) at μ = 5/(2‖Y‖), X from `start` or zero."""
+        if not isinstance(problem, Separation):
+            raise ValueError(
+                "AlternatingDirections separates a whole matrix (robust_pca); got "
+                f"{type(problem).__name__}. Use Auto"
+            )
+        Y, rng = problem.Y, np.random.default_rng(seed)
+        (d1, d2), size = Y.shape, float(np.linalg.norm(Y))
+        first = problem.zero(0) if start is None else start
+        L, R = np.array(first.L), np.array(first.R)
+        Q = rng.standard_normal((min(d1, d2), min(8, d1, d2)))
+        mu = 2.5 / _rough_norm(Y, rng) if size else 1.0
+        Lam = np.clip(mu * (Y - L @ R.T), -problem.level, problem.level)
+        Z = L @ R.T + Lam * ((1 + 1 / _GROWTH) / mu)
+        state = DirectionsState(
+            problem, Lam, Z, Q, L, R, size, _GROWTH * mu, problem.level, counts=Counts(adjoint=7)
+        )
+        return state if size else state._replace(ended=Status.STATIONARY)
+
+    def step(self, problem: Problem, state: DirectionsState) -> DirectionsState:
+        """Five sweeps, and the proof where it may succeed."""
+        del problem
+        for _ in range(_SWEEPS):
+            state = self._sweep(state)
+        worst = max(state.misfit, state.drift)
+        if not math.isfinite(worst):
+            return state._replace(ended=Status.NONFINITE)
+        if state.slack <= self.tol and state.drift <= min(100 * self.tol, 0.5 * state.looked):
+            state = self._prove(state)
+        if worst < 0.99 * state.best:
+            return state._replace(best=worst, stuck=0)
+        if state.stuck < _PATIENCE or state.ended is not Status.RUNNING:
+            return state._replace(stuck=state.stuck + 1)
+        limited = self.rank is not None and state.L.shape[1] >= self.rank
+        return state._replace(ended=Status.RANK_TOO_SMALL if limited else Status.STALLED)
+
+    def _sweep(self, state: DirectionsState) -> DirectionsState:
+        problem, Lam, Z, mu = state.problem, state.Lam, state.Z, state.mu
+        Y = problem.Y
+        wide = Y.shape[0] <= Y.shape[1]
+        near, far, s, Q = shrink(Z if wide else Z.T, state.Q, 1 / mu, self.rank)
+        L, R = (near, far) if wide else (far, near)
+        after = _penalty(state)
+        tied = state.tied or (
+            problem.radius is not None and max(state.misfit, state.drift) < _SETTLED
+        )
+        level = state.level
+        if tied:
+            level = _level(problem, Lam, (L, R), mu, level)
+        sweeps = state.counts.steps + 1
+        state = state._replace(
+            Q=Q,
+            L=L,
+            R=R,
+            mu=after,
+            level=level,
+            tied=tied,
+            counts=state.counts + Counts(forward=1, adjoint=3, steps=1),
+        )
+        measured = sweeps <= 2 * _SWEEPS or sweeps % _SWEEPS == 0
+        sums = _update((Y, Lam, Z), (L, R), (mu, after), level, measured)
+        return state if sums is None else _judged(state, sums, float(s.sum()), mu)
+
+    def _prove(self, state: DirectionsState) -> DirectionsState:
+        """Certify the pair, or better the one that agrees with Y off the errors."""
+        problem = state.problem
+        looked = state._replace(looked=state.drift)
+        found = restored(looked)
+        if found is not None:
+            certificate, y = _certified(problem, *found, looked.Lam)
+            if certificate.certified(self.tol):
+                L, R = found
+                return looked._replace(
+                    L=L, R=R, certificate=certificate, y=y, ended=Status.CERTIFIED
+                )
+        certificate, y = _certified(problem, looked.L, looked.R, looked.Lam)
+        if certificate.certified(self.tol):
+            return looked._replace(certificate=certificate, y=y, ended=Status.CERTIFIED)
+        return looked
+
+    def status(self, problem: Problem, state: DirectionsState) -> Status:
+        """Decided in `step`."""
+        del problem
+        return state.ended
+
+    def info(self, state: DirectionsState) -> dict[str, Any]:
+        """Rank, penalty, level, the gap before Λ is scaled, and both residuals."""
+        known = state.certificate
+        return {
+            "rank": state.L.shape[1],
+            "penalty": state.mu,
+            "level": state.level,
+            "relative_gap": known.relative_gap if known else None,
+            "estimated_gap": state.slack,
+            "misfit": state.misfit,
+            "drift": state.drift,
+        }
+
+    def outcome(self, state: DirectionsState) -> Outcome:
+        """The balanced pair, its certificate, and S: Y − X where Λ is at its bound, else 0."""
+        problem, L, R = state.problem, state.L, state.R
+        certificate, y = state.certificate, state.y
+        if certificate is None:
+            certificate, y = _certified(problem, L, R, state.Lam)
+        U, s, V = (np.asarray(x) for x in _host_svd(L, R))
+        root = np.sqrt(s)[None, :]
+        S, Y = np.empty(problem.shape), problem.Y
+        least = _ROUNDING * float(np.max(np.abs(Y), initial=0.0))
+        for tile in tiles(Y.shape):
+            E = Y[tile] - L[tile[0]] @ R[tile[1]].T
+            found = (np.abs(state.Lam[tile]) >= state.level) & (np.abs(E) > least)
+            S[tile] = np.where(found, E, 0.0)
+        pair = FactorPair(*jax.device_put((U * root, V * root)))
+        return Outcome(pair, s.size, state.counts, y, certificate, {"sparse": S})
+
+
+class _Sums(NamedTuple):
+    """‖Y − X‖₁, ‖Λ₊ − Λ‖², ‖G − Λ₊‖², ⟨Y, Λ₊⟩, ‖Λ₊‖², with G = μ(Z − X) of norm ≤ 1."""
+
+    errors: float
+    misfit: float
+    drift: float
+    inner: float
+    square: float
+
+
+def _judged(state: DirectionsState, sums: _Sums, nuclear: float, mu: float) -> DirectionsState:
+    """The residuals of the last sweep, and the gap of the pair as if ‖Λ‖ were 1."""
+    level, radius = state.level, state.problem.radius
+    if radius is None:
+        primal, dual = nuclear + level * sums.errors, sums.inner
+    else:
+        primal = nuclear + level * max(sums.errors - radius, 0.0)
+        dual = sums.inner - radius * level
+    return state._replace(
+        misfit=math.sqrt(sums.misfit) / mu / state.size,
+        drift=math.sqrt(sums.drift / (sums.square or 1.0)),
+        slack=abs(primal - dual) / primal if primal else 0.0,
+    )
+
+
+def _update(
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
+    pair: tuple[np.ndarray, np.ndarray],
+    penalties: tuple[float, float],
+    level: float,
+    measured: bool,
+) -> _Sums | None:
+    """Λ ← clip(Λ + μ(Y − X), ±λ) and Z ← X + (Λ₊ − Λ)/μ + Λ₊/μ₊, in place, for (Y, Λ, Z).
+
+    What is measured is nearly half of the work.
+    """
+    room, sums = np.empty((4, TILE)), np.zeros(5)
+    for tile in tiles(arrays[0].shape):
+        sums += _update_tile(arrays, pair, tile, room, (*penalties, level, measured))
+    return _Sums(*(float(x) for x in sums)) if measured else None
+
+
+def _update_tile(
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
+    pair: tuple[np.ndarray, np.ndarray],
+    tile: tuple[slice, slice],
+    room: np.ndarray,
+    numbers: tuple[float, float, float, bool],
+) -> np.ndarray:
+    """`_update` on one tile, in `room`; its share of the sums."""
+    (i, j), (mu, after, level, measured) = tile, numbers
+    shape = i.stop - i.start, j.stop - j.start
+    X, A, z, y = (part[: shape[0] * shape[1]].reshape(shape) for part in room)
+    lam, sums = arrays[1][tile], np.zeros(5)
+    np.copyto(y, arrays[0][tile])
+    np.matmul(pair[0][i], pair[1][j].T, out=X)
+    np.subtract(y, X, out=A)
+    if measured:
+        sums[0] = np.abs(A, out=z).sum()
+    A *= mu
+    A += lam
+    np.clip(A, -level, level, out=A)
+    if measured:
+        np.subtract(arrays[2][tile], X, out=z)
+        z *= mu
+        z -= A
+        sums[2:] = np.vdot(z, z), np.vdot(y, A), np.vdot(A, A)
+    np.subtract(A, lam, out=z)
+    if measured:
+        sums[1] = np.vdot(z, z)
+    lam[:] = A
+    z *= 1 / mu
+    z += X
+    A *= 1 / after
+    np.add(z, A, out=arrays[2][tile])
+    return sums
+
+
+def _penalty(state: DirectionsState) -> float:
+    """μ for the next sweep: raised while the misfit leads, lowered while the drift does."""
+    sweeps = state.counts.steps
+    every = 1 if sweeps <= 2 * _SWEEPS else _SWEEPS if sweeps < 100 else 10 * _SWEEPS
+    if sweeps % every:
+        return state.mu
+    if state.misfit > _BALANCE * state.drift or not sweeps:
+        return _GROWTH * state.mu
+    return state.mu / _GROWTH if 5 * state.misfit < _BALANCE * state.drift else state.mu
+
+
+def _level(
+    problem: Separation,
+    Lam: np.ndarray,
+    pair: tuple[np.ndarray, np.ndarray],
+    mu: float,
+    level: float,
+) -> float:
+    """λ ≥ 0 with Σ(|A| − λ)₊ = μ·radius, A = Λ + μ(Y − X).
+
+    Newton's method: exact as soon as a step leaves the number of entries above λ as it was.
+    """
+    Y, (L, R), radius = problem.Y, pair, problem.radius or 0.0
+    sizes = np.empty_like(Y)
+    for tile in tiles(Y.shape):
+        A = Y[tile] - L[tile[0]] @ R[tile[1]].T
+        A *= mu
+        A += Lam[tile]
+        np.abs(A, out=sizes[tile])
+    last = -1
+    for _ in range(100):  # ties at the level, to rounding, could flip the number for ever
+        total, count = -mu * radius, 0
+        for part in np.array_split(sizes.reshape(-1), max(1, sizes.size >> 15)):
+            above = np.maximum(part - level, 0.0)
+            total, count = total + float(above.sum()), count + int(np.count_nonzero(above))
+        if count == last:
+            break
+        level, last = (0.5 * level, -1) if count == 0 else (max(level + total / count, 0.0), count)
+    return level
+
+
+def restored(state: DirectionsState) -> tuple[np.ndarray, np.ndarray] | None:
+    """The pair of the same rank that equals Y off the errors, if there is one near by.
+
+    X ← the best rank-r approximation of (Y off the errors, X on them), by one subspace step each
+    time: linear convergence at ‖P_T P_Ω‖², Ω the errors. None where the misfit does not fall to
+    rounding, or where rank r has more freedom than there are entries off the errors.
+    """
+    Y, L, R = state.problem.Y, state.L, state.R
+    (d1, d2), r = Y.shape, L.shape[1]
+    errors = np.abs(state.Lam) >= state.level
+    if r == 0 or r * (d1 + d2 - r) >= errors.size - int(errors.sum()):
+        return None
+    wide, M = d1 <= d2, np.empty_like(Y)
+    misfit = last = math.inf
+    for _ in range(100):
+        square = 0.0
+        for tile in tiles(Y.shape):
+            X = L[tile[0]] @ R[tile[1]].T
+            E = np.where(errors[tile], 0.0, Y[tile] - X)
+            np.add(X, E, out=M[tile])
+            square += float(np.vdot(E, E))
+        misfit = math.sqrt(square) / state.size
+        if misfit <= _FITS or not misfit < 0.8 * last:
+            break
+        last, near = misfit, M if wide else M.T
+        Q = np.linalg.qr(near @ (near.T @ (L if wide else R)))[0]
+        L, R = (Q, near.T @ Q) if wide else (near.T @ Q, Q)
+    return (L, R) if misfit <= _FITS else None
+
+
+def _certified(
+    problem: Separation, L: np.ndarray, R: np.ndarray, Lam: np.ndarray
+) -> tuple[Certificate, Any]:
+    return certify_separation(problem, _host_svd(L, R), jax.device_put(Lam.reshape(-1)))
+
+
+def _host_svd(L: np.ndarray, R: np.ndarray) -> CompactSVD:
+    """`compact_svd`, without a program compiled for this width."""
+    (Q1, T1), (Q2, T2) = np.linalg.qr(L), np.linalg.qr(R)
+    U, s, Vt = np.linalg.svd(T1 @ T2.T)
+    return CompactSVD(*jax.device_put((Q1 @ U, s, Q2 @ Vt.T)))
+
+
+def _rough_norm(Y: np.ndarray, rng: np.random.Generator) -> float:
+    """‖Y‖ from below, by six power steps."""
+    x = rng.standard_normal(Y.shape[1])
+    for _ in range(6):
+        x = Y.T @ (Y @ (x / np.linalg.norm(x)))
+    return math.sqrt(float(np.linalg.norm(x)))
