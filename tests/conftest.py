@@ -16,6 +16,7 @@ ROOMS = (
     "measurements",
     "factors",
     "flatness",
+    "manifolds",
     "problems",
     "certificates",
     "solvers",
