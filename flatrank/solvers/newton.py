@@ -101,8 +101,10 @@ def _cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)
 
 
-def _preconditioner(B: Measurement, pair: FactorPair, lam: Float[Array, ""]) -> FactorPair:
-    """Inverse of the diagonal of the Gauss–Newton matrix plus λ.
+def preconditioner(
+    B: Measurement, pair: FactorPair, lam: Float[Array, ""] | Float[Array, "1 k"]
+) -> FactorPair:
+    """Inverse of the diagonal of the Gauss–Newton matrix plus λ, or a λ for each column.
 
     In the balanced gauge the k × k blocks of each row are close to diagonal on average. Zero
     columns get no step.
@@ -161,7 +163,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     c = B.forward(pair) - b
     S = B.adjoint(c)
     g = FactorPair(S.right(pair.R) + lam * pair.L, S.left(pair.L) + lam * pair.R)
-    M = _preconditioner(B, pair, lam)
+    M = preconditioner(B, pair, lam)
     start = _dot(g, jax.tree.map(jnp.multiply, M, g))
     # λ > 0: loose steps are enough, and half the numbers nearly half the time. λ = 0: the fit is
     # brought to rounding, also where singular values span many orders.
@@ -170,7 +172,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     cg = TruncatedCG(H, M, target, max_inner)
     inner = run_traced(cg, cg.init(slope))
     direction = _cast(inner.x, jnp.float64)
-    t, fall = _line_search(B, c, lam, pair, direction)
+    t, fall = line_search(B, c, lam, pair, direction)
     moved = jax.tree.map(lambda x, d: x + t * d, pair, direction)
     balanced, s = balance_from_grams(moved) if full else balance(moved)
     # Zero columns stay zero: rounding would come back as its square root.
@@ -186,7 +188,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     )
 
 
-def _line_search(
+def line_search(
     B: Measurement, c: Float[Array, " m"], lam: Float[Array, ""], pair: FactorPair, d: FactorPair
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """The best t on a grid for the quartic F((L, R) + t d), refined by Newton's method; F's fall.
