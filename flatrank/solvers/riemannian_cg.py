@@ -85,18 +85,15 @@ class RiemannianConjugateGradient(RankConstrained[ConjugateState]):
     def step(self, problem: Problem, state: ConjugateState) -> ConjugateState:
         """One line search, one new direction."""
         at = (state.point, state.c, state.g, state.z, state.d)
-        *moved, misfit, cosine, halvings = _step(
+        x, c, g, z, d, misfit, cosine, halvings = _step(
             geometry_of(self.geometry), problem.whitened, problem.b, at
         )
         taken = int(halvings) < _HALVINGS
         return ConjugateState(
-            *moved,
-            misfit=float(misfit),
-            cosine=float(cosine),
-            size=state.size,
+            x, c, g, z, d, float(misfit), float(cosine), state.size,
             refused=0 if taken else state.refused + 1,
             counts=state.counts + Counts(2 + int(halvings), 1, 1),
-        )
+        )  # fmt: skip
 
     def status(self, problem: Problem, state: ConjugateState) -> Status:
         """Stationary at the tolerance; stalled where the steepest direction leads no further."""
