@@ -10,7 +10,7 @@ that the best step along d takes off, whatever the units of X, ℬ and b.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -75,11 +75,11 @@ class RankConstrained(Solver[State]):
         pair, s = _balanced(start, k)
         found = np.asarray(s)
         keep = int(np.sum(found > _RANK_FLOOR * found[0]))
-        if keep == k:
-            return pair
-        # Columns that are zero get no gradient: they are filled from what is not yet fitted.
         B, D = problem.whitened, problem.rescaling
         c = problem.b - _forward(B, pair)
+        if keep == k or not np.any(np.asarray(c)):
+            return pair
+        # Columns that are zero get no gradient: they are filled from what is not yet fitted.
         X = random_block(problem, max(k, _BLOCK), rng)
         pairs = even_pairs(B.inner, c, (D.D1, D.D2), X, _PRODUCTS)
         return _filled(B, c, pair, keep, pairs)
@@ -95,8 +95,8 @@ class RankConstrained(Solver[State]):
         return Status.STATIONARY if misfit <= _FITS * size else Status.STALLED
 
 
-def geometry_of(name: Literal["fixed rank", "balanced"]) -> Manifold[Any]:
-    """The manifold of a name."""
+def geometry_of(name: str) -> Manifold[Any]:
+    """The manifold of a solver's `geometry`."""
     if name not in ("fixed rank", "balanced"):
         raise ValueError(f"geometry must be 'fixed rank' or 'balanced'; got {name!r}")
     return FixedRank() if name == "fixed rank" else BalancedPairs()

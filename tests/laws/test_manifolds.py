@@ -30,7 +30,7 @@ def draw(shape, k, seed=0):
 
 
 @pytest.mark.parametrize("manifold", MANIFOLDS.values(), ids=MANIFOLDS)
-@pytest.mark.parametrize("rank", [1, 3])
+@pytest.mark.parametrize("rank", [3, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_laws_hold(problem, manifold, rank):
     check_manifold(manifold, problem.whitened, rank=rank)
 

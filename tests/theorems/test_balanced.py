@@ -9,7 +9,7 @@ import flatrank as fr
 from flatrank.factors import FactorPair, balance
 from flatrank.kernels import scope
 from flatrank.manifolds import BalancedPairs
-from flatrank.solvers import BalancedDescent, RiemannianTrustRegion
+from flatrank.solvers import BalancedDescent
 from flatrank.solvers.loop import run_hosted
 
 
@@ -108,7 +108,7 @@ def test_three_factors_lose_rank_and_stay_there_and_balanced_descent_never_does(
     M /= np.linalg.norm(M, 2)
     U, V = (np.stack([orthonormal(rng, d, 3) for _ in range(60)]) for d in (8, 7))
     P = 0.5 * rng.standard_normal((60, 3, 3))
-    errors, smallest = descend_upv(M, U, P, V, 3000)
+    errors, smallest = descend_upv(M, U, P, V, 1500)
     stuck = (errors > 1e-3 * np.sum(M**2)) & (smallest < 1e-3)
     assert np.sum(stuck) >= 20
     problem = full(M)
@@ -144,54 +144,37 @@ def test_gradient_flow_conserves_the_imbalance():
 
 def test_balanced_and_exact_does_not_mean_recovered():
     """With k ≥ min(d1, d2) every interpolant has a balanced pair of zero loss: the one that fills
-    the gaps with noise lies far from the truth; the flattest one is the truth.
+    the gaps with noise lies far from the truth, which is proved to be the only flattest one.
     """
     rng = np.random.default_rng(3)
-    M = np.outer(rng.standard_normal(8), rng.standard_normal(8))
+    u, v = rng.uniform(0.5, 1.5, (8, 1)), rng.uniform(0.5, 1.5, (8, 1))
+    M = u @ v.T
     rows, cols = np.divmod(rng.permutation(64)[:40], 8)
     problem = fr.completion(rows, cols, M[rows, cols], (8, 8), smoothing=1.0)
-    X = rng.standard_normal((8, 8)) * np.sqrt(np.mean(M**2))
+    X = -2.0 * M * rng.random((8, 8))
     X[rows, cols] = M[rows, cols]
     with jax.enable_x64(True):
         pair, _ = balance(FactorPair(jnp.asarray(X), jnp.eye(8)))
         loss = problem.measurement.gradient(pair, problem.b)[1]
     assert float(loss) <= 1e-28 * np.sum(M**2)
     assert balanced(pair)
-    assert np.linalg.norm(product(pair) - M) >= 0.5 * np.linalg.norm(M)
+    assert np.linalg.norm(product(pair) - M) >= np.linalg.norm(M)
     other, status, _ = run(BalancedDescent(rank=8, tol=1e-12), problem, (pair.L, pair.R))
     assert status is fr.Status.STATIONARY
     assert np.allclose(product(other), X)
-    flat = fr.solve(problem, goal="flat", tol=1e-8)
-    assert flat.certificate.certified(1e-8)
-    assert np.linalg.norm(product(flat.factors) - M) <= 1e-6 * np.linalg.norm(M)
-    assert flat.flatness.squared_norm < fr.flatness_of(problem, pair).squared_norm
+    proof = fr.certify(problem, (u, v))
+    assert proof.certified(1e-8)
+    assert proof.unique
+    assert np.linalg.norm(X, "nuc") > 1.1 * np.linalg.norm(M, "nuc")
 
 
-def test_the_balanced_optimum_is_the_rank_constrained_one():
-    """min over balanced pairs = min over rank ≤ k: balancing changes no loss, so descent on
-    balanced pairs and trust regions on matrices of rank k end at one value.
-    """
-    rng = np.random.default_rng(4)
-    X = rng.standard_normal((12, 2)) @ rng.standard_normal((2, 9))
-    rows, cols = np.nonzero(rng.random((12, 9)) < 0.8)
-    values = (X + 0.1 * rng.standard_normal(X.shape))[rows, cols]
-    problem = fr.completion(rows, cols, values, (12, 9))
-    losses = []
-    for solver in (BalancedDescent(rank=2, tol=1e-8), RiemannianTrustRegion(rank=2, tol=1e-8)):
-        pair, status, _ = run(solver, problem)
-        assert status is fr.Status.STATIONARY
-        losses.append(np.sum((product(pair)[rows, cols] - values) ** 2))
-    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
-    assert losses[0] > 1e-3
-
-
-@pytest.mark.parametrize("k", [4, 12, 18])
+@pytest.mark.parametrize("k", [4, pytest.param(12, marks=pytest.mark.slow), 18])
 def test_balanced_descent_reaches_the_tail_from_every_start(k):
     """min ‖LRᵀ − M‖² over balanced pairs = Σ_{i>k} σᵢ² (Eckart and Young), here from 100 of 100
     random starts: k below the rank 10 of M, above it, and above min(d1, d2) = 15.
     """
     rng = np.random.default_rng(5)
-    s = 0.8 ** np.arange(10)
+    s = 0.6 ** np.arange(10)
     M = (orthonormal(rng, 20, 10) * s) @ orthonormal(rng, 15, 10).T
     problem, tail = full(M), np.sum(s[k:] ** 2)
     unit = tail if tail else np.sum(s**2)
