@@ -7,6 +7,7 @@ from flatrank.certificates import certify as certify
 from flatrank.factors import FactorPair as FactorPair
 from flatrank.flatness import Flatness as Flatness
 from flatrank.flatness import Rescaling as Rescaling
+from flatrank.manifolds import check_manifold as check_manifold
 from flatrank.measurements import check_measurement as check_measurement
 from flatrank.problems import Problem as Problem
 from flatrank.problems import bilinear as bilinear

@@ -19,6 +19,7 @@ ROOMS = (
     "measurements",
     "factors",
     "flatness",
+    "manifolds",
     "problems",
     "certificates",
     "solvers",

@@ -5,9 +5,14 @@ from flatrank.solvers.alternating_directions import (
     AlternatingDirections as AlternatingDirections,
 )
 from flatrank.solvers.auto import Auto as Auto
+from flatrank.solvers.balanced_descent import BalancedDescent as BalancedDescent
 from flatrank.solvers.gauss_newton import GaussNewton as GaussNewton
 from flatrank.solvers.lagrangian import Lagrangian as Lagrangian
 from flatrank.solvers.loop import Solver as Solver
+from flatrank.solvers.riemannian_cg import (
+    RiemannianConjugateGradient as RiemannianConjugateGradient,
+)
+from flatrank.solvers.riemannian_tr import RiemannianTrustRegion as RiemannianTrustRegion
 from flatrank.solvers.solution import Counts as Counts
 from flatrank.solvers.solution import Solution as Solution
 from flatrank.solvers.solution import load as load

@@ -30,21 +30,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
-from flatrank.factors import (
-    CompactSVD,
-    FactorPair,
-    Weight,
-    balance,
-    balance_from_grams,
-    padded_width,
-    weighted,
-)
-from flatrank.measurements import Measurement, ScaledAdjoint
+from flatrank.factors import CompactSVD, FactorPair, balance, balance_from_grams, padded_width
+from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.newton import NewtonStep, newton_step
 from flatrank.solvers.solution import Counts
-from flatrank.solvers.starts import random_block
+from flatrank.solvers.starts import even_pairs, random_block
 from flatrank.solvers.status import Status
 
 # Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
@@ -149,7 +141,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             return self._grown(problem, state)
         X = random_block(problem, _BLOCK, rng)
         D = problem.rescaling
-        pairs = _even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X)
+        pairs = even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X, _PRODUCTS)
         return self._append(problem, state, pairs, self._first(problem, np.asarray(pairs.s)))
 
     def _first(self, problem: Problem, s: np.ndarray) -> int:
@@ -454,24 +446,6 @@ def _residual_pairs(
 ) -> CompactSVD:
     S = B.adjoint(b - B.forward(pair))
     return top_pairs(S, _unit_columns(pair, s), X, steps, (_PRODUCTS + 1) * _BLOCK)
-
-
-@eqx.filter_jit
-def _even_pairs(A: Measurement, b: Array, D: tuple[Weight, Weight], X: Array) -> CompactSVD:
-    """Leading pairs of X̃ from 𝒜*(b) with its rows and columns brought to one length.
-
-    Where rows hold few entries, the leading singular vectors of 𝒜*(b) itself sit on a handful of
-    rows that happen to be long. The pairs come with the lengths put back.
-    """
-    lengths = [jnp.sqrt(x**2 + jnp.mean(x**2)) for x in A.line_norms(b)]
-    S = ScaledAdjoint(A.adjoint(b), *(1.0 / x for x in lengths))
-    nothing = CompactSVD(*(jnp.zeros(size) for size in ((A.shape[0], 1), 1, (A.shape[1], 1))))
-    pairs = top_pairs(S, nothing, X, jnp.asarray(_PRODUCTS), (_PRODUCTS + 1) * _BLOCK)
-    U, V = (
-        weighted(x * d, Q) if d.ndim == 1 else d @ (x[:, None] * Q)
-        for x, d, Q in zip(lengths, D, (pairs.U, pairs.V), strict=True)
-    )
-    return CompactSVD(U, pairs.s, V)
 
 
 @eqx.filter_jit

@@ -99,8 +99,10 @@ def _cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)
 
 
-def _preconditioner(B: Measurement, pair: FactorPair, lam: Float[Array, ""]) -> FactorPair:
-    """Inverse of the diagonal of the Gauss–Newton matrix plus λ.
+def preconditioner(
+    B: Measurement, pair: FactorPair, lam: Float[Array, ""] | Float[Array, "1 k"]
+) -> FactorPair:
+    """Inverse of the diagonal of the Gauss–Newton matrix plus λ, or a λ for each column.
 
     In the balanced gauge the k × k blocks of each row are close to diagonal on average. Zero
     columns get no step.
@@ -163,13 +165,13 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     # brought to rounding, also where singular values span many orders.
     parts = (B, c, S if full else None, lam, pair, g, rtol)
     B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, jnp.float32) if full else parts
-    M = _preconditioner(B_, pair_, lam_)
+    M = preconditioner(B_, pair_, lam_)
     start = _dot(g_, jax.tree.map(jnp.multiply, M, g_))
     H = _Hessian(B_.curvature_at(pair_, S_), lam_)
     cg = TruncatedCG(H, M, rtol_**2 * start, max_inner)
     inner = run_traced(cg, cg.init(g_))
     d = inner.x
-    t, fall = _line_search(_dot(g, d), *_along(B_, c_, lam_, pair_, d))
+    t, fall = line_search(_dot(g, d), *along(B_, c_, lam_, pair_, d))
     moved = jax.tree.map(lambda x, y: x + t * y, pair, d)
     balanced, s = balance_from_grams(moved) if full else balance(moved)
     # Zero columns stay zero: rounding would come back as its square root.
@@ -185,7 +187,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     )
 
 
-def _along(
+def along(
     B: Measurement, c: Float[Array, " m"], lam: Float[Array, ""], pair: FactorPair, d: FactorPair
 ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
     """a2, a3, a4 of the quartic F((L, R) + t d) = F + a1 t + a2 t² + a3 t³ + a4 t⁴.
@@ -197,7 +199,7 @@ def _along(
     return a2, jnp.vdot(c1, c2), 0.5 * jnp.vdot(c2, c2)
 
 
-def _line_search(a1: Array, a2: Array, a3: Array, a4: Array) -> tuple[Array, Array]:
+def line_search(a1: Array, a2: Array, a3: Array, a4: Array) -> tuple[Array, Array]:
     """The best t on a grid for the quartic, refined by Newton's method, and how far F falls."""
 
     def value(t: Array) -> Array:

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import top_pairs
-from flatrank.factors import CompactSVD
+from flatrank.factors import CompactSVD, Weight, weighted
 from flatrank.kernels import scope
-from flatrank.measurements import Measurement
+from flatrank.measurements import Measurement, ScaledAdjoint
 from flatrank.problems import Problem
 
 
@@ -24,6 +24,26 @@ def leading_pairs(
     nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
     size = (steps + 1) * X.shape[1]
     return top_pairs(B.adjoint(b), nothing, X, jnp.asarray(steps), size)
+
+
+@eqx.filter_jit
+def even_pairs(
+    A: Measurement, b: Array, D: tuple[Weight, Weight], X: Array, steps: int
+) -> CompactSVD:
+    """Leading pairs of X̃ from 𝒜*(b) with its rows and columns brought to one length.
+
+    Where rows hold few entries, the leading singular vectors of 𝒜*(b) itself sit on a handful of
+    rows that happen to be long. The pairs come with the lengths put back.
+    """
+    lengths = [jnp.sqrt(x**2 + jnp.mean(x**2)) for x in A.line_norms(b)]
+    S = ScaledAdjoint(A.adjoint(b), *(1.0 / x for x in lengths))
+    nothing = CompactSVD(*(jnp.zeros(size) for size in ((A.shape[0], 1), 1, (A.shape[1], 1))))
+    pairs = top_pairs(S, nothing, X, jnp.asarray(steps), (steps + 1) * X.shape[1])
+    U, V = (
+        weighted(x * d, Q) if d.ndim == 1 else d @ (x[:, None] * Q)
+        for x, d, Q in zip(lengths, D, (pairs.U, pairs.V), strict=True)
+    )
+    return CompactSVD(U, pairs.s, V)
 
 
 def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Array:
