@@ -139,7 +139,10 @@ class Measurement(eqx.Module):
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, where a measurement is an entry (host)."""
-        raise TypeError(f"{type(self).__name__} does not sample entries; it has no places")
+        raise TypeError(
+            f"{type(self).__name__} does not sample entries: it has no places, and a solution with "
+            "it cannot be saved yet. Keep its factors and the measurement's own arrays"
+        )
 
     def density(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """u1, u2 with diag(Σᵢ Aᵢ R Rᵀ Aᵢᵀ) ≈ u1·Σⱼ u2ⱼ‖Rⱼ‖², for preconditioning."""

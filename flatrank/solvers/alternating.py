@@ -110,7 +110,7 @@ def _zero_filled(problem: Problem, k: int, seed: int) -> FactorPair:
     pairs = leading_pairs(problem.whitened, problem.b, X, 4)
     u1, u2 = problem.whitened.density()
     root = jnp.sqrt(pairs.s / jnp.maximum(jnp.mean(u1) * jnp.mean(u2), 1e-300))
-    return FactorPair(pairs.U * root[None, :], pairs.V * root[None, :])
+    return FactorPair(pairs.U * root[None, :], pairs.V * root[None, :]).resized(k)
 
 
 @eqx.filter_jit

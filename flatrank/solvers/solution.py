@@ -187,10 +187,12 @@ class Solution:
         ------
         OSError
             If the folder cannot be written.
+        TypeError
+            If the measurement is neither sampled entries nor the whole matrix: nothing is written.
         """
-        folder = Path(folder)
+        folder, arrays = Path(folder), self.arrays()
         folder.mkdir(parents=True, exist_ok=True)
-        write_arrays(folder / "model.safetensors", self.arrays())
+        write_arrays(folder / "model.safetensors", arrays)
         write_json(folder / "run.json", self.record())
         return folder
 

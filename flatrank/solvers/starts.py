@@ -47,9 +47,13 @@ def even_pairs(
 
 
 def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Array:
-    """Standard normal, min(d1, d2) × at most count; NumPy's: XLA's takes seconds to compile."""
+    """Standard normal, min(d1, d2) × count; NumPy's: XLA's takes seconds to compile.
+
+    Where less than two such blocks fill the space, one that does: a search could not leave its
+    first block otherwise.
+    """
     d = min(problem.shape)
-    return jax.device_put(rng.standard_normal((d, min(count, d))))
+    return jax.device_put(rng.standard_normal((d, count if d >= 2 * count else d)))
 
 
 def largest_lam(problem: Problem, seed: int = 0) -> float:
