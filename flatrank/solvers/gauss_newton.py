@@ -23,31 +23,35 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
-from flatrank.factors import CompactSVD, FactorPair, balance, balance_from_grams, padded_width
-from flatrank.measurements import Measurement
+from flatrank.certificates import Certificate, Effort, certify_whitened
+from flatrank.factors import CompactSVD, FactorPair, padded_width
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.newton import NewtonStep, newton_step
+from flatrank.solvers.ranks import (
+    BLOCK,
+    PRODUCTS,
+    appended,
+    balanced,
+    residual_pairs,
+    resized,
+    unit_columns,
+)
 from flatrank.solvers.solution import Counts
-from flatrank.solvers.starts import even_pairs, random_block
+from flatrank.solvers.starts import clear_of_bulk, even_pairs, random_block
 from flatrank.solvers.status import Status
 
-# Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
-_CLEAR = 1.12
 # Leading singular values within this ratio are alike.
 _FLAT = 1.25
 # A step that leaves more of the misfit than this has reached what the rank can do.
 _PLATEAU = 0.9
-# The block Lanczos that looks for growth: columns, products, and products where λ = 0 and the
-# search before has left its vectors, of which one is then wanted.
-_BLOCK, _PRODUCTS, _FEW = 8, 7, 2
+# Products of a look outside where λ = 0 and the look before has left its vectors, of which one is
+# then wanted.
+_FEW = 2
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
 _SETTLED = 1e-2
 # Fewer entries than this make a product cheaper than a program.
@@ -139,9 +143,9 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state
         if problem.lam > 0:
             return self._grown(problem, state)
-        X = random_block(problem, _BLOCK, rng)
+        X = random_block(problem, BLOCK, rng)
         D = problem.rescaling
-        pairs = even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X, _PRODUCTS)
+        pairs = even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X, PRODUCTS)
         return self._append(problem, state, pairs, self._first(problem, np.asarray(pairs.s)))
 
     def _first(self, problem: Problem, s: np.ndarray) -> int:
@@ -156,7 +160,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         if told and plenty:
             return limit
         # Of a small matrix every singular value stands apart from the next, noise or not.
-        return _clear_of_bulk(s, min(limit, max(1, min(problem.shape) // 16)))
+        return clear_of_bulk(s, min(limit, max(1, min(problem.shape) // 16)))
 
     def step(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """A Newton step, then a decision about the rank."""
@@ -328,7 +332,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         if rank == state.rank:
             return state
         width = state.pair.rank
-        pair = _resized(state.pair, _array(rank), width)
+        pair = resized(state.pair, _array(rank), width)
         s = np.where(np.arange(width) < rank, state.s, 0.0)
         return self._grown(problem, state._replace(pair=pair, s=s, X=None))
 
@@ -337,20 +341,20 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _warm(
         self, problem: Problem, state: GaussNewtonState, start: FactorPair
     ) -> GaussNewtonState:
-        pair, s = _balanced(start)
+        pair, s = balanced(start)
         s = np.asarray(s)
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
         width = self._width(problem, keep)
         s = np.pad(s[:keep], (0, width - keep))
-        return state._replace(pair=_resized(pair, _array(keep), width), s=s, fresh=False)
+        return state._replace(pair=resized(pair, _array(keep), width), s=s, fresh=False)
 
     def _outside(
         self, problem: Problem, state: GaussNewtonState
     ) -> tuple[GaussNewtonState, CompactSVD]:
         """Top singular pairs of −ℬ*(c) outside the factors; a search at one point goes on."""
-        X = random_block(problem, _BLOCK, state.rng) if state.X is None else state.X
-        steps = _FEW if problem.lam == 0 and state.X is not None else _PRODUCTS
-        pairs = _residual_pairs(
+        X = random_block(problem, BLOCK, state.rng) if state.X is None else state.X
+        steps = _FEW if problem.lam == 0 and state.X is not None else PRODUCTS
+        pairs = residual_pairs(
             problem.whitened, problem.b, state.pair, _array(state.s), X, _array(steps)
         )
         near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
@@ -365,7 +369,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(fresh=False)
         rank = state.rank + count
         width = max(self._width(problem, rank), state.pair.rank)
-        pair, s = _appended(
+        pair, s = appended(
             problem.whitened,
             problem.b,
             _array(problem.lam),
@@ -387,7 +391,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         rank, width = state.rank, self._width(problem, state.rank)
         if width >= state.pair.rank:
             return state
-        pair = _resized(state.pair, _array(rank), width)
+        pair = resized(state.pair, _array(rank), width)
         return state._replace(pair=pair, s=state.s[:width])
 
     def _width(self, problem: Problem, rank: int) -> int:
@@ -410,62 +414,6 @@ def _size(problem: Problem) -> float:
     return float(np.linalg.norm(np.asarray(problem.b)))
 
 
-def _clear_of_bulk(s: np.ndarray, limit: int) -> int:
-    """How many leading singular values stand apart from the ones after them; at least 1."""
-    ratios = s[:-1] / np.maximum(s[1:], 1e-300)
-    clear = np.flatnonzero(ratios > _CLEAR)
-    return int(min(clear[-1] + 1 if clear.size else 1, limit))
-
-
-@eqx.filter_jit
-def _unit_columns(pair: FactorPair, s: Array) -> CompactSVD:
-    scale = jnp.where(s > 0, 1.0 / jnp.sqrt(jnp.where(s > 0, s, 1.0)), 0.0)[None, :]
-    return CompactSVD(pair.L * scale, s, pair.R * scale)
-
-
 def _svd(state: GaussNewtonState) -> CompactSVD:
     """U, s, V of a balanced pair; the padding becomes zero columns."""
-    return _unit_columns(state.pair, _array(state.s))
-
-
-@eqx.filter_jit
-def _balanced(pair: FactorPair) -> tuple[FactorPair, Array]:
-    return balance(pair)
-
-
-@eqx.filter_jit
-def _resized(pair: FactorPair, rank: Array, width: int) -> FactorPair:
-    """The first `rank` columns, zero-padded to `width`."""
-    alive = (jnp.arange(width) < rank)[None, :]
-    return jax.tree.map(lambda x: jnp.where(alive, x, 0.0), pair.resized(width))
-
-
-@eqx.filter_jit
-def _residual_pairs(
-    B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array, steps: Array
-) -> CompactSVD:
-    S = B.adjoint(b - B.forward(pair))
-    return top_pairs(S, _unit_columns(pair, s), X, steps, (_PRODUCTS + 1) * _BLOCK)
-
-
-@eqx.filter_jit
-def _appended(  # noqa: PLR0913 - as of a Newton step
-    B: Measurement,
-    b: Array,
-    lam: Array,
-    pair: FactorPair,
-    new: CompactSVD,
-    count: Array,
-    rank: Array,
-    how: tuple[int, bool],
-) -> tuple[FactorPair, Array]:
-    """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it."""
-    weights = jnp.where(jnp.arange(new.s.shape[0]) < count, jnp.maximum(new.s - lam, 0.0), 0.0)
-    direction = FactorPair(new.U * weights[None, :], new.V)
-    c, d = B.forward(pair) - b, B.forward(direction)
-    tau = (-jnp.vdot(c, d) - lam * jnp.sum(weights)) / jnp.maximum(jnp.vdot(d, d), 1e-300)
-    root = jnp.sqrt(jnp.maximum(tau, 0.0) * weights)
-    joined = pair.beside(FactorPair(new.U * root[None, :], new.V * root[None, :]))
-    width, penalised = how
-    pair, s = balance_from_grams(joined) if penalised else balance(joined)
-    return _resized(pair, rank, width), s
+    return unit_columns(state.pair, _array(state.s))

@@ -14,6 +14,9 @@ from flatrank.kernels import scope
 from flatrank.measurements import Measurement, ScaledAdjoint
 from flatrank.problems import Problem
 
+# Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
+_CLEAR = 1.12
+
 
 @eqx.filter_jit
 def leading_pairs(
@@ -44,6 +47,13 @@ def even_pairs(
         for x, d, Q in zip(lengths, D, (pairs.U, pairs.V), strict=True)
     )
     return CompactSVD(U, pairs.s, V)
+
+
+def clear_of_bulk(s: np.ndarray, limit: int) -> int:
+    """How many leading singular values stand apart from the ones after them; at least 1."""
+    ratios = s[:-1] / np.maximum(s[1:], 1e-300)
+    clear = np.flatnonzero(ratios > _CLEAR)
+    return int(min(clear[-1] + 1 if clear.size else 1, limit))
 
 
 def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Array:

@@ -1,0 +1,67 @@
+"""What changes the rank of a pair: a look outside the factors, columns appended, columns cut."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from flatrank.certificates import top_pairs
+from flatrank.factors import CompactSVD, FactorPair, balance, balance_from_grams
+from flatrank.measurements import Measurement
+
+# The block Lanczos that looks outside: columns, and products at most.
+BLOCK, PRODUCTS = 8, 7
+
+
+@eqx.filter_jit
+def unit_columns(pair: FactorPair, s: Array) -> CompactSVD:
+    """U, s, V of a balanced pair; zero columns stay zero."""
+    scale = jnp.where(s > 0, 1.0 / jnp.sqrt(jnp.where(s > 0, s, 1.0)), 0.0)[None, :]
+    return CompactSVD(pair.L * scale, s, pair.R * scale)
+
+
+@eqx.filter_jit
+def balanced(pair: FactorPair) -> tuple[FactorPair, Array]:
+    """`balance`, as a program of its own."""
+    return balance(pair)
+
+
+@eqx.filter_jit
+def resized(pair: FactorPair, rank: Array, width: int) -> FactorPair:
+    """The first `rank` columns, zero-padded to `width`."""
+    alive = (jnp.arange(width) < rank)[None, :]
+    return jax.tree.map(lambda x: jnp.where(alive, x, 0.0), pair.resized(width))
+
+
+@eqx.filter_jit
+def residual_pairs(
+    B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array, steps: Array
+) -> CompactSVD:
+    """Top singular pairs of −ℬ*(c) outside a balanced pair, from a block X."""
+    S = B.adjoint(b - B.forward(pair))
+    return top_pairs(S, unit_columns(pair, s), X, steps, (PRODUCTS + 1) * BLOCK)
+
+
+@eqx.filter_jit
+def appended(  # noqa: PLR0913 - as of a Newton step
+    B: Measurement,
+    b: Array,
+    lam: Array,
+    pair: FactorPair,
+    new: CompactSVD,
+    count: Array,
+    rank: Array,
+    how: tuple[int, bool],
+) -> tuple[FactorPair, Array]:
+    """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it."""
+    weights = jnp.where(jnp.arange(new.s.shape[0]) < count, jnp.maximum(new.s - lam, 0.0), 0.0)
+    direction = FactorPair(new.U * weights[None, :], new.V)
+    c, d = B.forward(pair) - b, B.forward(direction)
+    tau = (-jnp.vdot(c, d) - lam * jnp.sum(weights)) / jnp.maximum(jnp.vdot(d, d), 1e-300)
+    root = jnp.sqrt(jnp.maximum(tau, 0.0) * weights)
+    joined = pair.beside(FactorPair(new.U * root[None, :], new.V * root[None, :]))
+    width, penalised = how
+    pair, s = balance_from_grams(joined) if penalised else balance(joined)
+    return resized(pair, rank, width), s
