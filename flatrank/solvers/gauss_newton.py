@@ -11,7 +11,9 @@ ill-conditioned matrices are thus found from their largest singular value down, 
 inside its basin. Where the largest rank allowed stalls before the data are fitted, the search goes
 on from there with the penalised problem: λ = ½‖ℬ*(c)‖, then taken away in stages. What was fitted
 is hardly moved by a λ of that size; what was not is found anew, at minimal norm, which is what
-settles flat spectra near the limit of information.
+settles flat spectra near the limit of information. Where no rank is told, the search has by then
+gone past it: at the first nearly stationary point whose spectrum has a clear gap the columns behind
+it are cut, and the rank before it is the limit from there on.
 
 λ > 0. Newton steps; whenever the point is nearly stationary, the singular pairs of −ℬ*(c) above λ
 outside the factors are appended. Their absence is the certificate. Columns whose singular value
@@ -62,6 +64,8 @@ _FITS = 1e-12
 # factor from one stage to the next. Its last value beside ‖ℬ*(c)‖; the fall in the objective, as a
 # share, that ends a stage.
 _RIDGES = ((0.5, 0.6), (5.0, 0.6))
+# Singular values further apart than this mark, under a ridge, the end of what the data show.
+_GAP = 3.0
 _LEAST, _SOFT = 3e-5, 2e-3
 # λ s of a weak column, as a share of the gap: in a step the gap to reach, at a certificate that
 # failed the gap it has.
@@ -71,8 +75,8 @@ _WEAK, _WEAKER = 1e-3, 5e-2
 class GaussNewtonState(NamedTuple):
     """Where the search stands: a balanced pair of X̃, zero-padded, and what led to it.
 
-    `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, and
-    `kept` the best pair, spectrum and misfit at which one was.
+    `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, `shown`
+    the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one.
     """
 
     pair: FactorPair
@@ -94,6 +98,7 @@ class GaussNewtonState(NamedTuple):
     ridge: float = 0.0
     least: float = 0.0
     lent: int = 0
+    shown: int | None = None
     kept: tuple[FactorPair, np.ndarray, float] | None = None
 
     @property
@@ -170,7 +175,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         if not math.isfinite(state.misfit):
             return state._replace(ended=Status.NONFINITE)
         if state.ridge:
-            return self._ridged(at, state, self._limit(problem))
+            return self._ridged(at, state, self._room(problem, state))
         return self._penalised(problem, state) if problem.lam > 0 else self._exact(problem, state)
 
     def status(self, problem: Problem, state: GaussNewtonState) -> Status:
@@ -239,7 +244,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(fresh=False)
         if state.misfit <= _FITS * size:
             return state._replace(ended=Status.STATIONARY)
-        if state.rank < self._limit(problem):
+        if state.rank < self._room(problem, state):
             state, pairs = self._outside(problem, state)
             return self._append(problem, state, pairs, 1)
         kept = state.kept
@@ -256,7 +261,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         top = float(pairs.s[0])
         size, _ = _RIDGES[state.lent]
         state = state._replace(ridge=size * top, least=_LEAST * top, lent=state.lent + 1, X=None)
-        return self._grown(problem.with_lam(state.ridge), state, self._limit(problem))
+        return self._grown(problem.with_lam(state.ridge), state, self._room(problem, state))
 
     def _ridged(self, soft: Problem, state: GaussNewtonState, limit: int) -> GaussNewtonState:
         """At a nearly stationary point grow, or take away some of the ridge, in the end all."""
@@ -266,8 +271,15 @@ class GaussNewton(Solver[GaussNewtonState]):
         grown = self._grown(soft, state, limit)
         if grown.fresh:
             return grown
+        shown = _last_gap(state.s[: state.rank])
+        if self.rank is None and state.shown is None and shown < state.rank:
+            return _cut(state, shown)._replace(shown=shown, fresh=True)
         ridge = _RIDGES[state.lent - 1][1] * state.ridge
         return grown._replace(ridge=ridge if ridge > state.least else 0.0, fresh=True)
+
+    def _room(self, problem: Problem, state: GaussNewtonState) -> int:
+        """The largest rank to try now."""
+        return min(self._limit(problem), state.shown or min(problem.shape))
 
     def _limit(self, problem: Problem) -> int:
         """The largest rank to try: the one asked for, or the last with degrees ≤ m."""
@@ -331,10 +343,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         rank = int(np.sum(state.s > weak))
         if rank == state.rank:
             return state
-        width = state.pair.rank
-        pair = resized(state.pair, _array(rank), width)
-        s = np.where(np.arange(width) < rank, state.s, 0.0)
-        return self._grown(problem, state._replace(pair=pair, s=s, X=None))
+        return self._grown(problem, _cut(state, rank))
 
     # ---- changing the rank ----
 
@@ -417,3 +426,17 @@ def _size(problem: Problem) -> float:
 def _svd(state: GaussNewtonState) -> CompactSVD:
     """U, s, V of a balanced pair; the padding becomes zero columns."""
     return unit_columns(state.pair, _array(state.s))
+
+
+def _cut(state: GaussNewtonState, rank: int) -> GaussNewtonState:
+    """With the leading columns only."""
+    width = state.pair.rank
+    pair = resized(state.pair, _array(rank), width)
+    s = np.where(np.arange(width) < rank, state.s, 0.0)
+    return state._replace(pair=pair, s=s, X=None)
+
+
+def _last_gap(s: np.ndarray) -> int:
+    """How many singular values come before the last clear gap; all where there is none."""
+    gaps = np.flatnonzero(s[:-1] > _GAP * s[1:])
+    return int(gaps[-1]) + 1 if gaps.size else s.size
