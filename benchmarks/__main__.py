@@ -1,6 +1,6 @@
 """`python -m benchmarks [SECTION ...]`: measure, keep the results, write the table.
 
-Sections: completion, certified, kernels, cli, ratings, scale. A figure that is measured again
+Sections: completion, certified, hard, kernels, cli, ratings, scale. A figure that is measured again
 replaces the one before; the others stay, each with its date and the load it was taken under.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import instances, running, table
 
 WORK = running.ROOT / ".benchmarks" / "instances"
-SECTIONS = ("completion", "certified", "kernels", "cli", "ratings", "scale")
+SECTIONS = ("completion", "certified", "hard", "kernels", "cli", "ratings", "scale")
 GRADIENTS = {
     "100000x5000000xfloat32": "n = 1e5 + 1e5, 5e6 entries, k = 10, float32",
     "100000x5000000xfloat64": "n = 1e5 + 1e5, 5e6 entries, k = 10, float64",
@@ -67,6 +67,9 @@ def wanted(section: str, options: argparse.Namespace) -> Iterator[tuple[str, str
 def every(section: str, seeds: list[int]):
     if section == "kernels":
         return [(name, title, lambda name=name: name) for name, title in GRADIENTS.items()]
+    if section == "hard":
+        regimes = instances.HARD.items()
+        return [(name, regime.title, lambda name=name: name) for name, regime in regimes]
     if section == "cli":
         return [(name, name, lambda name=name: name) for name in instances.RATINGS]
     if section == "ratings":

@@ -50,6 +50,33 @@ SCALE = {
 
 
 @dataclass(frozen=True)
+class Regime:
+    """Arguments of `flatrank.data.random_instance` but the seed, and how many seeds are tried."""
+
+    title: str
+    sizes: tuple[int, int, int]
+    oversampling: float
+    kappa: float | None
+    seeds: int
+
+
+#: Near the limit of information, or ill-conditioned: every line has rank + 1 entries at least where
+#: the oversampling is below 3. Published success counts at an error of 1e-3.
+HARD = {
+    "flat-1.5": Regime("500 × 500, rank 5, flat spectrum, ρ = 1.5", (500, 500, 5), 1.5, None, 10),
+    "flat-1.3": Regime("500 × 500, rank 5, flat spectrum, ρ = 1.3", (500, 500, 5), 1.3, None, 10),
+    "k10-1.5": Regime("1000 × 1000, rank 5, κ = 10, ρ = 1.5", (1000, 1000, 5), 1.5, 10, 20),
+    "gnmr": Regime("300 × 350, rank 5, κ = 10, ρ = 1.5", (300, 350, 5), 1.5, 10, 20),
+    "r20-1.15": Regime("1000 × 1000, rank 20, κ = 10, ρ = 1.15", (1000, 1000, 20), 1.15, 10, 10),
+    "r20-1.05": Regime("1000 × 1000, rank 20, κ = 10, ρ = 1.05", (1000, 1000, 20), 1.05, 10, 10),
+    "k1e5-2.5": Regime("1000 × 1000, rank 5, κ = 1e5, ρ = 2.5", (1000, 1000, 5), 2.5, 1e5, 10),
+    "k1e5-1.9": Regime("1000 × 1000, rank 5, κ = 1e5, ρ = 1.9", (1000, 1000, 5), 1.9, 1e5, 20),
+    "k1e5-1.5": Regime("1000 × 1000, rank 5, κ = 1e5, ρ = 1.5", (1000, 1000, 5), 1.5, 1e5, 20),
+    "k1e10-4": Regime("1000 × 1000, rank 10, κ = 1e10, ρ = 4", (1000, 1000, 10), 4.0, 1e10, 5),
+}
+
+
+@dataclass(frozen=True)
 class Ratings:
     """Entries of a rating matrix in the order of their table."""
 
