@@ -70,6 +70,8 @@ _LEAST, _SOFT = 3e-5, 2e-3
 # λ s of a weak column, as a share of the gap: in a step the gap to reach, at a certificate that
 # failed the gap it has.
 _WEAK, _WEAKER = 1e-3, 5e-2
+# A gap at which the spectrum says nothing yet about which columns will be needed.
+_FAR = 0.1
 
 
 class GaussNewtonState(NamedTuple):
@@ -339,7 +341,9 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _without_weak(
         self, problem: Problem, state: GaussNewtonState, gap: float
     ) -> GaussNewtonState:
-        weak = self._weak(problem, state, _WEAKER * min(gap, 1.0))
+        if gap > _FAR:
+            return state
+        weak = self._weak(problem, state, _WEAKER * gap)
         rank = int(np.sum(state.s > weak))
         if rank == state.rank:
             return state

@@ -3,8 +3,10 @@
     min ‖X̃‖_*  s.t.  ℬ(X̃) = b.     With y the multiplier and λ = 1/penalty, each step minimises
     ½‖ℬ(X̃) − (b + λ y)‖² + λ ‖X̃‖_*   by `GaussNewton` (rank found), then   y ← y + (b − ℬ(X̃))/λ.
 
-λ falls geometrically from λ_max/2 to `floor`·λ_max and then stays: the conditioning of the inner
-problem is 1/λ, and multiplier steps close the rest. y is the dual candidate of the certificate.
+λ falls geometrically from λ_max/2 to `hold`·λ_max. The conditioning of the inner problem is 1/λ,
+and far from the solution a small λ makes it lose its way: there multiplier steps go on at one λ
+until the rank stays. Then λ falls on to `floor`·λ_max, and up again where an inner solve does not
+end. y is the dual candidate of the certificate.
 Reference: Burer and Monteiro (2003, 2005); theory notes §6.1.
 """
 
@@ -47,8 +49,8 @@ class Lagrangian(Solver[LagrangianState]):
     ----------
     tol : float
         Relative duality gap to reach.
-    floor : float
-        Smallest λ, relative to λ_max.
+    hold, floor : float
+        λ relative to λ_max at which the rank is awaited, and the smallest.
     shrink : float
         Factor on λ from step to step.
     inner_steps : int
@@ -58,6 +60,7 @@ class Lagrangian(Solver[LagrangianState]):
     """
 
     tol: float = 1e-6
+    hold: float = 1e-2
     floor: float = 1e-3
     shrink: float = 0.3
     inner_steps: int = 60
@@ -106,21 +109,31 @@ class Lagrangian(Solver[LagrangianState]):
         return state._replace(
             pair=pair,
             y=y,
-            lam=max(self.shrink * lam, self.floor * state.largest),
+            lam=self._next(state, found.rank, status),
             certificate=certificate,
             dual=dual,
             counts=state.counts + found.counts,
             **self._verdict(state, certificate, status),
         )
 
+    def _next(self, state: LagrangianState, rank: int, inner: Status) -> float:
+        """λ of the next step."""
+        lam, hold = state.lam, self.hold * state.largest
+        if lam > hold:
+            return max(self.shrink * lam, hold)
+        if inner is not Status.CERTIFIED:
+            return min(lam / self.shrink, hold)
+        settled = rank == state.pair.rank
+        return max(self.shrink * lam, self.floor * state.largest) if settled else lam
+
     def _verdict(
         self, state: LagrangianState, certificate: Certificate, inner: Status
     ) -> dict[str, Any]:
-        """Certified, or stalled after five steps at the floor that no longer lower the gap."""
+        """Certified, or stalled after five steps at a low λ that no longer lower the gap."""
         last = state.certificate
-        at_floor = state.lam <= self.floor * state.largest * (1 + 1e-9)
+        low = state.lam <= self.hold * state.largest * (1 + 1e-9)
         better = last is None or certificate.relative_gap < 0.9 * last.relative_gap
-        stuck = state.stuck + 1 if at_floor and not better else 0
+        stuck = state.stuck + 1 if low and not better else 0
         if certificate.gap == float("inf"):
             return {"ended": Status.INFEASIBLE, "stuck": stuck}
         if inner is Status.NONFINITE or not certificate.gap < float("inf"):
