@@ -21,6 +21,7 @@ dies are cut.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -29,14 +30,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
-from flatrank.factors import CompactSVD, FactorPair, balance, balance_from_grams, padded_width
+from flatrank.certificates import Certificate, Effort, certify_whitened, leading
+from flatrank.factors import CompactSVD, Cone, FactorPair, padded_width
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.newton import NewtonStep, newton_step
 from flatrank.solvers.solution import Counts
-from flatrank.solvers.starts import even_pairs, random_block
+from flatrank.solvers.starts import even_pairs, leading_pairs, random_block
 from flatrank.solvers.status import Status
 
 # Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
@@ -140,8 +141,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         if problem.lam > 0:
             return self._grown(problem, state)
         X = random_block(problem, _BLOCK, rng)
-        D = problem.rescaling
-        pairs = even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X, _PRODUCTS)
+        if problem.cone is Cone.WHOLE:
+            D = problem.rescaling
+            pairs = even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X, _PRODUCTS)
+        else:
+            pairs = leading_pairs(problem.whitened, problem.b, X, _PRODUCTS)
         return self._append(problem, state, pairs, self._first(problem, np.asarray(pairs.s)))
 
     def _first(self, problem: Problem, s: np.ndarray) -> int:
@@ -267,11 +271,13 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _limit(self, problem: Problem) -> int:
         """The largest rank to try: the one asked for, or the last with degrees ≤ m."""
-        top = min(problem.shape)
+        top = problem.cone.size(min(problem.shape))
         if self.rank is not None:
             return min(self.rank, top)
         if problem.lam > 0:
             return top
+        if problem.cone is not Cone.WHOLE:
+            return max(1, bisect_right(range(top + 1), problem.m, key=problem.degrees) - 1)
         (d1, d2), m = problem.shape, problem.m
         root = math.sqrt(max((d1 + d2) ** 2 - 4.0 * m, 0.0))
         return max(1, min(top, int((d1 + d2 - root) / 2)))
@@ -337,7 +343,7 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _warm(
         self, problem: Problem, state: GaussNewtonState, start: FactorPair
     ) -> GaussNewtonState:
-        pair, s = _balanced(start)
+        pair, s = _balanced(problem.cone, start)
         s = np.asarray(s)
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
         width = self._width(problem, keep)
@@ -429,8 +435,8 @@ def _svd(state: GaussNewtonState) -> CompactSVD:
 
 
 @eqx.filter_jit
-def _balanced(pair: FactorPair) -> tuple[FactorPair, Array]:
-    return balance(pair)
+def _balanced(cone: Cone, pair: FactorPair) -> tuple[FactorPair, Array]:
+    return cone.balance(cone.nearest(pair))
 
 
 @eqx.filter_jit
@@ -445,7 +451,7 @@ def _residual_pairs(
     B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array, steps: Array
 ) -> CompactSVD:
     S = B.adjoint(b - B.forward(pair))
-    return top_pairs(S, _unit_columns(pair, s), X, steps, (_PRODUCTS + 1) * _BLOCK)
+    return leading(B, S, _unit_columns(pair, s), X, steps, (_PRODUCTS + 1) * _BLOCK)
 
 
 @eqx.filter_jit
@@ -467,5 +473,5 @@ def _appended(  # noqa: PLR0913 - as of a Newton step
     root = jnp.sqrt(jnp.maximum(tau, 0.0) * weights)
     joined = pair.beside(FactorPair(new.U * root[None, :], new.V * root[None, :]))
     width, penalised = how
-    pair, s = balance_from_grams(joined) if penalised else balance(joined)
+    pair, s = B.cone.balance(joined, loose=penalised)
     return _resized(pair, rank, width), s
