@@ -159,6 +159,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         plenty = problem.m >= 2.5 * problem.degrees(limit)
         if told and plenty:
             return limit
+        if problem.cone is not Cone.WHOLE:
+            return 1  # a column too many dies slowly, and no bulk says how many there are
         # Of a small matrix every singular value stands apart from the next, noise or not.
         return _clear_of_bulk(s, min(limit, max(1, min(problem.shape) // 16)))
 

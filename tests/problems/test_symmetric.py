@@ -12,6 +12,7 @@ X, Y = RNG.standard_normal((6, 3)), RNG.standard_normal(6)
 # One shape for all, so that programs are compiled once.
 SIZE, COUNT = 16, 100
 slow = pytest.mark.slow
+FAMILIES = ["covariance", "quadratic_network", "phase_retrieval"]
 
 
 def changed(x, place, value):
@@ -40,17 +41,44 @@ def test_covariance_refuses_bad_input_with_a_sentence(arguments, options, messag
         fr.covariance(*arguments, **options)
 
 
-def test_covariance_wants_real_vectors():
+@pytest.mark.parametrize("door", [fr.quadratic_network, fr.phase_retrieval])
+def test_so_do_the_others(door):
+    for arguments, options, message in BAD:
+        with pytest.raises(ValueError, match=message):
+            door(*arguments, **options)
+
+
+@pytest.mark.parametrize("door", [fr.covariance, fr.quadratic_network])
+def test_some_want_real_vectors(door):
     with pytest.raises(ValueError, match="x must be a matrix of real numbers"):
-        fr.covariance(1j * X, Y)
+        door(1j * X, Y)
+
+
+def test_phase_retrieval_refuses_bad_complex_vectors():
+    for x, message in (
+        (
+            changed(1j * X, (5, 1), complex(0, np.inf)),
+            r"x.imag must be finite; .* first x.imag\[5, 1\]",
+        ),
+        (1e-60j * X, "largest of x is .* common unit"),
+        (1j * X[:5], "x and y must have one length; got 5 and 6"),
+        (0j * X, "every measurement is zero"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fr.phase_retrieval(x, Y)
 
 
 def instance(family, m=COUNT, rank=2, noise=0.0, size=SIZE):
     """A problem, and the matrix behind it."""
     rng = np.random.default_rng(3)
+    rank = 1 if family == "phase_retrieval" else rank
     x, U, signs = rng.standard_normal((m, size)), rng.standard_normal((size, rank)), np.ones(rank)
-    truth = (U * signs) @ U.T
-    y = np.einsum("ip,pq,iq->i", x, truth, x)
+    if family == "phase_retrieval":
+        x, U = x + 1j * rng.standard_normal(x.shape), U + 1j * rng.standard_normal(U.shape)
+    if family == "quadratic_network":
+        signs[-1] = -1
+    truth = (U * signs) @ U.conj().T
+    y = np.abs(x.conj() @ U) ** 2 @ signs
     y = y + noise * np.std(y) * rng.standard_normal(m)
     return getattr(fr, family)(x, y), truth
 
@@ -71,33 +99,35 @@ def eigenvalues(problem, y):
     return np.linalg.eigvalsh(np.linalg.solve(root, np.linalg.solve(root, S).conj().T))
 
 
-@pytest.mark.parametrize("family", ["covariance"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_exact_data_are_recovered_and_proved(family):
     problem, truth = instance(family)
     solution = fr.solve(problem)
     assert solution.status is fr.Status.CERTIFIED
-    assert solution.rank == 2
+    assert solution.rank == np.linalg.matrix_rank(truth)
     assert error(problem, solution, truth) <= 1e-6
     assert solution.certificate.unique
     assert solution.flatness.excess == pytest.approx(1, abs=1e-9)
     assert np.allclose(np.abs(solution.factors.L), np.abs(solution.factors.R), atol=0)
     if problem.cone.positive:
         assert np.array_equal(solution.factors.L, solution.factors.R)
-    assert eigenvalues(problem, solution.y)[-1] <= 1 + 1e-9
+    # In the real form D² is half of that of the complex one.
+    allowed = 0.5 if family == "phase_retrieval" else 1.0
+    assert eigenvalues(problem, solution.y)[-1] <= allowed * (1 + 1e-9)
     # The proof holds again from the factors and the dual alone, and the primal is the trace.
     again = fr.certify(problem, solution.factors, solution.y)
     assert abs(again.relative_gap) <= 1e-6
 
 
-@pytest.mark.parametrize("family", ["covariance"])
+@pytest.mark.parametrize("family", [pytest.param(name, marks=slow) for name in FAMILIES])
 def test_noisy_data_are_penalised_and_proved(family):
     problem, truth = instance(family, noise=0.05)
     problem = problem.with_lam(0.1 * fr.solvers.largest_lam(problem))
     solution = fr.solve(problem)
     assert solution.status is fr.Status.CERTIFIED
     assert error(problem, solution, truth) <= 0.5  # shrunk
-    # First-order conditions: D⁻¹𝒜*(r)D⁻¹ at most λ, and the trace weighs as the residual says.
-    assert eigenvalues(problem, solution.y)[-1] <= problem.lam * (1 + 1e-9)
+    allowed = problem.lam * (0.5 if family == "phase_retrieval" else 1.0)
+    assert eigenvalues(problem, solution.y)[-1] <= allowed * (1 + 1e-9)
 
 
 def test_nothing_is_the_answer_from_the_largest_lam_on():
@@ -163,7 +193,7 @@ def test_data_that_no_positive_matrix_fits_are_never_certified():
 
 
 @slow
-@pytest.mark.parametrize("family", ["covariance"])
+@pytest.mark.parametrize("family", ["covariance", "quadratic_network"])
 def test_the_optimum_is_cvxpys(family):
     import cvxpy as cp
 

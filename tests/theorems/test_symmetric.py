@@ -8,7 +8,7 @@ import pytest
 import flatrank as fr
 
 D, M, K = 5, 9, 3
-FAMILIES = ["covariance"]
+FAMILIES = ["covariance", "quadratic_network", "phase_retrieval"]
 
 
 def drawn(family, seed=0):
