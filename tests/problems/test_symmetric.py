@@ -230,3 +230,18 @@ def test_a_matrix_that_need_not_be_symmetric_has_no_such_factor():
     x = np.ones((4, 3))
     with pytest.raises(ValueError, match="X need not be symmetric"):
         _ = replace(solution, problem=fr.bilinear(x, x, np.ones(4))).U
+
+
+@slow
+@pytest.mark.parametrize(("imaginary", "proved"), [(0, True), (1j, False)])
+def test_six_times_as_many_sizes_as_unknowns_give_the_vector(imaginary, proved):
+    """Complex: found, identifiable, and not called certified, as the dual made for it fails."""
+    rng = np.random.default_rng(3)
+    x, z = rng.standard_normal((600, 100)), rng.standard_normal(100)
+    if imaginary:
+        x, z = x + 1j * rng.standard_normal(x.shape), z + 1j * rng.standard_normal(100)
+    solution = fr.solve(fr.phase_retrieval(x, np.abs(x.conj() @ z) ** 2))
+    found = np.asarray(solution.U)[:, 0]
+    phase = np.vdot(found, z) / abs(np.vdot(found, z))
+    assert np.linalg.norm(phase * found - z) <= 1e-6 * np.linalg.norm(z)
+    assert solution.status is (fr.Status.CERTIFIED if proved else fr.Status.IDENTIFIABLE)
