@@ -12,7 +12,10 @@ from flatrank.measurements import check_measurement as check_measurement
 from flatrank.problems import Problem as Problem
 from flatrank.problems import bilinear as bilinear
 from flatrank.problems import completion as completion
+from flatrank.problems import covariance as covariance
 from flatrank.problems import flatness_of as flatness_of
+from flatrank.problems import phase_retrieval as phase_retrieval
+from flatrank.problems import quadratic_network as quadratic_network
 from flatrank.problems import robust_pca as robust_pca
 from flatrank.problems import sensing as sensing
 from flatrank.selection import path as path

@@ -30,6 +30,7 @@ FRONT_DOORS = {
     "flatrank.problems.arguments",
     "flatrank.problems.bilinear",
     "flatrank.problems.completion",
+    "flatrank.problems.quadratic",
     "flatrank.problems.sensing",
     "flatrank.measurements.checks",
     "flatrank.measurements.linear_map",

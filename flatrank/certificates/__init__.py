@@ -4,6 +4,9 @@ from flatrank.certificates.certificate import Certificate as Certificate
 from flatrank.certificates.certify import certify as certify
 from flatrank.certificates.certify import certify_whitened as certify_whitened
 from flatrank.certificates.dual import least_squares_dual as least_squares_dual
+from flatrank.certificates.eigenvalues import eigenvalue_bound as eigenvalue_bound
+from flatrank.certificates.eigenvalues import leading as leading
+from flatrank.certificates.eigenvalues import top_eigenpairs as top_eigenpairs
 from flatrank.certificates.norms import Effort as Effort
 from flatrank.certificates.norms import NormBound as NormBound
 from flatrank.certificates.norms import dense_norm as dense_norm

@@ -12,10 +12,11 @@ from jaxtyping import Array, ArrayLike, Float
 
 from flatrank.certificates.certificate import Certificate
 from flatrank.certificates.dual import least_squares_dual, scaled_residual
+from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
 from flatrank.certificates.separation import certify_separation
 from flatrank.certificates.uniqueness import injective_on_tangent
-from flatrank.factors import CompactSVD, FactorPair, Weight, compact_svd
+from flatrank.factors import CompactSVD, Cone, FactorPair, Weight
 from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Measurement, Whitened
 from flatrank.problems import Problem, Separation, as_pair
@@ -42,6 +43,13 @@ def certify(
     λ > 0: gap = ½‖r‖² + λ‖X̃‖_* − (bᵀz − ½‖z‖²), r = b − ℬ(X̃), z = s r feasible (theory §6.2).
     λ = 0: gap = ‖X̃_f‖_* − bᵀŷ, ŷ = y/max(1, ‖ℬ*(y)‖), with ‖X̃_f‖_* bounded by
     ‖X̃‖_* + ‖ℬ⁺c‖_* after repairing the misfit c (theory §6.1), infinite where nothing fits.
+
+    Where X must be symmetric, the pair is first replaced by the nearest matrix that is. Where it
+    must be positive semidefinite, only the largest eigenvalue of ℬ*(y) is bounded (theory §6.3),
+    and exact fits do not survive rounding: with λ = 0 the bounds then enclose the optimum of
+    tr X̃ + ‖ŷ‖·‖ℬ(X̃) − b‖, which is that of the constrained problem wherever ŷ is as long as some
+    optimal dual point. To primal is added the nuclear norm of a symmetric matrix that makes X̃ fit,
+    so that the gap never closes where the data are missed.
 
     Parameters
     ----------
@@ -80,7 +88,7 @@ def certify(
                     f"y must be {problem.m} finite numbers, one for each measurement; "
                     f"got shape {y.shape}"
                 )
-        svd = compact_svd(problem.whiten(pair))
+        svd = _decomposed(problem.cone, problem.whiten(pair))
         effort = Effort(failure_probability=failure_probability)
         return certify_whitened(problem, svd, y, effort)[0]
 
@@ -98,6 +106,12 @@ def certify_whitened(
     prove = _interpolating if problem.lam == 0 else _penalised
     values, z = prove(problem, svd, point, y, effort)
     return _record(problem, svd, point, values, effort), z
+
+
+@eqx.filter_jit
+def _decomposed(cone: Cone, pair: FactorPair) -> CompactSVD:
+    """U, s, V of the nearest matrix in the cone."""
+    return cone.decompose(cone.nearest(pair))
 
 
 class _Values(NamedTuple):
@@ -167,19 +181,44 @@ def _penalised(
     primal = 0.5 * point.square + lam * point.nuclear
     share = lam * point.nuclear / max(primal, 1e-300)
     direction = point.r if y is None else y
+    if B.cone.positive and float(jnp.vdot(b, direction)) < 0:
+        direction = jnp.zeros_like(direction)  # no multiple s ≥ 0 of it is worth more than z = 0
     S = _adjoint(B, direction)
     d, bound = min(B.shape), None
     if effort.failure_probability > 0 and d > _WHOLE:
         enough = lam / (1 - _affordable(share, 0.25 * effort.tol))
         hopeless = lam / (1 - _affordable(share, effort.tol)) if effort.tol else math.inf
         # ‖W‖ is not wanted exactly: where the parts are not enough, the whole is.
-        parts = norm_bound(S, B.shape, svd, enough, effort._replace(exact_size=0), hopeless)
+        parts = _bound(B, S, svd, enough, effort._replace(exact_size=0), hopeless)
         if parts.value <= enough or parts.reached > hopeless or d > effort.exact_size:
             bound = parts
     if bound is None:
-        bound = NormBound(exact_norm(S, B.shape), "exact", 0.0, None)
-    z, dual = scaled_residual(direction, b, np.asarray(lam), np.asarray(bound.value))
+        bound = _whole(B, S)
+    allowed = np.asarray(max(bound.value, 0.0))
+    z, dual = scaled_residual(direction, b, np.asarray(lam), allowed)
     return _Values(primal, float(dual), S, bound, lam), z
+
+
+def _bound(
+    B: Whitened,
+    S: Adjoint,
+    svd: CompactSVD,
+    enough: float,
+    effort: Effort,
+    hopeless: float = math.inf,
+) -> NormBound:
+    """Of ‖S‖; of the largest eigenvalue where X̃ is positive semidefinite: it alone is bounded."""
+    if B.cone.positive:
+        return eigenvalue_bound(S, B.cone, svd.V, enough, effort, hopeless)
+    return norm_bound(S, B.shape, svd, enough, effort, hopeless)
+
+
+def _whole(B: Whitened, S: Adjoint) -> NormBound:
+    """The same, exact and not by parts."""
+    if B.cone.positive:
+        nothing = jnp.zeros((B.shape[1], 0))
+        return eigenvalue_bound(S, B.cone, nothing, 0.0, Effort(0.0))._replace(off_tangent=None)
+    return NormBound(exact_norm(S, B.shape), "exact", 0.0, None)
 
 
 def _affordable(share: float, tol: float) -> float:
@@ -199,10 +238,13 @@ def _interpolating(
         y = least_squares_dual(B, svd)
     hopeless = 1 + effort.tol if effort.tol else math.inf
     S = _adjoint(B, y)
-    bound = norm_bound(S, B.shape, svd, 0.995, effort, hopeless)
+    bound = _bound(B, S, svd, 0.995, effort, hopeless)
     y_hat = y / max(1.0, bound.value)
     dual = float(jnp.vdot(problem.b, y_hat))
-    return _Values(point.nuclear + point.repair, dual, S, bound, 1.0), y_hat
+    repair = point.repair
+    if B.cone.positive:
+        repair += float(jnp.linalg.norm(y_hat)) * math.sqrt(point.square)
+    return _Values(point.nuclear + repair, dual, S, bound, 1.0), y_hat
 
 
 @eqx.filter_jit
@@ -214,7 +256,7 @@ def _strict(problem: Problem, svd: CompactSVD, values: _Values, effort: Effort) 
     """Whether S off the factors stays below what is allowed."""
     bound = values.bound
     if bound.off_tangent is None:
-        bound = norm_bound(values.S, problem.shape, svd, values.allowed, effort)
+        bound = _bound(problem.whitened, values.S, svd, values.allowed, effort)
     return bound.off_tangent is not None and bound.off_tangent < values.allowed
 
 

@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges
-from flatrank.factors import CompactSVD, FactorPair
+from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
 
 # Up to this dimension of the tangent space the whole spectrum is computed where Lanczos fails, this
@@ -38,7 +38,8 @@ def injective_on_tangent(
         λ_min ≥ θ_min − ε (θ_max − θ_min)/(1 − 2ε),
 
     and the claim is proved once the right side is positive. Where it does not become so and n is
-    moderate, G is formed and its smallest eigenvalue on T computed.
+    moderate, G is formed and its smallest eigenvalue on T computed. Among symmetric matrices the
+    same, with T = {V Pᵀ + P Vᵀ} and its dimension (`Cone.degrees`).
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def injective_on_tangent(
     numbers.
     """
     (d1, d2), r = B.shape, svd.s.shape[0]
-    n = r * (d1 + d2 - r)
+    n = r * (d1 + d2 - r) if B.cone is Cone.WHOLE else B.cone.degrees(d1, r)
     if r == 0 or n > B.m:
         return False
     if n <= LIMIT:
@@ -75,7 +76,7 @@ def injective_on_tangent(
     def more(state: LanczosState, steps: int) -> LanczosState:
         return _steps(B, svd, state, jnp.asarray(steps))
 
-    for low, high, epsilon in ritz_ranges(more, _start(svd, seed), n, failure_probability / 2):
+    for low, high, epsilon in ritz_ranges(more, _start(B, svd, seed), n, failure_probability / 2):
         if 2 * epsilon < 1 and low > epsilon * (high - low) / (1 - 2 * epsilon):
             return True
         if not low > 1e-12 * high:
@@ -162,22 +163,32 @@ def _elimination_steps(
 
 
 def _projected(B: Measurement, svd: CompactSVD):
-    """The projection onto Z = U Qᵀ + P Vᵀ with UᵀP = 0 (orthonormal coordinates of T), and G."""
-    U, V = svd.U, svd.V
+    """The projection onto Z = U Qᵀ + P Vᵀ with UᵀP = 0 (orthonormal coordinates of T), and G.
+
+    Of symmetric matrices Z = V Pᵀ + P Vᵀ, without the P that turn V: U = ±V then, and the signs
+    change nothing about T.
+    """
+    U, V = (svd.U if B.cone is Cone.WHOLE else svd.V), svd.V
     frame = FactorPair(U, V)
 
     def project(step: FactorPair) -> FactorPair:
-        return FactorPair(step.L - U @ (U.T @ step.L), step.R)
+        if B.cone is Cone.WHOLE:
+            return FactorPair(step.L - U @ (U.T @ step.L), step.R)
+        P = 0.5 * (step.L + step.R)
+        P = P - B.cone.turning(V, P)
+        return FactorPair(P, P)
 
     product = B.curvature_at(frame)
     return project, (lambda step: project(product(project(step))))
 
 
-def _start(svd: CompactSVD, seed: int) -> LanczosState:
+def _start(B: Measurement, svd: CompactSVD, seed: int) -> LanczosState:
     """A random point; `_steps` projects it onto T."""
     rng = np.random.default_rng(seed)
     draw = (jnp.asarray(rng.standard_normal(X.shape)) for X in (svd.U, svd.V))
     U, (P, Q) = svd.U, draw
+    if B.cone is not Cone.WHOLE:
+        return begin(FactorPair(Q, Q))
     return begin(FactorPair(P - U @ (U.T @ P), Q))
 
 

@@ -1,5 +1,6 @@
 """The unknown: factor pairs, and what can be read off them without forming L Rᵀ."""
 
+from flatrank.factors.cone import Cone as Cone
 from flatrank.factors.pair import FactorPair as FactorPair
 from flatrank.factors.pair import Weight as Weight
 from flatrank.factors.pair import padded_width as padded_width

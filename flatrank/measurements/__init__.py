@@ -13,6 +13,7 @@ from flatrank.measurements.gaussian import gaussian as gaussian
 from flatrank.measurements.laws import check_measurement as check_measurement
 from flatrank.measurements.linear_map import LinearMap as LinearMap
 from flatrank.measurements.linear_map import linear_map as linear_map
+from flatrank.measurements.quadratic import QuadraticForms as QuadraticForms
 from flatrank.measurements.rank_one import RankOne as RankOne
 from flatrank.measurements.transform import MaskedTransform as MaskedTransform
 from flatrank.measurements.transform import masked_transform as masked_transform

@@ -12,7 +12,7 @@ import numpy as np
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float, Int
 
-from flatrank.factors import FactorPair, Weight, weighted
+from flatrank.factors import Cone, FactorPair, Weight, weighted
 
 # Columns of the identity pushed through an operator at a time.
 BLOCK = 64
@@ -99,6 +99,11 @@ class Measurement(eqx.Module):
     @abstractmethod
     def m(self) -> int:
         """Number of measurements."""
+
+    @property
+    def cone(self) -> Cone:
+        """The matrices it is asked about."""
+        return Cone.WHOLE
 
     @abstractmethod
     def forward(self, pair: FactorPair) -> Float[Array, " m"]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.factors import FactorPair, Weight, weighted
+from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap
 
 
@@ -50,11 +51,19 @@ class Whitened(Measurement):
         𝒜.
     scale1, scale2 : arrays of shape (d1,) or (d1, d1), and (d2,) or (d2, d2)
         D1⁻¹ and D2⁻¹, the pseudo-inverses where D is singular: ℬ then lives on the range of D.
+    among : Cone
+        The matrices it is asked about.
     """
 
     inner: Measurement
     scale1: Weight
     scale2: Weight
+    among: Cone = eqx.field(static=True, default=Cone.WHOLE)
+
+    @property
+    def cone(self) -> Cone:
+        """The matrices it is asked about."""
+        return self.among
 
     @property
     def shape(self) -> tuple[int, int]:

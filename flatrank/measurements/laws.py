@@ -204,7 +204,11 @@ def _check_types(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     """In half the bits it is the same map, and answers in them."""
 
     def cast(tree: Any) -> Any:
-        return jax.tree.map(lambda x: x.astype(jnp.float32) if eqx.is_inexact_array(x) else x, tree)
+        def half(x: Any) -> Any:
+            real = eqx.is_inexact_array(x) and not jnp.iscomplexobj(x)
+            return x.astype(jnp.float32) if real else x
+
+        return jax.tree.map(half, tree)
 
     wide, narrow = _at(A, pair, y), _compiled(*cast((A, pair, jnp.asarray(y))))
     for name, x, half in zip(wide._fields, wide, narrow, strict=True):

@@ -7,6 +7,10 @@ from flatrank.problems.flat import Problem as Problem
 from flatrank.problems.identifiability import Unidentifiable as Unidentifiable
 from flatrank.problems.pairs import as_pair as as_pair
 from flatrank.problems.pairs import flatness_of as flatness_of
+from flatrank.problems.quadratic import covariance as covariance
+from flatrank.problems.quadratic import phase_retrieval as phase_retrieval
+from flatrank.problems.quadratic import quadratic_network as quadratic_network
 from flatrank.problems.robust import Separation as Separation
 from flatrank.problems.robust import robust_pca as robust_pca
 from flatrank.problems.sensing import sensing as sensing
+from flatrank.problems.symmetric import Symmetric as Symmetric

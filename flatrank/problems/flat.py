@@ -8,13 +8,15 @@ with X̃ = D1 X D2 and ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹). Solvers and certifi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.factors import FactorPair
+from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Rescaling
 from flatrank.measurements import Measurement, Whitened
 from flatrank.problems.identifiability import Unidentifiable
@@ -57,21 +59,19 @@ class Problem(eqx.Module):
         return self.measurement.m
 
     @property
+    def cone(self) -> Cone:
+        """The matrices X may be: all of them."""
+        return Cone.WHOLE
+
+    @property
     def whitened(self) -> Whitened:
         """ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹)."""
         with jax.enable_x64(True):
-            return Whitened(self.measurement, *self.rescaling.inverse)
+            return Whitened(self.measurement, *self.rescaling.inverse, self.cone)
 
     def with_lam(self, lam: float) -> Problem:
         """The same problem at another λ."""
-        return Problem(
-            self.measurement,
-            self.b,
-            self.rescaling,
-            float(lam),
-            self.smoothing,
-            self.unidentifiable,
-        )
+        return replace(self, lam=float(lam))
 
     def scaled(self, factor: float) -> Problem:
         """The problem whose data are `factor` times as large, and whose optimum is."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 from jaxtyping import ArrayLike
@@ -10,6 +12,7 @@ from flatrank.factors import FactorPair, padded_width
 from flatrank.flatness import Flatness, measure_flatness
 from flatrank.kernels import scope
 from flatrank.problems.flat import Problem
+from flatrank.problems.symmetric import Symmetric
 
 
 def as_pair(problem: Problem, factors: FactorPair | tuple[ArrayLike, ArrayLike]) -> FactorPair:
@@ -34,7 +37,8 @@ def flatness_of(problem: Problem, factors: FactorPair | tuple[ArrayLike, ArrayLi
     Parameters
     ----------
     problem : Problem
-        Gives D1, D2 and the number of measurements; its data do not matter.
+        Gives D1, D2 and the number of measurements; its data do not matter, but for the scaled
+        trace of a symmetric problem off the data (see `Symmetric`).
     factors : FactorPair or (L, R)
         (d1, k) and (d2, k), of X (not of D1 X D2).
 
@@ -56,4 +60,7 @@ def flatness_of(problem: Problem, factors: FactorPair | tuple[ArrayLike, ArrayLi
     with scope():
         pair = as_pair(problem, factors)
         padded = pair.resized(padded_width(pair.rank))
-        return measure_flatness(problem.measurement, padded, problem.rescaling)
+        found = measure_flatness(problem.measurement, padded, problem.rescaling)
+        if isinstance(problem, Symmetric):
+            found = replace(found, scaled_trace=problem.scaled_trace(pair))
+        return found

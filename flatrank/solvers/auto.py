@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
-from flatrank.factors import CompactSVD, FactorPair, compact_svd
+from flatrank.factors import CompactSVD, FactorPair
 from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
@@ -86,7 +86,8 @@ class Auto(Solver[AutoState]):
 
     def _prove(self, problem: Problem, state: AutoState) -> AutoState:
         pair = self._find.outcome(state.inner).pair  # pyright: ignore[reportArgumentType]
-        svd = compact_svd(pair.resized(self._find.outcome(state.inner).rank))  # pyright: ignore[reportArgumentType]
+        pair = pair.resized(self._find.outcome(state.inner).rank)  # pyright: ignore[reportArgumentType]
+        svd = problem.cone.decompose(pair)
         fits = state.inner.ended is Status.STATIONARY
         if fits:
             effort = Effort(self.failure_probability, self.tol)
@@ -136,7 +137,7 @@ def identifiable(
         and part.m > part.degrees(r)
         and injective_on_tangent(
             part.whitened,
-            compact_svd(part.whiten(pair)),
+            part.cone.decompose(part.whiten(pair)),
             failure_probability=failure_probability,
         )
     )

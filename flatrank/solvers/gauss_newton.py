@@ -23,6 +23,7 @@ dies are cut.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from typing import Any, NamedTuple
 
 import jax
@@ -30,7 +31,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
-from flatrank.factors import CompactSVD, FactorPair, padded_width
+from flatrank.factors import CompactSVD, Cone, FactorPair, padded_width
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.newton import NewtonStep, newton_step
@@ -44,7 +45,7 @@ from flatrank.solvers.ranks import (
     unit_columns,
 )
 from flatrank.solvers.solution import Counts
-from flatrank.solvers.starts import clear_of_bulk, even_pairs, random_block
+from flatrank.solvers.starts import clear_of_bulk, even_pairs, leading_pairs, random_block
 from flatrank.solvers.status import Status
 
 # Leading singular values within this ratio are alike.
@@ -151,8 +152,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         if problem.lam > 0:
             return self._grown(problem, state)
         X = random_block(problem, BLOCK, rng)
-        D = problem.rescaling
-        pairs = even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X, PRODUCTS)
+        if problem.cone is Cone.WHOLE:
+            D = problem.rescaling
+            pairs = even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X, PRODUCTS)
+        else:
+            pairs = leading_pairs(problem.whitened, problem.b, X, PRODUCTS)
         return self._append(problem, state, pairs, self._first(problem, np.asarray(pairs.s)))
 
     def _first(self, problem: Problem, s: np.ndarray) -> int:
@@ -166,6 +170,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         plenty = problem.m >= 2.5 * problem.degrees(limit)
         if told and plenty:
             return limit
+        if problem.cone is not Cone.WHOLE:
+            return 1  # a column too many dies slowly, and no bulk says how many there are
         # Of a small matrix every singular value stands apart from the next, noise or not.
         return clear_of_bulk(s, min(limit, max(1, min(problem.shape) // 16)))
 
@@ -285,11 +291,13 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _limit(self, problem: Problem) -> int:
         """The largest rank to try: the one asked for, or the last with degrees ≤ m."""
-        top = min(problem.shape)
+        top = problem.cone.size(min(problem.shape))
         if self.rank is not None:
             return min(self.rank, top)
         if problem.lam > 0:
             return top
+        if problem.cone is not Cone.WHOLE:
+            return max(1, bisect_right(range(top + 1), problem.m, key=problem.degrees) - 1)
         (d1, d2), m = problem.shape, problem.m
         root = math.sqrt(max((d1 + d2) ** 2 - 4.0 * m, 0.0))
         return max(1, min(top, int((d1 + d2 - root) / 2)))
@@ -354,7 +362,7 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _warm(
         self, problem: Problem, state: GaussNewtonState, start: FactorPair
     ) -> GaussNewtonState:
-        pair, s = balanced(start)
+        pair, s = balanced(problem.cone, start)
         s = np.asarray(s)
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
         width = self._width(problem, keep)

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
-from flatrank.factors import FactorPair, compact_svd
+from flatrank.factors import FactorPair
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.loop import Outcome, Solver, run_hosted
@@ -102,7 +102,7 @@ class Lagrangian(Solver[LagrangianState]):
         y = state.y + (problem.b - problem.whitened.forward(pair)) / lam
         certificate, dual = certify_whitened(
             problem,
-            compact_svd(pair),
+            problem.cone.decompose(pair),
             y,
             Effort(self.failure_probability),
         )

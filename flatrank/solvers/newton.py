@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from flatrank.factors import FactorPair, balance, balance_from_grams
+from flatrank.factors import FactorPair
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature
 from flatrank.solvers.loop import InnerSolver, run_traced
 
@@ -96,7 +96,12 @@ def _dot(a: FactorPair, b: FactorPair) -> Float[Array, ""]:
 
 
 def _cast(tree: Any, dtype: Any) -> Any:
-    return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)
+    def half(x: Any) -> Any:
+        # Complex arrays are cast where they meet real ones.
+        real = eqx.is_inexact_array(x) and not jnp.iscomplexobj(x)
+        return x.astype(dtype) if real else x
+
+    return jax.tree.map(half, tree)
 
 
 def preconditioner(
@@ -173,7 +178,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     d = inner.x
     t, fall = line_search(_dot(g, d), *along(B_, c_, lam_, pair_, d))
     moved = jax.tree.map(lambda x, y: x + t * y, pair, d)
-    balanced, s = balance_from_grams(moved) if full else balance(moved)
+    balanced, s = B.cone.balance(moved, loose=full)
     # Zero columns stay zero: rounding would come back as its square root.
     alive = (jnp.arange(s.shape[0]) < jnp.sum(jnp.any(pair.L != 0, axis=0))) & (s > weak)
     return NewtonStep(

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from flatrank.certificates import top_pairs
-from flatrank.factors import CompactSVD, FactorPair, balance, balance_from_grams
+from flatrank.certificates import leading
+from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
 
 # The block Lanczos that looks outside: columns, and products at most.
@@ -23,9 +23,9 @@ def unit_columns(pair: FactorPair, s: Array) -> CompactSVD:
 
 
 @eqx.filter_jit
-def balanced(pair: FactorPair) -> tuple[FactorPair, Array]:
-    """`balance`, as a program of its own."""
-    return balance(pair)
+def balanced(cone: Cone, pair: FactorPair) -> tuple[FactorPair, Array]:
+    """The balanced pair of the matrix in the cone nearest to a pair's."""
+    return cone.balance(cone.nearest(pair))
 
 
 @eqx.filter_jit
@@ -41,7 +41,7 @@ def residual_pairs(
 ) -> CompactSVD:
     """Top singular pairs of −ℬ*(c) outside a balanced pair, from a block X."""
     S = B.adjoint(b - B.forward(pair))
-    return top_pairs(S, unit_columns(pair, s), X, steps, (PRODUCTS + 1) * BLOCK)
+    return leading(B, S, unit_columns(pair, s), X, steps, (PRODUCTS + 1) * BLOCK)
 
 
 @eqx.filter_jit
@@ -63,5 +63,5 @@ def appended(  # noqa: PLR0913 - as of a Newton step
     root = jnp.sqrt(jnp.maximum(tau, 0.0) * weights)
     joined = pair.beside(FactorPair(new.U * root[None, :], new.V * root[None, :]))
     width, penalised = how
-    pair, s = balance_from_grams(joined) if penalised else balance(joined)
+    pair, s = B.cone.balance(joined, loose=penalised)
     return resized(pair, rank, width), s

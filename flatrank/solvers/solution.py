@@ -12,12 +12,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 from numpy.typing import ArrayLike
 from safetensors.numpy import load_file, save_file
 
 from flatrank.certificates import Certificate
-from flatrank.factors import FactorPair
+from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Flatness
 from flatrank.problems import Problem, completion, flatness_of, robust_pca
 from flatrank.solvers.status import Status
@@ -83,6 +83,20 @@ class Solution:
     def rank(self) -> int:
         """Number of columns of the factors: the rank of X."""
         return self.factors.rank
+
+    @property
+    def U(self) -> Inexact[Array, "n k"]:
+        """U of a symmetric X = U E U*, E = diag(±1): (d, k), complex for Hermitian problems.
+
+        Raises
+        ------
+        ValueError
+            If X need not be symmetric.
+        """
+        if self.problem.cone is Cone.WHOLE:
+            raise ValueError("X need not be symmetric and has no factor U; use factors.L and .R")
+        with jax.enable_x64(True):
+            return self.problem.cone.lift(self.factors.R)
 
     @property
     def unidentifiable(self) -> dict[str, Any]:

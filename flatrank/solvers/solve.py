@@ -14,11 +14,13 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
-from flatrank.factors import FactorPair, compact_svd, padded_width, weighted
+from flatrank.factors import Cone, FactorPair, padded_width, weighted
 from flatrank.kernels import scope
 from flatrank.problems import Problem, Separation, as_pair
 from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import Auto
+from flatrank.solvers.gauss_newton import GaussNewton
+from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Solver, run_hosted
 from flatrank.solvers.solution import Solution
 from flatrank.solvers.status import Status
@@ -122,6 +124,11 @@ def _chosen(problem: Problem, solver: Solver[Any]) -> Solver[Any]:
             f"{type(solver).__name__} does not separate a sparse part; robust PCA needs "
             "AlternatingDirections, which is the default"
         )
+    if problem.cone is not Cone.WHOLE and not isinstance(solver, (Auto, GaussNewton, Lagrangian)):
+        raise ValueError(
+            f"{type(solver).__name__} does not keep X symmetric; {problem.cone.value} needs Auto, "
+            "which is the default, GaussNewton or Lagrangian"
+        )
     return solver
 
 
@@ -195,7 +202,9 @@ def _proved(
     """The solver's certificate, or one made here, and the status it supports."""
     certificate, y = found.certificate, found.y
     if certificate is None or y is None:
-        certificate, y = certify_whitened(problem, compact_svd(found.pair), None, Effort(tol=tol))
+        certificate, y = certify_whitened(
+            problem, problem.cone.decompose(found.pair), None, Effort(tol=tol)
+        )
     if certificate.certified(tol):
         return certificate, y, Status.CERTIFIED
     return certificate, y, status

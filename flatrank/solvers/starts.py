@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.certificates import top_pairs
+from flatrank.certificates import leading, top_pairs
 from flatrank.factors import CompactSVD, Weight, weighted
 from flatrank.kernels import scope
 from flatrank.measurements import Measurement, ScaledAdjoint
@@ -26,7 +26,7 @@ def leading_pairs(
     d1, d2 = B.shape
     nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
     size = (steps + 1) * X.shape[1]
-    return top_pairs(B.adjoint(b), nothing, X, jnp.asarray(steps), size)
+    return leading(B, B.adjoint(b), nothing, X, jnp.asarray(steps), size)
 
 
 @eqx.filter_jit

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatrank import check_measurement, completion, kernels, sensing
-from flatrank.measurements import SampledEntries, WholeMatrix
+from flatrank.measurements import QuadraticForms, SampledEntries, WholeMatrix
 
 
 def some_entries(d1, d2, m, seed):
@@ -44,6 +44,14 @@ def test_whitened_entries_obey_the_law():
 )
 def test_every_family_obeys_the_law(measure, name, rank):
     check_measurement(measure(name, (7, 5), 20), rank=rank)
+
+
+@pytest.mark.parametrize("imaginary", [0, 1j])
+def test_quadratic_forms_obey_the_law(imaginary):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((9, 4)) + imaginary * rng.standard_normal((9, 4))
+    with jax.enable_x64(True):
+        check_measurement(QuadraticForms(jnp.asarray(x)), rank=2)
 
 
 @pytest.mark.parametrize("name", ["dense", "rank one"])

@@ -1,0 +1,139 @@
+"""Quadratic measurements: yᵢ = xᵢ* X xᵢ for symmetric X, the matrices xᵢxᵢ* never formed."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Inexact
+
+from flatrank.factors import Cone, FactorPair
+from flatrank.measurements.base import Adjoint, Measurement, TangentMap
+
+
+class _Vectors(eqx.Module):
+    """The vectors xᵢ, and how a real factor is seen by them."""
+
+    x: Inexact[Array, "m n"]
+
+    @property
+    def cone(self) -> Cone:
+        return Cone.HERMITIAN if jnp.iscomplexobj(self.x) else Cone.POSITIVE
+
+    def see(self, U: Float[Array, "d k"]) -> Inexact[Array, "m k"]:
+        """xᵢ* u for each column u."""
+        return self.x.conj() @ self.cone.lift(U)
+
+    def back(self, t: Inexact[Array, "m k"]) -> Float[Array, "d k"]:
+        """Σᵢ tᵢ xᵢ."""
+        return self.cone.lower(self.x.T @ t)
+
+
+class _QuadraticAdjoint(Adjoint):
+    """Σᵢ yᵢ xᵢxᵢ*."""
+
+    vectors: _Vectors
+    y: Float[Array, " m"]
+
+    def right(self, R: Float[Array, "d k"]) -> Float[Array, "d k"]:
+        return self.vectors.back(self.y[:, None] * self.vectors.see(R))
+
+    def left(self, L: Float[Array, "d k"]) -> Float[Array, "d k"]:
+        return self.right(L)
+
+
+class _QuadraticTangentMap(TangentMap):
+    """J with x* L and x* R prepared."""
+
+    vectors: _Vectors
+    xL: Inexact[Array, "m k"]
+    xR: Inexact[Array, "m k"]
+
+    def forward(self, step: FactorPair) -> Float[Array, " m"]:
+        see = self.vectors.see
+        return _inner(self.xL, see(step.R)) + _inner(see(step.L), self.xR)
+
+    def adjoint(self, t: Float[Array, " m"]) -> FactorPair:
+        back = self.vectors.back
+        return FactorPair(back(t[:, None] * self.xR), back(t[:, None] * self.xL))
+
+
+class QuadraticForms(Measurement):
+    """𝒜(X)ᵢ = xᵢᵀ X xᵢ, and xᵢ* X xᵢ for complex vectors.
+
+    Complex vectors of n numbers act on real factors with d = 2n rows, the real over the imaginary
+    parts: 𝒜(L Rᵀ)ᵢ = Re Σⱼ (xᵢ* lⱼ)(xᵢ* rⱼ)*, so that Aᵢ is the real symmetric 2n × 2n form of
+    xᵢxᵢ*.
+
+    Parameters
+    ----------
+    x : array of shape (m, n)
+        The vectors, a row each, real or complex.
+
+    Notes
+    -----
+    Memory: m n numbers, and d² for the Gram Σᵢ ‖xᵢ‖² xᵢxᵢ*, taken once. Cost: 4 k m n flops a
+    product with k columns, four times that for complex numbers.
+    """
+
+    x: Inexact[Array, "m n"]
+    gram: Float[Array, "d d"]
+
+    def __init__(self, x: Inexact[Array, "m n"]):
+        self.x = x
+        self.gram = _gram(x)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d, d)."""
+        d = self.gram.shape[0]
+        return d, d
+
+    @property
+    def m(self) -> int:
+        """Number of vectors."""
+        return self.x.shape[0]
+
+    def forward(self, pair: FactorPair) -> Float[Array, " m"]:
+        """Row by row the inner products of x* L and x* R."""
+        vectors = self._vectors(pair.L.dtype)
+        return _inner(vectors.see(pair.L), vectors.see(pair.R))
+
+    def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
+        """Σᵢ yᵢ xᵢxᵢ*."""
+        return _QuadraticAdjoint(self._vectors(y.dtype), y)
+
+    def grams(self) -> tuple[Float[Array, "d d"], Float[Array, "d d"]]:
+        """Σᵢ Aᵢ² = Σᵢ ‖xᵢ‖² Aᵢ, twice."""
+        return self.gram, self.gram
+
+    def gram_diagonals(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
+        """Its diagonal, twice."""
+        return jnp.diagonal(self.gram), jnp.diagonal(self.gram)
+
+    def tangent_map(self, pair: FactorPair) -> TangentMap:
+        """With x* L and x* R at hand."""
+        vectors = self._vectors(pair.L.dtype)
+        return _QuadraticTangentMap(vectors, vectors.see(pair.L), vectors.see(pair.R))
+
+    def _vectors(self, dtype: jnp.dtype) -> _Vectors:
+        wide = jnp.result_type(dtype, jnp.complex64) if jnp.iscomplexobj(self.x) else dtype
+        return _Vectors(self.x.astype(wide))
+
+
+def _inner(a: Inexact[Array, "m k"], c: Inexact[Array, "m k"]) -> Float[Array, " m"]:
+    """Re Σⱼ aᵢⱼ cᵢⱼ*."""
+    return jnp.sum((a * c.conj()).real, axis=1)
+
+
+@jax.jit
+def _gram(x: Inexact[Array, "m n"]) -> Float[Array, "d d"]:
+    """Σᵢ ‖xᵢ‖² xᵢxᵢ*, in its real form."""
+    square = jnp.sum((x * x.conj()).real, axis=1)
+    G = x.T @ (square[:, None] * x.conj())
+    return _real_form(G) if jnp.iscomplexobj(x) else G
+
+
+def _real_form(G: Complex[Array, "n n"]) -> Float[Array, "d d"]:
+    """[[Re, −Im], [Im, Re]]."""
+    return jnp.block([[G.real, -G.imag], [G.imag, G.real]])

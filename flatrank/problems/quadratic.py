@@ -1,0 +1,148 @@
+"""Symmetric matrices known through quadratic forms."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from numpy.typing import ArrayLike
+
+from flatrank.factors import Cone
+from flatrank.measurements import QuadraticForms
+from flatrank.problems.arguments import checked_array, checked_parameters
+from flatrank.problems.flat import Problem
+from flatrank.problems.symmetric import stated
+
+# Largest numbers of x below this, or above its reciprocal, have Grams out of range.
+_SMALLEST = 1e-50
+
+
+def covariance(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
+    """A positive semidefinite matrix known through yᵢ = xᵢᵀ M xᵢ.
+
+    lam = 0: min tr(D M D) over M ⪰ 0 that fit; lam > 0: min ½ Σ (xᵢᵀ M xᵢ − yᵢ)² + lam tr(D M D),
+    D² = (1/(m d)) Σ ‖xᵢ‖² xᵢxᵢᵀ.
+
+    Parameters
+    ----------
+    x : real array of shape (m, d)
+        The vectors, a row each, finite.
+    y : real array of shape (m,)
+        The data, finite.
+    lam : float
+        Weight λ ≥ 0 of the trace; 0 interpolates.
+
+    Returns
+    -------
+    Problem
+        A `Symmetric`; its solution has L = R = U with M = U Uᵀ.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, nothing is measured, a number is not finite or not real, every
+        vector is zero, or lam is out of range.
+
+    Notes
+    -----
+    Cost: m d numbers of memory, the matrices xᵢxᵢᵀ are never formed; 2 m d² flops for the Gram and
+    O(d³) for D. With m < d the problem is the one restricted to the span of the vectors.
+
+    Reference: Ding, Drusvyatskiy, Fazel, Harchaoui (2024), §7.
+    """
+    return _stated(x, y, lam, Cone.POSITIVE)
+
+
+def quadratic_network(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
+    """A symmetric matrix of any sign known through yᵢ = xᵢᵀ M xᵢ.
+
+    A network with squared activations: y = Σⱼ vⱼ (uⱼᵀ x)² with vⱼ = ±1 is xᵀ M x for
+    M = U1 U1ᵀ − U2 U2ᵀ, the uⱼ in U1 and U2 by their sign. lam = 0: min ‖D M D‖_* over symmetric M
+    that fit; lam > 0: min ½ Σ (xᵢᵀ M xᵢ − yᵢ)² + lam ‖D M D‖_*, D² = (1/(m d)) Σ ‖xᵢ‖² xᵢxᵢᵀ.
+
+    Parameters
+    ----------
+    x : real array of shape (m, d)
+        The inputs, a row each, finite.
+    y : real array of shape (m,)
+        The outputs, finite.
+    lam : float
+        Weight λ ≥ 0 of the norm; 0 interpolates.
+
+    Returns
+    -------
+    Problem
+        A `Symmetric`; its solution has R = U = [U1, U2] in some order of columns and L = U E, with
+        the signs on the diagonal of E.
+
+    Raises
+    ------
+    ValueError
+        As for `covariance`.
+
+    Notes
+    -----
+    Cost: that of `covariance`.
+
+    Reference: Ding, Drusvyatskiy, Fazel, Harchaoui (2024), §7.
+    """
+    return _stated(x, y, lam, Cone.SYMMETRIC)
+
+
+def phase_retrieval(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
+    """A vector z known through the sizes yᵢ = |xᵢ* z|², up to its phase.
+
+    lam = 0: min tr(D Z D) over Z ⪰ 0 with xᵢ* Z xᵢ = yᵢ; lam > 0:
+    min ½ Σ (xᵢ* Z xᵢ − yᵢ)² + lam tr(D Z D), D² = (1/(m n)) Σ ‖xᵢ‖² xᵢxᵢ*. Where the answer has
+    rank one it is z z*, and `solution.U[:, 0]` is z times a number of size one.
+
+    Parameters
+    ----------
+    x : real or complex array of shape (m, n)
+        The vectors, a row each, finite.
+    y : real array of shape (m,)
+        The squared sizes, finite; noise may make some negative.
+    lam : float
+        Weight λ ≥ 0 of the trace; 0 interpolates.
+
+    Returns
+    -------
+    Problem
+        A `Symmetric`. For complex vectors n complex numbers are 2n real ones: factors, D and the
+        scaled trace are those of the real parts over the imaginary ones (D² in the real form of the
+        matrix above, halved).
+
+    Raises
+    ------
+    ValueError
+        As for `covariance`, but that x may be complex.
+
+    Notes
+    -----
+    Cost: that of `covariance` for real vectors; complex numbers cost four times as much each.
+
+    Reference: Candès, Strohmer, Voroninski (2013) for the convex form.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind != "c":
+        return _stated(x, y, lam, Cone.POSITIVE)
+    data = checked_array("y", y)
+    lam, _ = checked_parameters(lam, 0.0)
+    parts = [checked_array(f"x.{part}", getattr(array, part), 2) for part in ("real", "imag")]
+    checked_array("x", np.maximum(*map(np.abs, parts)), 2, _SMALLEST)
+    return _of_vectors(parts[0] + 1j * parts[1], data, lam, Cone.HERMITIAN)
+
+
+def _stated(x: ArrayLike, y: ArrayLike, lam: float, among: Cone) -> Problem:
+    vectors, data = checked_array("x", x, 2, _SMALLEST), checked_array("y", y)
+    lam, _ = checked_parameters(lam, 0.0)
+    return _of_vectors(vectors, data, lam, among)
+
+
+def _of_vectors(x: np.ndarray, y: np.ndarray, lam: float, among: Cone) -> Problem:
+    if x.shape[0] != y.size:
+        raise ValueError(f"x and y must have one length; got {x.shape[0]} and {y.size}")
+    if not x.size:
+        raise ValueError(f"x must hold at least one vector of one number; got shape {x.shape}")
+    with jax.enable_x64(True):
+        measurement = QuadraticForms(jax.device_put(x))
+    return stated(measurement, y, lam, among)

@@ -1,0 +1,96 @@
+"""Problems in a symmetric unknown, and what flat means for them."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from flatrank.factors import Cone, FactorPair
+from flatrank.flatness import Rescaling
+from flatrank.measurements import Measurement
+from flatrank.measurements.base import BLOCK, identity_block
+from flatrank.problems.flat import Problem
+from flatrank.problems.identifiability import Unidentifiable
+
+
+class Symmetric(Problem):
+    """X = U E Uᵀ with E = diag(±1), or X = U Uᵀ, known through symmetric Aᵢ.
+
+    For f(U) = ‖𝒜(U E Uᵀ) − b‖², c = 𝒜(U E Uᵀ) − b, U (d, k) and D² = (1/(m d)) Σ Aᵢ²,
+
+        str(D²f) = tr(D²f)/d = 8m ‖D U‖² + (4/d) tr(E) Σ cᵢ tr(Aᵢ),
+
+    and where the data fit the flattest U minimises ‖D U‖², that is the nuclear norm of D X D, or
+    its trace if X = U Uᵀ (theory §1.6). Factors are L = U E, R = U.
+
+    Parameters
+    ----------
+    among : Cone
+        Symmetric, positive semidefinite, or Hermitian positive semidefinite.
+    """
+
+    among: Cone = eqx.field(static=True)
+
+    @property
+    def cone(self) -> Cone:
+        """The matrices X may be."""
+        return self.among
+
+    def degrees(self, rank: int) -> int:
+        """Degrees of freedom of a rank, empty lines left out."""
+        return self.among.degrees(self.shape[0] - self.unidentifiable.empty[0], rank)
+
+    def scaled_trace(self, pair: FactorPair) -> float:
+        """str(D²f) at L = U E, R = U, by the formula above; d² numbers of work a measurement."""
+        return float(_scaled_trace(self.measurement, self.b, pair))
+
+
+@eqx.filter_jit
+def _scaled_trace(A: Measurement, b: Array, pair: FactorPair) -> Float[Array, ""]:
+    d = A.shape[0]
+    gram, _ = A.grams()
+    square = sum(jnp.vdot(x, gram @ x) for x in (pair.L, pair.R))
+
+    def add(n: Array, total: Array) -> Array:
+        E = identity_block(n, d, b.dtype)
+        return total + A.forward(FactorPair(E, E))
+
+    traces = jax.lax.fori_loop(0, -(-d // BLOCK), add, jnp.zeros_like(b))
+    signs = jnp.sum(jnp.sign(jnp.sum(pair.L * pair.R, axis=0)))
+    return 4.0 / d * (square + signs * jnp.vdot(A.forward(pair) - b, traces))
+
+
+def stated(measurement: Measurement, b: np.ndarray, lam: float, among: Cone) -> Symmetric:
+    """The problem of checked arguments; `measurement` has symmetric Aᵢ.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        𝒜.
+    b : array of shape (m,)
+        The data.
+    lam : float
+        λ.
+    among : Cone
+        The matrices X may be.
+
+    Returns
+    -------
+    Symmetric
+
+    Raises
+    ------
+    ValueError
+        If the measurement sees nothing.
+    """
+    with jax.enable_x64(True):
+        seen = np.asarray(measurement.gram_diagonals()[0]) > 0
+        if not seen.any():
+            raise ValueError("every measurement is zero; expected at least one that is not")
+        gaps = Unidentifiable.of_lines(seen, seen, measurement.m)
+        one = Rescaling.of(measurement)
+        rescaling = Rescaling(one.D1, one.D1, (one.inverse[0], one.inverse[0]))
+        return Symmetric(measurement, jax.device_put(b), rescaling, lam, 0.0, gaps, among)
