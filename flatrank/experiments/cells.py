@@ -172,9 +172,7 @@ def solve_draw(A: Ensemble, M: Reals, rank: int) -> Draw:
     )
 
 
-def _solve(
-    A: Ensemble, b: Reals, M: Reals, rank: int, roots: list[tuple[Reals, Reals]]
-) -> _Solved:
+def _solve(A: Ensemble, b: Reals, M: Reals, rank: int, roots: list[tuple[Reals, Reals]]) -> _Solved:
     """min ‖D1 X D2‖_* s.t. 𝒜(X) = b: M if that can be proved, else by interior points."""
     (D1, inverse1), (D2, inverse2) = roots
     if not np.any(b):  # nothing was seen: X = 0, and the gap is 0

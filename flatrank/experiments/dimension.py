@@ -55,7 +55,7 @@ def statistical_dimension(d1: int, d2: int, r: int) -> float:
 
     edge = scale * (1 + math.sqrt(low / high))
     found = minimize_scalar(distance, bounds=(0.0, edge), method="bounded")
-    return float(found.fun)  # pyright: ignore[reportAttributeAccessIssue]
+    return float(found.fun)
 
 
 def _marchenko_pastur(y: float) -> tuple[np.ndarray, np.ndarray]:

@@ -93,7 +93,8 @@ def least_squares_dual(B: Ensemble, U: Reals, V: Reals) -> Reals | None:
     m (2dr)² for the normal equations.
     """
     if B.m >= B.shape[0] * B.shape[1]:
-        return np.linalg.lstsq(B.rows().T, (U @ V.T).reshape(-1), rcond=None)[0]
+        fit = np.linalg.lstsq(B.rows().T, (U @ V.T).reshape(-1), rcond=None)
+        return np.asarray(fit[0], dtype=np.float64)
     left, right = B.on_frames(U, V)
     left = left - np.matmul(U, np.matmul(U.T, left))
     J = np.hstack([left.reshape(B.m, -1), right.reshape(B.m, -1)])

@@ -106,7 +106,7 @@ class Sweep:
 
     @property
     def size_name(self) -> str:
-        """"m" or "p"."""
+        """ "m" or "p"."""
         return "p" if self.family == "completion" else "m"
 
 
@@ -229,16 +229,16 @@ def _checked(
         raise InputError(f"family must be one of {', '.join(FAMILIES)}; got {family}.")
     rank, draws, seed = numbers
     for name, value, least in (("rank", rank, 1), ("draws", draws, 1), ("seed", seed, 0)):
-        if value != int(value) or value < least:
+        if not float(value).is_integer() or value < least:
             raise InputError(f"{name} must be a whole number from {least}; got {value}.")
     share = family == "completion"
     dims = tuple(dims) if dims is not None else _DIMS
     sizes = tuple(sizes) if sizes is not None else _SHARES if share else _COUNTS
-    if not dims or any(d != int(d) or d <= rank for d in dims):
+    if not dims or any(not float(d).is_integer() or d <= rank for d in dims):
         raise InputError(f"dims must be whole numbers above the rank {rank}; got {_listed(dims)}.")
     if share and (not sizes or any(not 0 < p <= 1 for p in sizes)):
         raise InputError(f"sizes must be probabilities from above 0 to 1; got {_listed(sizes)}.")
-    if not share and (not sizes or any(m != m or m != int(m) or m < 1 for m in sizes)):
+    if not share and (not sizes or any(not float(m).is_integer() or m < 1 for m in sizes)):
         raise InputError(f"sizes must be whole numbers from 1; got {_listed(sizes)}.")
     return tuple(sorted({int(d) for d in dims})), tuple(sorted({float(x) for x in sizes}))
 
