@@ -1,4 +1,4 @@
-"""One cell of a figure: a size of problem, several draws of the measurements, flat and norm-minimal.
+"""One cell of a figure: one size, several draws of the measurements, flat and norm-minimal.
 
 Find, then prove. The experimenter knows M, so M is the first candidate: where the least-squares
 dual is strict, M is the unique minimiser and nothing is left to solve. Elsewhere the convex problem
@@ -173,7 +173,7 @@ def solve_draw(A: Ensemble, M: Reals, rank: int) -> Draw:
 
 
 def _solve(A: Ensemble, b: Reals, M: Reals, rank: int, roots: list[tuple[Reals, Reals]]) -> _Solved:
-    """min ‖D1 X D2‖_* s.t. 𝒜(X) = b: M if that can be proved, else by interior points."""
+    """The minimiser of ‖D1 X D2‖_*: M where that can be proved, else by interior points."""
     (D1, inverse1), (D2, inverse2) = roots
     if not np.any(b):  # nothing was seen: X = 0, and the gap is 0
         return _Solved(np.zeros_like(M), np.zeros_like(M), 0.0)

@@ -7,7 +7,7 @@ program for the shape would cost more than the solves.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,55 +19,9 @@ Blocks = tuple[Reals, Reals, Reals]
 """W1, W2, X of the symmetric matrix [[W1, X], [Xᵀ, W2]]."""
 
 
-class Ensemble(Protocol):
-    """ℬ(X)ᵢ = ⟨Bᵢ, X⟩ on d1 × d2 matrices that are formed."""
-
-    @property
-    def m(self) -> int:
-        """Number of measurements."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(d1, d2)."""
-        ...
-
-    def forward(self, X: Reals) -> Reals:
-        """ℬ(X), m numbers."""
-        ...
-
-    def matrix(self, y: Reals) -> Reals:
-        """ℬ*(y), a d1 × d2 matrix."""
-        ...
-
-    def rows(self) -> Reals:
-        """The Bᵢ as rows, (m, d1 d2)."""
-        ...
-
-    def gram(self) -> Reals:
-        """⟨Bᵢ, Bⱼ⟩, (m, m)."""
-        ...
-
-    def grams(self) -> tuple[Reals, Reals]:
-        """Σ BᵢBᵢᵀ and Σ BᵢᵀBᵢ."""
-        ...
-
-    def on_frames(self, U: Reals, V: Reals) -> tuple[Reals, Reals]:
-        """Every Bᵢ V, (m, d1, r), and Bᵢᵀ U, (m, d2, r)."""
-        ...
-
-    def whitened(self, Q1: Reals, Q2: Reals) -> Ensemble:
-        """The ensemble of the Q1 Bᵢ Q2, Q1 and Q2 symmetric."""
-        ...
-
-    def schur(self, P: Blocks, G: Blocks) -> Reals:
-        """½⟨Bᵢ, X Bⱼᵀ Y + Y Bⱼᵀ X + W1 Bⱼ G2 + G1 Bⱼ W2⟩, P = (W1, W2, X), G = (G1, G2, Y)."""
-        ...
-
-
 @dataclass(frozen=True)
 class Matrices:
-    """Stored Bᵢ: an array of shape (m, d1, d2).
+    """ℬ(X)ᵢ = ⟨Bᵢ, X⟩ for stored Bᵢ: an array of shape (m, d1, d2).
 
     Notes
     -----
@@ -117,7 +71,7 @@ class Matrices:
         return Matrices(np.matmul(Q1, self._times(Q2)))
 
     def schur(self, P: Blocks, G: Blocks) -> Reals:
-        """As in `Ensemble`; two terms share each product."""
+        """½⟨Bᵢ, X Bⱼᵀ Y + Y Bⱼᵀ X + W1 Bⱼ G2 + G1 Bⱼ W2⟩, P = (W1, W2, X), G = (G1, G2, Y)."""
         (W1, W2, X), (G1, G2, Y) = P, G
         C = self._twice(np.hstack([X.T, Y.T]), np.vstack([Y, X]))
         D = self._twice(np.hstack([G2, W2]), np.vstack([W1, G1]))
@@ -136,7 +90,7 @@ class Matrices:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Bᵢ = aᵢ cᵢᵀ: arrays of shape (m, d1) and (m, d2). Entries are pairs of unit vectors.
+    """ℬ(X)ᵢ = aᵢᵀ X cᵢ: arrays of shape (m, d1) and (m, d2). Entries are pairs of unit vectors.
 
     Notes
     -----
@@ -189,7 +143,7 @@ class Vectors:
         return Vectors(self.a @ Q1, self.c @ Q2)
 
     def schur(self, P: Blocks, G: Blocks) -> Reals:
-        """As in `Ensemble`, entry by entry."""
+        """As for `Matrices`, entry by entry."""
         (W1, W2, X), (G1, G2, Y) = P, G
         a, c = self.a, self.c
         E, F = a @ X @ c.T, a @ Y @ c.T
@@ -199,6 +153,10 @@ class Vectors:
         M += (a @ G1 @ a.T) * (c @ W2 @ c.T)
         M *= 0.5
         return M
+
+
+Ensemble = Matrices | Vectors
+"""ℬ on d1 × d2 matrices that are formed; both have the same methods."""
 
 
 def draw(family: Family, d: int, size: float, rng: np.random.Generator) -> Ensemble:

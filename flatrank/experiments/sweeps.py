@@ -106,7 +106,7 @@ class Sweep:
 
     @property
     def size_name(self) -> str:
-        """ "m" or "p"."""
+        """What `sizes` are: m, or p for completion."""
         return "p" if self.family == "completion" else "m"
 
 
@@ -123,8 +123,8 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
 ) -> Sweep:
     """How often flat and norm-minimal solutions are the truth, over sizes and numbers of data.
 
-    Figure 3 of the flat-minima paper. In every cell one M of rank r with ‖M‖_F = 1 and `draws` draws
-    of the measurements; min ‖D1 X D2‖_* and min ‖X‖_* s.t. 𝒜(X) = 𝒜(M), each certified.
+    Figure 3 of the flat-minima paper. In every cell one M of rank r with ‖M‖_F = 1, and several
+    draws of the measurements; min ‖D1 X D2‖_* and min ‖X‖_* s.t. 𝒜(X) = 𝒜(M), each certified.
     Recovered means ‖X − M‖_F ≤ 1e-6.
 
     Parameters

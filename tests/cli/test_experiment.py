@@ -69,4 +69,5 @@ def test_the_picture_needs_matplotlib(cli, monkeypatch):
     monkeypatch.setattr("flatrank.cli.experimenting.find_spec", lambda _: None)
     outcome = cli("experiment", "phase-transition")
     assert outcome.code == 2
-    assert 'The picture needs matplotlib, not installed here: pip install "flatrank[report]".' in outcome.err  # fmt: skip
+    needed = 'The picture needs matplotlib, not installed here: pip install "flatrank[report]".'
+    assert needed in outcome.err
