@@ -24,6 +24,7 @@ ROOMS = (
     "certificates",
     "solvers",
     "selection",
+    "experiments",
 )
 # These take what users bring and answer for it with their own messages, which tests must reach.
 FRONT_DOORS = {
@@ -40,6 +41,7 @@ FRONT_DOORS = {
     "flatrank.certificates.certify",
     "flatrank.solvers.solve",
     "flatrank.selection.path",
+    "flatrank.experiments.sweeps",
 }
 
 

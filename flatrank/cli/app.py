@@ -199,6 +199,38 @@ def certify(folder: RunFolder) -> int:
 
 
 @app.command()
+def experiment(  # noqa: PLR0913 - one parameter an option
+    name: Annotated[str, typer.Argument(metavar="NAME", help="phase-transition or theorem-sweep.")],
+    family: Annotated[
+        str, typer.Option(metavar="sensing|bilinear|completion", help="What is measured.")
+    ] = "sensing",
+    dims: Annotated[
+        str | None, typer.Option(metavar="D,D,...", help="Sizes d of the d x d matrices.")
+    ] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="M,M,...",
+            help="Numbers of measurements; for completion probabilities of an entry.",
+        ),
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Draws of the measurements in each cell.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; finished cells in it are used again.")
+    ] = Path("experiment"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the table as JSON, and nothing else.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+) -> int:
+    """A figure of the theory, every solution certified, as table and picture."""
+    from flatrank.cli.experimenting import Asked, run_experiment
+
+    return run_experiment(Asked(name, family, dims, sizes, draws, seed, out, as_json, quiet))
+
+
+@app.command()
 def doctor() -> int:
     """Versions, devices, threads, and the kernels in use."""
     from flatrank.cli.doctor import examine

@@ -28,7 +28,7 @@ _VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper"} | {
 }
 #: Inches left, right, below, above: room for labels, and for a legend over the axes.
 _MARGINS = (0.75, 0.15, 0.5, 0.35)
-_STYLE = {
+STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9.5,
@@ -83,7 +83,7 @@ def draw(
     str
         An `<svg>` element.
     """
-    style: Any = {**_STYLE, "svg.hashsalt": name}
+    style: Any = {**STYLE, "svg.hashsalt": name}
     with mpl.rc_context(style):
         figure = Figure(figsize=size)
         FigureCanvasSVG(figure)

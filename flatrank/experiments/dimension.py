@@ -1,0 +1,69 @@
+"""How many measurements recovery takes, in theory."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+# Nodes of the midpoint rule, which is as good as any where the integrand is periodic.
+_NODES = 2000
+
+
+def degrees_of_freedom(d1: int, d2: int, r: int) -> int:
+    """r(d1 + d2 − r): with fewer measurements no method can find a matrix of rank r."""
+    return r * (d1 + d2 - r)
+
+
+def statistical_dimension(d1: int, d2: int, r: int) -> float:
+    """The statistical dimension of the descent cone of the nuclear norm at rank r.
+
+    δ = min_{τ ≥ 0} r(d1 + d2 − r) + rτ² + E Σᵢ (σᵢ − τ)₊², σᵢ the singular values of a Gaussian
+    (d1 − r) × (d2 − r) matrix: its distance to τ times the subdifferential. Recovery from m
+    Gaussian measurements switches from unlikely to likely around m = δ, within a few √(d1 d2).
+
+    Parameters
+    ----------
+    d1, d2 : int
+        Shape.
+    r : int
+        Rank, 0 ≤ r ≤ min(d1, d2).
+
+    Returns
+    -------
+    float
+        Between r(d1 + d2 − r) and d1 d2; 0 for r = 0.
+
+    Notes
+    -----
+    Reference: Amelunxen, Lotz, McCoy, Tropp, Living on the edge: phase transitions in convex
+    programs with random data (Information and Inference 3, 2014), Theorem II and Proposition 4.7.
+    The expectation is that of the Marchenko–Pastur law, the limit of large d; at d = 10 this is
+    within 2 % of the expectation itself. Cost: some thirty sums of 2000 terms.
+    """
+    low, high = sorted((d1 - r, d2 - r))
+    base = float(degrees_of_freedom(d1, d2, r))
+    if r == 0 or low == 0:
+        return base
+    values, weights = _marchenko_pastur(low / high)
+    scale = math.sqrt(high)
+
+    def distance(tau: float) -> float:
+        beyond = np.maximum(scale * values - tau, 0.0)
+        return base + r * tau**2 + low * float(weights @ beyond**2)
+
+    edge = scale * (1 + math.sqrt(low / high))
+    found = minimize_scalar(distance, bounds=(0.0, edge), method="bounded")
+    return float(found.fun)
+
+
+def _marchenko_pastur(y: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights for the singular values of an n × N Gaussian matrix over √N, y = n/N ≤ 1.
+
+    Their squares t have the density √((t₊ − t)(t − t₋))/(2πyt) on [t₋, t₊] = (1 ∓ √y)²; with
+    t = 1 + y + 2√y cos φ it is 2 sin²φ/(πt) on [0, π].
+    """
+    phi = math.pi * (np.arange(_NODES) + 0.5) / _NODES
+    t = 1 + y + 2 * math.sqrt(y) * np.cos(phi)
+    return np.sqrt(t), 2 * np.sin(phi) ** 2 / (_NODES * t)

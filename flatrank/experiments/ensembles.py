@@ -1,0 +1,187 @@
+"""Random measurements of small matrices, dense and in NumPy.
+
+A cell of a figure asks for a few dozen solves of one small shape and never again: compiling a
+program for the shape would cost more than the solves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Family = Literal["sensing", "bilinear", "completion"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+Reals = NDArray[np.float64]
+Blocks = tuple[Reals, Reals, Reals]
+"""W1, W2, X of the symmetric matrix [[W1, X], [Xᵀ, W2]]."""
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """ℬ(X)ᵢ = ⟨Bᵢ, X⟩ for stored Bᵢ: an array of shape (m, d1, d2).
+
+    Notes
+    -----
+    `schur` costs 16 m d³ + 2 m² d² flops for d × d matrices, in five large products.
+    """
+
+    A: Reals
+
+    @property
+    def m(self) -> int:
+        """Number of measurements."""
+        return self.A.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2)."""
+        return self.A.shape[1], self.A.shape[2]
+
+    def rows(self) -> Reals:
+        """The Bᵢ as rows."""
+        return self.A.reshape(self.m, -1)
+
+    def forward(self, X: Reals) -> Reals:
+        """ℬ(X)."""
+        return self.rows() @ X.reshape(-1)
+
+    def matrix(self, y: Reals) -> Reals:
+        """ℬ*(y)."""
+        return (y @ self.rows()).reshape(self.shape)
+
+    def gram(self) -> Reals:
+        """⟨Bᵢ, Bⱼ⟩."""
+        return self.rows() @ self.rows().T
+
+    def grams(self) -> tuple[Reals, Reals]:
+        """Σ BᵢBᵢᵀ and Σ BᵢᵀBᵢ."""
+        wide = self.A.transpose(1, 0, 2).reshape(self.shape[0], -1)
+        tall = self.A.reshape(-1, self.shape[1])
+        return wide @ wide.T, tall.T @ tall
+
+    def on_frames(self, U: Reals, V: Reals) -> tuple[Reals, Reals]:
+        """Bᵢ V and Bᵢᵀ U."""
+        return self.A @ V, np.tensordot(self.A, U, (1, 0))
+
+    def whitened(self, Q1: Reals, Q2: Reals) -> Matrices:
+        """Q1 Bᵢ Q2."""
+        return Matrices(np.matmul(Q1, self._times(Q2)))
+
+    def schur(self, P: Blocks, G: Blocks) -> Reals:
+        """½⟨Bᵢ, X Bⱼᵀ Y + Y Bⱼᵀ X + W1 Bⱼ G2 + G1 Bⱼ W2⟩, P = (W1, W2, X), G = (G1, G2, Y)."""
+        (W1, W2, X), (G1, G2, Y) = P, G
+        C = self._twice(np.hstack([X.T, Y.T]), np.vstack([Y, X]))
+        D = self._twice(np.hstack([G2, W2]), np.vstack([W1, G1]))
+        C += D.transpose(0, 2, 1)
+        return 0.5 * (self.rows() @ C.reshape(self.m, -1).T)
+
+    def _times(self, Q: Reals) -> Reals:
+        return (self.A.reshape(-1, self.shape[1]) @ Q).reshape(self.m, self.shape[0], -1)
+
+    def _twice(self, pair: Reals, other: Reals) -> Reals:
+        """(Bⱼ Q)ᵀ Z + (Bⱼ Q')ᵀ Z' for [Q, Q'] = pair and [Z; Z'] = other."""
+        d1, q = self.shape[0], pair.shape[1] // 2
+        both = self._times(pair).reshape(self.m, d1, 2, q).transpose(0, 3, 2, 1)
+        return (both.reshape(self.m * q, 2 * d1) @ other).reshape(self.m, q, -1)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """ℬ(X)ᵢ = aᵢᵀ X cᵢ: arrays of shape (m, d1) and (m, d2). Entries are pairs of unit vectors.
+
+    Notes
+    -----
+    `schur` costs 12 m² d flops.
+    """
+
+    a: Reals
+    c: Reals
+
+    @property
+    def m(self) -> int:
+        """Number of measurements."""
+        return self.a.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2)."""
+        return self.a.shape[1], self.c.shape[1]
+
+    def rows(self) -> Reals:
+        """The Bᵢ as rows."""
+        return (self.a[:, :, None] * self.c[:, None, :]).reshape(self.m, -1)
+
+    def forward(self, X: Reals) -> Reals:
+        """aᵢᵀ X cᵢ."""
+        return np.einsum("ij,ij->i", self.a @ X, self.c)
+
+    def matrix(self, y: Reals) -> Reals:
+        """Σ yᵢ aᵢ cᵢᵀ."""
+        return self.a.T @ (y[:, None] * self.c)
+
+    def gram(self) -> Reals:
+        """(aᵢᵀaⱼ)(cᵢᵀcⱼ)."""
+        return (self.a @ self.a.T) * (self.c @ self.c.T)
+
+    def grams(self) -> tuple[Reals, Reals]:
+        """Σ ‖cᵢ‖² aᵢaᵢᵀ and Σ ‖aᵢ‖² cᵢcᵢᵀ."""
+        a, c = self.a, self.c
+        return a.T @ ((c * c).sum(1)[:, None] * a), c.T @ ((a * a).sum(1)[:, None] * c)
+
+    def on_frames(self, U: Reals, V: Reals) -> tuple[Reals, Reals]:
+        """aᵢ (cᵢᵀV) and cᵢ (aᵢᵀU)."""
+        return (
+            self.a[:, :, None] * (self.c @ V)[:, None, :],
+            self.c[:, :, None] * (self.a @ U)[:, None, :],
+        )
+
+    def whitened(self, Q1: Reals, Q2: Reals) -> Vectors:
+        """The pairs Q1 aᵢ, Q2 cᵢ."""
+        return Vectors(self.a @ Q1, self.c @ Q2)
+
+    def schur(self, P: Blocks, G: Blocks) -> Reals:
+        """As for `Matrices`, entry by entry."""
+        (W1, W2, X), (G1, G2, Y) = P, G
+        a, c = self.a, self.c
+        E, F = a @ X @ c.T, a @ Y @ c.T
+        M = E * F.T
+        M += M.T
+        M += (a @ W1 @ a.T) * (c @ G2 @ c.T)
+        M += (a @ G1 @ a.T) * (c @ W2 @ c.T)
+        M *= 0.5
+        return M
+
+
+Ensemble = Matrices | Vectors
+"""ℬ on d1 × d2 matrices that are formed; both have the same methods."""
+
+
+def draw(family: Family, d: int, size: float, rng: np.random.Generator) -> Ensemble:
+    """Measurements of d × d matrices.
+
+    Parameters
+    ----------
+    family : str
+        "sensing": standard Gaussian matrices; "bilinear": aᵢcᵢᵀ, standard Gaussian;
+        "completion": every entry with probability `size`, independently.
+    d : int
+        Rows and columns.
+    size : float
+        Their number m, or the probability.
+    rng : numpy.random.Generator
+        What is drawn from.
+
+    Returns
+    -------
+    Ensemble
+    """
+    if family == "completion":
+        rows, cols = np.nonzero(rng.random((d, d)) < size)
+        return Vectors(np.eye(d)[rows], np.eye(d)[cols])
+    m = int(size)
+    if family == "sensing":
+        return Matrices(rng.standard_normal((m, d, d)))
+    return Vectors(rng.standard_normal((m, d)), rng.standard_normal((m, d)))

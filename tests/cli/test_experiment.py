@@ -1,0 +1,73 @@
+"""`flatrank experiment`, end to end on tiny grids, and what it refuses."""
+
+import csv
+import json
+
+import pytest
+
+TINY = ["--dims", "5,7", "--sizes", "20,45", "--draws", "2"]
+
+
+def test_table_and_pictures(cli, tmp_path):
+    outcome = cli("experiment", "phase-transition", *TINY, "--out", "figure")
+    assert outcome.code == 0, outcome.err
+    assert "16 of 16 solutions" in outcome.out
+    stem = tmp_path / "figure" / "phase-transition-sensing"
+    rows = list(csv.DictReader(stem.with_suffix(".csv").open(encoding="utf-8")))
+    assert [(row["d"], row["m"]) for row in rows] == [
+        ("5", "20.0"), ("5", "45.0"), ("7", "20.0"), ("7", "45.0"),
+    ]  # fmt: skip
+    assert [row["flat"] for row in rows][1::2] == ["1.0", "1.0"]
+    drawn = stem.with_suffix(".svg").read_text(encoding="utf-8")
+    assert "statistical dimension" in drawn
+    assert "#010101" not in drawn
+    assert stem.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    # The other experiment is about the same cells: they are there already.
+    kept = {path: path.stat().st_mtime_ns for path in (stem.parent / "cells").iterdir()}
+    outcome = cli("experiment", "theorem-sweep", *TINY, "--out", "figure", "--json")
+    assert outcome.code == 0, outcome.err
+    record = json.loads(outcome.out)
+    assert record["uncertified"] == 0
+    assert record["worst_gap"] <= 1e-6
+    assert all(cell["exceeding"] == 0 for cell in record["cells"])
+    assert kept == {path: path.stat().st_mtime_ns for path in (stem.parent / "cells").iterdir()}
+    assert (stem.parent / "theorem-sweep-sensing.svg").exists()
+
+
+def test_cells_without_a_measure_are_empty(cli):
+    options = ["--family", "completion", "--dims", "5", "--sizes", "0.05", "--draws", "1"]
+    outcome = cli("experiment", "theorem-sweep", *options, "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["cells"][0]["excess"] is None
+
+
+def test_without_a_certificate_the_code_is_three(cli, monkeypatch):
+    monkeypatch.setattr("flatrank.experiments.cells.CERTIFIED", -1.0)
+    outcome = cli("experiment", "phase-transition", *TINY, "--quiet")
+    assert (outcome.code, outcome.out, outcome.err) == (3, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["figure-5"], "the experiment must be phase-transition or theorem-sweep; got figure-5."),
+        (["theorem-sweep", "--dims", "5,x"], "--dims must be numbers with commas between them"),
+        (["theorem-sweep", "--sizes", ""], "--sizes must be numbers with commas between them"),
+        (["phase-transition", "--family", "quartic"], "family must be one of sensing, bilinear"),
+        (["phase-transition", "--draws", "0"], "draws must be a whole number from 1; got 0."),
+    ],
+)
+def test_refusals(cli, tmp_path, arguments, message):
+    outcome = cli("experiment", *arguments)
+    assert outcome.code == 2
+    assert outcome.err.startswith("flatrank: ")
+    assert message in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_picture_needs_matplotlib(cli, monkeypatch):
+    monkeypatch.setattr("flatrank.cli.experimenting.find_spec", lambda _: None)
+    outcome = cli("experiment", "phase-transition")
+    assert outcome.code == 2
+    needed = 'The picture needs matplotlib, not installed here: pip install "flatrank[report]".'
+    assert needed in outcome.err
