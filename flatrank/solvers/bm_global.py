@@ -20,7 +20,7 @@ settled is tied to that gap: the published 1e-4 of the largest singular value wo
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -29,7 +29,7 @@ from jaxtyping import Array, Float
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.newton import newton_step
 from flatrank.solvers.proximal import (
     SPENT,
@@ -97,6 +97,8 @@ class BMGlobal(Solver[BMGlobalState]):
     (`ProximalGradient`). Memory O(m + (d1 + d2) k).
     """
 
+    scope: ClassVar[Scope] = Scope(exact=False)
+
     tol: float = 1e-6
     factor_steps: int = 2
     failure_probability: float = 1e-9
@@ -152,7 +154,7 @@ class BMGlobal(Solver[BMGlobalState]):
                 _array(problem.lam),
                 pair,
                 _array(min(_LOOSE, max(1e-2, math.sqrt(share)))),
-                np.asarray(_INNER),
+                _array(_INNER),
                 _array(weak),
                 True,
             )

@@ -10,7 +10,7 @@ Reference: Burer and Monteiro (2003, 2005); theory notes §6.1.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair, compact_svd
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
-from flatrank.solvers.loop import Outcome, Solver, run_hosted
+from flatrank.solvers.loop import Outcome, Scope, Solver, run_hosted
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
@@ -56,6 +56,8 @@ class Lagrangian(Solver[LagrangianState]):
     failure_probability : float
         Of the probabilistic bounds in the certificate.
     """
+
+    scope: ClassVar[Scope] = Scope(penalised=False)
 
     tol: float = 1e-6
     floor: float = 1e-3

@@ -57,22 +57,32 @@ class ProximalStep(NamedTuple):
     turn: Float[Array, ""]
 
 
-class _Forward(Adjoint):
-    """Y − S/ℓ, the matrix to be thresholded."""
+class PairPlus(Adjoint):
+    """Y + ω S: a pair and a multiple of 𝒜* of a vector, the matrix whose triplets are wanted."""
 
     Y: FactorPair
     S: Adjoint
-    ell: Float[Array, ""]
+    omega: Float[Array, ""]
 
     def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
-        return self.Y.L @ (self.Y.R.T @ R) - self.S.right(R) / self.ell
+        """(Y + ω S) R."""
+        return self.Y.L @ (self.Y.R.T @ R) + self.omega * self.S.right(R)
 
     def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
-        return self.Y.R @ (self.Y.L.T @ L) - self.S.left(L) / self.ell
+        """(Y + ω S)ᵀ L."""
+        return self.Y.R @ (self.Y.L.T @ L) + self.omega * self.S.left(L)
+
+    def leading(self, near: Float[Array, "d w"]) -> CompactSVD:
+        """As many leading triplets as `near` has columns, from a few products that start there."""
+        d1, d2 = self.Y.shape
+        nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
+        w = near.shape[1]
+        found = top_pairs(self, nothing, near, jnp.asarray(_PRODUCTS), _BLOCKS * w)
+        return CompactSVD(found.U[:, :w], found.s[:w], found.V[:, :w])
 
 
 @eqx.filter_jit
-def proximal_step(  # noqa: PLR0913 - the points, the model and where to look
+def proximal_step(
     B: Measurement,
     b: Float[Array, " m"],
     lam: Float[Array, ""],
@@ -112,12 +122,7 @@ def proximal_step(  # noqa: PLR0913 - the points, the model and where to look
     beta, ell = weights
     cY = c + beta * (c - c_)
     Y = _scaled(X, 1 + beta).beside(_scaled(X_, -beta))
-    d1, d2 = B.shape
-    nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
-    Z = _Forward(Y, B.adjoint(cY), ell)
-    w = near.shape[1]
-    found = top_pairs(Z, nothing, near, jnp.asarray(_PRODUCTS), _BLOCKS * w)
-    U, sigma, V = found.U[:, :w], found.s[:w], found.V[:, :w]
+    U, sigma, V = PairPlus(Y, B.adjoint(cY), -1 / ell).leading(near)
     s = jnp.maximum(sigma - lam / ell, 0.0)
     new = CompactSVD(U, s, V)
     c_new = B.forward(_scaled(new, 1.0)) - b
@@ -132,7 +137,7 @@ def proximal_step(  # noqa: PLR0913 - the points, the model and where to look
     bend = c_new - cY
     return ProximalStep(
         iterate=Iterate(new, c_new),
-        near=U if d1 <= d2 else V,
+        near=U if near.shape[0] == U.shape[0] else V,
         objective=0.5 * jnp.vdot(c_new, c_new) + lam * jnp.sum(s),
         kept=jnp.sum(s > 0),
         move=jnp.vdot(top - Y_in, top - Y_in) + _inner(Y_out, Y_out),

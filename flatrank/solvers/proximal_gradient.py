@@ -16,7 +16,7 @@ method, `GaussNewton` solves the same problem by Newton steps.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -25,7 +25,7 @@ from jaxtyping import Array, Float
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.proximal import (
     SPENT,
     Iterate,
@@ -84,6 +84,8 @@ class ProximalGradient(Solver[ProximalState]):
     Cost of a proximal step: four two-sided products with as many columns as the rank and a few, one
     forward product, QRs of a basis three times as wide. Memory O(m + (d1 + d2) k).
     """
+
+    scope: ClassVar[Scope] = Scope(exact=False)
 
     tol: float = 1e-6
     round: int = 10
