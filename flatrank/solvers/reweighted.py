@@ -33,8 +33,9 @@ from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
 from flatrank.solvers.loop import InnerSolver, Outcome, Scope, Solver, run_traced
-from flatrank.solvers.proximal import PairPlus, balanced_of, block_width, refreshed, resized
+from flatrank.solvers.proximal import PairPlus, balanced_of, block_width, resized
 from flatrank.solvers.solution import Counts
+from flatrank.solvers.starts import random_block
 from flatrank.solvers.status import Status
 
 # Singular values below this share of the largest are rounding.
@@ -167,20 +168,17 @@ class Reweighted(Solver[ReweightedState]):
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
     ) -> ReweightedState:
         """From a pair of X̃, or from ε = ∞: the interpolant of least Frobenius norm."""
-        self._checked(problem)
-        r = self._limit(problem)
+        A = self._checked(problem)
+        r, b = self._limit(problem), _entries_of(problem)
         width, (d1, d2) = block_width(problem, r), problem.shape
-        A, b = problem.measurement, _entries_of(problem)
-        near = refreshed(np.zeros((min(d1, d2), 0)), width, np.random.default_rng(seed))
-        if start is None:
-            svd = _interpolant(A, b, near)
-        else:
-            svd = resized(_svd_of(start), width)
+        near = random_block(problem, width, np.random.default_rng(seed))
+        svd = _interpolant(A, b, near) if start is None else resized(_svd_of(start), width)
         rank, epsilon = self._next(np.asarray(svd.s), r, math.inf)
         near = svd.U if d1 <= d2 else svd.V
         return ReweightedState(svd, near, b, epsilon, rank, math.inf, 0, (epsilon,), Counts(0, 4))
 
-    def _checked(self, problem: Problem) -> None:
+    def _checked(self, problem: Problem) -> SampledEntries:
+        """The measurement, if this is a problem to solve here."""
         if problem.lam > 0:
             raise ValueError(
                 f"Reweighted fits exact data (lam = 0); got lam = {problem.lam}. "
@@ -193,6 +191,7 @@ class Reweighted(Solver[ReweightedState]):
             )
         if self.rank is not None and self.rank < 1:
             raise ValueError(f"rank must be a whole number >= 1; got {self.rank}")
+        return problem.measurement
 
     def _limit(self, problem: Problem) -> int:
         """r: the rank told, or the largest with no more degrees of freedom than data."""
@@ -200,16 +199,16 @@ class Reweighted(Solver[ReweightedState]):
 
     def step(self, problem: Problem, state: ReweightedState) -> ReweightedState:
         """One weighted least-squares problem, its leading triplets, the next ε."""
-        limit = self._limit(problem)
+        A, limit = self._checked(problem), self._limit(problem)
         out = reweighted_step(
-            problem.measurement,
+            A,
             state.b,
             (_cut(state.svd, limit), state.near),
             _array(state.epsilon),
             (_array(self.inner_tol), _array(self.max_inner)),
         )
         rank, epsilon = self._next(np.asarray(out.svd.s), limit, state.epsilon)
-        misfit = float(_misfit(problem.measurement, state.b, out.svd, _array(rank)))
+        misfit = float(_misfit(A, state.b, out.svd, _array(rank)))
         inner = int(out.inner)
         return ReweightedState(
             out.svd, out.near, state.b, epsilon, rank, misfit, inner, (*state.marks, epsilon),
@@ -229,6 +228,7 @@ class Reweighted(Solver[ReweightedState]):
 
     def status(self, problem: Problem, state: ReweightedState) -> Status:
         """Stationary where the kept triplets fit alone, stalled where ε no longer falls."""
+        del problem
         if not math.isfinite(state.epsilon) or math.isnan(state.misfit):
             return Status.NONFINITE
         size = float(np.linalg.norm(np.asarray(state.b)))
@@ -253,6 +253,8 @@ class Reweighted(Solver[ReweightedState]):
 
 
 class ReweightedStep(NamedTuple):
+    """The leading triplets of X⁺, the vectors to look from next, and the inner steps taken."""
+
     svd: CompactSVD
     near: Array
     inner: Array
