@@ -1,6 +1,6 @@
 """`python -m benchmarks [SECTION ...]`: measure, keep the results, write the table.
 
-Sections: completion, certified, kernels, cli, ratings, scale. A figure that is measured again
+Sections: completion, certified, penalised, kernels, cli, ratings, scale. A figure that is measured again
 replaces the one before; the others stay, each with its date and the load it was taken under.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import instances, running, table
 
 WORK = running.ROOT / ".benchmarks" / "instances"
-SECTIONS = ("completion", "certified", "kernels", "cli", "ratings", "scale")
+SECTIONS = ("completion", "certified", "penalised", "kernels", "cli", "ratings", "scale")
 GRADIENTS = {
     "100000x5000000xfloat32": "n = 1e5 + 1e5, 5e6 entries, k = 10, float32",
     "100000x5000000xfloat64": "n = 1e5 + 1e5, 5e6 entries, k = 10, float64",
@@ -69,6 +69,11 @@ def every(section: str, seeds: list[int]):
         return [(name, title, lambda name=name: name) for name, title in GRADIENTS.items()]
     if section == "cli":
         return [(name, name, lambda name=name: name) for name in instances.RATINGS]
+    if section == "penalised":
+        return [
+            (name, r.title, lambda n=name, r=r: instances.discrete_file(WORK, n, r))
+            for name, r in instances.PENALISED.items()
+        ]
     if section == "ratings":
         return [
             (f"{name}/{seed}", name, lambda n=name, s=seed: instances.ratings_file(WORK, n, s))

@@ -49,7 +49,7 @@ _PATIENCE, _FALL = 60, 0.9
 class ReweightedState(NamedTuple):
     """Leading triplets of X⁺, ε, and the entries of X̃ seen.
 
-    `rank` is that of the triplets kept, `misfit` theirs alone; `marks` the ε so far.
+    `rank` is that of the triplets kept, `misfit` theirs alone, relative to ‖b‖; `marks` the ε so far.
     """
 
     svd: CompactSVD
@@ -231,8 +231,7 @@ class Reweighted(Solver[ReweightedState]):
         del problem
         if not math.isfinite(state.epsilon) or math.isnan(state.misfit):
             return Status.NONFINITE
-        size = float(np.linalg.norm(np.asarray(state.b)))
-        if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)) * size:
+        if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)):
             return Status.STATIONARY
         marks = state.marks
         waited = len(marks) > _PATIENCE and marks[-1] > _FALL * marks[-1 - _PATIENCE]
@@ -311,9 +310,10 @@ def _interpolant(A: SampledEntries, b: Array, near: Array) -> CompactSVD:
 
 @eqx.filter_jit
 def _misfit(A: SampledEntries, b: Array, svd: CompactSVD, rank: Array) -> Float[Array, ""]:
-    """That of the first `rank` triplets alone."""
+    """That of the first `rank` triplets alone, relative to ‖b‖."""
     s = jnp.where(jnp.arange(svd.s.size) < rank, svd.s, 0.0)
-    return jnp.linalg.norm(A.forward(FactorPair(svd.U * s[None, :], svd.V)) - b)
+    misfit = jnp.linalg.norm(A.forward(FactorPair(svd.U * s[None, :], svd.V)) - b)
+    return misfit / jnp.maximum(jnp.linalg.norm(b), 1e-300)
 
 
 @eqx.filter_jit

@@ -13,6 +13,9 @@ from flatrank.solvers.proximal import iterate_of, lipschitz, proximal_step
 
 YARDSTICKS = (ProximalGradient, BMGlobal)
 each = pytest.mark.parametrize("solver", YARDSTICKS)
+# Everything compiles anew for another measurement.
+SENSING = pytest.param("sensing", marks=pytest.mark.slow)
+kinds = pytest.mark.parametrize("name", ["flat", "norm-minimal", SENSING])
 
 
 def entries(smoothing=0.0, seed=0):
@@ -48,7 +51,7 @@ def whitened_dense(problem, y):
 
 
 @each
-@pytest.mark.parametrize("name", ["flat", "norm-minimal", "sensing"])
+@kinds
 def test_the_answer_is_certified_and_satisfies_the_kkt_conditions(small, solver, name):
     problem = small[name]
     solution = fr.solve(problem, solver=solver(tol=1e-10), tol=1e-10)
@@ -66,7 +69,7 @@ def test_the_answer_is_certified_and_satisfies_the_kkt_conditions(small, solver,
     assert np.abs(S.T @ U - lam * V).max() <= 1e-4 * lam
 
 
-@pytest.mark.parametrize("name", ["flat", "norm-minimal", "sensing"])
+@kinds
 def test_all_solvers_agree_to_the_gap(small, name):
     solvers = (BMGlobal(tol=1e-9), ProximalGradient(tol=1e-9), GaussNewton(tol=1e-9))
     found = [fr.solve(small[name], solver=s, tol=1e-9).certificate for s in solvers]
