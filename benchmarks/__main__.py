@@ -1,7 +1,7 @@
 """`python -m benchmarks [SECTION ...]`: measure, keep the results, write the table.
 
-Sections: completion, certified, penalised, kernels, cli, ratings, scale. A figure that is measured again
-replaces the one before; the others stay, each with its date and the load it was taken under.
+Sections: completion, certified, penalised, kernels, cli, ratings, scale. A figure that is measured
+again replaces the one before; the others stay, each with its date and the load it was taken under.
 """
 
 from __future__ import annotations

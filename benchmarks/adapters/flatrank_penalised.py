@@ -1,4 +1,4 @@
-"""One solver on a penalised problem, to a proved gap: wall time and process time, compiled before."""
+"""One solver on a penalised problem, to a proved gap: wall and process time."""
 
 import argparse
 import json

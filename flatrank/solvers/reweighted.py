@@ -49,7 +49,8 @@ _PATIENCE, _FALL = 60, 0.9
 class ReweightedState(NamedTuple):
     """Leading triplets of X⁺, ε, and the entries of X̃ seen.
 
-    `rank` is that of the triplets kept, `misfit` theirs alone, relative to ‖b‖; `marks` the ε so far.
+    `rank` is that of the triplets kept, `misfit` theirs alone, relative to ‖b‖; `marks` are the ε
+    so far.
     """
 
     svd: CompactSVD
