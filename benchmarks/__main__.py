@@ -1,7 +1,8 @@
 """`python -m benchmarks [SECTION ...]`: measure, keep the results, write the table.
 
-Sections: completion, certified, hard, kernels, cli, ratings, scale. A figure that is measured again
-replaces the one before; the others stay, each with its date and the load it was taken under.
+Sections: completion, certified, hard, penalised, kernels, cli, ratings, scale. A figure that is
+measured again replaces the one before; the others stay, each with its date and the load it was
+taken under.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pathlib import Path
 from benchmarks import instances, running, table
 
 WORK = running.ROOT / ".benchmarks" / "instances"
-SECTIONS = ("completion", "certified", "hard", "kernels", "cli", "ratings", "scale")
+SECTIONS = (
+    "completion", "certified", "hard", "penalised", "kernels", "cli", "ratings", "scale"
+)  # fmt: skip
 GRADIENTS = {
     "100000x5000000xfloat32": "n = 1e5 + 1e5, 5e6 entries, k = 10, float32",
     "100000x5000000xfloat64": "n = 1e5 + 1e5, 5e6 entries, k = 10, float64",
@@ -72,6 +75,11 @@ def every(section: str, seeds: list[int]):
         return [(name, regime.title, lambda name=name: name) for name, regime in regimes]
     if section == "cli":
         return [(name, name, lambda name=name: name) for name in instances.RATINGS]
+    if section == "penalised":
+        return [
+            (name, r.title, lambda n=name, r=r: instances.discrete_file(WORK, n, r))
+            for name, r in instances.PENALISED.items()
+        ]
     if section == "ratings":
         return [
             (f"{name}/{seed}", name, lambda n=name, s=seed: instances.ratings_file(WORK, n, s))

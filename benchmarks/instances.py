@@ -77,6 +77,24 @@ HARD = {
 
 
 @dataclass(frozen=True)
+class Discrete:
+    """Ratings 1 to 5 from a noisy low-rank matrix, seen at places whose counts fall by a power."""
+
+    title: str
+    shape: tuple[int, int]
+    m: int
+    rank: int
+    lam: float
+    seed: int
+
+
+#: The size of MovieLens 100k, λ the weight of the plain nuclear norm (smoothing 1).
+PENALISED = {
+    "ratings100k": Discrete("943 × 1682, 90 570 ratings, λ = 15", (943, 1682), 90_570, 10, 15.0, 0),
+}
+
+
+@dataclass(frozen=True)
 class Ratings:
     """Entries of a rating matrix in the order of their table."""
 
@@ -140,6 +158,26 @@ def completion_file(folder: Path, name: str, recipe: Recipe) -> Path:
     # A changed recipe must not meet an old file.
     tag = hashlib.sha256(repr(recipe).encode()).hexdigest()[:8]
     return stored(folder, f"{name}-{tag}", arrays)
+
+
+def discrete_file(folder: Path, name: str, recipe: Discrete) -> Path:
+    """An .npz with rows, cols, values, shape and the λ of the plain nuclear norm."""
+
+    def arrays() -> dict[str, object]:
+        rng, (d1, d2) = np.random.default_rng(recipe.seed), recipe.shape
+        chance = -0.7 * np.log(np.arange(1, d1 + 1))[:, None] - 0.9 * np.log(np.arange(1, d2 + 1))
+        # The m largest keys are a draw without repetition with these chances.
+        keys = (chance + rng.gumbel(size=(d1, d2))).ravel()
+        places = np.sort(np.argpartition(keys, -recipe.m)[-recipe.m :])
+        rows, cols = np.divmod(places, d2)
+        U, V = (rng.standard_normal((d, recipe.rank)) for d in (d1, d2))
+        score = np.einsum("pk,pk->p", U[rows], V[cols]) / np.sqrt(recipe.rank)
+        values = np.clip(np.rint(3.5 + 0.8 * score + 0.7 * rng.standard_normal(recipe.m)), 1, 5)
+        return {"rows": rows, "cols": cols, "values": values, "shape": recipe.shape,
+                "lam": recipe.lam}  # fmt: skip
+
+    tag = hashlib.sha256(repr(recipe).encode()).hexdigest()[:8]
+    return stored(folder, f"penalised-{name}-{tag}", arrays)
 
 
 def ratings_file(folder: Path, name: str, seed: int) -> Path:

@@ -6,9 +6,13 @@ from flatrank.solvers.alternating_directions import (
 )
 from flatrank.solvers.auto import Auto as Auto
 from flatrank.solvers.balanced_descent import BalancedDescent as BalancedDescent
+from flatrank.solvers.bm_global import BMGlobal as BMGlobal
 from flatrank.solvers.gauss_newton import GaussNewton as GaussNewton
 from flatrank.solvers.lagrangian import Lagrangian as Lagrangian
+from flatrank.solvers.loop import Scope as Scope
 from flatrank.solvers.loop import Solver as Solver
+from flatrank.solvers.proximal_gradient import ProximalGradient as ProximalGradient
+from flatrank.solvers.reweighted import Reweighted as Reweighted
 from flatrank.solvers.riemannian_cg import (
     RiemannianConjugateGradient as RiemannianConjugateGradient,
 )

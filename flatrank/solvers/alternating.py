@@ -11,7 +11,7 @@ no rank growth.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -24,7 +24,7 @@ from flatrank.factors import FactorPair, balance
 from flatrank.kernels import Compressed
 from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import leading_pairs, random_block
 from flatrank.solvers.status import Status
@@ -53,6 +53,8 @@ class AlternatingLeastSquares(Solver[AlternatingState]):
     -----
     Cost of a sweep: m k² + (d1 + d2) k³/3 multiplications; extra memory (d1 + d2) k².
     """
+
+    scope: ClassVar[Scope] = Scope(entries=True)
 
     rank: int = 10
     tol: float = 1e-6

@@ -17,7 +17,7 @@ Reference: Lin, Chen, Ma (2010), for the growing penalty; Boyd et al. (2011), §
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -25,7 +25,7 @@ import numpy as np
 from flatrank.certificates import TILE, Certificate, certify_separation, tiles
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.problems import Problem, Separation
-from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.shrinkage import shrink
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
@@ -85,6 +85,8 @@ class AlternatingDirections(Solver[DirectionsState]):
     Cost: about 8 d1 d2 k flops a sweep for the rank k, which exceeds the final one by a sixth.
     Memory: Λ and Z beside Y, a third array with a radius and while a certificate is made.
     """
+
+    scope: ClassVar[Scope] = Scope(penalised=False, separates=True)
 
     rank: int | None = None
     tol: float = 1e-6

@@ -12,7 +12,7 @@ Reference: Burer and Monteiro (2003, 2005); theory notes §6.1.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
-from flatrank.solvers.loop import Outcome, Solver, run_hosted
+from flatrank.solvers.loop import Outcome, Scope, Solver, run_hosted
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
@@ -58,6 +58,8 @@ class Lagrangian(Solver[LagrangianState]):
     failure_probability : float
         Of the probabilistic bounds in the certificate.
     """
+
+    scope: ClassVar[Scope] = Scope(penalised=False)
 
     tol: float = 1e-6
     hold: float = 1e-2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -52,11 +52,26 @@ class Outcome(NamedTuple):
     extra: dict[str, np.ndarray] = {}  # noqa: RUF012 - never written to
 
 
+class Scope(NamedTuple):
+    """What a solver is for: `init` refuses the rest.
+
+    `exact` is λ = 0, `penalised` λ > 0; `entries`: only sampled entries; `separates`: only a low
+    rank plus a sparse part.
+    """
+
+    exact: bool = True
+    penalised: bool = True
+    entries: bool = False
+    separates: bool = False
+
+
 class Solver(eqx.Module, Generic[State]):
     """A solver of the flat problem, driven from Python because its rank, hence shapes, change.
 
     All pairs are those of X̃ = D1 X D2; `problem` is read through ℬ, b and λ.
     """
+
+    scope: ClassVar[Scope] = Scope()
 
     @abstractmethod
     def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> State:

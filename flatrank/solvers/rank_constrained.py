@@ -10,7 +10,7 @@ that the best step along d takes off, whatever the units of X, ℬ and b.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import equinox as eqx
 import jax
@@ -22,7 +22,7 @@ from flatrank.factors import CompactSVD, FactorPair, balance
 from flatrank.manifolds import BalancedPairs, FixedRank, Manifold
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Solver
+from flatrank.solvers.loop import Scope, Solver
 from flatrank.solvers.starts import even_pairs, random_block
 from flatrank.solvers.status import Status
 
@@ -48,6 +48,8 @@ class RankConstrained(Solver[State]):
     tol : float
         Stop when ‖ℬ(X̃) − b‖ ≤ tol ‖b‖, or at a first-order point: a cosine ≤ tol.
     """
+
+    scope: ClassVar[Scope] = Scope(penalised=False)
 
     rank: int = 10
     tol: float = 1e-6

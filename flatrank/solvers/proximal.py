@@ -1,0 +1,216 @@
+"""One proximal-gradient step on min ½‖ℬ(X̃) − b‖² + λ‖X̃‖_*, on factors.
+
+    X⁺ = prox(Y − ℬ*(ℬ(Y) − b)/ℓ, λ/ℓ),     prox(U diag(σ) Vᵀ, τ) = U diag(σ − τ)₊ Vᵀ,
+    Y = X + β (X − X₋).
+
+What is thresholded is a matrix of low rank plus ℬ* of a vector; its leading triplets come from a
+few block Lanczos products that start from the vectors of the step before (`top_pairs`). X⁺ is thus
+the proximal point of the matrix cut to that space: at a fixed point the space is invariant, and the
+point exact. Reference: Cai, Candès and Shen (2010), Theorem 2.1, for the proximal map.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from flatrank.certificates import top_pairs
+from flatrank.factors import CompactSVD, FactorPair, compact_svd, padded_width
+from flatrank.measurements import Adjoint, Measurement, SampledEntries
+from flatrank.problems import Problem
+from flatrank.solvers.solution import Counts
+
+# Products with the Gram, beside the one that starts them: blocks of the space they span.
+_PRODUCTS = 2
+_BLOCKS = _PRODUCTS + 1
+# What one step costs.
+SPENT = Counts(1, _BLOCKS + 1)
+# Steps of the power method for ‖ℬ‖².
+_POWER_STEPS = 30
+
+
+class Iterate(NamedTuple):
+    """X̃ = U diag(s) Vᵀ, zero beyond its rank, and its misfit c = ℬ(X̃) − b."""
+
+    svd: CompactSVD
+    c: Float[Array, " m"]
+
+
+class ProximalStep(NamedTuple):
+    """X⁺ and numbers of the move from Y.
+
+    `near` are the vectors to go on from, `kept` is the rank of X⁺, `move` is ‖X⁺ − Y‖², `bend`
+    ‖ℬ(X⁺ − Y)‖², `turn` ⟨Y − X⁺, X⁺ − X⟩.
+    """
+
+    iterate: Iterate
+    near: Float[Array, "d w"]
+    objective: Float[Array, ""]
+    kept: Int[Array, ""]
+    move: Float[Array, ""]
+    bend: Float[Array, ""]
+    turn: Float[Array, ""]
+
+
+class PairPlus(Adjoint):
+    """Y + ω S: a pair and a multiple of 𝒜* of a vector, the matrix whose triplets are wanted."""
+
+    Y: FactorPair
+    S: Adjoint
+    omega: Float[Array, ""]
+
+    def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
+        """(Y + ω S) R."""
+        return self.Y.L @ (self.Y.R.T @ R) + self.omega * self.S.right(R)
+
+    def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
+        """(Y + ω S)ᵀ L."""
+        return self.Y.R @ (self.Y.L.T @ L) + self.omega * self.S.left(L)
+
+    def leading(self, near: Float[Array, "d w"]) -> CompactSVD:
+        """As many leading triplets as `near` has columns, from a few products that start there."""
+        d1, d2 = self.Y.shape
+        nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
+        w = near.shape[1]
+        found = top_pairs(self, nothing, near, jnp.asarray(_PRODUCTS), _BLOCKS * w)
+        return CompactSVD(found.U[:, :w], found.s[:w], found.V[:, :w])
+
+
+@eqx.filter_jit
+def proximal_step(
+    B: Measurement,
+    b: Float[Array, " m"],
+    lam: Float[Array, ""],
+    points: tuple[Iterate, Iterate],
+    weights: tuple[Float[Array, ""], Float[Array, ""]],
+    near: Float[Array, "d w"],
+) -> ProximalStep:
+    """X⁺ from X and X₋.
+
+    Parameters
+    ----------
+    B : Measurement
+        ℬ.
+    b : array of shape (m,)
+        The data.
+    lam : scalar
+        λ > 0.
+    points : (Iterate, Iterate)
+        X and X₋.
+    weights : (scalar, scalar)
+        β and ℓ.
+    near : array of shape (min(d1, d2), w)
+        Vectors near the leading singular ones on the smaller side.
+
+    Returns
+    -------
+    ProximalStep
+        X⁺ has at most w columns. Where `kept` = w < min(d1, d2), w was too small.
+
+    Notes
+    -----
+    Cost: four two-sided products with w columns and one forward product; memory of a basis of 3 w
+    vectors. Differences of matrices are formed inside the range of X⁺ and outside of it, so that
+    `move` and `turn` keep their digits however small they are.
+    """
+    (X, c), (X_, c_) = points
+    beta, ell = weights
+    cY = c + beta * (c - c_)
+    Y = _scaled(X, 1 + beta).beside(_scaled(X_, -beta))
+    U, sigma, V = PairPlus(Y, B.adjoint(cY), -1 / ell).leading(near)
+    s = jnp.maximum(sigma - lam / ell, 0.0)
+    new = CompactSVD(U, s, V)
+    c_new = B.forward(_scaled(new, 1.0)) - b
+
+    def split(pair: FactorPair) -> tuple[Array, FactorPair]:
+        # (V-side of UUᵀ M, factors of (I − UUᵀ) M)
+        core = U.T @ pair.L
+        return pair.R @ core.T, FactorPair(pair.L - U @ core, pair.R)
+
+    (Y_in, Y_out), (X_in, X_out) = split(Y), split(_scaled(X, 1.0))
+    top = V * s[None, :]
+    bend = c_new - cY
+    return ProximalStep(
+        iterate=Iterate(new, c_new),
+        near=U if near.shape[0] == U.shape[0] else V,
+        objective=0.5 * jnp.vdot(c_new, c_new) + lam * jnp.sum(s),
+        kept=jnp.sum(s > 0),
+        move=jnp.vdot(top - Y_in, top - Y_in) + _inner(Y_out, Y_out),
+        bend=jnp.vdot(bend, bend),
+        turn=jnp.vdot(Y_in - top, top - X_in) - _inner(Y_out, X_out),
+    )
+
+
+def _scaled(svd: CompactSVD, factor: Array | float) -> FactorPair:
+    return FactorPair(svd.U * (factor * svd.s)[None, :], svd.V)
+
+
+def _inner(a: FactorPair, b: FactorPair) -> Array:
+    """⟨a.L a.Rᵀ, b.L b.Rᵀ⟩."""
+    return jnp.vdot(a.L.T @ b.L, a.R.T @ b.R)
+
+
+@eqx.filter_jit
+def iterate_of(B: Measurement, b: Float[Array, " m"], pair: FactorPair) -> Iterate:
+    """The iterate of any pair."""
+    return Iterate(compact_svd(pair), B.forward(pair) - b)
+
+
+@eqx.filter_jit
+def balanced_of(svd: CompactSVD) -> FactorPair:
+    """The balanced pair U diag(s)^½, V diag(s)^½."""
+    root = jnp.sqrt(svd.s)[None, :]
+    return FactorPair(svd.U * root, svd.V * root)
+
+
+@eqx.filter_jit
+def resized(svd: CompactSVD, width: int) -> CompactSVD:
+    """Exactly `width` terms: the last cut off, or zero ones added."""
+    fill = ((0, 0), (0, max(width - svd.s.shape[0], 0)))
+    return CompactSVD(
+        jnp.pad(svd.U, fill)[:, :width],
+        jnp.pad(svd.s, fill[1])[:width],
+        jnp.pad(svd.V, fill)[:, :width],
+    )
+
+
+def block_width(problem: Problem, rank: int) -> int:
+    """Columns to look with for a rank: one of a few widths, or all where three blocks are most."""
+    d, w = min(problem.shape), padded_width(rank + rank // 8 + 2)
+    return d if _BLOCKS * w > d else w
+
+
+def refreshed(near: Array, width: int, rng: np.random.Generator) -> Array:
+    """Exactly `width` columns, the ones that are missing random."""
+    old = np.asarray(near)[:, :width]
+    new = rng.standard_normal((old.shape[0], width - old.shape[1])) / np.sqrt(old.shape[0])
+    return jax.device_put(np.hstack([old, new]))
+
+
+def lipschitz(problem: Problem, seed: int = 0) -> tuple[float, bool]:
+    """‖ℬ‖², the Lipschitz constant of the gradient, and whether it is proved to be no less.
+
+    For entries and diagonal D it is max 1/(D1ᵢ D2ⱼ)² over the places, as ℬℬ* is diagonal;
+    otherwise that of the power method on ℬℬ*, a lower bound.
+    """
+    A, scales = problem.measurement, [np.asarray(x) for x in problem.rescaling.inverse]
+    if isinstance(A, SampledEntries):
+        rows, cols = A.places()
+        return float(np.max((scales[0][rows] * scales[1][cols]) ** 2)), True
+    y = np.random.default_rng(seed).standard_normal(problem.m)
+    return float(_power(problem.whitened, jax.device_put(y))), False
+
+
+@eqx.filter_jit
+def _power(B: Measurement, y: Float[Array, " m"]) -> Float[Array, ""]:
+    def again(_: Int[Array, ""], y: Array) -> Array:
+        z = B.normal(y)
+        return z / jnp.linalg.norm(z)
+
+    y = jax.lax.fori_loop(0, _POWER_STEPS, again, y)
+    return jnp.vdot(y, B.normal(y)) / jnp.vdot(y, y)
