@@ -76,10 +76,10 @@ def interior_point(B: Ensemble, b: Reals, *, tol: float = _TOL) -> tuple[Reals, 
     Cost: about a dozen steps of one Schur complement (see the ensembles), m³/3 flops and O(d³).
     """
     X = smallest(B, b)
+    if not np.all(np.isfinite(X)):
+        return np.zeros(B.shape), np.zeros(B.m)
     d1, d2 = B.shape
     t = float(np.linalg.norm(X, 2)) + 2 * float(np.linalg.norm(X)) / min(d1, d2) ** 0.5
-    if not np.isfinite(t):
-        return np.zeros(B.shape), np.zeros(B.m)
     state = State(t * np.eye(d1 + d2) + off_diagonal(X), np.zeros(B.m), np.zeros(B.shape))
     for _ in range(_STEPS):
         if state.relative_gap <= tol:

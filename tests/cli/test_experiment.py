@@ -13,7 +13,7 @@ def test_table_and_pictures(cli, tmp_path):
     assert outcome.code == 0, outcome.err
     assert "16 of 16 solutions" in outcome.out
     stem = tmp_path / "figure" / "phase-transition-sensing"
-    rows = list(csv.DictReader(stem.with_suffix(".csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader(stem.with_suffix(".csv").read_text("utf-8").splitlines()))
     assert [(row["d"], row["m"]) for row in rows] == [
         ("5", "20.0"), ("5", "45.0"), ("7", "20.0"), ("7", "45.0"),
     ]  # fmt: skip
