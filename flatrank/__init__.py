@@ -1,6 +1,7 @@
 """Low-rank matrix recovery by flat minima: find fast, then prove."""
 
 from flatrank import experiments as experiments
+from flatrank import flatness as flatness
 from flatrank import measurements as measurements
 from flatrank import solvers as solvers
 from flatrank.certificates import Certificate as Certificate

@@ -1,0 +1,193 @@
+"""Flatness of deeper products: Hadamard products of vectors, and products of matrices.
+
+Source: Ding, Drusvyatskiy, Fazel and Harchaoui (2024), §9, for the question; the lower bounds are
+the inequality of arithmetic and geometric means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from flatrank.factors import FactorPair, compact_svd
+from flatrank.kernels import scope
+from flatrank.measurements.checks import checked_count
+
+
+def hadamard_trace(weights: Float[Array, " n"], factors: Float[Array, "k n"]) -> float:
+    """The trace of D²f, f(v₁ … v_k) = ‖A(v₁ ∘ … ∘ v_k) − b‖²: 2 Σᵢ Σⱼ ‖aⱼ‖² Π_{l≠i} v_l(j)².
+
+    Parameters
+    ----------
+    weights : array of shape (n,)
+        ‖aⱼ‖², the squared norms of the columns of A.
+    factors : array of shape (k, n)
+        v₁ … v_k.
+
+    Returns
+    -------
+    float
+        At every point, whatever b: f is quadratic in each single factor.
+    """
+    with scope():
+        others = _products_of_others(factors**2)
+        return 2.0 * float(jnp.sum(weights[None, :] * others))
+
+
+def flattest_hadamard(x: Float[Array, " n"], depth: int) -> Float[Array, "k n"]:
+    """The flattest v₁ … v_k with product x: |vᵢ| = |x|^{1/k}, the sign on the first.
+
+    Parameters
+    ----------
+    x : array of shape (n,)
+        The product.
+    depth : int
+        k ≥ 2.
+
+    Returns
+    -------
+    array of shape (k, n)
+
+    Raises
+    ------
+    ValueError
+        If `depth` is not a whole number >= 2.
+    """
+    depth = checked_count("depth", depth, 2)
+    with scope():
+        root = jnp.abs(jnp.asarray(x)) ** (1.0 / depth)
+        return jnp.tile(root, (depth, 1)).at[0].multiply(jnp.sign(x))
+
+
+def least_hadamard_trace(weights: Float[Array, " n"], x: Float[Array, " n"], depth: int) -> float:
+    """Least `hadamard_trace` over factors with product x: 2k Σⱼ ‖aⱼ‖² |xⱼ|^{2−2/k}.
+
+    k = 2 is a weighted ℓ1 norm, which favours sparse x; as k grows the exponent tends to 2, and
+    that preference is lost.
+
+    Parameters
+    ----------
+    weights : array of shape (n,)
+        ‖aⱼ‖².
+    x : array of shape (n,)
+        The product.
+    depth : int
+        k ≥ 2.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If `depth` is not a whole number >= 2.
+    """
+    depth = checked_count("depth", depth, 2)
+    with scope():
+        return 2.0 * depth * float(jnp.vdot(weights, jnp.abs(x) ** (2.0 - 2.0 / depth)))
+
+
+def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
+    """The trace of D²f, f(W₁ … W_N) = ‖W₁ ⋯ W_N − M‖²: 2 Σᵢ ‖W_{<i}‖² ‖W_{>i}‖².
+
+    W_{<i} = W₁ ⋯ W_{i−1} and W_{>i} = W_{i+1} ⋯ W_N, identities at the ends (squared norms d_0 and
+    d_N).
+
+    Parameters
+    ----------
+    factors : sequence of arrays
+        W₁ … W_N, of shapes (d_{i−1}, d_i).
+
+    Returns
+    -------
+    float
+        At every point, whatever M.
+    """
+    with scope():
+        before = [jnp.eye(factors[0].shape[0])]
+        for W in factors[:-1]:
+            before.append(before[-1] @ W)
+        after = [jnp.eye(factors[-1].shape[1])]
+        for W in reversed(factors[1:]):
+            after.append(W @ after[-1])
+        pairs = zip(before, reversed(after), strict=True)
+        return 2.0 * sum(float(jnp.vdot(P, P) * jnp.vdot(S, S)) for P, S in pairs)
+
+
+def least_product_trace(pair: FactorPair, depth: int) -> float:
+    """Least `product_trace` over W₁ ⋯ W_N = X: 2N (d_0 d_N)^{1/N} ‖X‖_*^{2(N−1)/N}.
+
+    A power of the nuclear norm at every depth. By the means of the N terms, and ‖P‖‖S‖ ≥ ‖PS‖_* at
+    every cut X = PS; inner widths at least the rank of X.
+
+    Parameters
+    ----------
+    pair : FactorPair
+        (d_0, k) and (d_N, k), of X = L Rᵀ.
+    depth : int
+        N ≥ 2.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If `depth` is not a whole number >= 2.
+    """
+    depth = checked_count("depth", depth, 2)
+    with scope():
+        nuclear = float(jnp.sum(compact_svd(pair).s))
+    d0, dN = pair.shape
+    return 2.0 * depth * float(d0 * dN) ** (1 / depth) * nuclear ** (2 * (depth - 1) / depth)
+
+
+def flattest_product(pair: FactorPair, depth: int) -> list[Float[Array, "_ _"]]:
+    """Factors that attain `least_product_trace`: c₁UΣ^{1/2}, multiples of I, c_N Σ^{1/2}Vᵀ.
+
+    Every term is the same t = (d_0 d_N)^{1/N}‖X‖_*^{2(N−1)/N}: c₁² = d_0‖X‖_*/t,
+    c_N² = d_N‖X‖_*/t, and ‖X‖_*/√t in between.
+
+    Parameters
+    ----------
+    pair : FactorPair
+        (d_0, k) and (d_N, k), of X = L Rᵀ ≠ 0.
+    depth : int
+        N ≥ 2.
+
+    Returns
+    -------
+    list of arrays
+        W₁ … W_N, of inner widths min(k, d_0, d_N).
+
+    Raises
+    ------
+    ValueError
+        If `depth` is not a whole number >= 2, or X = 0.
+    """
+    depth = checked_count("depth", depth, 2)
+    t = least_product_trace(pair, depth) / (2 * depth)
+    if t == 0:
+        raise ValueError("X = 0 has no flattest factors of equal terms; expected X other than zero")
+    with scope():
+        U, s, V = compact_svd(pair)
+        nuclear, root = jnp.sum(s), jnp.sqrt(s)
+        first, last = (jnp.sqrt(d * nuclear / t) for d in pair.shape)
+        middle = nuclear / t**0.5 * jnp.eye(s.size)
+        return [
+            U * (first * root)[None, :],
+            *[middle] * (depth - 2),
+            (V * (last * root)[None, :]).T,
+        ]
+
+
+def _products_of_others(x: Float[Array, "k n"]) -> Float[Array, "k n"]:
+    """Π_{l≠i} x_l for each i, without division: factors may vanish."""
+    ones = jnp.ones_like(x[:1])
+    before = jnp.cumprod(jnp.concatenate([ones, x[:-1]]), axis=0)
+    after = jnp.cumprod(jnp.concatenate([ones, x[:0:-1]]), axis=0)[::-1]
+    return before * after

@@ -1,0 +1,161 @@
+"""The Hessian of f(L, R) = ‖𝒜(L Rᵀ) − b‖² at one pair, its trace and its top.
+
+D²f[(P, Q)²] = 2‖𝒜(L Qᵀ + P Rᵀ)‖² + 4⟨𝒜(L Rᵀ) − b, 𝒜(P Qᵀ)⟩. At zero loss the second part vanishes
+and the Hessian is 2JᵀJ, J the tangent map of 𝒜(L Rᵀ).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from flatrank.factors import FactorPair, weighted
+from flatrank.flatness.krylov import STEPS, Ritz, extreme
+from flatrank.kernels import scope
+from flatrank.measurements import Curvature, Measurement, PreparedCurvature
+from flatrank.measurements.checks import checked_count
+
+
+class Hessian(eqx.Module):
+    """z = (vec P, vec Q) ↦ D²f z, or S D²f S z, whose plain trace is the scaled trace of D²f.
+
+    Parameters
+    ----------
+    curvature : operator on steps
+        Half the Hessian.
+    shapes : ((d1, k), (d2, k))
+        Of P and Q.
+    scaled : bool
+        With S = diag(1/√d1 on P, 1/√d2 on Q); otherwise S = I.
+    """
+
+    curvature: Curvature | PreparedCurvature
+    shapes: tuple[tuple[int, int], tuple[int, int]] = eqx.field(static=True)
+    scaled: bool = eqx.field(static=True)
+
+    @classmethod
+    def at(
+        cls,
+        measurement: Measurement,
+        pair: FactorPair,
+        b: Float[Array, " m"] | None = None,
+        *,
+        scaled: bool = False,
+    ) -> Hessian:
+        """The Hessian at a pair; without b that of a pair of zero loss."""
+        with scope():
+            residual = None if b is None else measurement.adjoint(measurement.forward(pair) - b)
+            curvature = measurement.curvature_at(pair, residual)
+            d1, d2 = pair.shape
+            return cls(curvature, ((d1, pair.rank), (d2, pair.rank)), scaled)
+
+    @property
+    def n(self) -> int:
+        """(d1 + d2) k, the order of the matrix."""
+        (d1, k), (d2, _) = self.shapes
+        return (d1 + d2) * k
+
+    def __call__(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
+        """One product: a product with 𝒜 and one with 𝒜* for each half."""
+        (d1, k), (d2, _) = self.shapes
+        s, t = (d1**-0.5, d2**-0.5) if self.scaled else (1.0, 1.0)
+        P, Q = z[: d1 * k].reshape(d1, k), z[d1 * k :].reshape(d2, k)
+        out = self.curvature(FactorPair(s * P, t * Q))
+        return 2.0 * jnp.concatenate([s * out.L.reshape(-1), t * out.R.reshape(-1)])
+
+
+def plain_trace(measurement: Measurement, pair: FactorPair) -> float:
+    """The trace of D²f, 2m(d2‖D1 L‖² + d1‖D2 R‖²), at every (L, R) and whatever b.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        𝒜; D1 and D2 without smoothing.
+    pair : FactorPair
+        (d1, k) and (d2, k), of X.
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    Cost: O((d1 + d2) k) flops, d1² k + d2² k where D1 and D2 are dense.
+    """
+    with scope():
+        rows, cols = measurement.grams()
+        left = jnp.vdot(pair.L, weighted(rows, pair.L))
+        return 2.0 * float(left + jnp.vdot(pair.R, weighted(cols, pair.R)))
+
+
+@dataclass(frozen=True)
+class Sharpness:
+    """The largest eigenvalue of the Hessian, as found.
+
+    Parameters
+    ----------
+    value : float
+        A Rayleigh quotient, hence never above λ_max.
+    residual : float
+        ‖H v − value·v‖: some eigenvalue lies this close to `value`. That it is the largest is
+        almost sure after a random start, not proved.
+    products : int
+        Products with the Hessian.
+    """
+
+    value: float
+    residual: float
+    products: int
+
+
+def sharpness(
+    measurement: Measurement,
+    pair: FactorPair,
+    b: Float[Array, " m"] | None = None,
+    *,
+    tol: float = 1e-8,
+    seed: int = 0,
+) -> Sharpness:
+    """λ_max(D²f) at a pair, by Lanczos on products with the Hessian.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        𝒜.
+    pair : FactorPair
+        (d1, k) and (d2, k), of X.
+    b : array of shape (m,), optional
+        The data; without them the pair is taken to fit, and the Hessian is 2JᵀJ.
+    tol : float
+        Relative residual to stop at.
+    seed : int
+        Of the start.
+
+    Returns
+    -------
+    Sharpness
+
+    Raises
+    ------
+    ValueError
+        If `seed` is not a whole number >= 0.
+
+    Notes
+    -----
+    Cost: 24 products and 2·24 (d1 + d2) k numbers a restart.
+    """
+    seed = checked_count("seed", seed, 0)
+    with scope():
+        H = Hessian.at(measurement, pair, b)
+        found = _largest(H, jax.random.normal(jax.random.key(seed), (H.n,)), jnp.asarray(tol))
+        count = int(found.restarts) * min(STEPS, H.n)
+        return Sharpness(float(found.value), float(found.residual), count)
+
+
+@eqx.filter_jit
+def _largest(H: Hessian, start: Array, tol: Array) -> Ritz:
+    return extreme(H, start, 1, tol)
