@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flatrank.cli.folders import check_folder, reserved
 from flatrank.cli.progress import Progress
@@ -15,6 +15,7 @@ from flatrank.cli.streams import emit, to_csv, write_text
 from flatrank.cli.summary import Rows, show_table
 from flatrank.data import InputError
 
+Number = TypeVar("Number", int, float)
 NAMES = ("phase-transition", "theorem-sweep")
 
 
@@ -70,7 +71,7 @@ def run_experiment(asked: Asked) -> int:
     started = time.perf_counter()
     if asked.name not in NAMES:
         raise InputError(f"the experiment must be {' or '.join(NAMES)}; got {asked.name}.")
-    dims, sizes = _numbers("dims", asked.dims), _numbers("sizes", asked.sizes)
+    dims, sizes = _numbers("dims", asked.dims, int), _numbers("sizes", asked.sizes, float)
     if find_spec("matplotlib") is None:
         raise InputError(
             'The picture needs matplotlib, not installed here: pip install "flatrank[report]".'
@@ -135,12 +136,13 @@ def _rows(record: dict[str, Any]) -> Rows:
     ]
 
 
-def _numbers(option: str, text: str | None) -> list[float] | None:
+def _numbers(option: str, text: str | None, kind: type[Number]) -> list[Number] | None:
     if text is None:
         return None
     try:
-        return [float(word) for word in text.split(",")]
+        return [kind(word) for word in text.split(",")]
     except ValueError:
         raise InputError(
-            f"--{option} must be numbers with commas between them, such as 10,20,30; got {text}."
+            f"--{option} must be {'whole ' if kind is int else ''}numbers with commas between them, "
+            f"such as 10,20,30; got {text}."
         ) from None

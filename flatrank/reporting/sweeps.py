@@ -127,7 +127,10 @@ def _edges(centres: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _legend(axes: Axes) -> None:
-    axes.legend(loc="upper left", fontsize=8, frameon=True, framealpha=0.85, edgecolor="none")
+    axes.legend(
+        loc="upper left", fontsize=8, frameon=True, framealpha=0.85,
+        facecolor=_COLORS[PAPER], edgecolor="none",
+    )  # fmt: skip
 
 
 def _bar(figure: Figure, axes: Any, mesh: QuadMesh, label: str) -> None:
