@@ -143,6 +143,6 @@ def _numbers(option: str, text: str | None, kind: type[Number]) -> list[Number] 
         return [kind(word) for word in text.split(",")]
     except ValueError:
         raise InputError(
-            f"--{option} must be {'whole ' if kind is int else ''}numbers with commas between them, "
-            f"such as 10,20,30; got {text}."
+            f"--{option} must be {'whole ' if kind is int else ''}numbers with commas between "
+            f"them, such as 10,20,30; got {text}."
         ) from None

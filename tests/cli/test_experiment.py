@@ -51,7 +51,7 @@ def test_without_a_certificate_the_code_is_three(cli, monkeypatch):
     ("arguments", "message"),
     [
         (["figure-5"], "the experiment must be phase-transition or theorem-sweep; got figure-5."),
-        (["theorem-sweep", "--dims", "5,x"], "--dims must be numbers with commas between them"),
+        (["theorem-sweep", "--dims", "5,x"], "--dims must be whole numbers with commas between"),
         (["theorem-sweep", "--sizes", ""], "--sizes must be numbers with commas between them"),
         (["phase-transition", "--family", "quartic"], "family must be one of sensing, bilinear"),
         (["phase-transition", "--draws", "0"], "draws must be a whole number from 1; got 0."),
