@@ -113,7 +113,7 @@ class Sweep:
 def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figure may vary
     family: Family = "sensing",
     *,
-    dims: Sequence[int] | None = None,
+    dims: Sequence[float] | None = None,
     sizes: Sequence[float] | None = None,
     rank: int = 2,
     draws: int = 10,
@@ -221,7 +221,7 @@ def _regularity(cell: Cell) -> dict[str, float]:
 
 def _checked(
     family: str,
-    dims: Sequence[int] | None,
+    dims: Sequence[float] | None,
     sizes: Sequence[float] | None,
     numbers: tuple[int, int, int],
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:

@@ -65,7 +65,12 @@ def test_products_agree_with_the_matrices_written_out(family):
 
 
 @pytest.mark.parametrize(
-    ("family", "smoothing"), [("sensing", 0.0), ("bilinear", 0.0), ("completion", 1.0)]
+    ("family", "smoothing"),
+    [
+        ("sensing", 0.0),
+        pytest.param("bilinear", 0.0, marks=pytest.mark.slow),
+        pytest.param("completion", 1.0, marks=pytest.mark.slow),
+    ],
 )
 def test_gap_and_rescaling_are_those_of_the_certificate(family, smoothing):
     A, M, b, problem = instance(family)
