@@ -38,6 +38,7 @@ FRONT_DOORS = {
     "flatrank.measurements.gaussian",
     "flatrank.measurements.transform",
     "flatrank.problems.robust",
+    "flatrank.flatness.isometry_search",
     "flatrank.certificates.certify",
     "flatrank.solvers.solve",
     "flatrank.selection.path",

@@ -37,7 +37,7 @@ class Bound:
     @property
     def holds(self) -> bool:
         """Whether left ≤ right up to rounding. Without its hypotheses it may fail or hold."""
-        return self.slack >= -self.rounding
+        return bool(self.slack >= -self.rounding)
 
     @property
     def failing(self) -> tuple[str, ...]:

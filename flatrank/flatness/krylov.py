@@ -28,7 +28,7 @@ class Ritz(NamedTuple):
 def ritz(
     product: Callable[[Float[Array, " n"]], Float[Array, " n"]],
     start: Float[Array, " n"],
-    sign: int,
+    sign: int | Int[Array, ""],
 ) -> Ritz:
     """The extreme Ritz pair on the Krylov space of `start`, to be called in a compiled program.
 
@@ -70,7 +70,7 @@ def ritz(
     # Zero directions must not be taken for eigenvectors of the eigenvalue zero.
     T = 0.5 * (T + T.T) - sign * jnp.diag(jnp.where(dead, 1.0 + 4.0 * jnp.linalg.norm(T), 0.0))
     values, vectors = jnp.linalg.eigh(T)
-    end = -1 if sign > 0 else 0
+    end = jnp.where(sign > 0, steps - 1, 0)
     theta, y = values[end], vectors[:, end]
     v = y @ V
     return Ritz(theta, v, jnp.linalg.norm(y @ W - theta * v), jnp.array(1))
