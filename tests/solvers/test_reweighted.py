@@ -26,6 +26,7 @@ def test_exact_data_are_recovered_near_the_limit(rank, smoothing):
     assert made.relative_error(solution.factors.L, solution.factors.R) < 1e-7
 
 
+@pytest.mark.slow
 def test_ill_conditioned_data_are_recovered():
     made = random_instance(
         60, 50, 3, oversampling=3.0, seed=1, kappa=1e5, spectrum="log", min_per_line=4
@@ -113,6 +114,7 @@ def test_interruption_keeps_the_triplets():
     assert made.relative_error(solution.factors.L, solution.factors.R) < 0.5
 
 
+@pytest.mark.slow
 def test_noise_ends_honestly():
     made, _ = instance(oversampling=4.0)
     noisy = made.values + 0.1 * np.random.default_rng(0).standard_normal(made.m)
