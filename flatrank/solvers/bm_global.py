@@ -15,6 +15,8 @@ done (with uneven D the constant is far above the curvature met); the space alwa
 discarded directions, not only where the rank stagnates; and where the published rule (the relative
 change of the objective in step 2) would stop, a duality gap decides. The filter for a rank that has
 settled is tied to that gap: the published 1e-4 of the largest singular value would bar small ones.
+Known defect: the rank of the first proximal step is not capped as in the published code, so that
+large problems with a small λ begin at far too high a rank.
 """
 
 from __future__ import annotations
