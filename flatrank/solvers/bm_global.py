@@ -24,14 +24,13 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver, argument
 from flatrank.solvers.newton import newton_step
 from flatrank.solvers.proximal import (
     SPENT,
@@ -153,11 +152,11 @@ class BMGlobal(Solver[BMGlobalState]):
             out = newton_step(
                 problem.whitened,
                 problem.b,
-                _array(problem.lam),
+                argument(problem.lam),
                 pair,
-                _array(min(_LOOSE, max(1e-2, math.sqrt(share)))),
-                _array(_INNER),
-                _array(weak),
+                argument(min(_LOOSE, max(1e-2, math.sqrt(share)))),
+                argument(_INNER),
+                argument(weak),
                 True,
             )
             pair, inner = out.pair, int(out.inner)
@@ -177,9 +176,9 @@ class BMGlobal(Solver[BMGlobalState]):
             out: ProximalStep = proximal_step(
                 problem.whitened,
                 problem.b,
-                _array(problem.lam),
+                argument(problem.lam),
                 (state.iterate, state.iterate),
-                (_array(0.0), _array(ell)),
+                (argument(0.0), argument(ell)),
                 state.near,
             )
             spent += SPENT
@@ -248,7 +247,3 @@ class BMGlobal(Solver[BMGlobalState]):
         if state.ended is Status.RUNNING:
             return Outcome(pair, state.rank, state.counts)
         return Outcome(pair, state.rank, state.counts, state.y, state.certificate)
-
-
-def _array(x: float) -> Array:
-    return jax.device_put(np.asarray(x))

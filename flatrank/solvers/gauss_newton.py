@@ -26,14 +26,13 @@ import math
 from bisect import bisect_right
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import CompactSVD, Cone, FactorPair, padded_width
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.loop import Outcome, Solver, argument
 from flatrank.solvers.newton import NewtonStep, newton_step
 from flatrank.solvers.ranks import (
     BLOCK,
@@ -219,11 +218,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         out: NewtonStep = newton_step(
             problem.whitened,
             problem.b,
-            _array(problem.lam),
+            argument(problem.lam),
             state.pair,
-            _array(rtol),
-            _array(self.max_inner),
-            _array(self._weak(problem, state, _WEAK * self.tol)),
+            argument(rtol),
+            argument(self.max_inner),
+            argument(self._weak(problem, state, _WEAK * self.tol)),
             problem.lam > 0,
         )
         inner = int(out.inner)
@@ -367,7 +366,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
         width = self._width(problem, keep)
         s = np.pad(s[:keep], (0, width - keep))
-        return state._replace(pair=resized(pair, _array(keep), width), s=s, fresh=False)
+        return state._replace(pair=resized(pair, argument(keep), width), s=s, fresh=False)
 
     def _outside(
         self, problem: Problem, state: GaussNewtonState
@@ -376,7 +375,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         X = random_block(problem, BLOCK, state.rng) if state.X is None else state.X
         steps = _FEW if problem.lam == 0 and state.X is not None else PRODUCTS
         pairs = residual_pairs(
-            problem.whitened, problem.b, state.pair, _array(state.s), X, _array(steps)
+            problem.whitened, problem.b, state.pair, argument(state.s), X, argument(steps)
         )
         near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
         spent = Counts(forward=1, adjoint=1 + steps)
@@ -393,11 +392,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         pair, s = appended(
             problem.whitened,
             problem.b,
-            _array(problem.lam),
+            argument(problem.lam),
             state.pair,
             pairs,
-            _array(count),
-            _array(rank),
+            argument(count),
+            argument(rank),
             (width, problem.lam > 0),
         )
         return state._replace(
@@ -412,7 +411,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         rank, width = state.rank, self._width(problem, state.rank)
         if width >= state.pair.rank:
             return state
-        pair = resized(state.pair, _array(rank), width)
+        pair = resized(state.pair, argument(rank), width)
         return state._replace(pair=pair, s=state.s[:width])
 
     def _width(self, problem: Problem, rank: int) -> int:
@@ -425,11 +424,6 @@ class GaussNewton(Solver[GaussNewtonState]):
         return padded_width(max(rank, 16) if problem.m < _CHEAP else rank)
 
 
-def _array(x: Any) -> Array:
-    """A number or a vector from the host as an argument, without a program of its own."""
-    return jax.device_put(np.asarray(x))
-
-
 def _size(problem: Problem) -> float:
     """‖b‖, on the host: a program for each length would cost more."""
     return float(np.linalg.norm(np.asarray(problem.b)))
@@ -437,13 +431,13 @@ def _size(problem: Problem) -> float:
 
 def _svd(state: GaussNewtonState) -> CompactSVD:
     """U, s, V of a balanced pair; the padding becomes zero columns."""
-    return unit_columns(state.pair, _array(state.s))
+    return unit_columns(state.pair, argument(state.s))
 
 
 def _cut(state: GaussNewtonState, rank: int) -> GaussNewtonState:
     """With the leading columns only."""
     width = state.pair.rank
-    pair = resized(state.pair, _array(rank), width)
+    pair = resized(state.pair, argument(rank), width)
     s = np.where(np.arange(width) < rank, state.s, 0.0)
     return state._replace(pair=pair, s=s, X=None)
 

@@ -138,3 +138,8 @@ def run_hosted(
     except KeyboardInterrupt:
         return state, Status.INTERRUPTED, history
     return state, status, history
+
+
+def argument(x: Any) -> Array:
+    """A number or a vector from the host as an argument of a program, without one of its own."""
+    return jax.device_put(np.asarray(x))

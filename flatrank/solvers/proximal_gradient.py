@@ -18,14 +18,13 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver, argument
 from flatrank.solvers.proximal import (
     SPENT,
     Iterate,
@@ -136,9 +135,9 @@ class ProximalGradient(Solver[ProximalState]):
             out = proximal_step(
                 problem.whitened,
                 problem.b,
-                _array(problem.lam),
+                argument(problem.lam),
                 (state.last, state.before),
-                (_array(beta), _array(ell)),
+                (argument(beta), argument(ell)),
                 state.near,
             )
             spent += SPENT
@@ -195,10 +194,6 @@ class ProximalGradient(Solver[ProximalState]):
         if state.ended is Status.RUNNING:
             return Outcome(pair, state.rank, state.counts)
         return Outcome(pair, state.rank, state.counts, state.y, state.certificate)
-
-
-def _array(x: float) -> Array:
-    return jax.device_put(np.asarray(x))
 
 
 def _resized(problem: Problem, state: ProximalState, rank: int) -> ProximalState:

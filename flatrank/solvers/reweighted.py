@@ -32,7 +32,7 @@ from jaxtyping import Array, Bool, Float, Int
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
-from flatrank.solvers.loop import InnerSolver, Outcome, Scope, Solver, run_traced
+from flatrank.solvers.loop import InnerSolver, Outcome, Scope, Solver, argument, run_traced
 from flatrank.solvers.proximal import PairPlus, balanced_of, block_width, resized
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import random_block
@@ -205,11 +205,11 @@ class Reweighted(Solver[ReweightedState]):
             A,
             state.b,
             (_cut(state.svd, limit), state.near),
-            _array(state.epsilon),
-            (_array(self.inner_tol), _array(self.max_inner)),
+            argument(state.epsilon),
+            (argument(self.inner_tol), argument(self.max_inner)),
         )
         rank, epsilon = self._next(np.asarray(out.svd.s), limit, state.epsilon)
-        misfit = float(_misfit(A, state.b, out.svd, _array(rank)))
+        misfit = float(_misfit(A, state.b, out.svd, argument(rank)))
         inner = int(out.inner)
         return ReweightedState(
             out.svd, out.near, state.b, epsilon, rank, misfit, inner, (*state.marks, epsilon),
@@ -339,7 +339,3 @@ def largest_rank(shape: tuple[int, int], m: int) -> int:
     (d1, d2) = shape
     root = math.sqrt(max((d1 + d2) ** 2 - 4.0 * m, 0.0))
     return max(1, min(d1, d2, int((d1 + d2 - root) / 2)))
-
-
-def _array(x: float) -> Array:
-    return jax.device_put(np.asarray(x))
