@@ -34,6 +34,7 @@ FRONT_DOORS = {
     "flatrank.problems.quadratic",
     "flatrank.problems.sensing",
     "flatrank.measurements.checks",
+    "flatrank.measurements.diffraction",
     "flatrank.measurements.linear_map",
     "flatrank.measurements.gaussian",
     "flatrank.measurements.transform",

@@ -15,4 +15,5 @@ from flatrank.certificates.norms import top_pairs as top_pairs
 from flatrank.certificates.separation import TILE as TILE
 from flatrank.certificates.separation import certify_separation as certify_separation
 from flatrank.certificates.separation import tiles as tiles
+from flatrank.certificates.strict import strict_dual as strict_dual
 from flatrank.certificates.uniqueness import injective_on_tangent as injective_on_tangent

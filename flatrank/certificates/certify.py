@@ -15,6 +15,7 @@ from flatrank.certificates.dual import least_squares_dual, scaled_residual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
 from flatrank.certificates.separation import certify_separation
+from flatrank.certificates.strict import strict_dual
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, Cone, FactorPair, Weight
 from flatrank.kernels import scope
@@ -27,6 +28,10 @@ _CLOSED = 1e-6
 _WHOLE = 1000
 # Misfit, relative to ‖b‖, at which the repaired matrix counts as fitting to rounding.
 _FITTED = 1e-13
+# Misfit, relative to ‖b‖, up to which a better dual point is looked for, and ‖W‖ of the shortest.
+_FITS, _NEAR = 1e-6, 2.0
+# Off the factors S is not strictly below what is allowed by less than this: the identity is not.
+_ROUNDING = 1e-9
 # Singular values below this share of the largest are rounding, not rank.
 _RANK_FLOOR = 1e-13
 
@@ -58,7 +63,7 @@ def certify(
     factors : FactorPair or (L, R)
         (d1, k) and (d2, k), of X (not of D1 X D2).
     y : array of shape (m,), optional
-        A dual point. λ = 0: the least-squares dual by default. λ > 0: the residual by default.
+        A dual point. λ = 0: by default the least-squares dual, or a `strict_dual` where that fails. λ > 0: the residual by default.
         Robust PCA also takes it as a matrix (see `certify_separation`).
     failure_probability : float
         Allowed chance that the bound on the operator norm is too small; 0 asks for the exact norm
@@ -235,16 +240,48 @@ def _interpolating(
 ) -> tuple[_Values, Array]:
     B = problem.whitened
     if y is None:
-        y = least_squares_dual(B, svd)
-    hopeless = 1 + effort.tol if effort.tol else math.inf
-    S = _adjoint(B, y)
-    bound = _bound(B, S, svd, 0.995, effort, hopeless)
+        y, S, bound = _found(problem, svd, point, effort)
+    else:
+        S, bound = _bounded(B, svd, y, effort)
     y_hat = y / max(1.0, bound.value)
     dual = float(jnp.vdot(problem.b, y_hat))
     repair = point.repair
     if B.cone.positive:
         repair += float(jnp.linalg.norm(y_hat)) * math.sqrt(point.square)
     return _Values(point.nuclear + repair, dual, S, bound, 1.0), y_hat
+
+
+def _bounded(
+    B: Whitened, svd: CompactSVD, y: Array, effort: Effort
+) -> tuple[Adjoint, NormBound]:
+    S = _adjoint(B, y)
+    hopeless = 1 + effort.tol if effort.tol else math.inf
+    return S, _bound(B, S, svd, 0.995, effort, hopeless)
+
+
+def _found(
+    problem: Problem, svd: CompactSVD, point: _Point, effort: Effort
+) -> tuple[Array, Adjoint, NormBound]:
+    """A dual point made for the pair: the shortest; one that is strict; one that always does.
+
+    The last is w/(m d) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of it is the identity. It proves any positive
+    semidefinite X that fits as flat as any other, and no uniqueness.
+    """
+    B = problem.whitened
+    y = least_squares_dual(B, svd)
+    S, bound = _bounded(B, svd, y, effort)
+    off = math.inf if bound.off_tangent is None else bound.off_tangent
+    if off <= 1 or math.sqrt(point.square) > _FITS * point.size or not bool(jnp.any(svd.s > 0)):
+        return y, S, bound
+    strict = strict_dual(B, svd, y, seed=effort.seed) if bound.reached < _NEAR else None
+    weights = B.inner.gram_weights() if B.cone.positive else None
+    if strict is not None:
+        y = strict
+    elif weights is not None:
+        y = weights / (B.m * B.shape[0])
+    else:
+        return y, S, bound
+    return (y, *_bounded(B, svd, y, effort))
 
 
 @eqx.filter_jit
@@ -257,7 +294,7 @@ def _strict(problem: Problem, svd: CompactSVD, values: _Values, effort: Effort) 
     bound = values.bound
     if bound.off_tangent is None:
         bound = _bound(problem.whitened, values.S, svd, values.allowed, effort)
-    return bound.off_tangent is not None and bound.off_tangent < values.allowed
+    return bound.off_tangent is not None and bound.off_tangent < (1 - _ROUNDING) * values.allowed
 
 
 def _record(

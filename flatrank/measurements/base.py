@@ -121,6 +121,10 @@ class Measurement(eqx.Module):
         """Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ: vectors where they are diagonal, as here, else matrices."""
         return self.gram_diagonals()
 
+    def gram_weights(self) -> Float[Array, " m"] | None:
+        """The w with Σᵢ Aᵢ² = Σᵢ wᵢ Aᵢ where Aᵢ² = wᵢ Aᵢ, as for Aᵢ of rank one; None here."""
+        return None
+
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """𝒜𝒜*(y), here from 𝒜*(y) a block of columns at a time."""
         S, d2 = self.adjoint(y), self.shape[1]

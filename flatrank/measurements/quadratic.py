@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,8 +13,25 @@ from flatrank.factors import Cone, FactorPair
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap
 
 
-class _Vectors(eqx.Module):
-    """The vectors xᵢ, and how a real factor is seen by them."""
+class Vectors(eqx.Module):
+    """The vectors xᵢ as an operator, and how a real factor is seen by them."""
+
+    @property
+    @abstractmethod
+    def cone(self) -> Cone:
+        """What a real factor stands for."""
+
+    @abstractmethod
+    def see(self, U: Float[Array, "d k"]) -> Inexact[Array, "m k"]:
+        """xᵢ* u for each column u."""
+
+    @abstractmethod
+    def back(self, t: Inexact[Array, "m k"]) -> Float[Array, "d k"]:
+        """Σᵢ tᵢ xᵢ."""
+
+
+class _Stored(Vectors):
+    """A row each."""
 
     x: Inexact[Array, "m n"]
 
@@ -20,19 +39,19 @@ class _Vectors(eqx.Module):
     def cone(self) -> Cone:
         return Cone.HERMITIAN if jnp.iscomplexobj(self.x) else Cone.POSITIVE
 
+    # Conjugates and transposes fall on the narrow side: XLA would write x out anew for its own.
+
     def see(self, U: Float[Array, "d k"]) -> Inexact[Array, "m k"]:
-        """xᵢ* u for each column u."""
-        return self.x.conj() @ self.cone.lift(U)
+        return (self.x @ self.cone.lift(U).conj()).conj()
 
     def back(self, t: Inexact[Array, "m k"]) -> Float[Array, "d k"]:
-        """Σᵢ tᵢ xᵢ."""
-        return self.cone.lower(self.x.T @ t)
+        return self.cone.lower((t.T @ self.x).T)
 
 
 class _QuadraticAdjoint(Adjoint):
     """Σᵢ yᵢ xᵢxᵢ*."""
 
-    vectors: _Vectors
+    vectors: Vectors
     y: Float[Array, " m"]
 
     def right(self, R: Float[Array, "d k"]) -> Float[Array, "d k"]:
@@ -45,7 +64,7 @@ class _QuadraticAdjoint(Adjoint):
 class _QuadraticTangentMap(TangentMap):
     """J with x* L and x* R prepared."""
 
-    vectors: _Vectors
+    vectors: Vectors
     xL: Inexact[Array, "m k"]
     xR: Inexact[Array, "m k"]
 
@@ -58,12 +77,35 @@ class _QuadraticTangentMap(TangentMap):
         return FactorPair(back(t[:, None] * self.xR), back(t[:, None] * self.xL))
 
 
-class QuadraticForms(Measurement):
-    """𝒜(X)ᵢ = xᵢᵀ X xᵢ, and xᵢ* X xᵢ for complex vectors.
+class Forms(Measurement):
+    """𝒜(X)ᵢ = xᵢ* X xᵢ, whatever way the vectors are held.
 
     Complex vectors of n numbers act on real factors with d = 2n rows, the real over the imaginary
     parts: 𝒜(L Rᵀ)ᵢ = Re Σⱼ (xᵢ* lⱼ)(xᵢ* rⱼ)*, so that Aᵢ is the real symmetric 2n × 2n form of
     xᵢxᵢ*.
+    """
+
+    @abstractmethod
+    def vectors(self, dtype: jnp.dtype) -> Vectors:
+        """The vectors, in the width of a real type."""
+
+    def forward(self, pair: FactorPair) -> Float[Array, " m"]:
+        """Row by row the inner products of x* L and x* R."""
+        vectors = self.vectors(pair.L.dtype)
+        return _inner(vectors.see(pair.L), vectors.see(pair.R))
+
+    def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
+        """Σᵢ yᵢ xᵢxᵢ*."""
+        return _QuadraticAdjoint(self.vectors(y.dtype), y)
+
+    def tangent_map(self, pair: FactorPair) -> TangentMap:
+        """With x* L and x* R at hand."""
+        vectors = self.vectors(pair.L.dtype)
+        return _QuadraticTangentMap(vectors, vectors.see(pair.L), vectors.see(pair.R))
+
+
+class QuadraticForms(Forms):
+    """𝒜(X)ᵢ = xᵢᵀ X xᵢ, and xᵢ* X xᵢ for complex vectors (see `Forms`).
 
     Parameters
     ----------
@@ -73,7 +115,7 @@ class QuadraticForms(Measurement):
     Notes
     -----
     Memory: m n numbers, and d² for the Gram Σᵢ ‖xᵢ‖² xᵢxᵢ*, taken once. Cost: 4 k m n flops a
-    product with k columns, four times that for complex numbers.
+    product with k columns, four times that for complex numbers; `normal` 4 m n² (16 m n²).
     """
 
     x: Inexact[Array, "m n"]
@@ -94,14 +136,10 @@ class QuadraticForms(Measurement):
         """Number of vectors."""
         return self.x.shape[0]
 
-    def forward(self, pair: FactorPair) -> Float[Array, " m"]:
-        """Row by row the inner products of x* L and x* R."""
-        vectors = self._vectors(pair.L.dtype)
-        return _inner(vectors.see(pair.L), vectors.see(pair.R))
-
-    def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
-        """Σᵢ yᵢ xᵢxᵢ*."""
-        return _QuadraticAdjoint(self._vectors(y.dtype), y)
+    def vectors(self, dtype: jnp.dtype) -> Vectors:
+        """Themselves."""
+        wide = jnp.result_type(dtype, jnp.complex64) if jnp.iscomplexobj(self.x) else dtype
+        return _Stored(self.x.astype(wide))
 
     def grams(self) -> tuple[Float[Array, "d d"], Float[Array, "d d"]]:
         """Σᵢ Aᵢ² = Σᵢ ‖xᵢ‖² Aᵢ, twice."""
@@ -111,14 +149,19 @@ class QuadraticForms(Measurement):
         """Its diagonal, twice."""
         return jnp.diagonal(self.gram), jnp.diagonal(self.gram)
 
-    def tangent_map(self, pair: FactorPair) -> TangentMap:
-        """With x* L and x* R at hand."""
-        vectors = self._vectors(pair.L.dtype)
-        return _QuadraticTangentMap(vectors, vectors.see(pair.L), vectors.see(pair.R))
+    def gram_weights(self) -> Float[Array, " m"]:
+        """‖xᵢ‖²."""
+        return _squares(self.x)
 
-    def _vectors(self, dtype: jnp.dtype) -> _Vectors:
-        wide = jnp.result_type(dtype, jnp.complex64) if jnp.iscomplexobj(self.x) else dtype
-        return _Vectors(self.x.astype(wide))
+    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
+        """xᵢ* S xᵢ with S = Σⱼ yⱼ xⱼxⱼ* written out; twice that for complex vectors.
+
+        There Aᵢ is the real form, which holds every number twice.
+        """
+        wide = jnp.result_type(y.dtype, jnp.complex64) if jnp.iscomplexobj(self.x) else y.dtype
+        x = self.x.astype(wide)
+        S = x.T @ (y[:, None] * x.conj())
+        return (2.0 if jnp.iscomplexobj(x) else 1.0) * _inner(x @ S.conj(), x)
 
 
 def _inner(a: Inexact[Array, "m k"], c: Inexact[Array, "m k"]) -> Float[Array, " m"]:
@@ -126,11 +169,14 @@ def _inner(a: Inexact[Array, "m k"], c: Inexact[Array, "m k"]) -> Float[Array, "
     return jnp.sum((a * c.conj()).real, axis=1)
 
 
+def _squares(x: Inexact[Array, "m n"]) -> Float[Array, " m"]:
+    return jnp.sum((x * x.conj()).real, axis=1)
+
+
 @jax.jit
 def _gram(x: Inexact[Array, "m n"]) -> Float[Array, "d d"]:
     """Σᵢ ‖xᵢ‖² xᵢxᵢ*, in its real form."""
-    square = jnp.sum((x * x.conj()).real, axis=1)
-    G = x.T @ (square[:, None] * x.conj())
+    G = x.T @ (_squares(x)[:, None] * x.conj())
     return _real_form(G) if jnp.iscomplexobj(x) else G
 
 

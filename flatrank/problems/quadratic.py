@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from flatrank.factors import Cone
-from flatrank.measurements import QuadraticForms
+from flatrank.measurements import CodedDiffraction, QuadraticForms
 from flatrank.problems.arguments import checked_array, checked_parameters
 from flatrank.problems.flat import Problem
 from flatrank.problems.symmetric import stated
@@ -88,7 +88,9 @@ def quadratic_network(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Proble
     return _stated(x, y, lam, Cone.SYMMETRIC)
 
 
-def phase_retrieval(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
+def phase_retrieval(
+    x: ArrayLike | CodedDiffraction, y: ArrayLike, *, lam: float = 0.0
+) -> Problem:
     """A vector z known through the sizes yᵢ = |xᵢ* z|², up to its phase.
 
     lam = 0: min tr(D Z D) over Z ⪰ 0 with xᵢ* Z xᵢ = yᵢ; lam > 0:
@@ -97,10 +99,12 @@ def phase_retrieval(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
 
     Parameters
     ----------
-    x : real or complex array of shape (m, n)
-        The vectors, a row each, finite.
+    x : real or complex array of shape (m, n), or CodedDiffraction
+        The vectors, a row each, finite; or masks before a Fourier transform
+        (`measurements.coded_diffraction`), never written out as vectors.
     y : real array of shape (m,)
-        The squared sizes, finite; noise may make some negative.
+        The squared sizes, finite; noise may make some negative. Of masks those of the first, then
+        those of the second and so on.
     lam : float
         Weight λ ≥ 0 of the trace; 0 interpolates.
 
@@ -118,10 +122,17 @@ def phase_retrieval(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
 
     Notes
     -----
-    Cost: that of `covariance` for real vectors; complex numbers cost four times as much each.
+    Cost: that of `covariance` for real vectors; complex numbers cost four times as much each. Masks:
+    O(m) memory, O(m log n) flops a product with a column.
 
-    Reference: Candès, Strohmer, Voroninski (2013) for the convex form.
+    As for every M ⪰ 0 known through xᵢ* M xᵢ, tr(D M D) = (1/(m d)) Σ ‖xᵢ‖² yᵢ is the same for all
+    that fit: each is flattest, and what a certificate has to say is whether it is `unique`.
+
+    Reference: Candès, Strohmer, Voroninski (2013) for the convex form; Demanet and Hand (2014) for
+    what is left without the trace.
     """
+    if isinstance(x, CodedDiffraction):
+        return _coded(x, y, lam)
     array = np.asarray(x)
     if array.dtype.kind != "c":
         return _stated(x, y, lam, Cone.POSITIVE)
@@ -130,6 +141,17 @@ def phase_retrieval(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
     parts = [checked_array(f"x.{part}", getattr(array, part), 2) for part in ("real", "imag")]
     checked_array("x", np.maximum(*map(np.abs, parts)), 2, _SMALLEST)
     return _of_vectors(parts[0] + 1j * parts[1], data, lam, Cone.HERMITIAN)
+
+
+def _coded(measurement: CodedDiffraction, y: ArrayLike, lam: float) -> Problem:
+    lam, _ = checked_parameters(lam, 0.0)
+    data = checked_array("y", y)
+    if data.size != measurement.m:
+        count, n = measurement.masks.shape
+        raise ValueError(
+            f"y must hold {measurement.m} numbers, {n} for each of {count} masks; got {data.size}"
+        )
+    return stated(measurement, data, lam, Cone.HERMITIAN)
 
 
 def _stated(x: ArrayLike, y: ArrayLike, lam: float, among: Cone) -> Problem:

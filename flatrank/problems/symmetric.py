@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.factors import Cone, FactorPair
+from flatrank.factors import Cone, FactorPair, weighted
 from flatrank.flatness import Rescaling
 from flatrank.measurements import Measurement
 from flatrank.measurements.base import BLOCK, identity_block
@@ -52,7 +52,7 @@ class Symmetric(Problem):
 def _scaled_trace(A: Measurement, b: Array, pair: FactorPair) -> Float[Array, ""]:
     d = A.shape[0]
     gram, _ = A.grams()
-    square = sum(jnp.vdot(x, gram @ x) for x in (pair.L, pair.R))
+    square = sum(jnp.vdot(x, weighted(gram, x)) for x in (pair.L, pair.R))
 
     def add(n: Array, total: Array) -> Array:
         E = identity_block(n, d, b.dtype)

@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flatrank import check_measurement, completion, kernels, sensing
-from flatrank.measurements import QuadraticForms, SampledEntries, WholeMatrix
+from flatrank import FactorPair, check_measurement, completion, kernels, sensing
+from flatrank.measurements import (
+    CodedDiffraction,
+    QuadraticForms,
+    SampledEntries,
+    WholeMatrix,
+    coded_diffraction,
+)
 
 
 def some_entries(d1, d2, m, seed):
@@ -52,6 +58,47 @@ def test_quadratic_forms_obey_the_law(imaginary):
     x = rng.standard_normal((9, 4)) + imaginary * rng.standard_normal((9, 4))
     with jax.enable_x64(True):
         check_measurement(QuadraticForms(jnp.asarray(x)), rank=2)
+
+
+def test_coded_diffraction_obeys_the_law():
+    check_measurement(coded_diffraction(5, 3, seed=1), rank=2)
+
+
+def test_coded_diffraction_is_the_transform_of_what_the_masks_let_through():
+    """𝒜(z z*) = |F(d_l ∘ z)|², mask after mask; so do the vectors x with conj(x) = d_l ∘ ω."""
+    rng = np.random.default_rng(0)
+    masks = rng.standard_normal((3, 4)) + 1j * rng.standard_normal((3, 4))
+    z = rng.standard_normal(4) + 1j * rng.standard_normal(4)
+    waves = np.exp(-2j * np.pi * np.outer(np.arange(4), np.arange(4)) / 4)
+    x = np.concatenate([(waves * mask[None, :]).conj() for mask in masks])
+    with jax.enable_x64(True):
+        U = jnp.asarray(np.concatenate([z.real, z.imag])[:, None])
+        coded, stored = CodedDiffraction(jnp.asarray(masks)), QuadraticForms(jnp.asarray(x))
+        seen = [np.asarray(A.forward(FactorPair(U, U))) for A in (coded, stored)]
+        weights = [np.asarray(A.gram_weights()) for A in (coded, stored)]
+    assert np.allclose(seen[0], np.abs(np.fft.fft(masks * z, axis=1)).ravel() ** 2)
+    assert np.allclose(seen[0], seen[1])
+    assert np.allclose(*weights)
+
+
+def test_octanary_masks_are_what_they_say_and_the_same_each_time():
+    masks = np.asarray(coded_diffraction(50, 40, seed=3).masks)
+    assert np.array_equal(masks, np.asarray(coded_diffraction(50, 40, seed=3).masks))
+    values = np.unique(np.round(masks, 12))
+    assert len(values) == 8
+    assert np.allclose(np.unique(np.round(np.abs(masks) ** 2, 12)), [0.5, 3.0])
+    # 2000 numbers: |d|² has mean and standard deviation 1, the mean of d² 1/√2000 or so.
+    assert np.mean(np.abs(masks) ** 2) == pytest.approx(1, abs=0.1)
+    assert abs(np.mean(masks)) < 0.1
+    assert abs(np.mean(masks**2)) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("n", "count", "message"), [(0, 3, "n must be a whole"), (4, 0, "count must be a whole")]
+)
+def test_masks_want_whole_numbers(n, count, message):
+    with pytest.raises(ValueError, match=message):
+        coded_diffraction(n, count)
 
 
 @pytest.mark.parametrize("name", ["dense", "rank one"])

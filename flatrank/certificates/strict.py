@@ -1,0 +1,149 @@
+"""A dual point below what is allowed off the tangent space, where the shortest one is not.
+
+Every y with ℬ*(y) = U Vᵀ on T = {U Qᵀ + P Vᵀ} proves the interpolant optimal as soon as its part
+W off T is at most 1 (as a norm, or its largest eigenvalue), and unique below 1. Among those y,
+
+    minimise φ(y) = ½ Σᵢ (σᵢ(W) − τ)₊²,   τ < 1,   ∇φ = P ℬ(Σᵢ (σᵢ − τ)₊ uᵢvᵢᵀ),
+
+P the projection of ℝᵐ onto the null space of y ↦ P_T ℬ*(y). φ is convex and smooth, and ‖ℬ*(y)‖_F
+about as long in all directions where ℬ is random, so that L-BFGS needs a dozen steps. φ(y)/‖∇φ(y)‖
+bounds from below how far the nearest zero of φ is: where that grows without end there is none, as
+there must be none where another matrix fits as well.
+
+Known as dual certificates (Candès and Recht 2009; Fuchs 2004): made there to be analysed, here to
+be found.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.sparse.linalg import cg
+from jaxtyping import Array, Float
+from scipy.optimize import OptimizeResult, minimize
+
+from flatrank.certificates.eigenvalues import leading
+from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.measurements import Measurement
+
+# τ, and the σ₁(W) that is good enough.
+_AIM, _ENOUGH = 0.95, 0.985
+# Looks at W at most, and the distance to a zero of φ, in lengths of y, at which hope is given up.
+_LOOKS, _FAR = 25, 5.0
+# Block Lanczos: columns at most, spaces as many times as wide, and products a look.
+
+_BLOCK, _BLOCKS, _PRODUCTS = 128, 4, 3
+# Accuracy of P along the way.
+_LOOSE = 1e-3
+
+
+def strict_dual(
+    B: Measurement, svd: CompactSVD, y: Float[Array, " m"], *, seed: int = 0
+) -> Float[Array, " m"] | None:
+    """A dual point with the tangent part of y and σ₁(W) below 1, if one is found.
+
+    Parameters
+    ----------
+    B : Measurement
+        ℬ.
+    svd : CompactSVD
+        U, V of the point; zero columns do no harm.
+    y : array of shape (m,)
+        A dual point with ℬ*(y) = U Vᵀ on T, such as `least_squares_dual`.
+    seed : int
+        Of the random start of block Lanczos.
+
+    Returns
+    -------
+    array of shape (m,), or None
+        Not proved to be what it should: the certificate bounds the norm of what it has.
+
+    Notes
+    -----
+    Cost: at most 25 looks at W, each four products with a block of at most 128 columns (a sixth
+    of the smaller side), one with ℬ and a dozen curvature products.
+
+    """
+    search = _Search(B, svd, y, seed)
+    search.start()
+    if search.best > _ENOUGH:
+        options = {"maxcor": 20, "maxfun": _LOOKS, "maxiter": _LOOKS, "gtol": 0.0, "ftol": 0.0}
+        zero = np.zeros(y.shape[0])
+        minimize(
+            search, zero, jac=True, method="L-BFGS-B", callback=search.watch, options=options
+        )
+    return _straightened(B, svd, search.found) if search.best <= _ENOUGH else None
+
+
+class _Search:
+    """φ as SciPy wants it: of (y − y₀)/length and divided by its start, the first step being one.
+
+    The host keeps y; what it costs to look at W is compiled.
+    """
+
+    def __init__(self, B: Measurement, svd: CompactSVD, y: Float[Array, " m"], seed: int):
+        self.B, self.svd, self.origin, self.found = B, svd, y, y
+        n = B.cone.size(min(B.shape))
+        self.block = n if n < 64 else min(n // 6, _BLOCK)
+        draw = np.random.default_rng(seed).standard_normal((min(B.shape), self.block))
+        self.X, self.length, self.scale = jax.device_put(draw), 1.0, 1.0
+        self.best, self.distance = np.inf, 0.0
+
+    def start(self) -> None:
+        """Settle the block, then the units: 2 φ/‖∇φ‖ is a step that would bring φ to zero."""
+        for _ in range(2):
+            value, slope = self(np.zeros(self.origin.shape[0]))
+        size = float(np.linalg.norm(slope))
+        if size > 0:
+            self.length, self.scale = 2 * value / size, 1.0 / (2 * value)
+
+    def __call__(self, t: np.ndarray) -> tuple[float, np.ndarray]:
+        """φ and its gradient, from the leading part of W."""
+        y = self.origin + self.length * jax.device_put(t)
+        size = _BLOCKS * self.block
+        value, slope, top, self.X = _look(self.B, self.svd, y, self.X, _AIM, _PRODUCTS, size)
+        value, slope, top = float(value), np.asarray(slope), float(top)
+        if top < self.best:
+            self.best, self.found = top, y
+        size = np.linalg.norm(slope)
+        if size > 0:
+            self.distance = value / float(size * np.linalg.norm(self.origin))
+        return self.scale * value, self.scale * self.length * slope
+
+    def watch(self, intermediate_result: OptimizeResult) -> None:
+        """Stop when one is found, or none is near."""
+        del intermediate_result
+        if self.best <= _ENOUGH or self.distance > _FAR:
+            raise StopIteration
+
+
+@eqx.filter_jit
+def _look(
+    B: Measurement, svd: CompactSVD, y: Array, X: Array, aim: float, steps: int, size: int
+) -> tuple[Array, Array, Array, Array]:
+    """φ, ∇φ, σ₁(W) from below, and the block to go on from."""
+    pairs = leading(B, B.adjoint(y), svd, X, jnp.asarray(steps), size)
+    excess = jnp.maximum(pairs.s - aim, 0.0)
+    slope = B.forward(FactorPair(pairs.U * excess[None, :], pairs.V))
+    frame = FactorPair(svd.U, svd.V)
+    inside, _ = cg(B.curvature_at(frame), _seen(B, frame, slope), tol=_LOOSE, maxiter=100)
+    near = pairs.U if B.cone is Cone.WHOLE and B.shape[0] <= B.shape[1] else pairs.V
+    value = 0.5 * jnp.vdot(excess, excess)
+    return value, slope - B.tangent(frame, inside), pairs.s[0], near[:, : X.shape[1]]
+
+
+def _seen(B: Measurement, frame: FactorPair, y: Array) -> FactorPair:
+    """(ℬ*(y) V, ℬ*(y)ᵀ U)."""
+    S = B.adjoint(y)
+    return FactorPair(S.right(frame.R), S.left(frame.L))
+
+
+@eqx.filter_jit
+def _straightened(B: Measurement, svd: CompactSVD, y: Array) -> Array:
+    """Y with what was lost of ℬ*(y) = U Vᵀ on T put back."""
+    frame = FactorPair(svd.U, svd.V)
+    lost = jax.tree.map(jnp.subtract, frame, _seen(B, frame, y))
+    step, _ = cg(B.curvature_at(frame), lost, tol=1e-10, maxiter=300)
+    return y + B.tangent(frame, step)
