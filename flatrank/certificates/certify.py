@@ -63,7 +63,8 @@ def certify(
     factors : FactorPair or (L, R)
         (d1, k) and (d2, k), of X (not of D1 X D2).
     y : array of shape (m,), optional
-        A dual point. λ = 0: by default the least-squares dual, or a `strict_dual` where that fails. λ > 0: the residual by default.
+        A dual point. λ = 0: by default the least-squares dual, or a `strict_dual` where that
+        fails. λ > 0: the residual by default.
         Robust PCA also takes it as a matrix (see `certify_separation`).
     failure_probability : float
         Allowed chance that the bound on the operator norm is too small; 0 asks for the exact norm
@@ -251,9 +252,7 @@ def _interpolating(
     return _Values(point.nuclear + repair, dual, S, bound, 1.0), y_hat
 
 
-def _bounded(
-    B: Whitened, svd: CompactSVD, y: Array, effort: Effort
-) -> tuple[Adjoint, NormBound]:
+def _bounded(B: Whitened, svd: CompactSVD, y: Array, effort: Effort) -> tuple[Adjoint, NormBound]:
     S = _adjoint(B, y)
     hopeless = 1 + effort.tol if effort.tol else math.inf
     return S, _bound(B, S, svd, 0.995, effort, hopeless)
@@ -274,14 +273,14 @@ def _found(
     if off <= 1 or math.sqrt(point.square) > _FITS * point.size or not bool(jnp.any(svd.s > 0)):
         return y, S, bound
     strict = strict_dual(B, svd, y, seed=effort.seed) if bound.reached < _NEAR else None
-    weights = B.inner.gram_weights() if B.cone.positive else None
     if strict is not None:
         y = strict
-    elif weights is not None:
+        S, bound = _bounded(B, svd, y, effort)
+    weights = B.inner.gram_weights() if B.cone.positive else None
+    if bound.value > 1 + _ROUNDING and weights is not None:
         y = weights / (B.m * B.shape[0])
-    else:
-        return y, S, bound
-    return (y, *_bounded(B, svd, y, effort))
+        S, bound = _bounded(B, svd, y, effort)
+    return y, S, bound
 
 
 @eqx.filter_jit

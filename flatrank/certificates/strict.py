@@ -16,6 +16,8 @@ be found.
 
 from __future__ import annotations
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -33,10 +35,9 @@ _AIM, _ENOUGH = 0.95, 0.985
 # Looks at W at most, and the distance to a zero of φ, in lengths of y, at which hope is given up.
 _LOOKS, _FAR = 25, 5.0
 # Block Lanczos: columns at most, spaces as many times as wide, and products a look.
-
 _BLOCK, _BLOCKS, _PRODUCTS = 128, 4, 3
-# Accuracy of P along the way.
-_LOOSE = 1e-3
+# Accuracy of P along the way, and of P_T ℬ*(y) = U Vᵀ in the end.
+_LOOSE, _RIGHT = 1e-3, 1e-12
 
 
 def strict_dual(
@@ -64,17 +65,16 @@ def strict_dual(
     -----
     Cost: at most 25 looks at W, each four products with a block of at most 128 columns (a sixth
     of the smaller side), one with ℬ and a dozen curvature products.
-
     """
     search = _Search(B, svd, y, seed)
     search.start()
-    if search.best > _ENOUGH:
+    if search.best <= _ENOUGH:
+        return y
+    if math.isfinite(search.best):
         options = {"maxcor": 20, "maxfun": _LOOKS, "maxiter": _LOOKS, "gtol": 0.0, "ftol": 0.0}
         zero = np.zeros(y.shape[0])
-        minimize(
-            search, zero, jac=True, method="L-BFGS-B", callback=search.watch, options=options
-        )
-    return _straightened(B, svd, search.found) if search.best <= _ENOUGH else None
+        minimize(search, zero, jac=True, method="L-BFGS-B", callback=search.watch, options=options)
+    return _straightened(B, svd, search.found) if search.best < 1 else None
 
 
 class _Search:
@@ -102,8 +102,7 @@ class _Search:
     def __call__(self, t: np.ndarray) -> tuple[float, np.ndarray]:
         """φ and its gradient, from the leading part of W."""
         y = self.origin + self.length * jax.device_put(t)
-        size = _BLOCKS * self.block
-        value, slope, top, self.X = _look(self.B, self.svd, y, self.X, _AIM, _PRODUCTS, size)
+        value, slope, top, self.X = _look(self.B, self.svd, y, self.X)
         value, slope, top = float(value), np.asarray(slope), float(top)
         if top < self.best:
             self.best, self.found = top, y
@@ -120,12 +119,11 @@ class _Search:
 
 
 @eqx.filter_jit
-def _look(
-    B: Measurement, svd: CompactSVD, y: Array, X: Array, aim: float, steps: int, size: int
-) -> tuple[Array, Array, Array, Array]:
+def _look(B: Measurement, svd: CompactSVD, y: Array, X: Array) -> tuple[Array, Array, Array, Array]:
     """φ, ∇φ, σ₁(W) from below, and the block to go on from."""
-    pairs = leading(B, B.adjoint(y), svd, X, jnp.asarray(steps), size)
-    excess = jnp.maximum(pairs.s - aim, 0.0)
+    size = _BLOCKS * X.shape[1]
+    pairs = leading(B, B.adjoint(y), svd, X, jnp.asarray(_PRODUCTS), size)
+    excess = jnp.maximum(pairs.s - _AIM, 0.0)
     slope = B.forward(FactorPair(pairs.U * excess[None, :], pairs.V))
     frame = FactorPair(svd.U, svd.V)
     inside, _ = cg(B.curvature_at(frame), _seen(B, frame, slope), tol=_LOOSE, maxiter=100)
@@ -145,5 +143,6 @@ def _straightened(B: Measurement, svd: CompactSVD, y: Array) -> Array:
     """Y with what was lost of ℬ*(y) = U Vᵀ on T put back."""
     frame = FactorPair(svd.U, svd.V)
     lost = jax.tree.map(jnp.subtract, frame, _seen(B, frame, y))
-    step, _ = cg(B.curvature_at(frame), lost, tol=1e-10, maxiter=300)
+    # Below that the loss is rounding, and no longer in the range of the singular matrix to invert.
+    step, _ = cg(B.curvature_at(frame), lost, tol=0.0, atol=_RIGHT, maxiter=300)
     return y + B.tangent(frame, step)

@@ -7,9 +7,9 @@ from flatrank.measurements.base import PreparedCurvature as PreparedCurvature
 from flatrank.measurements.compose import ScaledAdjoint as ScaledAdjoint
 from flatrank.measurements.compose import Whitened as Whitened
 from flatrank.measurements.dense import DenseMatrices as DenseMatrices
-from flatrank.measurements.entries import SampledEntries as SampledEntries
 from flatrank.measurements.diffraction import CodedDiffraction as CodedDiffraction
 from flatrank.measurements.diffraction import coded_diffraction as coded_diffraction
+from flatrank.measurements.entries import SampledEntries as SampledEntries
 from flatrank.measurements.gaussian import RegeneratedGaussian as RegeneratedGaussian
 from flatrank.measurements.gaussian import gaussian as gaussian
 from flatrank.measurements.laws import check_measurement as check_measurement

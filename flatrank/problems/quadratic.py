@@ -88,9 +88,7 @@ def quadratic_network(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Proble
     return _stated(x, y, lam, Cone.SYMMETRIC)
 
 
-def phase_retrieval(
-    x: ArrayLike | CodedDiffraction, y: ArrayLike, *, lam: float = 0.0
-) -> Problem:
+def phase_retrieval(x: ArrayLike | CodedDiffraction, y: ArrayLike, *, lam: float = 0.0) -> Problem:
     """A vector z known through the sizes yᵢ = |xᵢ* z|², up to its phase.
 
     lam = 0: min tr(D Z D) over Z ⪰ 0 with xᵢ* Z xᵢ = yᵢ; lam > 0:
@@ -122,8 +120,8 @@ def phase_retrieval(
 
     Notes
     -----
-    Cost: that of `covariance` for real vectors; complex numbers cost four times as much each. Masks:
-    O(m) memory, O(m log n) flops a product with a column.
+    Cost: that of `covariance` for real vectors; complex numbers cost four times as much each.
+    Masks: O(m) memory, O(m log n) flops a product with a column.
 
     As for every M ⪰ 0 known through xᵢ* M xᵢ, tr(D M D) = (1/(m d)) Σ ‖xᵢ‖² yᵢ is the same for all
     that fit: each is flattest, and what a certificate has to say is whether it is `unique`.

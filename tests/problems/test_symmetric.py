@@ -232,16 +232,72 @@ def test_a_matrix_that_need_not_be_symmetric_has_no_such_factor():
         _ = replace(solution, problem=fr.bilinear(x, x, np.ones(4))).U
 
 
+def signal(n, seed=3):
+    rng = np.random.default_rng(seed)
+    return rng, rng.standard_normal(n) + 1j * rng.standard_normal(n)
+
+
+def distance(solution, z):
+    """‖U[:, 0] − z‖/‖z‖ up to a number of size one."""
+    found = np.asarray(solution.U)[:, 0]
+    phase = np.vdot(found, z) / abs(np.vdot(found, z))
+    return np.linalg.norm(phase * found - z) / np.linalg.norm(z)
+
+
+def diffracted(n, count, noise=0.0):
+    """A problem of coded diffraction, and its signal."""
+    rng, z = signal(n)
+    A = fr.measurements.coded_diffraction(n, count, seed=1)
+    y = np.abs(np.fft.fft(np.asarray(A.masks) * z, axis=1)).ravel() ** 2
+    return fr.phase_retrieval(A, y + noise * np.std(y) * rng.standard_normal(A.m)), z
+
+
+def test_coded_diffraction_patterns_give_the_signal():
+    problem, z = diffracted(32, 12)
+    solution = fr.solve(problem)
+    assert solution.status is fr.Status.CERTIFIED
+    assert solution.certificate.unique
+    assert solution.rank == 1
+    assert distance(solution, z) <= 1e-6
+    assert problem.rescaling.D1.ndim == 1
+
+
 @slow
-@pytest.mark.parametrize(("imaginary", "proved"), [(0, True), (1j, False)])
-def test_six_times_as_many_sizes_as_unknowns_give_the_vector(imaginary, proved):
-    """Complex: found, identifiable, and not called certified, as the dual made for it fails."""
+def test_noisy_patterns_are_penalised_and_proved():
+    problem, z = diffracted(32, 12, noise=0.05)
+    solution = fr.solve(problem.with_lam(0.05 * fr.solvers.largest_lam(problem)))
+    assert solution.status is fr.Status.CERTIFIED
+    assert distance(solution, z) <= 0.2
+
+
+def test_patterns_of_another_length_are_refused():
+    A = fr.measurements.coded_diffraction(4, 3)
+    with pytest.raises(ValueError, match="y must hold 12 numbers, 4 for each of 3 masks; got 5"):
+        fr.phase_retrieval(A, np.ones(5))
+    with pytest.raises(ValueError, match="y must be a vector of real numbers"):
+        fr.phase_retrieval(A, np.ones((3, 4)))
+
+
+@slow
+@pytest.mark.parametrize("imaginary", [0, 1j])
+def test_six_times_as_many_sizes_as_unknowns_give_the_vector(imaginary):
+    """Complex: the shortest dual point fails, and another proves it."""
     rng = np.random.default_rng(3)
     x, z = rng.standard_normal((600, 100)), rng.standard_normal(100)
     if imaginary:
         x, z = x + 1j * rng.standard_normal(x.shape), z + 1j * rng.standard_normal(100)
     solution = fr.solve(fr.phase_retrieval(x, np.abs(x.conj() @ z) ** 2))
-    found = np.asarray(solution.U)[:, 0]
-    phase = np.vdot(found, z) / abs(np.vdot(found, z))
-    assert np.linalg.norm(phase * found - z) <= 1e-6 * np.linalg.norm(z)
-    assert solution.status is (fr.Status.CERTIFIED if proved else fr.Status.IDENTIFIABLE)
+    assert distance(solution, z) <= 1e-6
+    assert solution.status is fr.Status.CERTIFIED
+    assert solution.certificate.unique
+
+
+@slow
+def test_where_more_than_one_may_fit_none_is_called_unique():
+    """m = 3n: every M ⪰ 0 that fits is flattest, which says nothing of any other that fits."""
+    rng, z = signal(48)
+    x = rng.standard_normal((144, 48)) + 1j * rng.standard_normal((144, 48))
+    problem = fr.phase_retrieval(x, np.abs(x.conj() @ z) ** 2)
+    certificate = fr.certify(problem, (np.r_[z.real, z.imag][:, None],) * 2)
+    assert abs(certificate.relative_gap) <= 1e-9
+    assert not certificate.unique

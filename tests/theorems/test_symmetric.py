@@ -74,3 +74,18 @@ def test_the_flattest_factor_of_a_matrix_has_its_nuclear_norm(family):
     assert measured.scaled_trace == pytest.approx(8 * M * nuclear, rel=1e-9)
     assert np.sum(np.asarray(white.R) ** 2) >= nuclear * (1 - 1e-12)
     assert again.shape == U.shape
+
+
+@pytest.mark.parametrize("family", ["covariance", "phase_retrieval"])
+def test_every_positive_matrix_that_fits_is_as_flat(family):
+    """Σ Aᵢ² = Σ wᵢ Aᵢ with wᵢ = ‖xᵢ‖², so that tr(D M D) = (1/(m d)) ⟨w, y⟩ whatever M is."""
+    x, U, _, forward = drawn(family)
+    with jax.enable_x64(True):
+        y = np.asarray(forward(U))
+        problem = getattr(fr, family)(x, y)
+        trace = np.sum(np.asarray(problem.rescaling.D1 @ U) ** 2)
+        w = np.asarray(problem.measurement.gram_weights())
+        identity = problem.whitened.right(jnp.asarray(w) / (M * len(U)), jnp.eye(len(U)))
+    assert np.allclose(w, np.sum(np.abs(x) ** 2, axis=1))
+    assert trace == pytest.approx(w @ y / (M * len(U)), rel=1e-12)
+    assert np.allclose(identity, np.eye(len(U)), atol=1e-12)
