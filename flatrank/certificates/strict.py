@@ -93,8 +93,9 @@ class _Search:
 
     def start(self) -> None:
         """Settle the block, then the units: 2 φ/‖∇φ‖ is a step that would bring φ to zero."""
-        for _ in range(2):
-            value, slope = self(np.zeros(self.origin.shape[0]))
+        zero = np.zeros(self.origin.shape[0])
+        self(zero)
+        value, slope = self(zero)
         size = float(np.linalg.norm(slope))
         if size > 0:
             self.length, self.scale = 2 * value / size, 1.0 / (2 * value)
