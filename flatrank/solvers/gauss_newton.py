@@ -72,9 +72,11 @@ _LEAST, _SOFT = 3e-5, 2e-3
 _WEAK, _WEAKER = 1e-3, 5e-2
 # A gap at which the spectrum says nothing yet about which columns will be needed.
 _FAR = 0.1
-# A gap at which the factors' columns point where those of the solution do, and the gap that a proof
-# is first tried for: each leaves fewer columns to carry on with.
-_CLOSE, _FIRST_TRY = 1e-2, 1e-4
+# A gap at which the factors' columns point where those of the solution do.
+_CLOSE = 1e-2
+# The gap that a proof is first tried for where a step took as many products: it tells which columns
+# are carried along for nothing.
+_FIRST_TRY, _DEAR = 1e-4, 24
 
 
 class GaussNewtonState(NamedTuple):
@@ -314,7 +316,8 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _penalised(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """At a nearly stationary point grow, or prove."""
         state = self._narrowed(problem, state)
-        if state.rank and state.fall > 0.2 * self.tol * state.patience * state.objective:
+        patience = state.patience if state.inner >= _DEAR else min(state.patience, 1.0)
+        if state.rank and state.fall > 0.2 * self.tol * patience * state.objective:
             return state
         grown = self._grown(problem, state)
         if grown.fresh:
