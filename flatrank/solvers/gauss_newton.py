@@ -69,7 +69,7 @@ _GAP = 3.0
 _LEAST, _SOFT = 3e-5, 2e-3
 # λ s of a weak column, as a share of the gap: in a step the gap to reach, at a certificate that
 # failed the gap it has.
-_WEAK, _WEAKER = 1e-3, 5e-2
+_WEAK, _WEAKER = 1e-3, 0.1
 # A gap at which the spectrum says nothing yet about which columns will be needed.
 _FAR = 0.1
 # A gap at which the factors' columns point where those of the solution do.
@@ -363,7 +363,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         if gap > _FAR:
             return state
         weak = self._weak(problem, state, _WEAKER * gap)
-        rank = int(np.sum(state.s > weak))
+        rank = int(np.sum(np.cumsum(state.s[::-1]) > weak))
         if rank == state.rank:
             return state
         return self._grown(problem, _cut(state, rank))

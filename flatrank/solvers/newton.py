@@ -162,7 +162,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     D = B_.curvature_diagonal(pair_)
     weak_ = None
     if full:
-        weak_ = weak_columns(D, pair_, lam_, _cast(outside, jnp.float32), jnp.asarray(near))
+        weak_ = weak_columns(D, g_, pair_, lam_, _cast(outside, jnp.float32), jnp.asarray(near))
     M = Preconditioner(inverse_diagonal(D, pair_, lam_), weak_)
     start = _dot(g_, M(g_))
     H = _Hessian(B_.curvature_at(pair_, S_), lam_)

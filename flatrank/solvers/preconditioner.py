@@ -97,6 +97,7 @@ def inverse_diagonal(
 
 def weak_columns(
     D: FactorPair,
+    g: FactorPair,
     pair: FactorPair,
     lam: Float[Array, ""],
     outside: CompactSVD | None,
@@ -110,6 +111,10 @@ def weak_columns(
     U, V = _unit(_columns(pair.L, first, w)), _unit(_columns(pair.R, first, w))
     D = jax.tree.map(lambda X: _columns(X, first, w), D)
     c = 0.5 * (jnp.sum(U * U * D.L, axis=0) + jnp.sum(V * V * D.R, axis=0))
+    lengths = jnp.maximum(jnp.linalg.norm(_columns(pair.L, first, w), axis=0), 1e-30)
+    E = 0.5 * (U.T @ _columns(g.L, first, w) + V.T @ _columns(g.R, first, w)) / lengths[None, :]
+    e = jnp.sum(jnp.abs(E), axis=1)
+    c = jnp.where(c > 0, c + 1.0 * e, 0.0)
     both = c[:, None] + c[None, :]
     live = (c[:, None] > 0) & (c[None, :] > 0)
     # With n = (√c_j, √c_i)/√(c_i + c_j) the inverse of a pair's form is n nᵀ/(c_i + c_j).
