@@ -32,7 +32,11 @@ class Certificate:
     failure_probability : float
         Chance that the probabilistic bound is too small, over the random start; 0 for "exact".
     unique : bool
-        Proved that the minimiser is unique. False means not proved.
+        Proved, to rounding, that there is no other minimiser: off the factors the dual point stays
+        below its limit by 1e-6 and by a thousand times the relative gap, and 𝒜 is injective on
+        the tangent space. False means not proved. A closed gap says only that this is *a*
+        minimiser: where every matrix that fits is one (`Problem.all_flattest`) that is no more than
+        that it fits, and only `unique` says that it is the matrix measured.
     precision : str
         Floating-point type of the computation.
     """
@@ -63,7 +67,7 @@ class Certificate:
             if self.operator_norm_kind == "exact"
             else f"operator norm bounded with failure probability {self.failure_probability:.0e}"
         )
-        alone = "unique minimiser" if self.unique else "uniqueness not proved"
+        alone = "the only minimiser" if self.unique else "not proved to be the only minimiser"
         return (
             f"the optimum lies between {self.dual_bound:.9g} and {self.primal:.9g}: "
             f"relative gap {self.relative_gap:.1e} ({sure}; {alone})"

@@ -30,8 +30,11 @@ _WHOLE = 1000
 _FITTED = 1e-13
 # Misfit, relative to ‖b‖, up to which a better dual point is looked for, and ‖W‖ of the shortest.
 _FITS, _NEAR = 1e-6, 2.0
-# Off the factors S is not strictly below what is allowed by less than this: the identity is not.
+# How far, relatively, ‖S‖ may exceed what is allowed by rounding alone.
 _ROUNDING = 1e-9
+# Off the factors S is strictly below what is allowed if it is so by this, and by so many times the
+# relative gap: the identity is not, nor the identity made shorter.
+_MARGIN, _GAPS = 1e-6, 1e3
 # Singular values below this share of the largest are rounding, not rank.
 _RANK_FLOOR = 1e-13
 
@@ -63,8 +66,8 @@ def certify(
     factors : FactorPair or (L, R)
         (d1, k) and (d2, k), of X (not of D1 X D2).
     y : array of shape (m,), optional
-        A dual point. λ = 0: by default the least-squares dual, or a `strict_dual` where that
-        fails. λ > 0: the residual by default.
+        A dual point. λ = 0: by default the least-squares dual, or for positive semidefinite X a
+        `strict_dual` where that fails. λ > 0: the residual by default.
         Robust PCA also takes it as a matrix (see `certify_separation`).
     failure_probability : float
         Allowed chance that the bound on the operator norm is too small; 0 asks for the exact norm
@@ -263,20 +266,21 @@ def _found(
 ) -> tuple[Array, Adjoint, NormBound]:
     """A dual point made for the pair: the shortest; one that is strict; one that always does.
 
-    The last is w/(m d) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of it is the identity. It proves any positive
-    semidefinite X that fits as flat as any other, and no uniqueness.
+    The last two for positive semidefinite X alone. The last is w/(m d) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of
+    it is the identity. It proves any X that fits as flat as any other, and no uniqueness.
     """
     B = problem.whitened
     y = least_squares_dual(B, svd)
     S, bound = _bounded(B, svd, y, effort)
     off = math.inf if bound.off_tangent is None else bound.off_tangent
-    if off <= 1 or math.sqrt(point.square) > _FITS * point.size or not bool(jnp.any(svd.s > 0)):
+    fits = math.sqrt(point.square) <= _FITS * point.size
+    if off <= 1 or not B.cone.positive or not fits or not bool(jnp.any(svd.s > 0)):
         return y, S, bound
     strict = strict_dual(B, svd, y, seed=effort.seed) if bound.reached < _NEAR else None
     if strict is not None:
         y = strict
         S, bound = _bounded(B, svd, y, effort)
-    weights = B.inner.gram_weights() if B.cone.positive else None
+    weights = B.inner.gram_weights()
     if bound.value > 1 + _ROUNDING and weights is not None:
         y = weights / (B.m * B.shape[0])
         S, bound = _bounded(B, svd, y, effort)
@@ -288,12 +292,19 @@ def _adjoint(B: Measurement, y: Array) -> Adjoint:
     return B.adjoint(y)
 
 
-def _strict(problem: Problem, svd: CompactSVD, values: _Values, effort: Effort) -> bool:
-    """Whether S off the factors stays below what is allowed."""
+def _strict(
+    problem: Problem, svd: CompactSVD, values: _Values, relative: float, effort: Effort
+) -> bool:
+    """Whether S off the factors stays below what is allowed, by more than the gap may hide.
+
+    With ‖W‖ ≤ 1 − η every minimiser has at most 4 gap/η of its nuclear norm outside T: a dual point
+    that is strict only because it was made shorter, which costs as much gap, proves nothing.
+    """
+    limit = (1 - max(_MARGIN, _GAPS * relative)) * values.allowed
     bound = values.bound
     if bound.off_tangent is None:
-        bound = _bound(problem.whitened, values.S, svd, values.allowed, effort)
-    return bound.off_tangent is not None and bound.off_tangent < (1 - _ROUNDING) * values.allowed
+        bound = _bound(problem.whitened, values.S, svd, limit, effort)
+    return bound.off_tangent is not None and bound.off_tangent < limit
 
 
 def _record(
@@ -308,7 +319,7 @@ def _record(
     delta = effort.failure_probability or 1e-12
     unique = (
         relative <= _CLOSED
-        and _strict(problem, svd, values, effort)
+        and _strict(problem, svd, values, relative, effort)
         and injective_on_tangent(problem.whitened, _narrow(svd), failure_probability=delta)
     )
     return Certificate(

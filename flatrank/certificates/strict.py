@@ -1,9 +1,10 @@
 """A dual point below what is allowed off the tangent space, where the shortest one is not.
 
-Every y with ℬ*(y) = U Vᵀ on T = {U Qᵀ + P Vᵀ} proves the interpolant optimal as soon as its part
-W off T is at most 1 (as a norm, or its largest eigenvalue), and unique below 1. Among those y,
+Of positive semidefinite X: every y with ℬ*(y) = V Vᵀ on T = {V Pᵀ + P Vᵀ} proves the interpolant
+optimal as soon as no eigenvalue of its part W off T exceeds 1, and unique where all are below 1.
+Among those y,
 
-    minimise φ(y) = ½ Σᵢ (σᵢ(W) − τ)₊²,   τ < 1,   ∇φ = P ℬ(Σᵢ (σᵢ − τ)₊ uᵢvᵢᵀ),
+    minimise φ(y) = ½ Σᵢ (λᵢ(W) − τ)₊²,   τ < 1,   ∇φ = P ℬ(Σᵢ (λᵢ − τ)₊ vᵢvᵢᵀ),
 
 P the projection of ℝᵐ onto the null space of y ↦ P_T ℬ*(y). φ is convex and smooth, and ‖ℬ*(y)‖_F
 about as long in all directions where ℬ is random, so that L-BFGS needs a dozen steps. φ(y)/‖∇φ(y)‖
@@ -26,11 +27,11 @@ from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 from scipy.optimize import OptimizeResult, minimize
 
-from flatrank.certificates.eigenvalues import leading
-from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.certificates.eigenvalues import top_eigenpairs
+from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Measurement
 
-# τ, and the σ₁(W) that is good enough.
+# τ, and the λ_max(W) that is good enough.
 _AIM, _ENOUGH = 0.95, 0.985
 # Looks at W at most, and the distance to a zero of φ, in lengths of y, at which hope is given up.
 _LOOKS, _FAR = 25, 5.0
@@ -43,16 +44,16 @@ _LOOSE, _RIGHT = 1e-3, 1e-12
 def strict_dual(
     B: Measurement, svd: CompactSVD, y: Float[Array, " m"], *, seed: int = 0
 ) -> Float[Array, " m"] | None:
-    """A dual point with the tangent part of y and σ₁(W) below 1, if one is found.
+    """A dual point with the tangent part of y and λ_max(W) below 1, if one is found.
 
     Parameters
     ----------
     B : Measurement
-        ℬ.
+        ℬ, of positive semidefinite matrices.
     svd : CompactSVD
-        U, V of the point; zero columns do no harm.
+        U = V of the point; zero columns do no harm.
     y : array of shape (m,)
-        A dual point with ℬ*(y) = U Vᵀ on T, such as `least_squares_dual`.
+        A dual point with ℬ*(y) = V Vᵀ on T, such as `least_squares_dual`.
     seed : int
         Of the random start of block Lanczos.
 
@@ -64,7 +65,7 @@ def strict_dual(
     Notes
     -----
     Cost: at most 25 looks at W, each four products with a block of at most 128 columns (a sixth
-    of the smaller side), one with ℬ and a dozen curvature products.
+    of n), one with ℬ and a dozen curvature products.
     """
     search = _Search(B, svd, y, seed)
     search.start()
@@ -85,9 +86,9 @@ class _Search:
 
     def __init__(self, B: Measurement, svd: CompactSVD, y: Float[Array, " m"], seed: int):
         self.B, self.svd, self.origin, self.found = B, svd, y, y
-        n = B.cone.size(min(B.shape))
+        n = B.cone.size(B.shape[0])
         self.block = n if n < 64 else min(n // 6, _BLOCK)
-        draw = np.random.default_rng(seed).standard_normal((min(B.shape), self.block))
+        draw = np.random.default_rng(seed).standard_normal((B.shape[0], self.block))
         self.X, self.length, self.scale = jax.device_put(draw), 1.0, 1.0
         self.best, self.distance = np.inf, 0.0
 
@@ -121,16 +122,15 @@ class _Search:
 
 @eqx.filter_jit
 def _look(B: Measurement, svd: CompactSVD, y: Array, X: Array) -> tuple[Array, Array, Array, Array]:
-    """φ, ∇φ, σ₁(W) from below, and the block to go on from."""
+    """φ, ∇φ, λ_max(W) from below, and the block to go on from."""
     size = _BLOCKS * X.shape[1]
-    pairs = leading(B, B.adjoint(y), svd, X, jnp.asarray(_PRODUCTS), size)
+    pairs = top_eigenpairs(B.adjoint(y), B.cone, svd.V, X, jnp.asarray(_PRODUCTS), size)
     excess = jnp.maximum(pairs.s - _AIM, 0.0)
     slope = B.forward(FactorPair(pairs.U * excess[None, :], pairs.V))
     frame = FactorPair(svd.U, svd.V)
     inside, _ = cg(B.curvature_at(frame), _seen(B, frame, slope), tol=_LOOSE, maxiter=100)
-    near = pairs.U if B.cone is Cone.WHOLE and B.shape[0] <= B.shape[1] else pairs.V
     value = 0.5 * jnp.vdot(excess, excess)
-    return value, slope - B.tangent(frame, inside), pairs.s[0], near[:, : X.shape[1]]
+    return value, slope - B.tangent(frame, inside), pairs.s[0], pairs.V[:, : X.shape[1]]
 
 
 def _seen(B: Measurement, frame: FactorPair, y: Array) -> FactorPair:
@@ -141,7 +141,7 @@ def _seen(B: Measurement, frame: FactorPair, y: Array) -> FactorPair:
 
 @eqx.filter_jit
 def _straightened(B: Measurement, svd: CompactSVD, y: Array) -> Array:
-    """Y with what was lost of ℬ*(y) = U Vᵀ on T put back."""
+    """Y with what was lost of ℬ*(y) = V Vᵀ on T put back."""
     frame = FactorPair(svd.U, svd.V)
     lost = jax.tree.map(jnp.subtract, frame, _seen(B, frame, y))
     # Below that the loss is rounding, and no longer in the range of the singular matrix to invert.

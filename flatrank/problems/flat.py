@@ -64,6 +64,18 @@ class Problem(eqx.Module):
         return Cone.WHOLE
 
     @property
+    def all_flattest(self) -> bool:
+        """Whether every matrix that fits is a flattest one, as where X ⪰ 0 and Aᵢ² = wᵢ Aᵢ.
+
+        tr(D X D) = (1/(m d)) Σ wᵢ bᵢ then, whatever X is: it takes a proof of uniqueness to tell
+        one that fits from another.
+        """
+        if self.lam > 0 or not self.cone.positive:
+            return False
+        with jax.enable_x64(True):
+            return jax.eval_shape(self.measurement.gram_weights) is not None
+
+    @property
     def whitened(self) -> Whitened:
         """ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹)."""
         with jax.enable_x64(True):

@@ -47,6 +47,9 @@ def covariance(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
     Cost: m d numbers of memory, the matrices xᵢxᵢᵀ are never formed; 2 m d² flops for the Gram and
     O(d³) for D. With m < d the problem is the one restricted to the span of the vectors.
 
+    tr(D M D) = (1/(m d)) Σ ‖xᵢ‖² yᵢ is the same for all M ⪰ 0 that fit: each is flattest, certified
+    says no more than that it fits, and recovery is what `certificate.unique` proves.
+
     Reference: Ding, Drusvyatskiy, Fazel, Harchaoui (2024), §7.
     """
     return _stated(x, y, lam, Cone.POSITIVE)
@@ -124,7 +127,8 @@ def phase_retrieval(x: ArrayLike | CodedDiffraction, y: ArrayLike, *, lam: float
     Masks: O(m) memory, O(m log n) flops a product with a column.
 
     As for every M ⪰ 0 known through xᵢ* M xᵢ, tr(D M D) = (1/(m d)) Σ ‖xᵢ‖² yᵢ is the same for all
-    that fit: each is flattest, and what a certificate has to say is whether it is `unique`.
+    that fit: each is flattest, certified says no more than that it fits, and recovery is what
+    `certificate.unique` proves.
 
     Reference: Candès, Strohmer, Voroninski (2013) for the convex form; Demanet and Hand (2014) for
     what is left without the trace.

@@ -157,6 +157,7 @@ class Solution:
             f"{d1} x {d2}, {self.problem.m} measurements, "
             + ", ".join(f"{name} {value:g}" for name, value in settings if value is not None),
             f"status   {self.status}",
+            *self._meaning(),
             f"rank     {self.rank}",
             f"proof    {self.certificate if self.certificate else 'none'}",
             f"flatness scaled trace {self.flatness.scaled_trace:.6g}, "
@@ -165,6 +166,18 @@ class Solution:
             f"{self.counts.adjoint} with its adjoint",
         ]
         return "\n".join(lines)
+
+    def _meaning(self) -> list[str]:
+        """What a closed gap does not say, where every matrix that fits is a flattest one."""
+        if self.status is not Status.CERTIFIED or not self.problem.all_flattest:
+            return []
+        said = "meaning  every positive semidefinite matrix that fits is a flattest one; "
+        if self.certificate is not None and self.certificate.unique:
+            return [said + "this is proved to be the only one that fits"]
+        return [
+            said + "this is one of them, and not proved to be the only one: it need not be the "
+            "matrix that was measured"
+        ]
 
     def record(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON."""

@@ -8,15 +8,16 @@ from enum import Enum
 class Status(Enum):
     """Each member carries the sentence a user reads: what happened, and what to do next.
 
-    Only `CERTIFIED` says the answer is the global optimum, to the tolerance asked. `IDENTIFIABLE`
+    Only `CERTIFIED` says the answer is a global optimum, to the tolerance asked; whether it is the
+    only one, and so what was measured, is for `Certificate.unique` to say. `IDENTIFIABLE`
     says it fits exactly at low rank and is locally unique; `STATIONARY`, that it is a first-order
     point; the others only that the solve stopped.
     """
 
     RUNNING = "still running"
     CERTIFIED = (
-        "certified: the relative duality gap is within the tolerance, so this is the global "
-        "optimum of the flat problem to that accuracy"
+        "certified: the relative duality gap is within the tolerance, so this is a global optimum "
+        "of the flat problem to that accuracy; the certificate says whether it is the only one"
     )
     IDENTIFIABLE = (
         "identifiable: the answer fits every measurement at low rank and is locally unique, apart "
