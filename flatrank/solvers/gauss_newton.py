@@ -84,7 +84,8 @@ class GaussNewtonState(NamedTuple):
 
     `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, `shown`
     the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one.
-    `outside` is what the last look outside the factors saw, for λ > 0.
+    `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
+    proof left a small gap and that nothing was appended since.
     """
 
     pair: FactorPair
@@ -109,6 +110,7 @@ class GaussNewtonState(NamedTuple):
     shown: int | None = None
     kept: tuple[FactorPair, np.ndarray, float] | None = None
     outside: CompactSVD | None = None
+    close: bool = False
 
     @property
     def rank(self) -> int:
@@ -232,7 +234,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             argument(self.max_inner),
             argument(self._weak(problem, state, _WEAK * self.tol)),
             problem.lam > 0,
-            argument(_close(state)),
+            argument(state.close),
             state.outside,
         )
         inner = int(out.inner)
@@ -335,7 +337,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
         gap = certificate.relative_gap
-        state = state._replace(patience=0.25 * min(state.patience, gap / self.tol))
+        patience = 0.25 * min(state.patience, gap / self.tol)
+        state = state._replace(patience=patience, close=gap < _CLOSE)
         return self._without_weak(problem, state, gap)
 
     def _grown(
@@ -418,6 +421,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             s=np.pad(np.asarray(s)[:rank], (0, width - rank)),
             X=None if problem.lam > 0 else state.X,
             fresh=True,
+            close=False,
         )
 
     def _narrowed(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
@@ -436,11 +440,6 @@ class GaussNewton(Solver[GaussNewtonState]):
         if self.rank is not None and rank <= self.rank <= 64:
             return self.rank
         return padded_width(max(rank, 16) if problem.m < _CHEAP else rank)
-
-
-def _close(state: GaussNewtonState) -> bool:
-    """Whether the last proof left so small a gap that the columns have found their directions."""
-    return state.certificate is not None and state.certificate.relative_gap < _CLOSE
 
 
 def _size(problem: Problem) -> float:
