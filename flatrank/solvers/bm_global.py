@@ -12,11 +12,11 @@ filtered between the steps.
 Reference: Lee, Liang, Tang and Toh (2024). Departures: in step 1 Newton steps take the place of
 epochs of coordinate descent, for any ℬ; ℓ starts at ‖ℬ‖² and falls where half of it would have
 done (with uneven D the constant is far above the curvature met); the space always holds random or
-discarded directions, not only where the rank stagnates; and where the published rule (the relative
-change of the objective in step 2) would stop, a duality gap decides. The filter for a rank that has
-settled is tied to that gap: the published 1e-4 of the largest singular value would bar small ones.
-Known defect: the rank of the first proximal step is not capped as in the published code, so that
-large problems with a small λ begin at far too high a rank.
+discarded directions, not only where the rank stagnates. As published it begins small and at most
+doubles from one proximal step to the next, so that the rank comes from below. Where the published
+rule (the relative change of the objective in step 2) would stop, a duality gap decides. The filter
+for a rank that has settled is tied to that gap: the published 1e-4 of the largest singular value
+would bar small ones.
 """
 
 from __future__ import annotations
