@@ -68,8 +68,9 @@ _RIDGES = ((0.5, 0.6), (5.0, 0.6))
 _GAP = 3.0
 _LEAST, _SOFT = 3e-5, 2e-3
 # λ s of a weak column, as a share of the gap: in a step the gap to reach, at a certificate that
-# failed the gap it has.
-_WEAK, _WEAKER = 1e-3, 0.1
+# failed the gap it has. Where that is not within a factor of the gap to reach, half of what the
+# weak columns carry together.
+_WEAK, _WEAKER, _NEARLY = 1e-3, 5e-2, 30.0
 # A gap at which the spectrum says nothing yet about which columns will be needed.
 _FAR = 0.1
 # A gap at which the factors' columns point where those of the solution do.
@@ -234,8 +235,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             argument(self.max_inner),
             argument(self._weak(problem, state, _WEAK * self.tol)),
             problem.lam > 0,
-            argument(state.close),
-            state.outside,
+            state.outside if state.close else None,
         )
         inner = int(out.inner)
         misfit, objective, slack = float(out.misfit), float(out.objective), float(out.slack)
@@ -366,7 +366,9 @@ class GaussNewton(Solver[GaussNewtonState]):
         if gap > _FAR:
             return state
         weak = self._weak(problem, state, _WEAKER * gap)
-        rank = int(np.sum(np.cumsum(state.s[::-1]) > weak))
+        # Near what is asked for, a column too few costs a step; far from it, many too few cost all.
+        carried = state.s if gap < _NEARLY * self.tol else 0.5 * np.cumsum(state.s[::-1])
+        rank = int(np.sum(carried > weak))
         if rank == state.rank:
             return state
         return self._grown(problem, _cut(state, rank))
