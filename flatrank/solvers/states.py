@@ -1,0 +1,272 @@
+"""Least squares over states, and exact data: the constraint tr X = 1 by its multiplier.
+
+References: Gross, Liu, Flammia, Becker, Eisert (2010) for low-rank states; Hestenes (1969) and
+Powell (1969) for the multiplier.
+
+The problem of `Tomography` is solved through
+
+    min ½‖𝒜(X) − b‖² + ½w²(tr X − t)² + tr((λD² + μI) X)   over X ⪰ 0
+
+by `GaussNewton`. At its minimiser the multiplier of the trace is ν = μ + w²(tr X − t); where also
+tr X = 1 the point is the minimiser over states. So one number is to be found: for a guess of ν the
+number t = 1 + (μ − ν)/w² makes a minimiser of trace one keep that ν. It comes from above, where the
+rank is low, and by secants on the trace. Every point, brought to trace one, is put to the proof.
+
+Exact data (λ = 0 only) are the limit ν → 0, where the objective vanishes and no gap can be measured
+against it. So where a point comes near the data, `Auto` tries from there to fit them at that rank,
+the trace one of them; where it does, it proves the rest; where it does not, the search goes on.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from flatrank.certificates import Certificate, Effort, as_state, certify_whitened, restated
+from flatrank.factors import CompactSVD, FactorPair
+from flatrank.problems import Problem, Symmetric, Tomography
+from flatrank.solvers.auto import Auto, AutoState
+from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
+from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.solution import Counts
+from flatrank.solvers.starts import largest_lam
+from flatrank.solvers.status import Status
+
+# The first guess of the multiplier, as a share of the one from which on nothing is left.
+_FIRST = 0.1
+# Relative gap of an inner problem: at most; at last, as a share of tol; and as a share of what the
+# trace is off by, squared.
+_LOOSE, _TIGHT, _SHARE = 1e-2, 0.1, 1e-2
+# Relative misfit below which data may be exact. A fit must halve the misfit in every four steps.
+_NEAR, _STEPS, _PROGRESS = 0.3, 4, 0.5
+# Steps at most in one inner problem; multipliers at most, and those after which the inner gap is
+# halved each time.
+_MAX_INNER, _MAX_OUTER, _ENOUGH = 100, 40, 8
+# The trace is one.
+_ONE = 1e-6
+
+
+class StateSearchState(NamedTuple):
+    """The problem at work and its solver's state; the best state U U* and what is proved of it.
+
+    `trail` holds the multipliers tried, each with tr X − 1 of its minimiser; `near` rank and misfit
+    of the state from which a fit was last tried; `mark` the misfit it has to halve.
+    """
+
+    phase: Literal["search", "fit"]
+    work: Symmetric
+    inner: GaussNewtonState | AutoState
+    multiplier: float
+    trail: tuple[tuple[float, float], ...]
+    pair: FactorPair
+    certificate: Certificate | None
+    y: Float[Array, " m"] | None
+    taken: int
+    near: tuple[int, float]
+    mark: float
+    counts: Counts
+    ended: Status
+
+
+class StateSearch(Solver[StateSearchState]):
+    """The default solver of `Tomography`.
+
+    Parameters
+    ----------
+    goal : "recover" or "flat"
+        As of `Auto`, where a state fits the data and not all states are equally flat.
+    rank : int, optional
+        Rank limit; found by default.
+    tol : float
+        Relative duality gap to prove.
+    failure_probability : float
+        Of the probabilistic bounds in the certificate.
+    """
+
+    goal: Literal["recover", "flat"] = "recover"
+    rank: int | None = None
+    tol: float = 1e-6
+    failure_probability: float = 1e-9
+
+    @property
+    def _fit(self) -> Auto:
+        return Auto(self.goal, self.rank, self.tol, self.failure_probability)
+
+    def _search(self, tol: float) -> GaussNewton:
+        return GaussNewton(self.rank, tol, failure_probability=self.failure_probability)
+
+    def init(
+        self, problem: Problem, start: FactorPair | None = None, seed: int = 0
+    ) -> StateSearchState:
+        """The problem of the first multiplier."""
+        if not isinstance(problem, Tomography):
+            raise ValueError(
+                "StateSearch looks for states, which have trace one; leave solver= out, or build "
+                "the problem with flatrank.tomography"
+            )
+        stiffness = problem.stiffness
+        unit = problem.relaxed(stiffness**0.5, 1.0, stiffness)
+        multiplier = _FIRST * max(1.0, largest_lam(unit, seed)) * stiffness
+        work = problem.relaxed(stiffness**0.5, 1.0, multiplier)
+        first = None if start is None else work.whiten(start)
+        return StateSearchState(
+            "search", work, self._search(_LOOSE).init(work, first, seed), multiplier, (),
+            problem.zero(0), None, None, 0, (0, math.inf), math.inf, Counts(), Status.RUNNING,
+        )  # fmt: skip
+
+    def step(self, problem: Problem, state: StateSearchState) -> StateSearchState:
+        """One step of the solver at work; at its end a proof, and what to do next."""
+        assert isinstance(problem, Tomography)
+        if state.phase == "fit":
+            return self._fitting(problem, state)
+        solver = self._search(self._accuracy(problem, state))
+        inner = solver.step(state.work, state.inner)  # pyright: ignore[reportArgumentType]
+        state = state._replace(inner=inner, taken=state.taken + 1)
+        if inner.ended is Status.NONFINITE:
+            return state._replace(ended=Status.NONFINITE)
+        if inner.ended is Status.RUNNING and state.taken < _MAX_INNER:
+            return state
+        return self._proved(problem, state)
+
+    def status(self, problem: Problem, state: StateSearchState) -> Status:
+        """Decided in `step`."""
+        del problem
+        return state.ended
+
+    def info(self, state: StateSearchState) -> dict[str, Any]:
+        """The phase, the multiplier, and the numbers of the solver at work."""
+        solver = self._fit if state.phase == "fit" else self._search(self.tol)
+        numbers = solver.info(state.inner)  # pyright: ignore[reportArgumentType]
+        return numbers | {"phase": state.phase, "multiplier": state.multiplier}
+
+    def outcome(self, state: StateSearchState) -> Outcome:
+        """The best state, with the dual point of its certificate."""
+        counts = state.counts + self._spent(state)
+        return Outcome(state.pair, state.pair.rank, counts, state.y, state.certificate)
+
+    def _spent(self, state: StateSearchState) -> Counts:
+        """By the solver at work."""
+        solver = self._fit if state.phase == "fit" else self._search(self.tol)
+        return solver.outcome(state.inner).counts  # pyright: ignore[reportArgumentType]
+
+    def _turned(
+        self, state: StateSearchState, phase: Literal["search", "fit"], work: Symmetric, inner: Any
+    ) -> StateSearchState:
+        """To another problem, with its solver's first state."""
+        counts = state.counts + self._spent(state)
+        return state._replace(phase=phase, work=work, inner=inner, taken=0, counts=counts)
+
+    # ---- the multiplier ----
+
+    def _accuracy(self, problem: Tomography, state: StateSearchState) -> float:
+        """The relative gap asked of the inner problem: less while the trace is far from one."""
+        if not state.trail or state.certificate is None:
+            return _LOOSE
+        off = problem.stiffness * state.trail[-1][1] ** 2 / max(state.certificate.primal, 1e-300)
+        least = _TIGHT * self.tol * 0.5 ** max(len(state.trail) - _ENOUGH, 0)
+        return min(max(_SHARE * off, least), _LOOSE)
+
+    def _proved(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
+        """With the certificate of the inner point brought to trace one; then what follows."""
+        inner: GaussNewtonState = state.inner  # pyright: ignore[reportAssignmentType]
+        pair = state.work.unwhiten(inner.pair.resized(max(inner.rank, 1)))
+        off = float(jnp.vdot(pair.L, pair.R)) - 1.0
+        svd = as_state(problem.cone.decompose(pair))
+        effort = Effort(self.failure_probability, self.tol)
+        certificate, y = certify_whitened(problem, svd, None, effort)
+        state = state._replace(trail=(*state.trail, (state.multiplier, off)))
+        best = state.certificate
+        if best is None or certificate.primal <= best.primal or certificate.certified(self.tol):
+            state = state._replace(pair=_pair(svd), certificate=certificate, y=y)
+        if certificate.certified(self.tol):
+            return state._replace(ended=Status.CERTIFIED)
+        if inner.ended is Status.RANK_TOO_SMALL and abs(off) <= _ONE:
+            return state._replace(ended=Status.RANK_TOO_SMALL)
+        if problem.lam == 0 and self._worth_fitting(svd, certificate.feasibility, state.near):
+            exact = problem.exact()
+            inner = self._fit.init(exact, exact.whiten(_pair(svd)))
+            near = (svd.s.shape[0], certificate.feasibility)
+            return self._turned(state._replace(near=near, mark=math.inf), "fit", exact, inner)
+        return self._moved(problem, state, _pair(svd))
+
+    def _moved(
+        self, problem: Tomography, state: StateSearchState, pair: FactorPair
+    ) -> StateSearchState:
+        """At the next multiplier, from a pair; μ as large as the objective, not to drown it."""
+        if len(state.trail) >= _MAX_OUTER or state.certificate is None:
+            return state._replace(ended=Status.STATIONARY)
+        stiffness = problem.stiffness
+        multiplier = next_multiplier(state.trail, stiffness)
+        mu = max(min(state.certificate.primal, stiffness), 1e-12 * stiffness)
+        work = problem.relaxed(stiffness**0.5, 1.0 + (mu - multiplier) / stiffness, mu)
+        solver = self._search(self._accuracy(problem, state))
+        inner = solver.init(work, work.whiten(pair))
+        return self._turned(state._replace(multiplier=multiplier), "search", work, inner)
+
+    # ---- exact data ----
+
+    def _worth_fitting(self, svd: CompactSVD, misfit: float, near: tuple[int, float]) -> bool:
+        """Near the data, and with another rank or much nearer than the last time."""
+        rank = svd.s.shape[0]
+        return rank > 0 and misfit <= _NEAR and (rank != near[0] or misfit < 0.1 * near[1])
+
+    def _fitting(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
+        """A step of `Auto`; back to the search where the rank does not fit."""
+        auto = self._fit.step(state.work, state.inner)  # pyright: ignore[reportArgumentType]
+        state = state._replace(inner=auto, taken=state.taken + 1)
+        find = auto.inner
+        if auto.phase in ("find", "prove") and isinstance(find, GaussNewtonState):
+            hopeless = find.rank > state.near[0] or find.lent or find.ended is Status.STALLED
+            if state.taken % _STEPS == 0 and find.ended is Status.RUNNING:
+                hopeless |= find.misfit > _PROGRESS * state.mark
+                state = state._replace(mark=find.misfit)
+            if hopeless:
+                return self._moved(problem, state, state.pair)
+        if auto.phase == "flatten" and problem.uniform:
+            # Every state that fits is as flat as every other.
+            return self._fitted(problem, state)._replace(ended=Status.CERTIFIED)
+        if auto.ended is Status.RUNNING:
+            return state
+        return self._fitted(problem, state)._replace(ended=auto.ended)
+
+    def _fitted(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
+        """The state that fits, with its certificate."""
+        auto: AutoState = state.inner  # pyright: ignore[reportAssignmentType]
+        found = self._fit.outcome(auto)
+        pair = state.work.unwhiten(found.pair.resized(max(found.rank, 1)))
+        svd = as_state(problem.cone.decompose(pair))
+        certificate, y = found.certificate, found.y
+        if certificate is None or y is None:
+            certificate, y = certify_whitened(problem, svd, None, Effort(self.failure_probability))
+        else:
+            certificate, y = restated(problem, certificate, y)
+        return state._replace(pair=_pair(svd), certificate=certificate, y=y)
+
+
+def next_multiplier(trail: tuple[tuple[float, float], ...], stiffness: float) -> float:
+    """Where tr X − 1 should vanish, from the (multiplier, tr X − 1) tried so far.
+
+    By a secant through the last two, where it stays between what is known to be too small and too
+    large; else half way; else by the step of the method of multipliers, which falls short.
+    """
+    last, off = trail[-1]
+    low = max((at for at, value in trail if value > 0), default=-math.inf)
+    high = min((at for at, value in trail if value <= 0), default=math.inf)
+    if len(trail) > 1:
+        before, old = trail[-2]
+        slope = (off - old) / (last - before) if last != before else 0.0
+        guess = last - off / slope if slope < 0 else math.nan
+        if low < guess < high:
+            return guess
+        if math.isfinite(low) and math.isfinite(high):
+            return 0.5 * (low + high)
+    return last + stiffness * off
+
+
+def _pair(svd: CompactSVD) -> FactorPair:
+    """U diag(s)^½, twice."""
+    root = jnp.sqrt(svd.s)[None, :]
+    return FactorPair(svd.U * root, svd.V * root)
