@@ -3,7 +3,8 @@
     P(X) = ½‖𝒜(X) − b‖² + λ tr(D²X)   ≥   bᵀz − ½‖z‖² − λ_max(𝒜*(z) − λD²)    for any z,
 
 since tr(SX) ≤ λ_max(S) for every state. With z = b − 𝒜(X) the gap is λ_max(S) − tr(SX), that of
-Frank and Wolfe (1956): no point has to be made feasible. Where X fits exactly and λ = 0, P is no
+Frank and Wolfe (1956), and less with the best multiple of z where λ = 0: no point has to be made
+feasible, and a positive bound proves that no state fits. Where X fits exactly and λ = 0, P is no
 measure, and the problem is min tr(D²X) s.t. 𝒜(X) = b (`Tomography.exact`):
 
     tr(D²X)   ≥   bᵀy − λ_max(𝒜*(y) − D²)    for any y.
@@ -54,18 +55,26 @@ class Tilted(Adjoint):
 
 
 def as_state(svd: CompactSVD) -> CompactSVD:
-    """With trace one and without its zero columns; nothing where there is nothing."""
-    s = np.asarray(svd.s)
+    """With trace one, its negligible columns zero; the width stays."""
+    U, s = np.asarray(svd.U), np.asarray(svd.s)
     keep = s > 1e-13 * np.max(s, initial=0.0)
-    U, s = np.asarray(svd.U)[:, keep], s[keep]
-    s = s / np.sum(s) if s.size else s
-    U, s = jax.device_put(U), jax.device_put(s)
-    return CompactSVD(U, s, U)
+    s = np.where(keep, s, 0.0)
+    U = jax.device_put(np.where(keep[None, :], U, 0.0))
+    return CompactSVD(U, jax.device_put(s / max(float(s.sum()), 1e-300)), U)
+
+
+def _empty(svd: CompactSVD) -> bool:
+    return not np.any(np.asarray(svd.s))
+
+
+def _narrow(svd: CompactSVD) -> CompactSVD:
+    r = int(np.sum(np.asarray(svd.s) > 0))
+    return CompactSVD(svd.U[:, :r], svd.s[:r], svd.V[:, :r])
 
 
 def fits(problem: Tomography, svd: CompactSVD) -> bool:
     """Whether a state fits so well that the problem is the one of exact data."""
-    if problem.lam > 0 or not svd.s.shape[0]:
+    if problem.lam > 0 or _empty(svd):
         return False
     r, _ = _residual(problem.measurement, problem.b, svd, problem.square)
     return bool(jnp.linalg.norm(r) <= FITS * jnp.linalg.norm(problem.b))
@@ -102,13 +111,12 @@ def certify_state(
     """
     r, penalty = _residual(problem.measurement, problem.b, svd, problem.square)
     square, size = float(jnp.vdot(r, r)), float(jnp.linalg.norm(problem.b))
-    empty = not svd.s.shape[0]
-    primal = math.inf if empty else 0.5 * square + problem.lam * float(penalty)
+    primal = math.inf if _empty(svd) else 0.5 * square + problem.lam * float(penalty)
     z = r if y is None else y
     S = Tilted(_adjoint(problem.measurement, z), problem.square, jnp.asarray(problem.lam))
     inside = float(_inside(S, svd))
     bound = _bound(problem, S, svd, inside + effort.tol * min(primal, 1e300), effort)
-    dual = float(jnp.vdot(problem.b, z) - 0.5 * jnp.vdot(z, z)) - bound.value
+    dual, z = _best_multiple(problem, z, bound.value)
     gap = primal - dual
     relative = gap / primal if primal and math.isfinite(primal) else math.inf
     certificate = Certificate(
@@ -125,6 +133,13 @@ def certify_state(
     return certificate, z
 
 
+def _best_multiple(problem: Tomography, z: Array, top: float) -> tuple[float, Float[Array, " m"]]:
+    """The dual value of z, and of its best multiple s z, s ≥ 0, where λ = 0: then S is s 𝒜*(z)."""
+    rise, square = float(jnp.vdot(problem.b, z)) - top, float(jnp.vdot(z, z))
+    s = 1.0 if problem.lam > 0 or square == 0 else max(rise, 0.0) / square
+    return s * rise - 0.5 * s**2 * square, s * z
+
+
 def _bound(
     problem: Tomography, S: Adjoint, svd: CompactSVD, enough: float, effort: Effort
 ) -> NormBound:
@@ -133,13 +148,14 @@ def _bound(
     if problem.cone.size(d) <= _WHOLE or effort.failure_probability <= 0:
         whole = eigenvalue_bound(S, problem.cone, jnp.zeros((d, 0)), -math.inf, Effort(0.0))
         return whole._replace(off_tangent=None)
-    return eigenvalue_bound(S, problem.cone, svd.V, enough, effort)
+    return eigenvalue_bound(S, problem.cone, _narrow(svd).V, enough, effort)
 
 
 def _unique(
     problem: Tomography, S: Adjoint, svd: CompactSVD, inside: float, effort: Effort
 ) -> bool:
     """S stays below its value on X off the range of X, where no other state fits as well."""
+    svd = _narrow(svd)
     bound = eigenvalue_bound(S, problem.cone, svd.V, inside, effort)
     ones = problem.rescaling.D1
     B = Whitened(problem.with_trace(problem.stiffness**0.5), ones, ones, problem.cone)

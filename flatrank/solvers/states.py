@@ -23,6 +23,7 @@ import math
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, as_state, certify_whitened, restated
@@ -31,6 +32,7 @@ from flatrank.problems import Problem, Symmetric, Tomography
 from flatrank.solvers.auto import Auto, AutoState
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.ranks import balanced, unit_columns
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
@@ -42,6 +44,8 @@ _FIRST = 0.1
 _LOOSE, _TIGHT, _SHARE = 1e-2, 0.1, 1e-2
 # Relative misfit below which data may be exact. A fit must halve the misfit in every four steps.
 _NEAR, _STEPS, _PROGRESS = 0.3, 4, 0.5
+# A lower bound above this share of the objective proves that no state fits.
+_NOISE = 1e-3
 # Steps at most in one inner problem; multipliers at most, and those after which the inner gap is
 # halved each time.
 _MAX_INNER, _MAX_OUTER, _ENOUGH = 100, 40, 8
@@ -109,7 +113,7 @@ class StateSearch(Solver[StateSearchState]):
             )
         stiffness = problem.stiffness
         unit = problem.relaxed(stiffness**0.5, 1.0, stiffness)
-        multiplier = _FIRST * max(1.0, largest_lam(unit, seed)) * stiffness
+        multiplier = _FIRST * max(largest_lam(unit, seed), stiffness)
         work = problem.relaxed(stiffness**0.5, 1.0, multiplier)
         first = None if start is None else work.whiten(start)
         return StateSearchState(
@@ -145,7 +149,8 @@ class StateSearch(Solver[StateSearchState]):
     def outcome(self, state: StateSearchState) -> Outcome:
         """The best state, with the dual point of its certificate."""
         counts = state.counts + self._spent(state)
-        return Outcome(state.pair, state.pair.rank, counts, state.y, state.certificate)
+        rank = _rank(jnp.linalg.norm(state.pair.R, axis=0))
+        return Outcome(state.pair, rank, counts, state.y, state.certificate)
 
     def _spent(self, state: StateSearchState) -> Counts:
         """By the solver at work."""
@@ -172,23 +177,21 @@ class StateSearch(Solver[StateSearchState]):
     def _proved(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
         """With the certificate of the inner point brought to trace one; then what follows."""
         inner: GaussNewtonState = state.inner  # pyright: ignore[reportAssignmentType]
-        pair = state.work.unwhiten(inner.pair.resized(max(inner.rank, 1)))
-        off = float(jnp.vdot(pair.L, pair.R)) - 1.0
-        svd = as_state(problem.cone.decompose(pair))
+        svd, trace = _state(problem, state.work.unwhiten(inner.pair))
         effort = Effort(self.failure_probability, self.tol)
         certificate, y = certify_whitened(problem, svd, None, effort)
-        state = state._replace(trail=(*state.trail, (state.multiplier, off)))
+        state = state._replace(trail=(*state.trail, (state.multiplier, trace - 1.0)))
         best = state.certificate
         if best is None or certificate.primal <= best.primal or certificate.certified(self.tol):
             state = state._replace(pair=_pair(svd), certificate=certificate, y=y)
         if certificate.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
-        if inner.ended is Status.RANK_TOO_SMALL and abs(off) <= _ONE:
+        if inner.ended is Status.RANK_TOO_SMALL and abs(trace - 1.0) <= _ONE:
             return state._replace(ended=Status.RANK_TOO_SMALL)
-        if problem.lam == 0 and self._worth_fitting(svd, certificate.feasibility, state.near):
+        near = (_rank(svd.s), certificate.feasibility)
+        if self._worth_fitting(problem, state, near, certificate):
             exact = problem.exact()
             inner = self._fit.init(exact, exact.whiten(_pair(svd)))
-            near = (svd.s.shape[0], certificate.feasibility)
             return self._turned(state._replace(near=near, mark=math.inf), "fit", exact, inner)
         return self._moved(problem, state, _pair(svd))
 
@@ -208,10 +211,21 @@ class StateSearch(Solver[StateSearchState]):
 
     # ---- exact data ----
 
-    def _worth_fitting(self, svd: CompactSVD, misfit: float, near: tuple[int, float]) -> bool:
-        """Near the data, and with another rank or much nearer than the last time."""
-        rank = svd.s.shape[0]
-        return rank > 0 and misfit <= _NEAR and (rank != near[0] or misfit < 0.1 * near[1])
+    def _worth_fitting(
+        self,
+        problem: Tomography,
+        state: StateSearchState,
+        near: tuple[int, float],
+        certificate: Certificate,
+    ) -> bool:
+        """Near data that are not proved to fit no state, and not as the last time.
+
+        From the second multiplier on: by then noise is most often proved.
+        """
+        rank, misfit = near
+        open_ = problem.lam == 0 and certificate.dual_bound <= _NOISE * certificate.primal
+        new = rank != state.near[0] or misfit < 0.1 * state.near[1]
+        return open_ and rank > 0 and misfit <= _NEAR and new and len(state.trail) > 1
 
     def _fitting(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
         """A step of `Auto`; back to the search where the rank does not fit."""
@@ -236,8 +250,7 @@ class StateSearch(Solver[StateSearchState]):
         """The state that fits, with its certificate."""
         auto: AutoState = state.inner  # pyright: ignore[reportAssignmentType]
         found = self._fit.outcome(auto)
-        pair = state.work.unwhiten(found.pair.resized(max(found.rank, 1)))
-        svd = as_state(problem.cone.decompose(pair))
+        svd, _ = _state(problem, state.work.unwhiten(found.pair))
         certificate, y = found.certificate, found.y
         if certificate is None or y is None:
             certificate, y = certify_whitened(problem, svd, None, Effort(self.failure_probability))
@@ -264,6 +277,16 @@ def next_multiplier(trail: tuple[tuple[float, float], ...], stiffness: float) ->
         if math.isfinite(low) and math.isfinite(high):
             return 0.5 * (low + high)
     return last + stiffness * off
+
+
+def _state(problem: Tomography, pair: FactorPair) -> tuple[CompactSVD, float]:
+    """A pair's matrix brought to trace one, and the trace that it had."""
+    pair, s = balanced(problem.cone, pair)
+    return as_state(unit_columns(pair, s)), float(np.sum(np.asarray(s)))
+
+
+def _rank(s: Array) -> int:
+    return int(np.sum(np.asarray(s) > 0))
 
 
 def _pair(svd: CompactSVD) -> FactorPair:
