@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.certificates import Certificate, Effort, as_state, certify_whitened, restated
+from flatrank.certificates import Certificate, Effort, as_state, certify_whitened, fits, restated
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.problems import Problem, Symmetric, Tomography
 from flatrank.solvers.auto import Auto, AutoState
@@ -178,6 +178,8 @@ class StateSearch(Solver[StateSearchState]):
         """With the certificate of the inner point brought to trace one; then what follows."""
         inner: GaussNewtonState = state.inner  # pyright: ignore[reportAssignmentType]
         svd, trace = _state(problem, state.work.unwhiten(inner.pair))
+        if fits(problem, svd):
+            return self._turned_to_fit(problem, state, svd, 0.0)
         effort = Effort(self.failure_probability, self.tol)
         certificate, y = certify_whitened(problem, svd, None, effort)
         state = state._replace(trail=(*state.trail, (state.multiplier, trace - 1.0)))
@@ -190,9 +192,7 @@ class StateSearch(Solver[StateSearchState]):
             return state._replace(ended=Status.RANK_TOO_SMALL)
         near = (_rank(svd.s), certificate.feasibility)
         if self._worth_fitting(problem, state, near, certificate):
-            exact = problem.exact()
-            inner = self._fit.init(exact, exact.whiten(_pair(svd)))
-            return self._turned(state._replace(near=near, mark=math.inf), "fit", exact, inner)
+            return self._turned_to_fit(problem, state, svd, certificate.feasibility)
         return self._moved(problem, state, _pair(svd))
 
     def _moved(
@@ -227,9 +227,18 @@ class StateSearch(Solver[StateSearchState]):
         new = rank != state.near[0] or misfit < 0.1 * state.near[1]
         return open_ and rank > 0 and misfit <= _NEAR and new and len(state.trail) > 1
 
+    def _turned_to_fit(
+        self, problem: Tomography, state: StateSearchState, svd: CompactSVD, misfit: float
+    ) -> StateSearchState:
+        exact = problem.exact()
+        inner = self._fit.init(exact, exact.whiten(_pair(svd)))
+        state = state._replace(near=(_rank(svd.s), misfit), mark=math.inf, pair=_pair(svd))
+        return self._turned(state, "fit", exact, inner)
+
     def _fitting(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
         """A step of `Auto`; back to the search where the rank does not fit."""
-        auto = self._fit.step(state.work, state.inner)  # pyright: ignore[reportArgumentType]
+        before: AutoState = state.inner  # pyright: ignore[reportAssignmentType]
+        auto = self._fit.step(state.work, before)
         state = state._replace(inner=auto, taken=state.taken + 1)
         find = auto.inner
         if auto.phase in ("find", "prove") and isinstance(find, GaussNewtonState):
@@ -240,16 +249,17 @@ class StateSearch(Solver[StateSearchState]):
             if hopeless:
                 return self._moved(problem, state, state.pair)
         if auto.phase == "flatten" and problem.uniform:
-            # Every state that fits is as flat as every other.
-            return self._fitted(problem, state)._replace(ended=Status.CERTIFIED)
+            # Every state that fits is as flat as every other, which `certify_whitened` knows.
+            kept = self._fit.outcome(before)._replace(certificate=None)
+            return self._fitted(problem, state, kept)._replace(ended=Status.STATIONARY)
         if auto.ended is Status.RUNNING:
             return state
-        return self._fitted(problem, state)._replace(ended=auto.ended)
+        return self._fitted(problem, state, self._fit.outcome(auto))._replace(ended=auto.ended)
 
-    def _fitted(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
+    def _fitted(
+        self, problem: Tomography, state: StateSearchState, found: Outcome
+    ) -> StateSearchState:
         """The state that fits, with its certificate."""
-        auto: AutoState = state.inner  # pyright: ignore[reportAssignmentType]
-        found = self._fit.outcome(auto)
         svd, _ = _state(problem, state.work.unwhiten(found.pair))
         certificate, y = found.certificate, found.y
         if certificate is None or y is None:
