@@ -121,7 +121,9 @@ def test_other_solvers_and_other_units_are_refused():
     with pytest.raises(ValueError, match="GaussNewton does not keep the trace at one"):
         fr.solve(problem, solver=fr.solvers.GaussNewton())
     with pytest.raises(ValueError, match="StateSearch looks for states"):
-        fr.solve(fr.covariance(np.eye(3), np.ones(3)), solver=fr.solvers.StateSearch())
+        fr.solve(
+            fr.bilinear(np.eye(3), np.eye(3), np.ones(3)), solver=fr.solvers.StateSearch()
+        )
     with pytest.raises(ValueError, match="a state has trace one"):
         problem.scaled(2.0)
 
