@@ -78,10 +78,11 @@ class WithTrace(Measurement):
 
     def grams(self) -> tuple[Weight, Weight]:
         """Those of 𝒜 with w² more on the diagonal."""
-        return tuple(
-            G + self.weight**2 * (1.0 if G.ndim == 1 else jnp.eye(G.shape[0]))
-            for G in self.inner.grams()
-        )
+        rows, cols = self.inner.grams()
+        return self._shifted(rows), self._shifted(cols)
+
+    def _shifted(self, G: Weight) -> Weight:
+        return G + self.weight**2 * (jnp.ones_like(G) if G.ndim == 1 else jnp.eye(G.shape[0]))
 
     def gram_diagonals(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
         """Their diagonals."""

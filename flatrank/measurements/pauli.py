@@ -33,7 +33,7 @@ class PauliStrings(OnHermitian):
 
     Parameters
     ----------
-    places : integer array of shape (m,)
+    chosen : integer array of shape (m,)
         x 2^q + z of each string.
     qubits : int
         q.
@@ -43,22 +43,22 @@ class PauliStrings(OnHermitian):
     Memory: 4^q complex numbers. Cost: O(q 4^q) flops a product, whatever m.
     """
 
-    places: Int[Array, " m"]
+    chosen: Int[Array, " m"]
     qubits: int
 
-    def __init__(self, places: Int[Array, " m"], qubits: int):
-        self.places, self.qubits = places, qubits
-        self.gram = jnp.full(2 ** (qubits + 1), float(places.shape[0]))
+    def __init__(self, chosen: Int[Array, " m"], qubits: int):
+        self.chosen, self.qubits = chosen, qubits
+        self.gram = jnp.full(2 ** (qubits + 1), float(chosen.shape[0]))
 
     @property
     def m(self) -> int:
         """Number of strings."""
-        return self.places.shape[0]
+        return self.chosen.shape[0]
 
     @property
     def labels(self) -> list[str]:
         """The strings in letters, the first for the most significant qubit (host)."""
-        x, z = np.divmod(np.asarray(self.places), 2**self.qubits)
+        x, z = np.divmod(np.asarray(self.chosen), 2**self.qubits)
         bits = np.arange(self.qubits)[::-1]
         X, Z = (x[:, None] >> bits) & 1, (z[:, None] >> bits) & 1
         # I, X, Y, Z are numbered 0 to 3: (x, z) = 00, 10, 11, 01.
@@ -70,13 +70,13 @@ class PauliStrings(OnHermitian):
         k = jnp.arange(G.shape[0])
         diagonals = G[k[None, :], k[None, :] ^ k[:, None]]
         spectrum = _walsh_hadamard(diagonals, self.qubits) * _phases(self.qubits, G.dtype)
-        return spectrum.real.reshape(-1)[self.places]
+        return spectrum.real.reshape(-1)[self.chosen]
 
     def hermitian(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
         """Phase, transform, back to where the diagonals were."""
         n = 2**self.qubits
         dtype = jnp.result_type(y.dtype, jnp.complex64)
-        grid = jnp.zeros(n * n, dtype=dtype).at[self.places].add(y.astype(dtype)).reshape(n, n)
+        grid = jnp.zeros(n * n, dtype=dtype).at[self.chosen].add(y.astype(dtype)).reshape(n, n)
         diagonals = _walsh_hadamard(grid * _phases(self.qubits, dtype), self.qubits)
         k = jnp.arange(n)
         return diagonals[k[:, None] ^ k[None, :], k[None, :]]

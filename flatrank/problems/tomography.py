@@ -163,19 +163,21 @@ def tomography(
     Reference: Gross, Liu, Flammia, Becker, Eisert (2010) for low rank; the trace is a constraint
     here, not the objective.
     """
-    measurement = effects if isinstance(effects, Measurement) else None
-    if measurement is None:
+    array, measurement = None, None
+    if not isinstance(effects, Measurement):
         array, frequencies = _flattened(effects, frequencies)
-    elif not isinstance(measurement, OnHermitian):
+    elif isinstance(effects, OnHermitian):
+        measurement = effects
+    else:
         raise ValueError(
-            f"{type(measurement).__name__} does not measure Hermitian matrices; give an array "
+            f"{type(effects).__name__} does not measure Hermitian matrices; give an array "
             "(m, d, d), or flatrank.measurements.pauli_strings"
         )
     data = checked_array("frequencies", frequencies)
     lam, _ = checked_parameters(lam, 0.0)
     with jax.enable_x64(True):
         if measurement is None:
-            measurement = HermitianEffects(jax.device_put(_checked_effects(array)))
+            measurement = HermitianEffects(jax.device_put(_checked_effects(np.asarray(array))))
         if data.size != measurement.m:
             raise ValueError(
                 f"frequencies must hold one number for each of the {measurement.m} effects; "

@@ -121,9 +121,7 @@ def test_other_solvers_and_other_units_are_refused():
     with pytest.raises(ValueError, match="GaussNewton does not keep the trace at one"):
         fr.solve(problem, solver=fr.solvers.GaussNewton())
     with pytest.raises(ValueError, match="StateSearch looks for states"):
-        fr.solve(
-            fr.bilinear(np.eye(3), np.eye(3), np.ones(3)), solver=fr.solvers.StateSearch()
-        )
+        fr.solve(fr.bilinear(np.eye(3), np.eye(3), np.ones(3)), solver=fr.solvers.StateSearch())
     with pytest.raises(ValueError, match="a state has trace one"):
         problem.scaled(2.0)
 
@@ -176,40 +174,6 @@ def test_the_bounds_of_any_pair_enclose_the_optimum(seed):
         assert certificate.primal >= 0.5 * value
     nothing = fr.certify(problem, (np.zeros((2 * SIZE, 1)), np.zeros((2 * SIZE, 1))))
     assert nothing.primal == np.inf
-
-
-@slow
-def test_too_few_strings_are_never_called_recovery():
-    rho = a_state(3)
-    rng = np.random.default_rng(0)
-    A = pauli_strings(QUBITS, rng.choice(64, 20, replace=False))  # 39 degrees of freedom
-    solution = fr.solve(fr.tomography(A, means(dense(A.labels), rho)))
-    assert error(solution, rho) > 0.05
-    assert solution.status is not fr.Status.IDENTIFIABLE
-    assert not solution.certificate.unique
-
-
-@slow
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("lam", [0.0, 0.5])
-def test_the_optimum_is_cvxpys(seed, lam):
-    import cvxpy as cp
-
-    size, m = 4, 14
-    E, rho = effects(m, seed, size), a_state(1, seed, size)
-    b = means(E, rho) + 0.3 * np.random.default_rng(seed).standard_normal(m)
-    D2 = np.einsum("ipq,iqr->pr", E, E) / (m * size)
-    X = cp.Variable((size, size), hermitian=True)
-    misfit = cp.hstack([cp.real(cp.trace(E[i] @ X)) for i in range(m)]) - b
-    value = cp.Problem(
-        cp.Minimize(0.5 * cp.sum_squares(misfit) + lam * cp.real(cp.trace(D2 @ X))),
-        [X >> 0, cp.real(cp.trace(X)) == 1],
-    ).solve(solver=cp.CLARABEL)
-    solution = fr.solve(fr.tomography(E, b, lam=lam), tol=2e-7)
-    assert solution.status is fr.Status.CERTIFIED
-    assert solution.certificate.primal == pytest.approx(value, rel=1e-6)
-    assert solution.certificate.dual_bound == pytest.approx(value, rel=1e-6)
-    assert gap_of(E, b, found(solution), lam) <= 2.1e-7 * value
 
 
 @slow
