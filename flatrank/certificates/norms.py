@@ -219,16 +219,11 @@ def exact_norm(S: Adjoint, shape: tuple[int, int], basis: CompactSVD | None = No
 
     Notes
     -----
-    Cost: 2 min(d1, d2) columns through S and one eigenvalue of a matrix of that size, on the host,
-    where LAPACK is asked for no more than that one.
+    Cost: 2 min(d1, d2) columns through S, and what `dense_norm` costs after its Gram.
     """
     U, V = (jnp.zeros((d, 0)) for d in shape) if basis is None else (basis.U, basis.V)
     gram = np.asarray(_small_gram(S, U, V, shape))
-    if not np.all(np.isfinite(gram)):
-        return math.inf
-    last = gram.shape[0] - 1
-    top = eigh(0.5 * (gram + gram.T), eigvals_only=True, subset_by_index=[last, last])
-    return math.sqrt(max(float(top[0]), 0.0))
+    return _root_of_largest(0.5 * (gram + gram.T))
 
 
 def dense_norm(S: np.ndarray) -> float:
@@ -252,7 +247,11 @@ def dense_norm(S: np.ndarray) -> float:
     Cost: with d = min(d1, d2), d² max(d1, d2) flops for the Gram and d³/3 a factor, of which there
     are one to three; d² memory, three times. Up to d = 64 the eigenvalues themselves.
     """
-    gram = S @ S.T if S.shape[0] <= S.shape[1] else S.T @ S
+    return _root_of_largest(S @ S.T if S.shape[0] <= S.shape[1] else S.T @ S)
+
+
+def _root_of_largest(gram: np.ndarray) -> float:
+    """An upper bound on the root of a Gram's largest eigenvalue, as `dense_norm` says."""
     d = gram.shape[0]
     if not np.all(np.isfinite(gram)):
         return math.inf
@@ -260,7 +259,7 @@ def dense_norm(S: np.ndarray) -> float:
         return math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0))
     start = np.random.default_rng(0).standard_normal(d)
     try:
-        found = eigsh(gram, 1, v0=start, ncv=40, tol=1e-7, maxiter=20, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
+        found = eigsh(gram, 1, v0=start, ncv=40, tol=1e-9, maxiter=20, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
         top = float(found[0])
     except ArpackNoConvergence:
         top = float(eigh(gram, eigvals_only=True, subset_by_index=[d - 1, d - 1])[0])

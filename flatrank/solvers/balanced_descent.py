@@ -31,7 +31,8 @@ from flatrank.factors import FactorPair, balance
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome
-from flatrank.solvers.newton import along, line_search, preconditioner
+from flatrank.solvers.newton import along, line_search
+from flatrank.solvers.preconditioner import inverse_diagonal
 from flatrank.solvers.rank_constrained import RankConstrained
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
@@ -102,7 +103,8 @@ def _descend(
     S = B.adjoint(c)
     g = FactorPair(S.right(pair.R), S.left(pair.L))
     lengths, rates = (jnp.sum(p.L**2, axis=0) + jnp.sum(p.R**2, axis=0) for p in (pair, g))
-    M = preconditioner(B, pair, jnp.sqrt(rates / jnp.maximum(lengths, 1e-300))[None, :])
+    ridge = jnp.sqrt(rates / jnp.maximum(lengths, 1e-300))[None, :]
+    M = inverse_diagonal(B.curvature_diagonal(pair), pair, ridge)
     d = jax.tree.map(lambda m, x: -m * x, M, g)
     nothing = jnp.zeros(())
     t, fall = line_search(jnp.vdot(g.L, d.L) + jnp.vdot(g.R, d.R), *along(B, c, nothing, pair, d))

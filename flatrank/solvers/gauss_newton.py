@@ -69,9 +69,14 @@ _GAP = 3.0
 _LEAST, _SOFT = 3e-5, 2e-3
 # λ s of a weak column, as a share of the gap: in a step the gap to reach, at a certificate that
 # failed the gap it has.
-_WEAK, _WEAKER = 1e-3, 5e-2
+_WEAK, _WEAKER = 1e-3, 0.1
 # A gap at which the spectrum says nothing yet about which columns will be needed.
 _FAR = 0.1
+# A gap at which the factors' columns point where those of the solution do.
+_CLOSE = 1e-2
+# The gap that a proof is first tried for where a step took as many products: it tells which columns
+# are carried along for nothing.
+_FIRST_TRY, _DEAR = 1e-4, 24
 
 
 class GaussNewtonState(NamedTuple):
@@ -79,6 +84,7 @@ class GaussNewtonState(NamedTuple):
 
     `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, `shown`
     the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one.
+    `outside` is what the last look outside the factors saw, for λ > 0.
     """
 
     pair: FactorPair
@@ -102,6 +108,7 @@ class GaussNewtonState(NamedTuple):
     lent: int = 0
     shown: int | None = None
     kept: tuple[FactorPair, np.ndarray, float] | None = None
+    outside: CompactSVD | None = None
 
     @property
     def rank(self) -> int:
@@ -141,7 +148,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         width = self._width(problem, 1)
         state = GaussNewtonState(
             problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf, math.inf,
-            True, 0, 1.0, None, None, None, Status.RUNNING, Counts(), rng,
+            True, 0, max(1.0, _FIRST_TRY / self.tol), None, None, None, Status.RUNNING, Counts(),
+            rng,
         )  # fmt: skip
         if start is not None and np.any(np.asarray(start.L)) and np.any(np.asarray(start.R)):
             state = self._warm(problem, state, start)
@@ -224,6 +232,8 @@ class GaussNewton(Solver[GaussNewtonState]):
             argument(self.max_inner),
             argument(self._weak(problem, state, _WEAK * self.tol)),
             problem.lam > 0,
+            argument(_close(state)),
+            state.outside,
         )
         inner = int(out.inner)
         misfit, objective, slack = float(out.misfit), float(out.objective), float(out.slack)
@@ -306,7 +316,8 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _penalised(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """At a nearly stationary point grow, or prove."""
         state = self._narrowed(problem, state)
-        if state.rank and state.fall > 0.2 * self.tol * state.patience * state.objective:
+        patience = state.patience if state.inner >= _DEAR else min(state.patience, 1.0)
+        if state.rank and state.fall > 0.2 * self.tol * patience * state.objective:
             return state
         grown = self._grown(problem, state)
         if grown.fresh:
@@ -323,8 +334,9 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(ended=Status.RANK_TOO_SMALL)
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
-        state = state._replace(patience=0.25 * state.patience)
-        return self._without_weak(problem, state, certificate.relative_gap)
+        gap = certificate.relative_gap
+        state = state._replace(patience=0.25 * min(state.patience, gap / self.tol))
+        return self._without_weak(problem, state, gap)
 
     def _grown(
         self, problem: Problem, state: GaussNewtonState, limit: int | None = None
@@ -351,7 +363,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         if gap > _FAR:
             return state
         weak = self._weak(problem, state, _WEAKER * gap)
-        rank = int(np.sum(state.s > weak))
+        rank = int(np.sum(np.cumsum(state.s[::-1]) > weak))
         if rank == state.rank:
             return state
         return self._grown(problem, _cut(state, rank))
@@ -379,7 +391,9 @@ class GaussNewton(Solver[GaussNewtonState]):
         )
         near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
         spent = Counts(forward=1, adjoint=1 + steps)
-        return state._replace(X=near[:, : X.shape[1]], counts=state.counts + spent), pairs
+        seen = pairs if problem.lam > 0 and not state.ridge else None
+        X = near[:, : X.shape[1]]
+        return state._replace(X=X, outside=seen, counts=state.counts + spent), pairs
 
     def _append(
         self, problem: Problem, state: GaussNewtonState, pairs: CompactSVD, count: int
@@ -422,6 +436,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         if self.rank is not None and rank <= self.rank <= 64:
             return self.rank
         return padded_width(max(rank, 16) if problem.m < _CHEAP else rank)
+
+
+def _close(state: GaussNewtonState) -> bool:
+    """Whether the last proof left so small a gap that the columns have found their directions."""
+    return state.certificate is not None and state.certificate.relative_gap < _CLOSE
 
 
 def _size(problem: Problem) -> float:

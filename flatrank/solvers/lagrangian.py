@@ -19,19 +19,20 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
-from flatrank.factors import FactorPair
+from flatrank.factors import CompactSVD, FactorPair
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
-from flatrank.solvers.loop import Outcome, Scope, Solver, run_hosted
+from flatrank.solvers.loop import Outcome, Scope, Solver, argument, run_hosted
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
 
 
 class LagrangianState(NamedTuple):
-    """Pair of X̃, multiplier, penalty parameter and the proof so far."""
+    """Pair of X̃, zero-padded, its rank, multiplier, penalty parameter and the proof so far."""
 
     pair: FactorPair
+    rank: int
     y: Float[Array, " m"]
     lam: float
     largest: float
@@ -79,6 +80,7 @@ class Lagrangian(Solver[LagrangianState]):
         largest = largest_lam(problem, seed)
         return LagrangianState(
             pair=problem.zero(4) if start is None else start,
+            rank=0 if start is None else start.rank,
             y=jnp.zeros_like(problem.b),
             lam=0.5 * largest,
             largest=largest,
@@ -100,16 +102,12 @@ class Lagrangian(Solver[LagrangianState]):
         )
         if status is Status.INTERRUPTED:
             raise KeyboardInterrupt
-        pair = found.pair.resized(found.rank)
-        y = state.y + (problem.b - problem.whitened.forward(pair)) / lam
-        certificate, dual = certify_whitened(
-            problem,
-            problem.cone.decompose(pair),
-            y,
-            Effort(self.failure_probability),
-        )
+        # Zero-padded: a program for each rank would cost more than the zeros.
+        y, svd = _multiplier(problem, found.pair, state.y, argument(lam))
+        certificate, dual = certify_whitened(problem, svd, y, Effort(self.failure_probability))
         return state._replace(
-            pair=pair,
+            pair=found.pair,
+            rank=found.rank,
             y=y,
             lam=self._next(state, found.rank, status),
             certificate=certificate,
@@ -125,7 +123,7 @@ class Lagrangian(Solver[LagrangianState]):
             return max(self.shrink * lam, hold)
         if inner is not Status.CERTIFIED:
             return min(lam / self.shrink, hold)
-        settled = rank == state.pair.rank
+        settled = rank == state.rank
         return max(self.shrink * lam, self.floor * state.largest) if settled else lam
 
     def _verdict(
@@ -153,7 +151,7 @@ class Lagrangian(Solver[LagrangianState]):
         """Rank, λ, gap and misfit."""
         known = state.certificate
         return {
-            "rank": state.pair.rank,
+            "rank": state.rank,
             "lam": state.lam,
             "relative_gap": known.relative_gap if known else None,
             "misfit": known.feasibility if known else None,
@@ -161,4 +159,13 @@ class Lagrangian(Solver[LagrangianState]):
 
     def outcome(self, state: LagrangianState) -> Outcome:
         """The pair of X̃, proved as far as the last step proved it."""
-        return Outcome(state.pair, state.pair.rank, state.counts, state.dual, state.certificate)
+        return Outcome(state.pair, state.rank, state.counts, state.dual, state.certificate)
+
+
+@eqx.filter_jit
+def _multiplier(
+    problem: Problem, pair: FactorPair, y: Float[Array, " m"], lam: Float[Array, ""]
+) -> tuple[Float[Array, " m"], CompactSVD]:
+    """y + (b − ℬ(X̃))/λ, and U, s, V of X̃."""
+    y = y + (problem.b - problem.whitened.forward(pair)) / lam
+    return y, problem.cone.decompose(pair)

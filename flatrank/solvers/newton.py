@@ -18,9 +18,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from flatrank.factors import FactorPair
+from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature
 from flatrank.solvers.loop import InnerSolver, run_traced
+from flatrank.solvers.preconditioner import Preconditioner, inverse_diagonal, weak_columns
 
 
 class NewtonStep(NamedTuple):
@@ -51,14 +52,14 @@ class TruncatedCG(InnerSolver[_CGState]):
     """
 
     H: eqx.Module
-    M: FactorPair
+    M: Preconditioner
     target: Float[Array, ""]
     max_steps: Int[Array, ""]
 
     def init(self, g: FactorPair) -> _CGState:
         """X = 0, r = −g."""
         r = jax.tree.map(jnp.negative, g)
-        z = jax.tree.map(jnp.multiply, self.M, r)
+        z = self.M(r)
         zero = jax.tree.map(jnp.zeros_like, g)
         rz = _dot(r, z)
         return _CGState(zero, r, z, rz, jnp.array(0), ~(rz > 0))
@@ -72,7 +73,7 @@ class TruncatedCG(InnerSolver[_CGState]):
         alpha = jnp.where(bad, jnp.where(taken == 0, 1.0, 0.0), rz / jnp.where(bad, 1.0, curvature))
         x = jax.tree.map(lambda a, d: a + alpha * d, x, p)
         r = jax.tree.map(lambda a, d: a - alpha * d, r, Hp)
-        z = jax.tree.map(jnp.multiply, self.M, r)
+        z = self.M(r)
         new = _dot(r, z)
         p = jax.tree.map(lambda a, d: a + (new / rz) * d, z, p)
         return _CGState(x, r, p, new, taken + 1, bad | ~(new > self.target))
@@ -104,24 +105,6 @@ def _cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(half, tree)
 
 
-def preconditioner(
-    B: Measurement, pair: FactorPair, lam: Float[Array, ""] | Float[Array, "1 k"]
-) -> FactorPair:
-    """Inverse of the diagonal of the Gauss–Newton matrix plus λ, or a λ for each column.
-
-    In the balanced gauge the k × k blocks of each row are close to diagonal on average. Zero
-    columns get no step.
-    """
-
-    def inverse(diagonal: Array, other: Array) -> Array:
-        diagonal = diagonal + lam
-        dead = jnp.all(other == 0, axis=0)[None, :] | (diagonal == 0)
-        return jnp.where(dead, 0.0, 1.0 / jnp.where(dead, 1.0, diagonal))
-
-    D = B.curvature_diagonal(pair)
-    return FactorPair(inverse(D.L, pair.R), inverse(D.R, pair.L))
-
-
 @eqx.filter_jit
 def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve it
     B: Measurement,
@@ -132,6 +115,8 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     max_inner: Int[Array, ""],
     weak: Float[Array, ""],
     full: bool,
+    near: Bool[Array, ""] | bool = False,
+    outside: CompactSVD | None = None,
 ) -> NewtonStep:
     """One step from a balanced pair.
 
@@ -153,6 +138,10 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         Columns whose singular value falls to this or below become zero.
     full : bool
         Whether the Hessian keeps its terms in S (λ > 0) or not (λ = 0).
+    near : bool scalar
+        Whether the point is near a solution: weak columns are then preconditioned on their own.
+    outside : CompactSVD, optional
+        Singular triplets of −ℬ*(c) outside the pair, for that.
 
     Returns
     -------
@@ -170,8 +159,12 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     # brought to rounding, also where singular values span many orders.
     parts = (B, c, S if full else None, lam, pair, g, rtol)
     B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, jnp.float32) if full else parts
-    M = preconditioner(B_, pair_, lam_)
-    start = _dot(g_, jax.tree.map(jnp.multiply, M, g_))
+    D = B_.curvature_diagonal(pair_)
+    weak_ = None
+    if full:
+        weak_ = weak_columns(D, g_, pair_, lam_, _cast(outside, jnp.float32), jnp.asarray(near))
+    M = Preconditioner(inverse_diagonal(D, pair_, lam_), weak_)
+    start = _dot(g_, M(g_))
     H = _Hessian(B_.curvature_at(pair_, S_), lam_)
     cg = TruncatedCG(H, M, rtol_**2 * start, max_inner)
     inner = run_traced(cg, cg.init(g_))

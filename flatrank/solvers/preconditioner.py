@@ -1,0 +1,141 @@
+"""Preconditioners of a Newton step on balanced factors: the diagonal, and weak columns beside it.
+
+The diagonal of the Gauss–Newton matrix plus λ is right for most directions, and blind to one kind.
+Let (u_i, σ_i, v_i) be singular triplets of −S: those of the factors, where σ_i = λ near a solution,
+and those next to them outside. A column j that moves along u_i and v_i at once,
+
+    P = Σ a_ij u_i e_jᵀ,   Q = Σ a_ij v_i e_jᵀ,
+
+gains from S what λ costs, and ⟨(P, Q), H (P, Q)⟩ / 2 is about
+
+    Σ_{i<j} (√c_j a_ij + √c_i a_ji)² + 2 Σ_j c_j a_jj²    where i is a column of the factors,
+    Σ_ij (c_j + λ − σ_i) a_ij²                             where it is not,
+
+with c_j = ‖ℬ(u_j r_jᵀ)‖² ≈ ‖ℬ(l_j v_jᵀ)‖². The diagonal has λ + c in place of these: for weak
+columns, c ≪ λ, too much by a factor of λ/c. The first form has rank one for each pair (the other
+direction is the gauge, along which nothing changes). The inverses of both, less what the diagonal
+has of them, are added for the weakest columns.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from flatrank.factors import CompactSVD, FactorPair
+
+# Columns taken together, the last ones; and triplets outside. A product with them costs
+# 4 (d1 + d2) w (w + o) flops. With all columns the model is worse: strong ones turn too.
+_WEAK, _OUTSIDE = 32, 24
+# The least of λ − σ, as a share of λ.
+_NEAREST = 1e-3
+
+
+class WeakColumns(eqx.Module):
+    """u_i, v_i, the weak columns' √c and the gain of each a_ij; `first` is the first weak column.
+
+    `near` says whether σ_i = λ is near enough to true; without it nothing is added.
+    """
+
+    U: Float[Array, "d1 i"]
+    V: Float[Array, "d2 i"]
+    root: Float[Array, " w"]
+    gain: Float[Array, "i w"]
+    first: Int[Array, ""]
+    near: Bool[Array, ""]
+
+    def add(self, z: FactorPair, r: FactorPair) -> FactorPair:
+        """Z and what the weak columns gain from r."""
+        w = self.root.size
+
+        def weak(X: Float[Array, "d k"]) -> Float[Array, "d w"]:
+            return _columns(X, self.first, w)
+
+        a = 0.5 * (self.U.T @ weak(r.L) + self.V.T @ weak(r.R))
+        inside, outside = self.root[None, :] * a[:w], a[w:]
+        inside = self.root[None, :] * (inside + inside.T)
+        a = self.gain * jnp.concatenate([inside, outside])
+
+        def put(Z: Float[Array, "d k"], more: Float[Array, "d w"]) -> Float[Array, "d k"]:
+            return jax.lax.dynamic_update_slice_in_dim(Z, weak(Z) + more, self.first, 1)
+
+        return FactorPair(put(z.L, self.U @ a), put(z.R, self.V @ a))
+
+
+class Preconditioner(eqx.Module):
+    """The symmetric positive r ↦ M r: a diagonal, and weak columns where there are any."""
+
+    diagonal: FactorPair
+    weak: WeakColumns | None = None
+
+    def __call__(self, r: FactorPair) -> FactorPair:
+        """M r."""
+        z, weak = jax.tree.map(jnp.multiply, self.diagonal, r), self.weak
+        if weak is None:
+            return z
+        return jax.lax.cond(weak.near, lambda z, r: weak.add(z, r), lambda z, _: z, z, r)
+
+
+def inverse_diagonal(
+    D: FactorPair, pair: FactorPair, lam: Float[Array, ""] | Float[Array, "1 k"]
+) -> FactorPair:
+    """Inverse of the diagonal D of the Gauss–Newton matrix plus λ, or a λ for each column.
+
+    In the balanced gauge the k × k blocks of each row are close to diagonal on average. Zero
+    columns get no step.
+    """
+
+    def inverse(diagonal: Array, other: Array) -> Array:
+        diagonal = diagonal + lam
+        dead = jnp.all(other == 0, axis=0)[None, :] | (diagonal == 0)
+        return jnp.where(dead, 0.0, 1.0 / jnp.where(dead, 1.0, diagonal))
+
+    return FactorPair(inverse(D.L, pair.R), inverse(D.R, pair.L))
+
+
+def weak_columns(
+    D: FactorPair,
+    g: FactorPair,
+    pair: FactorPair,
+    lam: Float[Array, ""],
+    outside: CompactSVD | None,
+    near: Bool[Array, ""],
+) -> WeakColumns:
+    """The last columns of a balanced pair that are not zero, with triplets of −S outside it."""
+    k = pair.rank
+    w = min(_WEAK, k)
+    alive = jnp.sum(jnp.any(pair.L != 0, axis=0))
+    first = jnp.clip(alive - w, 0, k - w)
+    U, V = _unit(_columns(pair.L, first, w)), _unit(_columns(pair.R, first, w))
+    D = jax.tree.map(lambda X: _columns(X, first, w), D)
+    c = 0.5 * (jnp.sum(U * U * D.L, axis=0) + jnp.sum(V * V * D.R, axis=0))
+    lengths = jnp.maximum(jnp.linalg.norm(_columns(pair.L, first, w), axis=0), 1e-30)
+    E = 0.5 * (U.T @ _columns(g.L, first, w) + V.T @ _columns(g.R, first, w)) / lengths[None, :]
+    e = jnp.sum(jnp.abs(E), axis=1)
+    c = jnp.where(c > 0, c + 1.0 * e, 0.0)
+    both = c[:, None] + c[None, :]
+    live = (c[:, None] > 0) & (c[None, :] > 0)
+    # With n = (√c_j, √c_i)/√(c_i + c_j) the inverse of a pair's form is n nᵀ/(c_i + c_j).
+    gain = _more(both, lam + 0.5 * both, live) / jnp.where(live, both, 1.0)
+    if outside is not None:
+        rest = jnp.maximum(lam - outside.s[:_OUTSIDE], _NEAREST * lam)[:, None]
+        gain = jnp.concatenate([gain, _more(rest + c[None, :], lam + c[None, :], c[None, :] > 0)])
+        U = jnp.concatenate([U, outside.U[:, :_OUTSIDE]], axis=1)
+        V = jnp.concatenate([V, outside.V[:, :_OUTSIDE]], axis=1)
+    return WeakColumns(U, V, jnp.sqrt(c), gain, first, near)
+
+
+def _more(form: Array, diagonal: Array, live: Array) -> Array:
+    """1/form − 1/diagonal where that is positive and the column lives."""
+    return jnp.where(live, jnp.maximum(1 / jnp.where(live, form, 1.0) - 1 / diagonal, 0.0), 0.0)
+
+
+def _columns(X: Float[Array, "d k"], first: Int[Array, ""], w: int) -> Float[Array, "d w"]:
+    return jax.lax.dynamic_slice_in_dim(X, first, w, 1)
+
+
+def _unit(X: Float[Array, "d w"]) -> Float[Array, "d w"]:
+    lengths = jnp.linalg.norm(X, axis=0)
+    return X / jnp.where(lengths > 0, lengths, 1.0)[None, :]
