@@ -31,6 +31,9 @@ from flatrank.problems import Problem, Separation, Tomography, as_pair
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
 _CLOSED = 1e-6
+# Strictly below what is allowed means by this share of it, for closer is rounding, and by so many
+# relative gaps: another minimiser has then at most a hundredth of itself outside the factors.
+_STRICT, _GAPS = 1e-9, 100
 # Up to min(d1, d2) = _WHOLE the exact ‖S‖ costs a penalised certificate less than a bound by parts.
 _WHOLE = 1000
 # Misfit, relative to ‖b‖, at which the repaired matrix counts as fitting to rounding.
@@ -283,12 +286,15 @@ def _adjoint(B: Measurement, y: Array) -> Adjoint:
     return B.adjoint(y)
 
 
-def _strict(problem: Problem, svd: CompactSVD, values: _Values, effort: Effort) -> bool:
+def _strict(
+    problem: Problem, svd: CompactSVD, values: _Values, relative_gap: float, effort: Effort
+) -> bool:
     """Whether S off the factors stays below what is allowed."""
     bound = values.bound
     if bound.off_tangent is None:
         bound = _bound(problem.whitened, values.S, svd, values.allowed, effort)
-    return bound.off_tangent is not None and bound.off_tangent < values.allowed
+    margin = max(_STRICT, _GAPS * relative_gap)
+    return bound.off_tangent is not None and bound.off_tangent <= (1 - margin) * values.allowed
 
 
 def _record(
@@ -303,7 +309,7 @@ def _record(
     delta = effort.failure_probability or 1e-12
     unique = (
         relative <= _CLOSED
-        and _strict(problem, svd, values, effort)
+        and _strict(problem, svd, values, relative, effort)
         and injective_on_tangent(problem.whitened, _narrow(svd), failure_probability=delta)
     )
     return Certificate(

@@ -34,6 +34,8 @@ from flatrank.problems import Tomography
 FITS = 1e-6
 # Uniqueness is claimed only where the gap is closed to this.
 _CLOSED = 1e-6
+# And only where S falls off the range of X by this share of its size: less is rounding.
+_STRICT = 1e-9
 # Up to this n the eigenvalue is computed as a whole, not by parts.
 _WHOLE = 1000
 
@@ -128,7 +130,7 @@ def certify_state(
         operator_norm=1.0 + (bound.value - inside) / primal if primal else math.inf,
         operator_norm_kind=bound.kind,
         failure_probability=bound.failure_probability,
-        unique=bool(relative <= _CLOSED) and _unique(problem, S, svd, inside, effort),
+        unique=bool(relative <= _CLOSED) and _unique(problem, z, svd, gap, effort),
     )
     return certificate, z
 
@@ -151,17 +153,28 @@ def _bound(
     return eigenvalue_bound(S, problem.cone, _narrow(svd).V, enough, effort)
 
 
-def _unique(
-    problem: Tomography, S: Adjoint, svd: CompactSVD, inside: float, effort: Effort
-) -> bool:
-    """S stays below its value on X off the range of X, where no other state fits as well."""
+def _unique(problem: Tomography, z: Array, svd: CompactSVD, gap: float, effort: Effort) -> bool:
+    """Whether S off the range of X stays below tr(SX), and 𝒜 is injective there.
+
+    The dual value falls by at least ½‖z − r‖² away from its maximum r, the residual of every
+    optimum. So z is within √(2 gap) of it, and S within e = √(2 gap) max ‖𝒜(uu*)‖ of its like, to
+    whose largest eigenvalue every optimum belongs. Where S is below tr(SX) − 2e off the range of X,
+    no optimum has a larger rank.
+    """
     svd = _narrow(svd)
-    bound = eigenvalue_bound(S, problem.cone, svd.V, inside, effort)
+    S = Tilted(_adjoint(problem.measurement, z), problem.square, jnp.asarray(problem.lam))
+    inside = float(_inside(S, svd))
+    margin = 2.0 * math.sqrt(2.0 * max(gap, 0.0) * problem.steepness)
+    bound = eigenvalue_bound(S, problem.cone, svd.V, inside - margin, effort)
+    if bound.off_tangent is None:
+        return False
+    margin = max(margin, _STRICT * max(abs(inside), abs(bound.off_tangent)))
+    if not bound.off_tangent < inside - margin:
+        return False
     ones = problem.rescaling.D1
     B = Whitened(problem.with_trace(problem.stiffness**0.5), ones, ones, problem.cone)
     delta = effort.failure_probability or 1e-12
-    strict = bound.off_tangent is not None and bound.off_tangent < inside
-    return strict and injective_on_tangent(B, svd, failure_probability=delta)
+    return injective_on_tangent(B, svd, failure_probability=delta)
 
 
 def exact_dual(problem: Tomography, y: Float[Array, " m"]) -> Float[Array, " m1"]:

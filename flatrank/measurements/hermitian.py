@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 from flatrank.factors import Cone, FactorPair, Weight
@@ -83,6 +84,11 @@ class OnHermitian(Measurement):
         """Its diagonal, twice."""
         diagonal = self.gram if self.gram.ndim == 1 else jnp.diagonal(self.gram)
         return diagonal, diagonal
+
+    def steepness(self) -> float:
+        """A bound on ‖𝒜(u u*)‖² over unit vectors u: Σ (u*Eᵢu)² ≤ u* Σ Eᵢ² u (host)."""
+        gram = np.asarray(self.gram)
+        return float(np.max(gram) if gram.ndim == 1 else np.linalg.eigvalsh(gram)[-1])
 
 
 class HermitianEffects(OnHermitian):

@@ -65,6 +65,10 @@ class PauliStrings(OnHermitian):
         letters = np.array(list(_LETTERS))[X ^ (3 * Z)]
         return ["".join(row) for row in letters]
 
+    def steepness(self) -> float:
+        """A state has Σ tr(P X)² ≤ 2^q over all strings, and tr(P X)² ≤ 1 each."""
+        return float(min(self.m, 2**self.qubits))
+
     def of_hermitian(self, G: Complex[Array, "n n"]) -> Float[Array, " m"]:
         """Shifted diagonals, transform, phase."""
         k = jnp.arange(G.shape[0])

@@ -74,6 +74,12 @@ class Tomography(Symmetric):
         traces = 0.5 * self.with_trace(1.0).ones
         return float((0.5 * jnp.sum(rows) + jnp.vdot(traces, traces)) / (n * (n + 1)))
 
+    @property
+    def steepness(self) -> float:
+        """At most this is ‖𝒜(u u*)‖² for a unit vector u."""
+        assert isinstance(self.measurement, OnHermitian)
+        return self.measurement.steepness()
+
     def with_trace(self, weight: float) -> WithTrace:
         """𝒜 and w tr X."""
         return WithTrace(self.measurement, jnp.asarray(weight))

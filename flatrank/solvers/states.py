@@ -15,6 +15,8 @@ rank is low, and by secants on the trace. Every point, brought to trace one, is 
 Exact data (λ = 0 only) are the limit ν → 0, where the objective vanishes and no gap can be measured
 against it. So where a point comes near the data, `Auto` tries from there to fit them at that rank,
 the trace one of them; where it does, it proves the rest; where it does not, the search goes on.
+Where the data are fewer than the degrees of freedom of that rank, states that fit are not found by
+rank: any that fits is taken, and where not all are equally flat `Lagrangian` finds the flattest.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, as_state, certify_whitened, fits, restated
-from flatrank.factors import CompactSVD, FactorPair
+from flatrank.factors import CompactSVD, FactorPair, padded_width
 from flatrank.problems import Problem, Symmetric, Tomography
 from flatrank.solvers.auto import Auto, AutoState
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
+from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.ranks import balanced, unit_columns
 from flatrank.solvers.solution import Counts
@@ -49,8 +52,8 @@ _NOISE = 1e-3
 # Steps at most in one inner problem; multipliers at most, and those after which the inner gap is
 # halved each time.
 _MAX_INNER, _MAX_OUTER, _ENOUGH = 100, 40, 8
-# The trace is one.
-_ONE = 1e-6
+# The trace is one; eigenvalues of a state that fits that may be its misfit's.
+_ONE, _SMALL = 1e-6, 1e-6
 
 
 class StateSearchState(NamedTuple):
@@ -70,6 +73,7 @@ class StateSearchState(NamedTuple):
     y: Float[Array, " m"] | None
     taken: int
     near: tuple[int, float]
+    wide: bool
     mark: float
     counts: Counts
     ended: Status
@@ -95,9 +99,14 @@ class StateSearch(Solver[StateSearchState]):
     tol: float = 1e-6
     failure_probability: float = 1e-9
 
-    @property
-    def _fit(self) -> Auto:
-        return Auto(self.goal, self.rank, self.tol, self.failure_probability)
+    def _fit(self, problem: Problem, wide: bool) -> Auto:
+        """At the ranks that the data can tell, or at any."""
+        rank = padded_width(max(problem.cone.size(problem.shape[0]), 16)) if wide else self.rank
+        return Auto(self.goal, rank, self.tol, self.failure_probability)
+
+    def _at_work(self, state: StateSearchState) -> Auto | GaussNewton:
+        fits = state.phase == "fit"
+        return self._fit(state.work, state.wide) if fits else self._search(self.tol)
 
     def _search(self, tol: float) -> GaussNewton:
         return GaussNewton(self.rank, tol, failure_probability=self.failure_probability)
@@ -118,7 +127,8 @@ class StateSearch(Solver[StateSearchState]):
         first = None if start is None else work.whiten(start)
         return StateSearchState(
             "search", work, self._search(_LOOSE).init(work, first, seed), multiplier, (),
-            problem.zero(0), None, None, 0, (0, math.inf), math.inf, Counts(), Status.RUNNING,
+            problem.zero(0), None, None, 0, (0, math.inf), False, math.inf, Counts(),
+            Status.RUNNING,
         )  # fmt: skip
 
     def step(self, problem: Problem, state: StateSearchState) -> StateSearchState:
@@ -142,8 +152,7 @@ class StateSearch(Solver[StateSearchState]):
 
     def info(self, state: StateSearchState) -> dict[str, Any]:
         """The phase, the multiplier, and the numbers of the solver at work."""
-        solver = self._fit if state.phase == "fit" else self._search(self.tol)
-        numbers = solver.info(state.inner)  # pyright: ignore[reportArgumentType]
+        numbers = self._at_work(state).info(state.inner)  # pyright: ignore[reportArgumentType]
         return numbers | {"phase": state.phase, "multiplier": state.multiplier}
 
     def outcome(self, state: StateSearchState) -> Outcome:
@@ -154,8 +163,7 @@ class StateSearch(Solver[StateSearchState]):
 
     def _spent(self, state: StateSearchState) -> Counts:
         """By the solver at work."""
-        solver = self._fit if state.phase == "fit" else self._search(self.tol)
-        return solver.outcome(state.inner).counts  # pyright: ignore[reportArgumentType]
+        return self._at_work(state).outcome(state.inner).counts  # pyright: ignore[reportArgumentType]
 
     def _turned(
         self, state: StateSearchState, phase: Literal["search", "fit"], work: Symmetric, inner: Any
@@ -230,31 +238,53 @@ class StateSearch(Solver[StateSearchState]):
     def _turned_to_fit(
         self, problem: Tomography, state: StateSearchState, svd: CompactSVD, misfit: float
     ) -> StateSearchState:
+        """From the eigenvalues that stand above the misfit: growth puts back what is needed."""
         exact = problem.exact()
-        inner = self._fit.init(exact, exact.whiten(_pair(svd)))
+        start = svd._replace(s=svd.s * (svd.s > max(misfit, _SMALL) * svd.s[0]))
+        inner = self._fit(exact, False).init(exact, exact.whiten(_pair(start)))
         state = state._replace(near=(_rank(svd.s), misfit), mark=math.inf, pair=_pair(svd))
-        return self._turned(state, "fit", exact, inner)
+        return self._turned(state, "fit", exact, inner)._replace(wide=False)
+
+    def _turned_wide(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
+        exact = problem.exact()
+        inner = self._fit(exact, True).init(exact, exact.whiten(state.pair))
+        state = self._turned(state._replace(mark=math.inf), "fit", exact, inner)
+        return state._replace(wide=True)
 
     def _fitting(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
         """A step of `Auto`; back to the search where the rank does not fit."""
-        before: AutoState = state.inner  # pyright: ignore[reportAssignmentType]
-        auto = self._fit.step(state.work, before)
+        solver, before = self._fit(state.work, state.wide), state.inner
+        auto = solver.step(state.work, before)  # pyright: ignore[reportArgumentType]
         state = state._replace(inner=auto, taken=state.taken + 1)
-        find = auto.inner
-        if auto.phase in ("find", "prove") and isinstance(find, GaussNewtonState):
-            hopeless = find.rank > state.near[0] or find.lent or find.ended is Status.STALLED
-            if state.taken % _STEPS == 0 and find.ended is Status.RUNNING:
-                hopeless |= find.misfit > _PROGRESS * state.mark
-                state = state._replace(mark=find.misfit)
+        if auto.phase in ("find", "prove"):
+            state, hopeless = self._progress(state)
+            few = self.rank is None and state.work.degrees(state.near[0]) > state.work.m
+            if hopeless and few and not state.wide:
+                return self._turned_wide(problem, state)
             if hopeless:
                 return self._moved(problem, state, state.pair)
-        if auto.phase == "flatten" and problem.uniform:
+        fits = state.wide and auto.ended is Status.STATIONARY
+        if problem.uniform and (fits or auto.phase == "flatten"):
             # Every state that fits is as flat as every other, which `certify_whitened` knows.
-            kept = self._fit.outcome(before)._replace(certificate=None)
-            return self._fitted(problem, state, kept)._replace(ended=Status.STATIONARY)
+            found = solver.outcome(before)._replace(certificate=None)  # pyright: ignore[reportArgumentType]
+            return self._fitted(problem, state, found)._replace(ended=Status.STATIONARY)
+        if fits:
+            flatten = Lagrangian(self.tol, failure_probability=self.failure_probability)
+            inner = AutoState(flatten.init(state.work), "flatten", None, None, Status.RUNNING)
+            return self._turned(state, "fit", state.work, inner)
         if auto.ended is Status.RUNNING:
             return state
-        return self._fitted(problem, state, self._fit.outcome(auto))._replace(ended=auto.ended)
+        return self._fitted(problem, state, solver.outcome(auto))._replace(ended=auto.ended)
+
+    def _progress(self, state: StateSearchState) -> tuple[StateSearchState, bool]:
+        """With the next mark, and whether there is no hope of a fit."""
+        find: GaussNewtonState = state.inner.inner  # pyright: ignore
+        hopeless = find.lent > 0 or find.ended is Status.STALLED
+        hopeless |= not state.wide and find.rank > state.near[0]
+        if state.taken % _STEPS == 0 and find.ended is Status.RUNNING:
+            hopeless |= find.misfit > _PROGRESS * state.mark
+            state = state._replace(mark=find.misfit)
+        return state, hopeless
 
     def _fitted(
         self, problem: Tomography, state: StateSearchState, found: Outcome
