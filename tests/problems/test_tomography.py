@@ -45,9 +45,17 @@ def dense(strings):
     return np.array(out)
 
 
+def few(of, m):
+    return np.random.default_rng(0).choice(of, m, replace=False).tolist()
+
+
 def found(solution):
     U = np.asarray(solution.U)
     return U @ U.conj().T
+
+
+def real_form(H):
+    return np.block([[H.real, -H.imag], [H.imag, H.real]])
 
 
 def error(solution, rho):
@@ -174,6 +182,61 @@ def test_the_bounds_of_any_pair_enclose_the_optimum(seed):
         assert certificate.primal >= 0.5 * value
     nothing = fr.certify(problem, (np.zeros((2 * SIZE, 1)), np.zeros((2 * SIZE, 1))))
     assert nothing.primal == np.inf
+
+
+def test_few_strings_end_with_a_state_that_fits_and_no_claim_about_others():
+    rho = a_state(3)
+    A = pauli_strings(QUBITS, few(64, 20))  # 39 degrees of freedom
+    b = means(dense(A.labels), rho)
+    solution = fr.solve(fr.tomography(A, b))
+    X = found(solution)
+    assert error(solution, rho) > 0.05
+    assert np.linalg.norm(means(dense(A.labels), X) - b) <= 1e-9 * np.linalg.norm(b)
+    assert np.trace(X).real == pytest.approx(1, abs=1e-12)
+    assert solution.status is fr.Status.CERTIFIED  # all states are equally flat
+    assert not solution.certificate.unique
+
+
+@pytest.mark.parametrize("lam", [0.0, 1e-3])
+def test_a_state_that_is_one_of_many_is_not_called_unique(lam):
+    # 20 strings are enough for injectivity on the tangent space of a pure state (15 dimensions),
+    # but another state fits: what has to fail is that S falls off the range of X.
+    rho = a_state(1)
+    A = pauli_strings(QUBITS, few(64, 20))
+    E = dense(A.labels)
+    problem = fr.tomography(A, means(E, rho), lam=lam)
+    u = np.linalg.eigh(rho)[1][:, -1:]
+    pair = np.concatenate([u.real, u.imag])
+    S = np.einsum("i,ipq->pq", means(E, rho), E)
+    toward = means(E, rho) / np.linalg.norm(S, 2)
+    for y in (None, np.zeros(20), 1e-8 * toward, -1e-8 * toward, 1e-11 * toward):
+        certificate = fr.certify(problem, (pair, pair), y)
+        assert certificate.relative_gap <= 1e-3
+        assert not certificate.unique
+
+
+@slow
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("lam", [0.0, 0.5])
+def test_the_optimum_is_cvxpys(seed, lam):
+    import cvxpy as cp
+
+    size, m = 4, 14
+    E, rho = effects(m, seed, size), a_state(1, seed, size)
+    b = means(E, rho) + 0.3 * np.random.default_rng(seed).standard_normal(m)
+    D2 = np.einsum("ipq,iqr->pr", E, E) / (m * size)
+    # The real form: its positive semidefinite matrices have the same optimum, by averaging.
+    Y = cp.Variable((2 * size, 2 * size), PSD=True)
+    misfit = np.stack([real_form(e).reshape(-1) for e in E]) @ cp.vec(Y, order="C") / 2 - b
+    value = cp.Problem(
+        cp.Minimize(0.5 * cp.sum_squares(misfit) + lam * cp.trace(real_form(D2) @ Y) / 2),
+        [cp.trace(Y) == 2],
+    ).solve(solver=cp.CLARABEL)
+    solution = fr.solve(fr.tomography(E, b, lam=lam), tol=2e-7)
+    assert solution.status is fr.Status.CERTIFIED
+    assert solution.certificate.primal == pytest.approx(value, rel=1e-6)
+    assert solution.certificate.dual_bound == pytest.approx(value, rel=1e-6)
+    assert gap_of(E, b, found(solution), lam) <= 2.1e-7 * value
 
 
 @slow
