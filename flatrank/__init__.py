@@ -15,11 +15,13 @@ from flatrank.problems import Problem as Problem
 from flatrank.problems import bilinear as bilinear
 from flatrank.problems import completion as completion
 from flatrank.problems import covariance as covariance
+from flatrank.problems import fidelity as fidelity
 from flatrank.problems import flatness_of as flatness_of
 from flatrank.problems import phase_retrieval as phase_retrieval
 from flatrank.problems import quadratic_network as quadratic_network
 from flatrank.problems import robust_pca as robust_pca
 from flatrank.problems import sensing as sensing
+from flatrank.problems import tomography as tomography
 from flatrank.selection import path as path
 from flatrank.solvers import Solution as Solution
 from flatrank.solvers import Status as Status

@@ -15,5 +15,8 @@ from flatrank.certificates.norms import top_pairs as top_pairs
 from flatrank.certificates.separation import TILE as TILE
 from flatrank.certificates.separation import certify_separation as certify_separation
 from flatrank.certificates.separation import tiles as tiles
+from flatrank.certificates.states import as_state as as_state
+from flatrank.certificates.states import fits as fits
+from flatrank.certificates.states import restated as restated
 from flatrank.certificates.strict import strict_dual as strict_dual
 from flatrank.certificates.uniqueness import injective_on_tangent as injective_on_tangent

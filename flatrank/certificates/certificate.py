@@ -33,7 +33,7 @@ class Certificate:
         Chance that the probabilistic bound is too small, over the random start; 0 for "exact".
     unique : bool
         Proved, to rounding, that there is no other minimiser: off the factors the dual point stays
-        below its limit by 1e-6 and by a thousand times the relative gap, and 𝒜 is injective on
+        below its limit by 1e-6 and by a hundred times the relative gap, and 𝒜 is injective on
         the tangent space. False means not proved. A closed gap says only that this is *a*
         minimiser: where every matrix that fits is one (`Problem.all_flattest`) that is no more than
         that it fits, and only `unique` says that it is the matrix measured.

@@ -15,15 +15,26 @@ from flatrank.certificates.dual import least_squares_dual, scaled_residual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
 from flatrank.certificates.separation import certify_separation
+from flatrank.certificates.states import (
+    as_state,
+    certify_state,
+    exact_dual,
+    fits,
+    restated,
+    trace_dual,
+)
 from flatrank.certificates.strict import strict_dual
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, Cone, FactorPair, Weight
 from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Measurement, Whitened
-from flatrank.problems import Problem, Separation, as_pair
+from flatrank.problems import Problem, Separation, Tomography, as_pair
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
 _CLOSED = 1e-6
+# Strictly below what is allowed means by this share of it, for closer is rounding, the more of it
+# the worse D is conditioned, and by so many relative gaps (see `_strict`).
+_STRICT, _GAPS = 1e-6, 100
 # Up to min(d1, d2) = _WHOLE the exact ‖S‖ costs a penalised certificate less than a bound by parts.
 _WHOLE = 1000
 # Misfit, relative to ‖b‖, at which the repaired matrix counts as fitting to rounding.
@@ -32,9 +43,6 @@ _FITTED = 1e-13
 _FITS, _NEAR = 1e-6, 2.0
 # How far, relatively, ‖S‖ may exceed what is allowed by rounding alone.
 _ROUNDING = 1e-9
-# Off the factors S is strictly below what is allowed if it is so by this, and by so many times the
-# relative gap: the identity is not, nor the identity made shorter.
-_MARGIN, _GAPS = 1e-6, 1e3
 # Singular values below this share of the largest are rounding, not rank.
 _RANK_FLOOR = 1e-13
 
@@ -58,6 +66,11 @@ def certify(
     tr X̃ + ‖ŷ‖·‖ℬ(X̃) − b‖, which is that of the constrained problem wherever ŷ is as long as some
     optimal dual point. To primal is added the nuclear norm of a symmetric matrix that makes X̃ fit,
     so that the gap never closes where the data are missed.
+
+    For tomography the pair is also brought to trace one, and the bounds enclose the optimum of
+    ½‖𝒜(X) − b‖² + λ tr(D²X) over states (see `certify_state`). Where λ = 0 and the state fits, they
+    enclose that of tr(D²X) over the states that fit, as above; where all states have the same
+    tr(D²X) that says nothing, and `unique` is what tells whether the data determine the state.
 
     Parameters
     ----------
@@ -111,6 +124,8 @@ def certify_whitened(
     """Certificate of X̃ = U diag(s) Vᵀ, and the feasible dual point behind it."""
     if isinstance(problem, Separation):
         return certify_separation(problem, svd, y)
+    if isinstance(problem, Tomography):
+        return _of_state(problem, as_state(svd), y, effort)
     point, svd = _measure(problem, svd)
     prove = _interpolating if problem.lam == 0 else _penalised
     values, z = prove(problem, svd, point, y, effort)
@@ -121,6 +136,22 @@ def certify_whitened(
 def _decomposed(cone: Cone, pair: FactorPair) -> CompactSVD:
     """U, s, V of the nearest matrix in the cone."""
     return cone.decompose(cone.nearest(pair))
+
+
+def _of_state(
+    problem: Tomography, svd: CompactSVD, y: Array | None, effort: Effort
+) -> tuple[Certificate, Array]:
+    """Least squares over states, or the problem of exact data where the state fits them."""
+    if not fits(problem, svd):
+        return certify_state(problem, svd, y, effort)
+    exact = problem.exact()
+    pair = exact.whiten(FactorPair(svd.U * svd.s[None, :], svd.V))
+    inner = _decomposed(exact.cone, pair)
+    dual = None if y is None else exact_dual(problem, y)
+    certificate, found = certify_whitened(exact, inner, dual, effort)
+    if y is None and problem.uniform and certificate.relative_gap > _CLOSED:
+        certificate, found = certify_whitened(exact, inner, trace_dual(problem), effort)
+    return restated(problem, certificate, found)
 
 
 class _Values(NamedTuple):
@@ -273,8 +304,8 @@ def _found(
     y = least_squares_dual(B, svd)
     S, bound = _bounded(B, svd, y, effort)
     off = math.inf if bound.off_tangent is None else bound.off_tangent
-    fits = math.sqrt(point.square) <= _FITS * point.size
-    if off <= 1 or not B.cone.positive or not fits or not bool(jnp.any(svd.s > 0)):
+    fitted = math.sqrt(point.square) <= _FITS * point.size
+    if off <= 1 or not B.cone.positive or not fitted or not bool(jnp.any(svd.s > 0)):
         return y, S, bound
     strict = strict_dual(B, svd, y, seed=effort.seed) if bound.reached < _NEAR else None
     if strict is not None:
@@ -293,18 +324,18 @@ def _adjoint(B: Measurement, y: Array) -> Adjoint:
 
 
 def _strict(
-    problem: Problem, svd: CompactSVD, values: _Values, relative: float, effort: Effort
+    problem: Problem, svd: CompactSVD, values: _Values, relative_gap: float, effort: Effort
 ) -> bool:
     """Whether S off the factors stays below what is allowed, by more than the gap may hide.
 
     With ‖W‖ ≤ 1 − η every minimiser has at most 4 gap/η of its nuclear norm outside T: a dual point
     that is strict only because it was made shorter, which costs as much gap, proves nothing.
     """
-    limit = (1 - max(_MARGIN, _GAPS * relative)) * values.allowed
+    limit = (1 - max(_STRICT, _GAPS * relative_gap)) * values.allowed
     bound = values.bound
     if bound.off_tangent is None:
         bound = _bound(problem.whitened, values.S, svd, limit, effort)
-    return bound.off_tangent is not None and bound.off_tangent < limit
+    return bound.off_tangent is not None and bound.off_tangent <= limit
 
 
 def _record(

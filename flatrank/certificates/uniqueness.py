@@ -194,7 +194,11 @@ def _start(B: Measurement, svd: CompactSVD, seed: int) -> LanczosState:
 
 @eqx.filter_jit
 def _steps(B: Measurement, svd: CompactSVD, state: LanczosState, steps: Array) -> LanczosState:
-    """Lanczos on G, kept on T: rounding off T must not look like a null vector."""
+    """Lanczos on G, kept on T: rounding off T must not look like a null vector.
+
+    Off T stands a value from within the spectrum: where few distinct eigenvalues end the Krylov
+    space, what follows is rounding, off T too.
+    """
     project, gram = _projected(B, svd)
     frame = FactorPair(svd.U, svd.V)
     _, restore = ravel_pytree(frame)
@@ -203,7 +207,14 @@ def _steps(B: Measurement, svd: CompactSVD, state: LanczosState, steps: Array) -
         return ravel_pytree(project(restore(flat)))[0]
 
     state = state._replace(before=inside(state.before), vector=inside(state.vector))
-    return advance(gram, frame, state, steps)
+    first = ravel_pytree(gram(restore(state.vector)))[0]
+    middle = jnp.where(state.taken > 0, state.diagonal[0], jnp.vdot(state.vector, first))
+
+    def product(step: FactorPair) -> FactorPair:
+        flat, image = ravel_pytree(step)[0], ravel_pytree(gram(step))[0]
+        return restore(image + middle * (flat - inside(flat)))
+
+    return advance(product, frame, state, steps)
 
 
 @eqx.filter_jit

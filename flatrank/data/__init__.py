@@ -12,6 +12,8 @@ from flatrank.data.movielens import load_movielens as load_movielens
 from flatrank.data.offset_choice import OffsetTrial as OffsetTrial
 from flatrank.data.offset_choice import choose_offsets as choose_offsets
 from flatrank.data.offsets import Offsets as Offsets
+from flatrank.data.quantum import IonStates as IonStates
+from flatrank.data.quantum import load_ion_states as load_ion_states
 from flatrank.data.reading import read_entries as read_entries
 from flatrank.data.reading import read_pairs as read_pairs
 from flatrank.data.splits import components as components

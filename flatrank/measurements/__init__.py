@@ -12,9 +12,14 @@ from flatrank.measurements.diffraction import coded_diffraction as coded_diffrac
 from flatrank.measurements.entries import SampledEntries as SampledEntries
 from flatrank.measurements.gaussian import RegeneratedGaussian as RegeneratedGaussian
 from flatrank.measurements.gaussian import gaussian as gaussian
+from flatrank.measurements.hermitian import HermitianEffects as HermitianEffects
+from flatrank.measurements.hermitian import OnHermitian as OnHermitian
 from flatrank.measurements.laws import check_measurement as check_measurement
 from flatrank.measurements.linear_map import LinearMap as LinearMap
 from flatrank.measurements.linear_map import linear_map as linear_map
+from flatrank.measurements.normalised import WithTrace as WithTrace
+from flatrank.measurements.pauli import PauliStrings as PauliStrings
+from flatrank.measurements.pauli import pauli_strings as pauli_strings
 from flatrank.measurements.quadratic import QuadraticForms as QuadraticForms
 from flatrank.measurements.rank_one import RankOne as RankOne
 from flatrank.measurements.transform import MaskedTransform as MaskedTransform

@@ -140,11 +140,14 @@ class Measurement(eqx.Module):
     ) -> tuple[Adjoint, Float[Array, ""]]:
         """A matrix N = 𝒜*(w) with 𝒜(N) = c, by conjugate gradients on 𝒜𝒜* w = c, and ‖𝒜(N) − c‖.
 
-        The latter ends at `tol`, unless c lies outside the range of 𝒜 or the steps run out.
+        The latter ends at `tol`, unless c lies outside the range of 𝒜 or the steps run out. Where
+        they lead away, as they can for a c that is rounding outside the range, N = 0.
         """
         steps = _REPAIR_STEPS
         w, _ = cg(self.normal, c, tol=0.0, atol=tol, maxiter=steps)  # pyright: ignore[reportArgumentType]
-        return self.adjoint(w), jnp.linalg.norm(self.normal(w) - c)
+        left, size = jnp.linalg.norm(self.normal(w) - c), jnp.linalg.norm(c)
+        w = jnp.where(left <= size, w, 0.0)
+        return self.adjoint(w), jnp.where(left <= size, left, size)
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, where a measurement is an entry (host)."""

@@ -14,3 +14,6 @@ from flatrank.problems.robust import Separation as Separation
 from flatrank.problems.robust import robust_pca as robust_pca
 from flatrank.problems.sensing import sensing as sensing
 from flatrank.problems.symmetric import Symmetric as Symmetric
+from flatrank.problems.tomography import Tomography as Tomography
+from flatrank.problems.tomography import fidelity as fidelity
+from flatrank.problems.tomography import tomography as tomography

@@ -22,4 +22,5 @@ from flatrank.solvers.solution import Solution as Solution
 from flatrank.solvers.solution import load as load
 from flatrank.solvers.solve import solve as solve
 from flatrank.solvers.starts import largest_lam as largest_lam
+from flatrank.solvers.states import StateSearch as StateSearch
 from flatrank.solvers.status import Status as Status

@@ -12,11 +12,11 @@ filtered between the steps.
 Reference: Lee, Liang, Tang and Toh (2024). Departures: in step 1 Newton steps take the place of
 epochs of coordinate descent, for any ℬ; ℓ starts at ‖ℬ‖² and falls where half of it would have
 done (with uneven D the constant is far above the curvature met); the space always holds random or
-discarded directions, not only where the rank stagnates; and where the published rule (the relative
-change of the objective in step 2) would stop, a duality gap decides. The filter for a rank that has
-settled is tied to that gap: the published 1e-4 of the largest singular value would bar small ones.
-Known defect: the rank of the first proximal step is not capped as in the published code, so that
-large problems with a small λ begin at far too high a rank.
+discarded directions, not only where the rank stagnates. As published it begins small and at most
+doubles from one proximal step to the next, so that the rank comes from below. Where the published
+rule (the relative change of the objective in step 2) would stop, a duality gap decides. The filter
+for a rank that has settled is tied to that gap: the published 1e-4 of the largest singular value
+would bar small ones.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ _STUCK = 5
 class BMGlobalState(NamedTuple):
     """X after a proximal step, its spectrum's rank before and after, and the proof so far.
 
-    `change` is the relative fall of the objective in the last proximal step.
+    `change` is the relative fall of the objective in the last proximal step, `capped` whether its
+    rank was that of the space it had.
     """
 
     iterate: Iterate
@@ -78,6 +79,7 @@ class BMGlobalState(NamedTuple):
     ended: Status
     counts: Counts
     rng: np.random.Generator
+    capped: bool = False
 
 
 class BMGlobal(Solver[BMGlobalState]):
@@ -136,7 +138,7 @@ class BMGlobal(Solver[BMGlobalState]):
         if not math.isfinite(state.objective):
             return state._replace(ended=Status.NONFINITE)
         # The gap is of first order in what the objective shows at second order.
-        if state.change > self.tol * state.patience:
+        if state.capped or state.change > self.tol * state.patience:
             return state
         return self._proved(problem, state)
 
@@ -183,12 +185,9 @@ class BMGlobal(Solver[BMGlobalState]):
             )
             spent += SPENT
             kept, move, bend = int(out.kept), float(out.move), float(out.bend)
-            if kept == out.near.shape[1] < min(problem.shape):
-                state = self._resized(problem, state, 2 * kept)
-            elif 0.5 * bend > _ACCEPT * ell * move:
-                ell *= 2
-            else:
+            if 0.5 * bend <= _ACCEPT * ell * move:
                 break
+            ell *= 2
         short = bend < _SHORT * ell * move
         objective = float(out.objective)
         state = state._replace(
@@ -201,9 +200,11 @@ class BMGlobal(Solver[BMGlobalState]):
             change=abs(state.objective - objective) / objective if objective else 0.0,
             counts=state.counts + spent,
         )
-        if block_width(problem, kept) < out.near.shape[1]:
-            state = self._resized(problem, state, kept)
-        return state
+        width = out.near.shape[1]
+        capped = kept == width < min(problem.shape)
+        if capped or block_width(problem, kept) < width:
+            state = self._resized(problem, state, 2 * kept if capped else kept)
+        return state._replace(capped=capped)
 
     def _resized(self, problem: Problem, state: BMGlobalState, rank: int) -> BMGlobalState:
         """With columns for a rank."""

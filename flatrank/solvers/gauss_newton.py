@@ -68,8 +68,9 @@ _RIDGES = ((0.5, 0.6), (5.0, 0.6))
 _GAP = 3.0
 _LEAST, _SOFT = 3e-5, 2e-3
 # λ s of a weak column, as a share of the gap: in a step the gap to reach, at a certificate that
-# failed the gap it has.
-_WEAK, _WEAKER = 1e-3, 0.1
+# failed the gap it has. Where that is not within a factor of the gap to reach, half of what the
+# weak columns carry together.
+_WEAK, _WEAKER, _NEARLY = 1e-3, 5e-2, 30.0
 # A gap at which the spectrum says nothing yet about which columns will be needed.
 _FAR = 0.1
 # A gap at which the factors' columns point where those of the solution do.
@@ -84,7 +85,8 @@ class GaussNewtonState(NamedTuple):
 
     `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, `shown`
     the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one.
-    `outside` is what the last look outside the factors saw, for λ > 0.
+    `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
+    proof left a small gap and that nothing was appended since.
     """
 
     pair: FactorPair
@@ -109,6 +111,7 @@ class GaussNewtonState(NamedTuple):
     shown: int | None = None
     kept: tuple[FactorPair, np.ndarray, float] | None = None
     outside: CompactSVD | None = None
+    close: bool = False
 
     @property
     def rank(self) -> int:
@@ -232,8 +235,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             argument(self.max_inner),
             argument(self._weak(problem, state, _WEAK * self.tol)),
             problem.lam > 0,
-            argument(_close(state)),
-            state.outside,
+            state.outside if state.close else None,
         )
         inner = int(out.inner)
         misfit, objective, slack = float(out.misfit), float(out.objective), float(out.slack)
@@ -335,7 +337,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
         gap = certificate.relative_gap
-        state = state._replace(patience=0.25 * min(state.patience, gap / self.tol))
+        patience = 0.25 * min(state.patience, gap / self.tol)
+        state = state._replace(patience=patience, close=gap < _CLOSE)
         return self._without_weak(problem, state, gap)
 
     def _grown(
@@ -363,7 +366,9 @@ class GaussNewton(Solver[GaussNewtonState]):
         if gap > _FAR:
             return state
         weak = self._weak(problem, state, _WEAKER * gap)
-        rank = int(np.sum(np.cumsum(state.s[::-1]) > weak))
+        # Near what is asked for, a column too few costs a step; far from it, many too few cost all.
+        carried = state.s if gap < _NEARLY * self.tol else 0.5 * np.cumsum(state.s[::-1])
+        rank = int(np.sum(carried > weak))
         if rank == state.rank:
             return state
         return self._grown(problem, _cut(state, rank))
@@ -418,6 +423,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             s=np.pad(np.asarray(s)[:rank], (0, width - rank)),
             X=None if problem.lam > 0 else state.X,
             fresh=True,
+            close=False,
         )
 
     def _narrowed(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
@@ -436,11 +442,6 @@ class GaussNewton(Solver[GaussNewtonState]):
         if self.rank is not None and rank <= self.rank <= 64:
             return self.rank
         return padded_width(max(rank, 16) if problem.m < _CHEAP else rank)
-
-
-def _close(state: GaussNewtonState) -> bool:
-    """Whether the last proof left so small a gap that the columns have found their directions."""
-    return state.certificate is not None and state.certificate.relative_gap < _CLOSE
 
 
 def _size(problem: Problem) -> float:

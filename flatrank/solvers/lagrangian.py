@@ -166,6 +166,6 @@ class Lagrangian(Solver[LagrangianState]):
 def _multiplier(
     problem: Problem, pair: FactorPair, y: Float[Array, " m"], lam: Float[Array, ""]
 ) -> tuple[Float[Array, " m"], CompactSVD]:
-    """y + (b − ℬ(X̃))/λ, and U, s, V of X̃."""
+    """The next multiplier, y + (b − ℬ(X̃))/λ, and U, s, V of X̃."""
     y = y + (problem.b - problem.whitened.forward(pair)) / lam
     return y, problem.cone.decompose(pair)

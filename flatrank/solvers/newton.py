@@ -115,7 +115,6 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     max_inner: Int[Array, ""],
     weak: Float[Array, ""],
     full: bool,
-    near: Bool[Array, ""] | bool = False,
     outside: CompactSVD | None = None,
 ) -> NewtonStep:
     """One step from a balanced pair.
@@ -138,10 +137,9 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         Columns whose singular value falls to this or below become zero.
     full : bool
         Whether the Hessian keeps its terms in S (λ > 0) or not (λ = 0).
-    near : bool scalar
-        Whether the point is near a solution: weak columns are then preconditioned on their own.
     outside : CompactSVD, optional
-        Singular triplets of −ℬ*(c) outside the pair, for that.
+        Near a solution with λ > 0: singular triplets of −ℬ*(c) outside the pair. Weak columns are
+        then preconditioned on their own.
 
     Returns
     -------
@@ -161,8 +159,8 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, jnp.float32) if full else parts
     D = B_.curvature_diagonal(pair_)
     weak_ = None
-    if full:
-        weak_ = weak_columns(D, g_, pair_, lam_, _cast(outside, jnp.float32), jnp.asarray(near))
+    if outside is not None:
+        weak_ = weak_columns(D, g_, pair_, lam_, _cast(outside, pair_.L.dtype))
     M = Preconditioner(inverse_diagonal(D, pair_, lam_), weak_)
     start = _dot(g_, M(g_))
     H = _Hessian(B_.curvature_at(pair_, S_), lam_)

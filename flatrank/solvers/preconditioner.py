@@ -22,7 +22,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from flatrank.factors import CompactSVD, FactorPair
 
@@ -34,17 +34,13 @@ _NEAREST = 1e-3
 
 
 class WeakColumns(eqx.Module):
-    """u_i, v_i, the weak columns' √c and the gain of each a_ij; `first` is the first weak column.
-
-    `near` says whether σ_i = λ is near enough to true; without it nothing is added.
-    """
+    """u_i, v_i, the weak columns' √c and the gain of each a_ij; `first` is where they begin."""
 
     U: Float[Array, "d1 i"]
     V: Float[Array, "d2 i"]
     root: Float[Array, " w"]
     gain: Float[Array, "i w"]
     first: Int[Array, ""]
-    near: Bool[Array, ""]
 
     def add(self, z: FactorPair, r: FactorPair) -> FactorPair:
         """Z and what the weak columns gain from r."""
@@ -72,10 +68,8 @@ class Preconditioner(eqx.Module):
 
     def __call__(self, r: FactorPair) -> FactorPair:
         """M r."""
-        z, weak = jax.tree.map(jnp.multiply, self.diagonal, r), self.weak
-        if weak is None:
-            return z
-        return jax.lax.cond(weak.near, lambda z, r: weak.add(z, r), lambda z, _: z, z, r)
+        z = jax.tree.map(jnp.multiply, self.diagonal, r)
+        return z if self.weak is None else self.weak.add(z, r)
 
 
 def inverse_diagonal(
@@ -100,31 +94,30 @@ def weak_columns(
     g: FactorPair,
     pair: FactorPair,
     lam: Float[Array, ""],
-    outside: CompactSVD | None,
-    near: Bool[Array, ""],
+    outside: CompactSVD,
 ) -> WeakColumns:
     """The last columns of a balanced pair that are not zero, with triplets of −S outside it."""
     k = pair.rank
     w = min(_WEAK, k)
     alive = jnp.sum(jnp.any(pair.L != 0, axis=0))
     first = jnp.clip(alive - w, 0, k - w)
-    U, V = _unit(_columns(pair.L, first, w)), _unit(_columns(pair.R, first, w))
-    D = jax.tree.map(lambda X: _columns(X, first, w), D)
-    c = 0.5 * (jnp.sum(U * U * D.L, axis=0) + jnp.sum(V * V * D.R, axis=0))
-    lengths = jnp.maximum(jnp.linalg.norm(_columns(pair.L, first, w), axis=0), 1e-30)
-    E = 0.5 * (U.T @ _columns(g.L, first, w) + V.T @ _columns(g.R, first, w)) / lengths[None, :]
-    e = jnp.sum(jnp.abs(E), axis=1)
-    c = jnp.where(c > 0, c + 1.0 * e, 0.0)
+    last, rates, g = (jax.tree.map(lambda X: _columns(X, first, w), both) for both in (pair, D, g))
+    U, V = _unit(last.L), _unit(last.R)
+    c = 0.5 * (jnp.sum(U * U * rates.L, axis=0) + jnp.sum(V * V * rates.R, axis=0))
+    # Away from the solution λ − σ is the symmetric part of (λI + UᵀSV), which the gradient holds;
+    # its rows' sums bound what it adds or takes away.
+    root = jnp.maximum(jnp.linalg.norm(last.L, axis=0), 1e-30)
+    E = 0.5 * (U.T @ g.L + V.T @ g.R) / root[None, :]
+    c = jnp.where(c > 0, c + jnp.sum(jnp.abs(E), axis=1), 0.0)
     both = c[:, None] + c[None, :]
     live = (c[:, None] > 0) & (c[None, :] > 0)
     # With n = (√c_j, √c_i)/√(c_i + c_j) the inverse of a pair's form is n nᵀ/(c_i + c_j).
     gain = _more(both, lam + 0.5 * both, live) / jnp.where(live, both, 1.0)
-    if outside is not None:
-        rest = jnp.maximum(lam - outside.s[:_OUTSIDE], _NEAREST * lam)[:, None]
-        gain = jnp.concatenate([gain, _more(rest + c[None, :], lam + c[None, :], c[None, :] > 0)])
-        U = jnp.concatenate([U, outside.U[:, :_OUTSIDE]], axis=1)
-        V = jnp.concatenate([V, outside.V[:, :_OUTSIDE]], axis=1)
-    return WeakColumns(U, V, jnp.sqrt(c), gain, first, near)
+    rest = jnp.maximum(lam - outside.s[:_OUTSIDE], _NEAREST * lam)[:, None]
+    gain = jnp.concatenate([gain, _more(rest + c[None, :], lam + c[None, :], c[None, :] > 0)])
+    U = jnp.concatenate([U, outside.U[:, :_OUTSIDE]], axis=1)
+    V = jnp.concatenate([V, outside.V[:, :_OUTSIDE]], axis=1)
+    return WeakColumns(U, V, jnp.sqrt(c), gain, first)
 
 
 def _more(form: Array, diagonal: Array, live: Array) -> Array:

@@ -16,13 +16,14 @@ from jaxtyping import Array, ArrayLike
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import Cone, FactorPair, padded_width, weighted
 from flatrank.kernels import scope
-from flatrank.problems import Problem, Separation, as_pair
+from flatrank.problems import Problem, Separation, Tomography, as_pair
 from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import Auto
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Solver, run_hosted
 from flatrank.solvers.solution import Solution
+from flatrank.solvers.states import StateSearch
 from flatrank.solvers.status import Status
 
 MAX_STEPS = 1000
@@ -83,7 +84,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     begin = time.perf_counter()
     with scope():
         scale = _unit(problem)
-        scaled = problem.scaled(1.0 / scale)
+        scaled = problem if scale == 1.0 else problem.scaled(1.0 / scale)
         solver = _chosen(problem, solver or _default(problem, goal, rank, tol))
         first = None if start is None else _started(problem, start, scale)
         state, status, history = run_hosted(
@@ -115,6 +116,8 @@ def _default(
 ) -> Solver[Any]:
     if isinstance(problem, Separation):
         return AlternatingDirections(rank, tol)
+    if isinstance(problem, Tomography):
+        return StateSearch(goal, rank, tol)
     return Auto(goal=goal, rank=rank, tol=tol)
 
 
@@ -124,6 +127,13 @@ def _chosen(problem: Problem, solver: Solver[Any]) -> Solver[Any]:
             f"{type(solver).__name__} does not separate a sparse part; robust PCA needs "
             "AlternatingDirections, which is the default"
         )
+    if isinstance(problem, Tomography):
+        if not isinstance(solver, StateSearch):
+            raise ValueError(
+                f"{type(solver).__name__} does not keep the trace at one; tomography needs "
+                "StateSearch, which is the default"
+            )
+        return solver
     if problem.cone is not Cone.WHOLE and not isinstance(solver, (Auto, GaussNewton, Lagrangian)):
         raise ValueError(
             f"{type(solver).__name__} does not keep X symmetric; {problem.cone.value} needs Auto, "
@@ -156,7 +166,12 @@ def _is_number(x: object) -> bool:
 
 
 def _unit(problem: Problem) -> float:
-    """A power of four near the largest datum: exact to divide by, with an exact square root."""
+    """A power of four near the largest datum: exact to divide by, with an exact square root.
+
+    The trace of a state fixes the unit of its data.
+    """
+    if isinstance(problem, Tomography):
+        return 1.0
     top = float(np.max(np.abs(np.asarray(problem.b)), initial=0.0))
     return 4.0 ** round(math.log(top, 4)) if top > 0 else 1.0
 

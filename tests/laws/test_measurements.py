@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from flatrank import FactorPair, check_measurement, completion, kernels, sensing
 from flatrank.measurements import (
     CodedDiffraction,
+    HermitianEffects,
     QuadraticForms,
     SampledEntries,
     WholeMatrix,
+    WithTrace,
     coded_diffraction,
+    pauli_strings,
 )
 
 
@@ -166,3 +169,17 @@ def test_forward_is_the_entries_in_order():
         pair = eqx.tree_at(lambda p: (p.L, p.R), pair, (pair.L + 1.0, pair.R + 2.0))
         assert np.allclose(problem.measurement.forward(pair), 4.0)
     assert np.all(np.diff(rows * 4 + cols) > 0)
+
+
+@pytest.mark.parametrize("name", ["effects", "some strings", "all strings with the trace"])
+def test_measurements_of_states_obey_the_law(name):
+    rng = np.random.default_rng(0)
+    E = rng.standard_normal((5, 3, 3)) + 1j * rng.standard_normal((5, 3, 3))
+    with jax.enable_x64(True):
+        if name == "effects":
+            A = HermitianEffects(jnp.asarray(E + E.conj().transpose(0, 2, 1)))
+        else:
+            A = pauli_strings(2, None if name.startswith("all") else ["XY", "ZI", "YY", "II"])
+        if name.endswith("trace"):
+            A = WithTrace(A, jnp.asarray(1.7))
+        check_measurement(A, rank=2)

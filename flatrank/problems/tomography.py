@@ -1,0 +1,299 @@
+"""Quantum state tomography: a density matrix from the statistics of measurements."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+
+from flatrank.factors import Cone, FactorPair, Weight
+from flatrank.flatness import Rescaling
+from flatrank.measurements import HermitianEffects, Measurement, OnHermitian, WithTrace
+from flatrank.problems.arguments import checked_array, checked_parameters
+from flatrank.problems.flat import Problem
+from flatrank.problems.identifiability import Unidentifiable
+from flatrank.problems.symmetric import Symmetric
+
+# Largest numbers of the effects below this, or above its reciprocal, have Grams out of range.
+_SMALLEST = 1e-50
+# How far from Hermitian an effect may be, relative to its largest number; it is rounding.
+_ROUNDING = 1e-9
+
+
+class Tomography(Symmetric):
+    """Density matrices: X = U U* with tr X = 1, known through bᵢ = tr(Eᵢ X).
+
+        λ ≥ 0:   min ½‖𝒜(X) − b‖² + λ tr(D² X)   over X ⪰ 0 with tr X = 1,
+
+    D² = (1/(m n)) Σ Eᵢ². With λ = 0, where states fit the data exactly, the flattest of them:
+    min tr(D² X). D² is a multiple of the identity for Pauli strings and for projective measurements
+    in full, and tr(D² X) then the same for every state: all that fit are equally flat, and λ
+    changes nothing.
+
+    The trace is a constraint, so D1 = D2 = I here, and `square` holds D².
+
+    Parameters
+    ----------
+    square : array of shape (d,) or (d, d)
+        D², in its real form (d = 2n); a vector where it is a multiple of the identity.
+    """
+
+    square: Weight
+
+    @property
+    def uniform(self) -> bool:
+        """Whether D² is a multiple of the identity."""
+        return self.square.ndim == 1
+
+    def degrees(self, rank: int) -> int:
+        """r(2n − r) − 1, the degrees of freedom of a state of rank r."""
+        return self.among.degrees(self.shape[0], rank) - 1
+
+    def scaled(self, factor: float) -> Problem:
+        """Refused: the trace fixes the unit of the data.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        raise ValueError(f"a state has trace one: its data cannot be scaled (by {factor})")
+
+    def penalty(self, pair: FactorPair) -> Float[Array, ""]:
+        """tr(D² X) for X = U U*."""
+        return jnp.vdot(pair.L, _times(self.square, pair.R))
+
+    @property
+    def stiffness(self) -> float:
+        """The mean of ‖𝒜(u u*)‖² over unit vectors u: (1/(n(n+1))) Σ ‖Eᵢ‖² + (tr Eᵢ)²."""
+        rows, _ = self.measurement.gram_diagonals()
+        n = self.shape[0] // 2
+        traces = 0.5 * self.with_trace(1.0).ones
+        return float((0.5 * jnp.sum(rows) + jnp.vdot(traces, traces)) / (n * (n + 1)))
+
+    @property
+    def steepness(self) -> float:
+        """At most this is ‖𝒜(u u*)‖² for a unit vector u."""
+        assert isinstance(self.measurement, OnHermitian)
+        return self.measurement.steepness()
+
+    def with_trace(self, weight: float) -> WithTrace:
+        """𝒜 and w tr X."""
+        return WithTrace(self.measurement, jnp.asarray(weight))
+
+    def exact(self) -> Symmetric:
+        """The interpolation problem, the trace one of the data.
+
+        min tr(D'² X) s.t. 𝒜(X) = b, w tr X = w, over X ⪰ 0, w² the `stiffness` and D'² that of the
+        m + 1 measurements. It has the minimisers of tr(D² X): in the real form
+        (m + 1) 2n D'² = m n D² + w² I.
+        """
+        weight = self.stiffness**0.5
+        measurement = self.with_trace(weight)
+        one = Rescaling.of(measurement)
+        rescaling = Rescaling(one.D1, one.D1, (one.inverse[0], one.inverse[0]))
+        return self._symmetric(measurement, jnp.append(self.b, weight), rescaling, 0.0)
+
+    def relaxed(self, weight: float, trace: float, multiplier: float) -> Symmetric:
+        """Without the constraint on the trace.
+
+        min ½‖𝒜(X) − b‖² + ½w²(tr X − t)² + tr((λ D² + μ I) X) over X ⪰ 0. Where its minimiser has
+        trace one it is the minimiser over states, for it has the same stationarity condition.
+
+        Parameters
+        ----------
+        weight, trace, multiplier : float
+            w, t and μ > 0.
+
+        Returns
+        -------
+        Symmetric
+            Its λ is the mean of the eigenvalues of λ D² + μ I.
+        """
+        weights = self.lam * self.square + multiplier * _identity(self.square)
+        diagonal = weights if weights.ndim == 1 else jnp.diagonal(weights)
+        lam = float(jnp.mean(diagonal))
+        rescaling = _root(weights / lam)
+        b = jnp.append(self.b, weight * trace)
+        return self._symmetric(self.with_trace(weight), b, rescaling, lam)
+
+    def _symmetric(
+        self, measurement: WithTrace, b: Array, rescaling: Rescaling, lam: float
+    ) -> Symmetric:
+        gaps = _all_seen(self.shape[0], measurement.m)
+        return Symmetric(measurement, b, rescaling, lam, 0.0, gaps, self.among)
+
+
+def tomography(
+    effects: ArrayLike | Measurement, frequencies: ArrayLike, *, lam: float = 0.0
+) -> Problem:
+    """A quantum state known through the frequencies, or expectations, bᵢ ≈ tr(Eᵢ X).
+
+    min ½‖𝒜(X) − b‖² + lam tr(D² X) over X ⪰ 0 with tr X = 1, D² = (1/(m d)) Σ Eᵢ². With lam = 0
+    this is least squares over states, and where some fit exactly the one with least tr(D² X). No
+    rank is asked for: positivity keeps it low where the state is nearly pure.
+
+    Parameters
+    ----------
+    effects : complex or real array of shape (m, d, d), or Measurement
+        The Hermitian matrices Eᵢ, finite: effects of a POVM, or observables. Or a measurement of
+        Hermitian matrices, such as `flatrank.measurements.pauli_strings`. Leading axes may be
+        several, as in (settings, outcomes, d, d).
+    frequencies : real array of shape (m,)
+        The relative frequencies, or the mean values, finite; with the leading axes of `effects`.
+    lam : float
+        Weight λ ≥ 0 of tr(D² X). It changes nothing where D² is a multiple of the identity.
+
+    Returns
+    -------
+    Problem
+        A `Tomography`. `solution.U` is U, complex, with X = U U*; `factors` hold its real over its
+        imaginary part.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, nothing is measured, a number is not finite, an effect is not Hermitian,
+        every effect is zero, or lam is out of range.
+
+    Notes
+    -----
+    `certificate.primal` is the objective. Where a state fits and lam = 0 it is tr(D² X), and
+    `certificate.unique` says whether the data determine the state; see `certify`.
+
+    Cost: m d² complex numbers of memory; none of the kind for Pauli strings.
+
+    Reference: Gross, Liu, Flammia, Becker, Eisert (2010) for low rank; the trace is a constraint
+    here, not the objective.
+    """
+    array, measurement = None, None
+    if not isinstance(effects, Measurement):
+        array, frequencies = _flattened(effects, frequencies)
+    elif isinstance(effects, OnHermitian):
+        measurement = effects
+    else:
+        raise ValueError(
+            f"{type(effects).__name__} does not measure Hermitian matrices; give an array "
+            "(m, d, d), or flatrank.measurements.pauli_strings"
+        )
+    data = checked_array("frequencies", frequencies)
+    lam, _ = checked_parameters(lam, 0.0)
+    with jax.enable_x64(True):
+        if measurement is None:
+            measurement = HermitianEffects(jax.device_put(_checked_effects(np.asarray(array))))
+        if data.size != measurement.m:
+            raise ValueError(
+                f"frequencies must hold one number for each of the {measurement.m} effects; "
+                f"got {data.size}"
+            )
+        return _stated(measurement, data, lam)
+
+
+def fidelity(U: ArrayLike, state: ArrayLike) -> float:
+    """F = (tr √(√σ ρ √σ))² of ρ = U U* with a state σ: ‖√σ U‖_*², 1 where they are the same.
+
+    Parameters
+    ----------
+    U : complex array of shape (d, k)
+        As in `solution.U`.
+    state : complex array of shape (d, d)
+        σ ⪰ 0.
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    Cost: O(d³), on the host. Reference: Jozsa (1994).
+    """
+    w, Q = np.linalg.eigh(np.asarray(state))
+    root = np.sqrt(np.maximum(w, 0.0))[:, None] * Q.conj().T
+    return float(np.sum(np.linalg.svd(root @ np.asarray(U), compute_uv=False)) ** 2)
+
+
+def _stated(measurement: OnHermitian, b: np.ndarray, lam: float) -> Tomography:
+    d = measurement.shape[0]
+    gram, _ = measurement.grams()
+    # In the real form d is 2n, and D² the real form of (1/(m n)) Σ Eᵢ².
+    square = gram * (2.0 / (measurement.m * d))
+    top = float(jnp.max(jnp.abs(square)))
+    if top == 0:
+        raise ValueError("every effect is zero; expected at least one that is not")
+    if square.ndim == 2:
+        mean = jnp.mean(jnp.diagonal(square))
+        if float(jnp.max(jnp.abs(square - mean * jnp.eye(d)))) <= 1e-12 * top:
+            square = jnp.full(d, mean)
+    ones = Rescaling(jnp.ones(d), jnp.ones(d))
+    gaps = _all_seen(d, measurement.m)
+    return Tomography(measurement, jax.device_put(b), ones, lam, 0.0, gaps, Cone.HERMITIAN, square)
+
+
+def _all_seen(d: int, m: int) -> Unidentifiable:
+    """The trace sees every line."""
+    seen = np.ones(d, dtype=bool)
+    return Unidentifiable.of_lines(seen, seen, m)
+
+
+def _flattened(effects: ArrayLike, frequencies: ArrayLike) -> tuple[np.ndarray, ArrayLike]:
+    """With one leading axis, where both have the same several."""
+    array = np.asarray(effects)
+    lead = array.shape[:-2]
+    if array.ndim > 3:
+        if np.shape(frequencies) not in (lead, (int(np.prod(lead)),)):
+            raise ValueError(
+                f"effects have leading axes {lead}; frequencies must have the same, or be one "
+                f"vector of {int(np.prod(lead))}; got shape {np.shape(frequencies)}"
+            )
+        return array.reshape(-1, *array.shape[-2:]), np.reshape(np.asarray(frequencies), -1)
+    return array, frequencies
+
+
+def _checked_effects(array: np.ndarray) -> np.ndarray:
+    if array.ndim != 3 or array.shape[1] != array.shape[2] or array.dtype.kind not in "fiubc":
+        raise ValueError(
+            f"effects must be an array (m, d, d) of numbers; got shape {array.shape} of "
+            f"{array.dtype}"
+        )
+    if not array.size:
+        raise ValueError(
+            f"effects must hold at least one matrix of one number; got shape {array.shape}"
+        )
+    effects = array.astype(np.complex128, copy=False)
+    sizes = np.max(np.abs(effects), axis=(1, 2))
+    checked_array("effects (by the largest number of each)", sizes, 1, _SMALLEST)
+    skew = np.max(np.abs(effects - effects.conj().transpose(0, 2, 1)), axis=(1, 2))
+    wrong = np.flatnonzero(skew > _ROUNDING * max(float(sizes.max()), 1e-300))
+    if wrong.size:
+        raise ValueError(
+            f"effects must be Hermitian; {wrong.size} are not, first effects[{wrong[0]}], which is "
+            f"off by {skew[wrong[0]]:.2g}. Take their Hermitian parts if that is what was measured"
+        )
+    return 0.5 * (effects + effects.conj().transpose(0, 2, 1))
+
+
+def _times(square: Weight, U: Float[Array, "d k"]) -> Float[Array, "d k"]:
+    return square[:, None] * U if square.ndim == 1 else square @ U
+
+
+def _identity(square: Weight) -> Weight:
+    return jnp.ones_like(square) if square.ndim == 1 else jnp.eye(square.shape[0])
+
+
+@eqx.filter_jit
+def _eigh(square: Array) -> tuple[Array, Array]:
+    return jnp.linalg.eigh(square)
+
+
+def _root(square: Weight) -> Rescaling:
+    """With D² given, positive definite."""
+    if square.ndim == 1:
+        D = jnp.sqrt(square)
+        return Rescaling(D, D)
+    w, Q = _eigh(square)
+    root = jnp.sqrt(w)[None, :]
+    D, inverse = (Q * root) @ Q.T, (Q / root) @ Q.T
+    return Rescaling(D, D, (inverse, inverse))
