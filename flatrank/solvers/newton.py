@@ -98,9 +98,9 @@ def _dot(a: FactorPair, b: FactorPair) -> Float[Array, ""]:
 
 def _cast(tree: Any, dtype: Any) -> Any:
     def half(x: Any) -> Any:
-        # Complex arrays are cast where they meet real ones.
-        real = eqx.is_inexact_array(x) and not jnp.iscomplexobj(x)
-        return x.astype(dtype) if real else x
+        if not eqx.is_inexact_array(x):
+            return x
+        return x.astype(jnp.result_type(dtype, jnp.complex64) if jnp.iscomplexobj(x) else dtype)
 
     return jax.tree.map(half, tree)
 
