@@ -36,7 +36,7 @@ _AIM, _ENOUGH = 0.95, 0.985
 # Looks at W at most, and the distance to a zero of φ, in lengths of y, at which hope is given up.
 _LOOKS, _FAR = 25, 5.0
 # Block Lanczos: columns at most, spaces as many times as wide, and products a look.
-_BLOCK, _BLOCKS, _PRODUCTS = 128, 4, 3
+_BLOCK, _BLOCKS, _PRODUCTS = 64, 4, 3
 # Accuracy of P along the way, and of P_T ℬ*(y) = U Vᵀ in the end.
 _LOOSE, _RIGHT = 1e-3, 1e-12
 
@@ -64,7 +64,7 @@ def strict_dual(
 
     Notes
     -----
-    Cost: at most 25 looks at W, each four products with a block of at most 128 columns (a sixth
+    Cost: at most 25 looks at W, each four products with a block of at most 64 columns (a sixth
     of n), one with ℬ and a dozen curvature products.
     """
     search = _Search(B, svd, y, seed)
