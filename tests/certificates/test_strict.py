@@ -61,7 +61,7 @@ def test_where_others_fit_too_none_is_found():
         assert strict_dual(B, svd, least_squares_dual(B, svd)) is None
 
 
-@pytest.mark.parametrize("m", [60, 120])
+@pytest.mark.parametrize("m", [pytest.param(60, marks=pytest.mark.slow), 120])
 @pytest.mark.parametrize("shorter", [0.0, 1e-9, 1e-7, 5e-7])
 def test_the_identity_made_shorter_proves_no_uniqueness(m, shorter):
     """The gap closes, and all of S is below 1: by what the gap hides. m = 60 is below 2N − 1."""
