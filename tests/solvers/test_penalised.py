@@ -118,7 +118,11 @@ def test_move_and_turn_are_those_of_the_matrices(small):
     assert float(out.turn) == pytest.approx(np.sum((Y - new) * (new - X)), rel=1e-10)
 
 
-@pytest.mark.parametrize("name", ["flat", "norm-minimal", "sensing"])
+# Each compiles for ten seconds; the scaled one says most.
+@pytest.mark.parametrize(
+    "name",
+    ["flat", *(pytest.param(n, marks=pytest.mark.slow) for n in ("norm-minimal", "sensing"))],
+)
 def test_the_lipschitz_constant_is_the_largest_eigenvalue(small, name):
     problem = small[name]
     with jax.enable_x64(True):
