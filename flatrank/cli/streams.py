@@ -100,6 +100,10 @@ def _deliver(write: Callable[[], Any], name: str) -> None:
     except BrokenPipeError:
         # The reader has what it wants. The interpreter must not try again when it exits.
         _silence(name)
+    except OSError:
+        # A full disk, say: told once, here, and not again by the interpreter when it exits.
+        _silence(name)
+        raise
 
 
 def _silence(name: str) -> None:

@@ -56,13 +56,14 @@ class Scope(NamedTuple):
     """What a solver is for: `init` refuses the rest.
 
     `exact` is λ = 0, `penalised` λ > 0; `entries`: only sampled entries; `separates`: only a low
-    rank plus a sparse part.
+    rank plus a sparse part; `states`: only positive matrices of trace one.
     """
 
     exact: bool = True
     penalised: bool = True
     entries: bool = False
     separates: bool = False
+    states: bool = False
 
 
 class Solver(eqx.Module, Generic[State]):

@@ -22,7 +22,7 @@ rank: any that fits is taken, and where not all are equally flat `Lagrangian` fi
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -34,7 +34,7 @@ from flatrank.problems import Problem, Symmetric, Tomography
 from flatrank.solvers.auto import Auto, AutoState
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian
-from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.ranks import balanced, unit_columns
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
@@ -93,6 +93,8 @@ class StateSearch(Solver[StateSearchState]):
     failure_probability : float
         Of the probabilistic bounds in the certificate.
     """
+
+    scope: ClassVar[Scope] = Scope(states=True)
 
     goal: Literal["recover", "flat"] = "recover"
     rank: int | None = None

@@ -16,6 +16,7 @@ from flatrank.solvers.proximal_gradient import ProximalGradient
 from flatrank.solvers.reweighted import Reweighted
 from flatrank.solvers.riemannian_cg import RiemannianConjugateGradient
 from flatrank.solvers.riemannian_tr import RiemannianTrustRegion
+from flatrank.solvers.states import StateSearch
 
 SOLVERS: tuple[type[Solver[Any]], ...] = (
     Auto,
@@ -29,15 +30,17 @@ SOLVERS: tuple[type[Solver[Any]], ...] = (
     RiemannianTrustRegion,
     BalancedDescent,
     AlternatingDirections,
+    StateSearch,
 )
 
 
 class Family(NamedTuple):
-    """What a front door makes: sampled entries or not, with a sparse part or without."""
+    """What a front door makes: sampled entries or not, with a sparse part, states of trace one."""
 
     door: str
     entries: bool = False
     separates: bool = False
+    states: bool = False
 
 
 FAMILIES = (
@@ -45,6 +48,7 @@ FAMILIES = (
     Family("sensing"),
     Family("bilinear"),
     Family("robust_pca", separates=True),
+    Family("tomography", states=True),
 )
 
 
@@ -53,6 +57,8 @@ def missing(solver: type[Solver[Any]], family: Family, penalised: bool) -> str |
     scope = solver.scope
     if family.separates != scope.separates:
         return "no sparse part" if family.separates else "needs a sparse part"
+    if family.states != scope.states:
+        return "no trace kept" if family.states else "needs states"
     if scope.entries and not family.entries:
         return "needs sampled entries"
     if penalised and not scope.penalised:

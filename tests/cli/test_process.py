@@ -25,7 +25,9 @@ main(sys.argv[1:])
 
 
 def environment(**changes):
-    return os.environ | {"JAX_COMPILATION_CACHE_DIR": ""} | changes
+    # Unbuffered, nothing is left to fail when the interpreter exits.
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    return kept | {"JAX_COMPILATION_CACHE_DIR": ""} | changes
 
 
 def flatrank(*arguments, **options):
