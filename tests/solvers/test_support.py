@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import flatrank as fr
-from flatrank.solvers import solve, support
+from flatrank.solvers import largest_lam, solve, support
 
 PAGE = Path(__file__).parents[2] / "docs" / "solvers.md"
 
@@ -17,7 +17,9 @@ def problem_of(door, penalised):
     lam = 0.1 if penalised else 0.0
     if door == "completion":
         rows, cols = np.nonzero(rng.random((6, 5)) < 0.8)
-        return fr.completion(rows, cols, M[rows, cols], (6, 5), lam=lam)
+        problem = fr.completion(rows, cols, M[rows, cols], (6, 5))
+        # First-order methods take 1/λ steps: a λ of its own size, not of another unit's.
+        return problem.with_lam(lam * largest_lam(problem, 0)) if penalised else problem
     if door == "sensing":
         A = rng.standard_normal((25, 6, 5))
         return fr.sensing(A, np.einsum("mij,ij->m", A, M), lam=lam)
