@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+# Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
+CLOSED = 1e-6
+
 
 @dataclass(frozen=True)
 class Certificate:

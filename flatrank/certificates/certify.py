@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from flatrank.certificates.certificate import Certificate
-from flatrank.certificates.dual import least_squares_dual, scaled_residual
+from flatrank.certificates.certificate import CLOSED, Certificate
+from flatrank.certificates.dual import adjoint, least_squares_dual, scaled_residual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
 from flatrank.certificates.separation import certify_separation
@@ -27,11 +27,9 @@ from flatrank.certificates.strict import strict_dual
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, Cone, FactorPair, Weight
 from flatrank.kernels import scope
-from flatrank.measurements import Adjoint, Measurement, Whitened
+from flatrank.measurements import Adjoint, Whitened
 from flatrank.problems import Problem, Separation, Tomography, as_pair
 
-# Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
-_CLOSED = 1e-6
 # Strictly below what is allowed means by this share of it, for closer is rounding, the more of it
 # the worse D is conditioned, and by so many relative gaps (see `_strict`).
 _STRICT, _GAPS = 1e-6, 100
@@ -149,7 +147,7 @@ def _of_state(
     inner = _decomposed(exact.cone, pair)
     dual = None if y is None else exact_dual(problem, y)
     certificate, found = certify_whitened(exact, inner, dual, effort)
-    if y is None and problem.uniform and certificate.relative_gap > _CLOSED:
+    if y is None and problem.uniform and certificate.relative_gap > CLOSED:
         certificate, found = certify_whitened(exact, inner, trace_dual(problem), effort)
     return restated(problem, certificate, found)
 
@@ -209,11 +207,6 @@ def _positive(svd: CompactSVD) -> CompactSVD:
     )
 
 
-def _narrow(svd: CompactSVD) -> CompactSVD:
-    r = int(np.sum(np.asarray(svd.s) > 0))
-    return CompactSVD(svd.U[:, :r], svd.s[:r], svd.V[:, :r])
-
-
 def _penalised(
     problem: Problem, svd: CompactSVD, point: _Point, y: Array | None, effort: Effort
 ) -> tuple[_Values, Array]:
@@ -223,7 +216,7 @@ def _penalised(
     direction = point.r if y is None else y
     if B.cone.positive and float(jnp.vdot(b, direction)) < 0:
         direction = jnp.zeros_like(direction)  # no multiple s ≥ 0 of it is worth more than z = 0
-    S = _adjoint(B, direction)
+    S = adjoint(B, direction)
     d, bound = min(B.shape), None
     if effort.failure_probability > 0 and d > _WHOLE:
         enough = lam / (1 - _affordable(share, 0.25 * effort.tol))
@@ -287,7 +280,7 @@ def _interpolating(
 
 
 def _bounded(B: Whitened, svd: CompactSVD, y: Array, effort: Effort) -> tuple[Adjoint, NormBound]:
-    S = _adjoint(B, y)
+    S = adjoint(B, y)
     hopeless = 1 + effort.tol if effort.tol else math.inf
     return S, _bound(B, S, svd, 0.995, effort, hopeless)
 
@@ -318,11 +311,6 @@ def _found(
     return y, S, bound
 
 
-@eqx.filter_jit
-def _adjoint(B: Measurement, y: Array) -> Adjoint:
-    return B.adjoint(y)
-
-
 def _strict(
     problem: Problem, svd: CompactSVD, values: _Values, relative_gap: float, effort: Effort
 ) -> bool:
@@ -349,9 +337,9 @@ def _record(
         relative = gap / abs(primal)
     delta = effort.failure_probability or 1e-12
     unique = (
-        relative <= _CLOSED
+        relative <= CLOSED
         and _strict(problem, svd, values, relative, effort)
-        and injective_on_tangent(problem.whitened, _narrow(svd), failure_probability=delta)
+        and injective_on_tangent(problem.whitened, svd.narrow(), failure_probability=delta)
     )
     return Certificate(
         primal=primal,

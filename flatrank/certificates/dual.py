@@ -9,7 +9,7 @@ from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
 from flatrank.factors import CompactSVD, FactorPair
-from flatrank.measurements import Measurement
+from flatrank.measurements import Adjoint, Measurement
 
 
 def least_squares_dual(
@@ -45,8 +45,21 @@ def least_squares_dual(
 
 @eqx.filter_jit
 def _solve(B: Measurement, frame: FactorPair, tol: float, max_steps: int) -> Array:
-    solution, _ = cg(B.curvature_at(frame), frame, tol=tol, maxiter=max_steps)
+    return shortest(B, frame, frame, tol=tol, maxiter=max_steps)
+
+
+def shortest(
+    B: Measurement, frame: FactorPair, seen: FactorPair, **accuracy: float
+) -> Float[Array, " m"]:
+    """The shortest y with (ℬ*(y) V, ℬ*(y)ᵀ U) = `seen`, (U, V) the frame: conjugate gradients."""
+    solution, _ = cg(B.curvature_at(frame), seen, **accuracy)
     return B.tangent(frame, solution)
+
+
+@eqx.filter_jit
+def adjoint(B: Measurement, y: Float[Array, " m"]) -> Adjoint:
+    """ℬ*(y), in a program of its own."""
+    return B.adjoint(y)
 
 
 @jax.jit

@@ -215,7 +215,7 @@ def exact_norm(S: Adjoint, shape: tuple[int, int], basis: CompactSVD | None = No
     Returns
     -------
     float
-        The norm, to rounding.
+        The norm, or above it by the little that `dense_norm` allows.
 
     Notes
     -----

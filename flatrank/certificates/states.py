@@ -21,39 +21,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.certificates.certificate import Certificate
+from flatrank.certificates.certificate import CLOSED, Certificate
+from flatrank.certificates.dual import adjoint
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort, NormBound
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair, Weight, weighted
-from flatrank.measurements import Adjoint, Measurement, Whitened
+from flatrank.measurements import Adjoint, Measurement, ShiftedAdjoint, Whitened
 from flatrank.problems import Tomography
 
 # Misfit, relative to ‖b‖, up to which a state is taken to fit: least squares would then compare
 # rounding with rounding.
 FITS = 1e-6
-# Uniqueness is claimed only where the gap is closed to this.
-_CLOSED = 1e-6
-# And only where S falls off the range of X by this share of its size: less is rounding.
+# Uniqueness is claimed only where S falls off the range of X by this share of its size: less is
+# rounding.
 _STRICT = 1e-9
 # Up to this n the eigenvalue is computed as a whole, not by parts.
 _WHOLE = 1000
-
-
-class Tilted(Adjoint):
-    """S − t D²."""
-
-    inner: Adjoint
-    square: Weight
-    tilt: Float[Array, ""]
-
-    def right(self, R: Float[Array, "d k"]) -> Float[Array, "d k"]:
-        """S R − t D² R."""
-        return self.inner.right(R) - self.tilt * weighted(self.square, R)
-
-    def left(self, L: Float[Array, "d k"]) -> Float[Array, "d k"]:
-        """The same."""
-        return self.right(L)
 
 
 def as_state(svd: CompactSVD) -> CompactSVD:
@@ -67,11 +51,6 @@ def as_state(svd: CompactSVD) -> CompactSVD:
 
 def _empty(svd: CompactSVD) -> bool:
     return not np.any(np.asarray(svd.s))
-
-
-def _narrow(svd: CompactSVD) -> CompactSVD:
-    r = int(np.sum(np.asarray(svd.s) > 0))
-    return CompactSVD(svd.U[:, :r], svd.s[:r], svd.V[:, :r])
 
 
 def fits(problem: Tomography, svd: CompactSVD) -> bool:
@@ -115,7 +94,7 @@ def certify_state(
     square, size = float(jnp.vdot(r, r)), float(jnp.linalg.norm(problem.b))
     primal = math.inf if _empty(svd) else 0.5 * square + problem.lam * float(penalty)
     z = r if y is None else y
-    S = Tilted(_adjoint(problem.measurement, z), problem.square, jnp.asarray(problem.lam))
+    S = _tilted(problem, z, problem.lam)
     inside = float(_inside(S, svd))
     bound = _bound(problem, S, svd, inside + effort.tol * min(primal, 1e300), effort)
     dual, z = _best_multiple(problem, z, bound.value)
@@ -130,7 +109,7 @@ def certify_state(
         operator_norm=1.0 + (bound.value - inside) / primal if primal else math.inf,
         operator_norm_kind=bound.kind,
         failure_probability=bound.failure_probability,
-        unique=bool(relative <= _CLOSED) and _unique(problem, z, svd, gap, effort),
+        unique=bool(relative <= CLOSED) and _unique(problem, z, svd, gap, effort),
     )
     return certificate, z
 
@@ -150,7 +129,7 @@ def _bound(
     if problem.cone.size(d) <= _WHOLE or effort.failure_probability <= 0:
         whole = eigenvalue_bound(S, problem.cone, jnp.zeros((d, 0)), -math.inf, Effort(0.0))
         return whole._replace(off_tangent=None)
-    return eigenvalue_bound(S, problem.cone, _narrow(svd).V, enough, effort)
+    return eigenvalue_bound(S, problem.cone, svd.narrow().V, enough, effort)
 
 
 def _unique(problem: Tomography, z: Array, svd: CompactSVD, gap: float, effort: Effort) -> bool:
@@ -161,8 +140,8 @@ def _unique(problem: Tomography, z: Array, svd: CompactSVD, gap: float, effort: 
     whose largest eigenvalue every optimum belongs. Where S is below tr(SX) − 2e off the range of X,
     no optimum has a larger rank.
     """
-    svd = _narrow(svd)
-    S = Tilted(_adjoint(problem.measurement, z), problem.square, jnp.asarray(problem.lam))
+    svd = svd.narrow()
+    S = _tilted(problem, z, problem.lam)
     inside = float(_inside(S, svd))
     margin = 2.0 * math.sqrt(2.0 * max(gap, 0.0) * problem.steepness)
     bound = eigenvalue_bound(S, problem.cone, svd.V, inside - margin, effort)
@@ -180,7 +159,7 @@ def _unique(problem: Tomography, z: Array, svd: CompactSVD, gap: float, effort: 
 def exact_dual(problem: Tomography, y: Float[Array, " m"]) -> Float[Array, " m1"]:
     """Of the problem of exact data, from y and the best multiplier of the trace."""
     scale, shift, weight = _units(problem)
-    S = Tilted(_adjoint(problem.measurement, y), problem.square, jnp.asarray(1.0))
+    S = _tilted(problem, y, 1.0)
     nothing = jnp.zeros((problem.shape[0], 0))
     top = eigenvalue_bound(S, problem.cone, nothing, -math.inf, Effort(0.0)).value
     return jnp.append(y, (shift - top) / weight) / scale
@@ -209,9 +188,9 @@ def _units(problem: Tomography) -> tuple[float, float, float]:
     return 2.0 * (m + 1) / m, 2.0 * weight**2 / (m * d), weight
 
 
-@eqx.filter_jit
-def _adjoint(A: Measurement, y: Array) -> Adjoint:
-    return A.adjoint(y)
+def _tilted(problem: Tomography, y: Array, tilt: float) -> Adjoint:
+    """𝒜*(y) − t D²."""
+    return ShiftedAdjoint(adjoint(problem.measurement, y), problem.square, jnp.asarray(-tilt))
 
 
 @eqx.filter_jit

@@ -23,10 +23,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 from scipy.optimize import OptimizeResult, minimize
 
+from flatrank.certificates.dual import shortest
 from flatrank.certificates.eigenvalues import top_eigenpairs
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Measurement
@@ -128,9 +128,9 @@ def _look(B: Measurement, svd: CompactSVD, y: Array, X: Array) -> tuple[Array, A
     excess = jnp.maximum(pairs.s - _AIM, 0.0)
     slope = B.forward(FactorPair(pairs.U * excess[None, :], pairs.V))
     frame = FactorPair(svd.U, svd.V)
-    inside, _ = cg(B.curvature_at(frame), _seen(B, frame, slope), tol=_LOOSE, maxiter=100)
+    inside = shortest(B, frame, _seen(B, frame, slope), tol=_LOOSE, maxiter=100)
     value = 0.5 * jnp.vdot(excess, excess)
-    return value, slope - B.tangent(frame, inside), pairs.s[0], pairs.V[:, : X.shape[1]]
+    return value, slope - inside, pairs.s[0], pairs.V[:, : X.shape[1]]
 
 
 def _seen(B: Measurement, frame: FactorPair, y: Array) -> FactorPair:
@@ -145,5 +145,4 @@ def _straightened(B: Measurement, svd: CompactSVD, y: Array) -> Array:
     frame = FactorPair(svd.U, svd.V)
     lost = jax.tree.map(jnp.subtract, frame, _seen(B, frame, y))
     # Below that the loss is rounding, and no longer in the range of the singular matrix to invert.
-    step, _ = cg(B.curvature_at(frame), lost, tol=0.0, atol=_RIGHT, maxiter=300)
-    return y + B.tangent(frame, step)
+    return y + shortest(B, frame, lost, tol=0.0, atol=_RIGHT, maxiter=300)

@@ -1,6 +1,7 @@
 """The unknown: factor pairs, and what can be read off them without forming L Rᵀ."""
 
 from flatrank.factors.cone import Cone as Cone
+from flatrank.factors.cone import real_form as real_form
 from flatrank.factors.pair import FactorPair as FactorPair
 from flatrank.factors.pair import Weight as Weight
 from flatrank.factors.pair import padded_width as padded_width

@@ -12,7 +12,7 @@ from __future__ import annotations
 from enum import Enum
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Complex, Float, Inexact
 
 from flatrank.factors.pair import FactorPair
 from flatrank.factors.spectrum import CompactSVD, balance, balance_from_grams, compact_svd
@@ -126,3 +126,8 @@ def _eigenpairs(pair: FactorPair) -> tuple[Float[Array, "d q"], Float[Array, " q
     w, V = jnp.linalg.eigh(0.5 * (core + core.T))
     order = jnp.argsort(-jnp.abs(w))
     return Q @ V[:, order], w[order]
+
+
+def real_form(G: Complex[Array, "n n"]) -> Float[Array, "d d"]:
+    """[[Re, −Im], [Im, Re]]: what a Hermitian matrix does to real factors with 2n rows."""
+    return jnp.block([[G.real, -G.imag], [G.imag, G.real]])

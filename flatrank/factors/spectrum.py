@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.factors.pair import FactorPair
@@ -17,6 +18,16 @@ class CompactSVD(NamedTuple):
     U: Float[Array, "d1 q"]
     s: Float[Array, " q"]
     V: Float[Array, "d2 q"]
+
+    @property
+    def rank(self) -> int:
+        """How many singular values are above zero (host)."""
+        return int(np.sum(np.asarray(self.s) > 0))
+
+    def narrow(self) -> CompactSVD:
+        """Without the terms that are zero (host)."""
+        r = self.rank
+        return CompactSVD(self.U[:, :r], self.s[:r], self.V[:, :r])
 
 
 def compact_svd(pair: FactorPair) -> CompactSVD:

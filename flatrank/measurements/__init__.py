@@ -17,6 +17,7 @@ from flatrank.measurements.hermitian import OnHermitian as OnHermitian
 from flatrank.measurements.laws import check_measurement as check_measurement
 from flatrank.measurements.linear_map import LinearMap as LinearMap
 from flatrank.measurements.linear_map import linear_map as linear_map
+from flatrank.measurements.normalised import ShiftedAdjoint as ShiftedAdjoint
 from flatrank.measurements.normalised import WithTrace as WithTrace
 from flatrank.measurements.pauli import PauliStrings as PauliStrings
 from flatrank.measurements.pauli import pauli_strings as pauli_strings

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from flatrank.factors import Cone, FactorPair, Weight
+from flatrank.factors import Cone, FactorPair, Weight, real_form
 from flatrank.measurements.base import Adjoint, Measurement
 
 _CONE = Cone.HERMITIAN
@@ -140,5 +140,4 @@ def _wide(x: Inexact[Array, "..."]) -> jnp.dtype:
 
 @jax.jit
 def _gram(effects: Complex[Array, "m n n"]) -> Float[Array, "d d"]:
-    G = jnp.einsum("ipq,iqr->pr", effects, effects)
-    return jnp.block([[G.real, -G.imag], [G.imag, G.real]])
+    return real_form(jnp.einsum("ipq,iqr->pr", effects, effects))

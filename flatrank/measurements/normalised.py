@@ -5,21 +5,24 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.factors import FactorPair, Weight
+from flatrank.factors import FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Measurement
 
 
-class _ShiftedAdjoint(Adjoint):
-    """S + t I."""
+class ShiftedAdjoint(Adjoint):
+    """S + t D, D symmetric."""
 
     inner: Adjoint
+    D: Weight
     shift: Float[Array, ""]
 
     def right(self, R: Float[Array, "d k"]) -> Float[Array, "d k"]:
-        return self.inner.right(R) + self.shift * R
+        """S R + t D R."""
+        return self.inner.right(R) + self.shift * weighted(self.D, R)
 
     def left(self, L: Float[Array, "d k"]) -> Float[Array, "d k"]:
-        return self.inner.left(L) + self.shift * L
+        """Sᵀ L + t D L."""
+        return self.inner.left(L) + self.shift * weighted(self.D, L)
 
 
 class WithTrace(Measurement):
@@ -63,7 +66,8 @@ class WithTrace(Measurement):
 
     def adjoint(self, y: Float[Array, " m1"]) -> Adjoint:
         """𝒜*(y) + w y₀ I."""
-        return _ShiftedAdjoint(self.inner.adjoint(y[:-1]), self.weight.astype(y.dtype) * y[-1])
+        one = jnp.ones(self.shape[0], y.dtype)
+        return ShiftedAdjoint(self.inner.adjoint(y[:-1]), one, self.weight.astype(y.dtype) * y[-1])
 
     def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m1"]:
         """The inner one, and w (⟨L, Q⟩ + ⟨P, R⟩)."""

@@ -7,9 +7,9 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Inexact
+from jaxtyping import Array, Float, Inexact
 
-from flatrank.factors import Cone, FactorPair
+from flatrank.factors import Cone, FactorPair, real_form
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap
 
 
@@ -177,9 +177,4 @@ def _squares(x: Inexact[Array, "m n"]) -> Float[Array, " m"]:
 def _gram(x: Inexact[Array, "m n"]) -> Float[Array, "d d"]:
     """Σᵢ ‖xᵢ‖² xᵢxᵢ*, in its real form."""
     G = x.T @ (_squares(x)[:, None] * x.conj())
-    return _real_form(G) if jnp.iscomplexobj(x) else G
-
-
-def _real_form(G: Complex[Array, "n n"]) -> Float[Array, "d d"]:
-    """[[Re, −Im], [Im, Re]]."""
-    return jnp.block([[G.real, -G.imag], [G.imag, G.real]])
+    return real_form(G) if jnp.iscomplexobj(x) else G

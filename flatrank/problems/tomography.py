@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from flatrank.factors import Cone, FactorPair, Weight
+from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.flatness import Rescaling
 from flatrank.measurements import HermitianEffects, Measurement, OnHermitian, WithTrace
 from flatrank.problems.arguments import checked_array, checked_parameters
@@ -64,7 +64,7 @@ class Tomography(Symmetric):
 
     def penalty(self, pair: FactorPair) -> Float[Array, ""]:
         """tr(D² X) for X = U U*."""
-        return jnp.vdot(pair.L, _times(self.square, pair.R))
+        return jnp.vdot(pair.L, weighted(self.square, pair.R))
 
     @property
     def stiffness(self) -> float:
@@ -273,10 +273,6 @@ def _checked_effects(array: np.ndarray) -> np.ndarray:
             f"off by {skew[wrong[0]]:.2g}. Take their Hermitian parts if that is what was measured"
         )
     return 0.5 * (effects + effects.conj().transpose(0, 2, 1))
-
-
-def _times(square: Weight, U: Float[Array, "d k"]) -> Float[Array, "d k"]:
-    return square[:, None] * U if square.ndim == 1 else square @ U
 
 
 def _identity(square: Weight) -> Weight:

@@ -103,7 +103,7 @@ class ProximalGradient(Solver[ProximalState]):
         ell, proved = lipschitz(problem, seed)
         pair = problem.zero(1) if start is None else start
         first = iterate_of(problem.whitened, problem.b, pair)
-        rank = int(np.sum(np.asarray(first.svd.s) > 0))
+        rank = first.svd.rank
         width = block_width(problem, rank)
         first = first._replace(svd=resized(first.svd, width))
         near = first.svd.U if problem.shape[0] <= problem.shape[1] else first.svd.V

@@ -24,7 +24,6 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -35,6 +34,7 @@ from flatrank.solvers.auto import Auto, AutoState
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.proximal import balanced_of
 from flatrank.solvers.ranks import balanced, unit_columns
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
@@ -160,7 +160,7 @@ class StateSearch(Solver[StateSearchState]):
     def outcome(self, state: StateSearchState) -> Outcome:
         """The best state, with the dual point of its certificate."""
         counts = state.counts + self._spent(state)
-        rank = _rank(jnp.linalg.norm(state.pair.R, axis=0))
+        rank = int(np.sum(np.any(np.asarray(state.pair.R) != 0, axis=0)))
         return Outcome(state.pair, rank, counts, state.y, state.certificate)
 
     def _spent(self, state: StateSearchState) -> Counts:
@@ -195,15 +195,15 @@ class StateSearch(Solver[StateSearchState]):
         state = state._replace(trail=(*state.trail, (state.multiplier, trace - 1.0)))
         best = state.certificate
         if best is None or certificate.primal <= best.primal or certificate.certified(self.tol):
-            state = state._replace(pair=_pair(svd), certificate=certificate, y=y)
+            state = state._replace(pair=balanced_of(svd), certificate=certificate, y=y)
         if certificate.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
         if inner.ended is Status.RANK_TOO_SMALL and abs(trace - 1.0) <= _ONE:
             return state._replace(ended=Status.RANK_TOO_SMALL)
-        near = (_rank(svd.s), certificate.feasibility)
+        near = (svd.rank, certificate.feasibility)
         if self._worth_fitting(problem, state, near, certificate):
             return self._turned_to_fit(problem, state, svd, certificate.feasibility)
-        return self._moved(problem, state, _pair(svd))
+        return self._moved(problem, state, balanced_of(svd))
 
     def _moved(
         self, problem: Tomography, state: StateSearchState, pair: FactorPair
@@ -243,8 +243,8 @@ class StateSearch(Solver[StateSearchState]):
         """From the eigenvalues that stand above the misfit: growth puts back what is needed."""
         exact = problem.exact()
         start = svd._replace(s=svd.s * (svd.s > max(misfit, _SMALL) * svd.s[0]))
-        inner = self._fit(exact, False).init(exact, exact.whiten(_pair(start)))
-        state = state._replace(near=(_rank(svd.s), misfit), mark=math.inf, pair=_pair(svd))
+        inner = self._fit(exact, False).init(exact, exact.whiten(balanced_of(start)))
+        state = state._replace(near=(svd.rank, misfit), mark=math.inf, pair=balanced_of(svd))
         return self._turned(state, "fit", exact, inner)._replace(wide=False)
 
     def _turned_wide(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
@@ -298,7 +298,7 @@ class StateSearch(Solver[StateSearchState]):
             certificate, y = certify_whitened(problem, svd, None, Effort(self.failure_probability))
         else:
             certificate, y = restated(problem, certificate, y)
-        return state._replace(pair=_pair(svd), certificate=certificate, y=y)
+        return state._replace(pair=balanced_of(svd), certificate=certificate, y=y)
 
 
 def next_multiplier(trail: tuple[tuple[float, float], ...], stiffness: float) -> float:
@@ -325,13 +325,3 @@ def _state(problem: Tomography, pair: FactorPair) -> tuple[CompactSVD, float]:
     """A pair's matrix brought to trace one, and the trace that it had."""
     pair, s = balanced(problem.cone, pair)
     return as_state(unit_columns(pair, s)), float(np.sum(np.asarray(s)))
-
-
-def _rank(s: Array) -> int:
-    return int(np.sum(np.asarray(s) > 0))
-
-
-def _pair(svd: CompactSVD) -> FactorPair:
-    """U diag(s)^½, twice."""
-    root = jnp.sqrt(svd.s)[None, :]
-    return FactorPair(svd.U * root, svd.V * root)
