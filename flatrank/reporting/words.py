@@ -108,7 +108,7 @@ def headline(solution: Solution, tol: float) -> str:
     proof = solution.certificate
     if solution.status is Status.CERTIFIED and proof is not None:
         return (
-            "This is the global optimum of what was asked, and that is proved: no matrix of any "
+            "This is a global optimum of what was asked, and that is proved: no matrix of any "
             f"rank can lower the objective by more than {percent(max(proof.relative_gap, 0.0))}."
         )
     sentence = status_sentence(solution.status)
