@@ -202,7 +202,7 @@ def certify(folder: RunFolder) -> int:
 def experiment(  # noqa: PLR0913 - one parameter an option
     name: Annotated[str, typer.Argument(metavar="NAME", help="phase-transition or theorem-sweep.")],
     family: Annotated[
-        str, typer.Option(metavar="sensing|bilinear|completion", help="What is measured.")
+        str, typer.Option(metavar="sensing|bilinear|completion|quadratic", help="What is measured.")
     ] = "sensing",
     dims: Annotated[
         str | None, typer.Option(metavar="D,D,...", help="Sizes d of the d x d matrices.")

@@ -28,7 +28,7 @@ class Asked:
     name
         "phase-transition" or "theorem-sweep".
     family
-        "sensing", "bilinear" or "completion".
+        "sensing", "bilinear", "completion" or "quadratic".
     dims, sizes
         Numbers with commas between them; None for the usual grid.
     draws, seed

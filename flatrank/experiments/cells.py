@@ -96,13 +96,14 @@ def solve_cell(family: Family, d: int, size: float, rank: int, draws: int, seed:
     Parameters
     ----------
     family : str
-        "sensing", "bilinear" or "completion".
+        One of `FAMILIES`.
     d : int
         M is d × d.
     size : float
         m, or for completion the probability of an entry.
     rank : int
-        r: M = U Vᵀ/‖U Vᵀ‖_F with Gaussian U, V of r columns.
+        r: M = U Vᵀ/‖U Vᵀ‖_F with Gaussian U, V of r columns; V = U diag(1, −1, 1, …) for
+        "quadratic".
     draws : int
         Number of draws.
     seed : int
@@ -120,7 +121,11 @@ def solve_cell(family: Family, d: int, size: float, rank: int, draws: int, seed:
     key = (seed, FAMILIES.index(family), d, round(1e6 * size))
     first, *others = np.random.SeedSequence(key).spawn(draws + 1)
     rng = np.random.default_rng(first)
-    M = rng.standard_normal((d, rank)) @ rng.standard_normal((rank, d))
+    U = rng.standard_normal((d, rank))
+    if family == "quadratic":
+        M = (U * (-1.0) ** np.arange(rank)) @ U.T
+    else:
+        M = U @ rng.standard_normal((rank, d))
     M /= np.linalg.norm(M)
 
     def one(child: np.random.SeedSequence) -> Draw:

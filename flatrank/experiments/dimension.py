@@ -58,6 +58,50 @@ def statistical_dimension(d1: int, d2: int, r: int) -> float:
     return float(found.fun)
 
 
+def symmetric_degrees_of_freedom(d: int, r: int) -> int:
+    """Degrees of freedom of symmetric d × d matrices of rank r: r d − r(r − 1)/2."""
+    return r * d - r * (r - 1) // 2
+
+
+def symmetric_statistical_dimension(d: int, r: int) -> float:
+    """`statistical_dimension` among symmetric d × d matrices, of which r eigenvalues are not zero.
+
+    δ = min_{τ ≥ 0} rd − r(r − 1)/2 + rτ² + E Σᵢ (|λᵢ| − τ)₊², λᵢ the eigenvalues of a standard
+    Gaussian symmetric (d − r) × (d − r) matrix (variance 1 on the diagonal, ½ off it).
+
+    Parameters
+    ----------
+    d : int
+        Rows and columns.
+    r : int
+        Rank, 0 ≤ r ≤ d; the signs of the eigenvalues make no difference.
+
+    Returns
+    -------
+    float
+        Between rd − r(r − 1)/2 and d(d + 1)/2; 0 for r = 0.
+
+    Notes
+    -----
+    The expectation is that of the semicircle law on [−√(2n), √(2n)], n = d − r + 1, which has the
+    mean of Σ λᵢ² right.
+    """
+    base = float(symmetric_degrees_of_freedom(d, r))
+    if r == 0 or r == d:
+        return base
+    # λ = edge cos φ has the density 2 sin²φ/π on [0, π].
+    phi = math.pi * (np.arange(_NODES) + 0.5) / _NODES
+    edge = math.sqrt(2 * (d - r + 1))
+    values, weights = edge * np.abs(np.cos(phi)), 2 * np.sin(phi) ** 2 / _NODES
+
+    def distance(tau: float) -> float:
+        beyond = np.maximum(values - tau, 0.0)
+        return base + r * tau**2 + (d - r) * float(weights @ beyond**2)
+
+    found = minimize_scalar(distance, bounds=(0.0, edge), method="bounded")
+    return float(found.fun)
+
+
 def _marchenko_pastur(y: float) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights for the singular values of an n × N Gaussian matrix over √N, y = n/N ≤ 1.
 

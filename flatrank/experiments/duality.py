@@ -74,7 +74,9 @@ def smallest(B: Ensemble, b: Reals) -> Reals:
 def least_squares_dual(B: Ensemble, U: Reals, V: Reals) -> Reals | None:
     """The shortest y for which ℬ*(y) equals U Vᵀ on the tangent space T = {U Qᵀ + P Vᵀ}.
 
-    With m ≥ d1 d2 the shortest y with ℬ*(y) = U Vᵀ everywhere: the data then fix X.
+    Of symmetric matrices, where V = U E with E = diag(±1), T = {U Qᵀ + Q Uᵀ}. With as many
+    measurements as the space has dimensions the shortest y with ℬ*(y) = U Vᵀ everywhere: the data
+    then fix X.
 
     Parameters
     ----------
@@ -89,18 +91,25 @@ def least_squares_dual(B: Ensemble, U: Reals, V: Reals) -> Reals | None:
 
     Notes
     -----
-    UᵀP = 0 makes the coordinates (P, Q) unique. Cost: 4 m d² r flops for ℬ on the frames and
-    m (2dr)² for the normal equations.
+    UᵀP = 0, or QᵀU = UᵀQ, makes the coordinates unique. Cost: 4 m d² r flops for ℬ on the frames
+    and m (2dr)² for the normal equations.
     """
-    if B.m >= B.shape[0] * B.shape[1]:
+    if B.m >= B.dimension:
         fit = np.linalg.lstsq(B.rows().T, (U @ V.T).reshape(-1), rcond=None)
         return np.asarray(fit[0], dtype=np.float64)
     left, right = B.on_frames(U, V)
-    left = left - np.matmul(U, np.matmul(U.T, left))
-    J = np.hstack([left.reshape(B.m, -1), right.reshape(B.m, -1)])
+    if B.symmetric:
+        J, fixed = right.reshape(B.m, -1), _turns(U)
+        wanted = V.reshape(-1)
+    else:
+        left = left - np.matmul(U, np.matmul(U.T, left))
+        J = np.hstack([left.reshape(B.m, -1), right.reshape(B.m, -1)])
+        n = left[0].size
+        fixed = np.zeros((J.shape[1], J.shape[1]))
+        fixed[:n, :n] = np.kron(U @ U.T, np.eye(U.shape[1]))
+        wanted = np.concatenate([np.zeros(n), V.reshape(-1)])
     normal = J.T @ J
-    n, size = left[0].size, np.trace(normal) / normal.shape[0]
-    normal[:n, :n] += size * np.kron(U @ U.T, np.eye(U.shape[1]))
+    normal += np.trace(normal) / normal.shape[0] * fixed
     try:
         factor = cho_factor(normal, lower=True)
     except LinAlgError:
@@ -108,7 +117,18 @@ def least_squares_dual(B: Ensemble, U: Reals, V: Reals) -> Reals | None:
     pivots = np.diagonal(factor[0])
     if pivots.min() < _INJECTIVE * pivots.max():
         return None
-    return J @ cho_solve(factor, np.concatenate([np.zeros(n), V.reshape(-1)]))
+    return J @ cho_solve(factor, wanted)
+
+
+def _turns(U: Reals) -> Reals:
+    """The projector onto U K with antisymmetric K, which changes nothing in U Qᵀ + Q Uᵀ."""
+    r = U.shape[1]
+    first, second = np.triu_indices(r, 1)
+    K = np.zeros((first.size, r, r))
+    K[np.arange(first.size), first, second] = 0.5**0.5
+    K -= K.transpose(0, 2, 1)
+    turns = (U @ K).reshape(first.size, -1)
+    return turns.T @ turns
 
 
 def off_tangent_norm(B: Ensemble, y: Reals, U: Reals, V: Reals) -> float:

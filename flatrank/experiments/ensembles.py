@@ -7,12 +7,12 @@ program for the shape would cost more than the solves.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-Family = Literal["sensing", "bilinear", "completion"]
+Family = Literal["sensing", "bilinear", "completion", "quadratic"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 Reals = NDArray[np.float64]
 Blocks = tuple[Reals, Reals, Reals]
@@ -29,6 +29,7 @@ class Matrices:
     """
 
     A: Reals
+    symmetric: ClassVar[bool] = False
 
     @property
     def m(self) -> int:
@@ -39,6 +40,11 @@ class Matrices:
     def shape(self) -> tuple[int, int]:
         """(d1, d2)."""
         return self.A.shape[1], self.A.shape[2]
+
+    @property
+    def dimension(self) -> int:
+        """Of the space of matrices that X is from."""
+        return self.shape[0] * self.shape[1]
 
     def rows(self) -> Reals:
         """The Bᵢ as rows."""
@@ -92,6 +98,8 @@ class Matrices:
 class Vectors:
     """ℬ(X)ᵢ = aᵢᵀ X cᵢ: arrays of shape (m, d1) and (m, d2). Entries are pairs of unit vectors.
 
+    With `symmetric` the vectors of a pair are the same, and X is a symmetric matrix.
+
     Notes
     -----
     `schur` costs 12 m² d flops.
@@ -99,6 +107,7 @@ class Vectors:
 
     a: Reals
     c: Reals
+    symmetric: bool = False
 
     @property
     def m(self) -> int:
@@ -109,6 +118,12 @@ class Vectors:
     def shape(self) -> tuple[int, int]:
         """(d1, d2)."""
         return self.a.shape[1], self.c.shape[1]
+
+    @property
+    def dimension(self) -> int:
+        """Of the space of matrices that X is from."""
+        d1, d2 = self.shape
+        return d1 * (d1 + 1) // 2 if self.symmetric else d1 * d2
 
     def rows(self) -> Reals:
         """The Bᵢ as rows."""
@@ -140,7 +155,7 @@ class Vectors:
 
     def whitened(self, Q1: Reals, Q2: Reals) -> Vectors:
         """The pairs Q1 aᵢ, Q2 cᵢ."""
-        return Vectors(self.a @ Q1, self.c @ Q2)
+        return Vectors(self.a @ Q1, self.c @ Q2, self.symmetric)
 
     def schur(self, P: Blocks, G: Blocks) -> Reals:
         """As for `Matrices`, entry by entry."""
@@ -166,7 +181,8 @@ def draw(family: Family, d: int, size: float, rng: np.random.Generator) -> Ensem
     ----------
     family : str
         "sensing": standard Gaussian matrices; "bilinear": aᵢcᵢᵀ, standard Gaussian;
-        "completion": every entry with probability `size`, independently.
+        "completion": every entry with probability `size`, independently; "quadratic": xᵢxᵢᵀ,
+        standard Gaussian, of symmetric matrices.
     d : int
         Rows and columns.
     size : float
@@ -184,4 +200,7 @@ def draw(family: Family, d: int, size: float, rng: np.random.Generator) -> Ensem
     m = int(size)
     if family == "sensing":
         return Matrices(rng.standard_normal((m, d, d)))
+    if family == "quadratic":
+        x = rng.standard_normal((m, d))
+        return Vectors(x, x, symmetric=True)
     return Vectors(rng.standard_normal((m, d)), rng.standard_normal((m, d)))

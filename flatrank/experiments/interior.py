@@ -91,7 +91,9 @@ def interior_point(B: Ensemble, b: Reals, *, tol: float = _TOL) -> tuple[Reals, 
         if not np.isfinite(new.relative_gap) or length < _SHORTEST:
             break
         state = new
-    return state.X + smallest(B, b - B.forward(state.X)), state.y
+    # An antisymmetric part is seen neither by ℬ nor, to first order, by the norm.
+    X = symmetric(state.X) if B.symmetric else state.X
+    return X + smallest(B, b - B.forward(X)), state.y
 
 
 def _step(B: Ensemble, b: Reals, state: State) -> tuple[State, float]:

@@ -13,7 +13,12 @@ import numpy as np
 
 from flatrank.data.errors import InputError
 from flatrank.experiments.cells import Cell, Draw, instances, solve_cell
-from flatrank.experiments.dimension import degrees_of_freedom, statistical_dimension
+from flatrank.experiments.dimension import (
+    degrees_of_freedom,
+    statistical_dimension,
+    symmetric_degrees_of_freedom,
+    symmetric_statistical_dimension,
+)
 from flatrank.experiments.ensembles import FAMILIES, Family
 
 Monitor = Callable[[dict[str, Any]], None]
@@ -31,7 +36,7 @@ class Sweep:
     Parameters
     ----------
     family : str
-        "sensing", "bilinear" or "completion".
+        "sensing", "bilinear", "completion" or "quadratic".
     rank : int
         r of the truth.
     seed : int
@@ -71,6 +76,9 @@ class Sweep:
 
         The second is about Gaussian matrices; for the other families it is a reference only.
         """
+        if self.family == "quadratic":
+            of_rank = symmetric_degrees_of_freedom(d, self.rank)
+            return float(of_rank), symmetric_statistical_dimension(d, self.rank)
         unit = d * d if self.family == "completion" else 1
         return (
             degrees_of_freedom(d, d, self.rank) / unit,
@@ -115,7 +123,7 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
     *,
     dims: Sequence[float] | None = None,
     sizes: Sequence[float] | None = None,
-    rank: int = 2,
+    rank: int | None = None,
     draws: int = 10,
     seed: int = 0,
     folder: Path | str | None = None,
@@ -130,14 +138,14 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
     Parameters
     ----------
     family : str
-        "sensing", "bilinear" or "completion".
+        "sensing", "bilinear", "completion" or "quadratic".
     dims : sequence of int, optional
         d of the d × d matrices, above `rank`; 7, 10, …, 40 by default.
     sizes : sequence of numbers, optional
         m, by default 30, 75, …, 525; for completion the probability of an entry, by default
         0.12, 0.2, …, 1.
-    rank : int
-        r.
+    rank : int, optional
+        r; by default 2, and 3 for "quadratic", where M has eigenvalues of both signs.
     draws : int
         Draws of the measurements in each cell.
     seed : int
@@ -161,6 +169,7 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
     Departs from the paper in the grids and in the solver, which it does not name. Cost: see
     `solve_cell`; a few minutes on two cores for the default grids.
     """
+    rank = (3 if family == "quadratic" else 2) if rank is None else rank
     asked = _checked(family, dims, sizes, (rank, draws, seed))
     known = {"format": _FORMAT, "rank": rank, "draws": draws, "seed": seed}
     digest = hashlib.blake2b(json.dumps(known).encode(), digest_size=4).hexdigest()
@@ -189,7 +198,7 @@ def theorem_sweep(family: Family = "sensing", **options: Any) -> Sweep:
     Parameters
     ----------
     family : str
-        "sensing", "bilinear" or "completion".
+        "sensing", "bilinear", "completion" or "quadratic".
     **options
         As for `phase_transition`.
 

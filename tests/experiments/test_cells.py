@@ -11,7 +11,7 @@ from flatrank.experiments.duality import duality_gap, least_squares_dual, off_ta
 from flatrank.experiments.ensembles import Vectors, draw
 from flatrank.experiments.interior import interior_point
 
-SIZES = {"sensing": 40, "bilinear": 45, "completion": 0.7}
+SIZES = {"sensing": 40, "bilinear": 45, "completion": 0.7, "quadratic": 32}
 
 
 def truth(rng, d=8, r=2):
@@ -19,10 +19,18 @@ def truth(rng, d=8, r=2):
     return M / np.linalg.norm(M)
 
 
+def signed(rng, d=8):
+    U = rng.standard_normal((d, 2))
+    M = (U * [1, -1]) @ U.T
+    return M / np.linalg.norm(M)
+
+
 def instance(family, seed=0):
     """An ensemble, M, and the library's problem of the same data."""
     rng = np.random.default_rng(seed)
     A, M = draw(family, 8, SIZES[family], rng), truth(rng)
+    if family == "quadratic":
+        M = signed(rng)
     b = A.forward(M)
 
     def problem(smoothing):
@@ -30,6 +38,8 @@ def instance(family, seed=0):
             return fr.sensing(A.A, b, smoothing=smoothing)
         if family == "bilinear":
             return fr.bilinear(A.a, A.c, b, smoothing=smoothing)
+        if family == "quadratic":
+            return fr.quadratic_network(A.a, b)
         rows, cols = A.a.argmax(1), A.c.argmax(1)
         return fr.completion(rows, cols, b, (8, 8), smoothing=smoothing)
 
@@ -68,6 +78,7 @@ def test_products_agree_with_the_matrices_written_out(family):
     ("family", "smoothing"),
     [
         ("sensing", 0.0),
+        ("quadratic", 0.0),
         pytest.param("bilinear", 0.0, marks=pytest.mark.slow),
         pytest.param("completion", 1.0, marks=pytest.mark.slow),
     ],
@@ -122,6 +133,22 @@ def test_interior_points_agree_with_a_strict_dual():
     assert off_tangent_norm(B, y, U, V) < 1
     assert duality_gap(B, B.forward(M), M, y).relative <= 1e-13
     assert np.linalg.norm(interior_point(B, B.forward(M))[0] - M) <= 1e-7
+
+
+def test_of_symmetric_matrices_the_dual_is_the_shortest_and_interior_points_find_them():
+    rng = np.random.default_rng(7)
+    B, M = draw("quadratic", 12, 60, rng), signed(rng, 12)
+    b = B.forward(M)
+    U, _, Vt = np.linalg.svd(M)
+    U, V = U[:, :2], Vt[:2].T
+    y = least_squares_dual(B, U, V)
+    np.testing.assert_allclose(B.matrix(y) @ U, V, atol=1e-11)
+    # The shortest of all that do: it lies in the range of ℬ on the tangent space.
+    rows = np.einsum("mi,mj->mij", B.a, B.a @ U).reshape(B.m, -1)
+    np.testing.assert_allclose(y, np.linalg.lstsq(rows.T, V.ravel(), rcond=None)[0], atol=1e-11)
+    X, _ = interior_point(B, b)
+    np.testing.assert_allclose(X, X.T, atol=1e-9)
+    assert np.linalg.norm(X - M) <= 1e-7
 
 
 def test_a_misfit_is_charged():

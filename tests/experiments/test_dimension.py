@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from flatrank.experiments import degrees_of_freedom, statistical_dimension
+from flatrank.experiments import (
+    degrees_of_freedom,
+    statistical_dimension,
+    symmetric_degrees_of_freedom,
+    symmetric_statistical_dimension,
+)
 from flatrank.experiments.dimension import _marchenko_pastur
 
 
@@ -43,3 +48,22 @@ def test_the_expectation_itself_by_drawing(shape, r):
     beyond = [np.mean(np.sum(np.maximum(s - t, 0) ** 2, axis=1)) for t in tau]
     drawn = np.min(degrees_of_freedom(d1, d2, r) + r * tau**2 + np.array(beyond))
     assert statistical_dimension(d1, d2, r) == pytest.approx(drawn, rel=0.02)
+
+
+def test_symmetric_matrices_of_no_and_of_full_rank():
+    assert symmetric_statistical_dimension(9, 0) == 0.0
+    assert symmetric_statistical_dimension(9, 9) == 45.0
+    assert symmetric_statistical_dimension(9, 8) < 45.0
+    values = [symmetric_statistical_dimension(20, r) for r in range(1, 21)]
+    assert np.all(np.diff(values) > 0)
+    assert values[0] > symmetric_degrees_of_freedom(20, 1) == 20
+
+
+def test_the_symmetric_expectation_by_drawing():
+    rng, d, r = np.random.default_rng(0), 12, 3
+    G = rng.standard_normal((4000, d - r, d - r))
+    values = np.abs(np.linalg.eigvalsh((G + G.transpose(0, 2, 1)) / 2))
+    tau = np.linspace(0, 10, 400)
+    beyond = [np.mean(np.sum(np.maximum(values - t, 0) ** 2, axis=1)) for t in tau]
+    drawn = np.min(symmetric_degrees_of_freedom(d, r) + r * tau**2 + np.array(beyond))
+    assert symmetric_statistical_dimension(d, r) == pytest.approx(drawn, rel=0.03)

@@ -36,7 +36,10 @@ def test_finished_cells_are_not_computed_again(tmp_path, monkeypatch):
     assert {path.suffix for path in tmp_path.iterdir()} == {".json"}
 
 
-@pytest.mark.parametrize(("family", "sizes"), [("bilinear", (45,)), ("completion", (0.6, 1.0))])
+@pytest.mark.parametrize(
+    ("family", "sizes"),
+    [("bilinear", (45,)), ("completion", (0.6, 1.0)), ("quadratic", (25, 27, 40))],
+)
 def test_bounds_of_theorem_33(family, sizes):
     sweep = fr.experiments.theorem_sweep(family, dims=(7,), sizes=sizes, draws=3)
     assert sweep.uncertified == 0
@@ -46,7 +49,7 @@ def test_bounds_of_theorem_33(family, sizes):
         assert row["nonsingular"] > 0
         assert -1e-9 <= row["excess"] <= row["excess_bound"] + 1e-9
         assert row["imbalance"] <= row["imbalance_bound"] + 1e-9
-    if family == "bilinear":  # flat and norm-minimal differ, though both are the truth
+    if family != "completion":  # flat and norm-minimal differ, though both are the truth
         assert row["flat"] == 1.0
         assert row["excess"] > 1e-4
         assert row["imbalance"] > 1e-2
@@ -66,7 +69,10 @@ def test_tables_carry_the_limits():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"family": "quartic"}, "family must be one of sensing, bilinear, completion; got quartic"),
+        (
+            {"family": "quartic"},
+            "family must be one of sensing, bilinear, completion, quadratic; got quartic",
+        ),
         ({"rank": 0}, "rank must be a whole number from 1; got 0."),
         ({"draws": 0}, "draws must be a whole number from 1; got 0."),
         ({"seed": -1}, "seed must be a whole number from 0; got -1."),
