@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -54,8 +56,7 @@ def statistical_dimension(d1: int, d2: int, r: int) -> float:
         return base + r * tau**2 + low * float(weights @ beyond**2)
 
     edge = scale * (1 + math.sqrt(low / high))
-    found = minimize_scalar(distance, bounds=(0.0, edge), method="bounded")
-    return float(found.fun)
+    return _least(distance, edge)
 
 
 def symmetric_degrees_of_freedom(d: int, r: int) -> int:
@@ -98,7 +99,12 @@ def symmetric_statistical_dimension(d: int, r: int) -> float:
         beyond = np.maximum(values - tau, 0.0)
         return base + r * tau**2 + (d - r) * float(weights @ beyond**2)
 
-    found = minimize_scalar(distance, bounds=(0.0, edge), method="bounded")
+    return _least(distance, edge)
+
+
+def _least(distance: Callable[[float], float], edge: float) -> float:
+    """The least value for 0 ≤ τ ≤ edge."""
+    found: Any = minimize_scalar(distance, bounds=(0.0, edge), method="bounded")
     return float(found.fun)
 
 
