@@ -115,8 +115,9 @@ def proximal_step(
     Notes
     -----
     Cost: four two-sided products with w columns and one forward product; memory of a basis of 3 w
-    vectors. Differences of matrices are formed inside the range of X⁺ and outside of it, so that
-    `move` and `turn` keep their digits however small they are.
+    vectors. Differences of matrices are formed inside the space of `near` and outside of it, so
+    that `move` and `turn` keep their digits however small they are; on the other side the vectors
+    of vanishing values are not orthonormal.
     """
     (X, c), (X_, c_) = points
     beta, ell = weights
@@ -127,17 +128,21 @@ def proximal_step(
     new = CompactSVD(U, s, V)
     c_new = B.forward(_scaled(new, 1.0)) - b
 
+    left = near.shape[0] == U.shape[0]
+    Q, far = (U, V) if left else (V, U)
+
     def split(pair: FactorPair) -> tuple[Array, FactorPair]:
-        # (V-side of UUᵀ M, factors of (I − UUᵀ) M)
-        core = U.T @ pair.L
-        return pair.R @ core.T, FactorPair(pair.L - U @ core, pair.R)
+        # (far side of QQᵀ M, factors of (I − QQᵀ) M), M or its transpose
+        L, R = (pair.L, pair.R) if left else (pair.R, pair.L)
+        core = Q.T @ L
+        return R @ core.T, FactorPair(L - Q @ core, R)
 
     (Y_in, Y_out), (X_in, X_out) = split(Y), split(_scaled(X, 1.0))
-    top = V * s[None, :]
+    top = far * s[None, :]
     bend = c_new - cY
     return ProximalStep(
         iterate=Iterate(new, c_new),
-        near=U if near.shape[0] == U.shape[0] else V,
+        near=Q,
         objective=0.5 * jnp.vdot(c_new, c_new) + lam * jnp.sum(s),
         kept=jnp.sum(s > 0),
         move=jnp.vdot(top - Y_in, top - Y_in) + _inner(Y_out, Y_out),
