@@ -11,9 +11,12 @@ ill-conditioned matrices are thus found from their largest singular value down, 
 inside its basin. Where the largest rank allowed stalls before the data are fitted, the search goes
 on from there with the penalised problem: λ = ½‖ℬ*(c)‖, then taken away in stages. What was fitted
 is hardly moved by a λ of that size; what was not is found anew, at minimal norm, which is what
-settles flat spectra near the limit of information. Where no rank is told, the search has by then
-gone past it: at the first nearly stationary point whose spectrum has a clear gap the columns behind
-it are cut, and the rank before it is the limit from there on.
+settles flat spectra near the limit of information. Where that fails as well, the rank is told and
+data are few, all is begun once more with patience: the rank grows only when steps hardly help any
+longer, and steps are solved closely. It is slower, and stays in basins that haste leaves. Where no
+rank is told, the search has by then gone past it: at the first nearly stationary point whose
+spectrum has a clear gap the columns behind it are cut, and the rank before it is the limit from
+there on.
 
 λ > 0. Newton steps; whenever the point is nearly stationary, the singular pairs of −ℬ*(c) above λ
 outside the factors are appended. Their absence is the certificate. Columns whose singular value
@@ -51,6 +54,11 @@ from flatrank.solvers.status import Status
 _FLAT = 1.25
 # A step that leaves more of the misfit than this has reached what the rank can do.
 _PLATEAU = 0.9
+# The same, and the tolerance of the inner solves, where haste has failed; entries for each degree
+# of freedom from which on haste is not to blame.
+_PATIENT, _CLOSELY, _FEW_DATA = 0.99, 1e-2, 4.0
+# Patient searches at most, each from vectors of its own.
+_TRIES = 3
 # Products of a look outside where λ = 0 and the look before has left its vectors, of which one is
 # then wanted.
 _FEW = 2
@@ -84,7 +92,8 @@ class GaussNewtonState(NamedTuple):
     """Where the search stands: a balanced pair of X̃, zero-padded, and what led to it.
 
     `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, `shown`
-    the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one.
+    the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one;
+    `tries` counts the searches that failed for all that: those after the first are patient.
     `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
     proof left a small gap and that nothing was appended since.
     """
@@ -110,6 +119,7 @@ class GaussNewtonState(NamedTuple):
     lent: int = 0
     shown: int | None = None
     kept: tuple[FactorPair, np.ndarray, float] | None = None
+    tries: int = 0
     outside: CompactSVD | None = None
     close: bool = False
 
@@ -161,7 +171,11 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state
         if problem.lam > 0:
             return self._grown(problem, state)
-        X = random_block(problem, BLOCK, rng)
+        return self._begun(problem, state)
+
+    def _begun(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+        """λ = 0, from nothing: the leading pairs of ℬ*(b)."""
+        X = random_block(problem, BLOCK, state.rng)
         if problem.cone is Cone.WHOLE:
             D = problem.rescaling
             pairs = even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X, PRODUCTS)
@@ -223,7 +237,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             state.misfit / size if problem.lam == 0 else state.slack / max(state.objective, 1e-300)
         )
         rtol = min(
-            self.inner_tol,
+            min(self.inner_tol, _CLOSELY) if state.tries else self.inner_tol,
             max(1e-2 if problem.lam > 0 else 1e-3, math.sqrt(share) if problem.lam > 0 else share),
         )
         out: NewtonStep = newton_step(
@@ -259,7 +273,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         # `misfit` belongs to the point before the step: one more step always follows a good one.
         if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)) * size:
             return state._replace(ended=Status.STATIONARY)
-        if state.fresh or state.misfit < _PLATEAU * state.previous:
+        plateau = _PATIENT if state.tries else _PLATEAU
+        if state.fresh or state.misfit < plateau * state.previous:
             return state._replace(fresh=False)
         if state.misfit <= _FITS * size:
             return state._replace(ended=Status.STATIONARY)
@@ -271,6 +286,13 @@ class GaussNewton(Solver[GaussNewtonState]):
             kept = (state.pair, state.s, state.misfit)
         if state.lent < len(_RIDGES):
             return self._softened(problem, state._replace(kept=kept))
+        few = problem.m < _FEW_DATA * problem.degrees(self._limit(problem))
+        if self.rank is not None and few and state.tries < _TRIES:
+            width = self._width(problem, 1)
+            return self._begun(problem, state._replace(
+                pair=problem.zero(width), s=np.zeros(width), misfit=size, previous=math.inf,
+                lent=0, shown=None, kept=kept, tries=state.tries + 1,
+            ))  # fmt: skip
         pair, s, misfit = kept
         return state._replace(pair=pair, s=s, misfit=misfit, ended=Status.STALLED)
 
