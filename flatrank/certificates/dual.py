@@ -51,9 +51,13 @@ def _solve(B: Measurement, frame: FactorPair, tol: float, max_steps: int) -> Arr
 def shortest(
     B: Measurement, frame: FactorPair, seen: FactorPair, **accuracy: float
 ) -> Float[Array, " m"]:
-    """The shortest y with (ℬ*(y) V, ℬ*(y)ᵀ U) = `seen`, (U, V) the frame: conjugate gradients."""
+    """The shortest y with (ℬ*(y) V, ℬ*(y)ᵀ U) = `seen`, (U, V) the frame: conjugate gradients.
+
+    Where ℬ is not injective on T they may break down; y = 0 then, which proves nothing.
+    """
     solution, _ = cg(B.curvature_at(frame), seen, **accuracy)
-    return B.tangent(frame, solution)
+    y = B.tangent(frame, solution)
+    return jnp.where(jnp.all(jnp.isfinite(y)), y, 0.0)
 
 
 @eqx.filter_jit
