@@ -8,7 +8,7 @@ import pytest
 
 import flatrank as fr
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"(?<!<!-- not run -->\n)^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = [
     pytest.param(page, id=page.stem)
