@@ -58,7 +58,7 @@ def test_bounds_have_the_digits_to_tell_them_apart(found):
 
 
 def test_headline_of_a_proof(found):
-    assert words.headline(found.solution, 1e-4).startswith("This is the global optimum")
+    assert words.headline(found.solution, 1e-4).startswith("This is a global optimum")
 
 
 def test_headline_without_certificate_claims_nothing(found):
