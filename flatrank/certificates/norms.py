@@ -324,6 +324,13 @@ def top_pairs(
     gram = _Gram(S, basis.U, basis.V)
     d, block = X.shape
     blocks = min(size, d) // block
+    # S Q Sᵀ = S Sᵀ − (S V)(S V)ᵀ: nothing is projected on the longer side. What that loses to
+    # rounding, ε‖S V‖², is nothing to a search.
+    taken = S.right(basis.V) if gram.wide else S.left(basis.U)
+
+    def product(X: Array) -> Array:
+        Y = S.right(S.left(X)) if gram.wide else S.left(S.right(X))
+        return gram.outside(Y - taken @ (taken.T @ X))
 
     def outside(X: Array, span: Array) -> Array:
         # Orthonormal also where X held nothing but rounding: hence once more after the QR.
@@ -337,7 +344,7 @@ def top_pairs(
         span, H, X = carry
         Q = outside(X, span)
         span = jax.lax.dynamic_update_slice(span, Q, (0, n * block))
-        Z = gram(Q)
+        Z = product(Q)
         return span, jax.lax.dynamic_update_slice(H, span.T @ Z, (0, n * block)), Z
 
     n = blocks * block

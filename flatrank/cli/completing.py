@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from flatrank.cli.allocation import keep_freed_memory
+from flatrank.cli.allocation import keep_freed_memory, keep_to_one_blas_thread
 from flatrank.cli.compiled import keep_compiled_programs
 from flatrank.cli.folders import Checkpoint, check_folder, require_checkpoint, reserved
 from flatrank.cli.interrupts import between_steps
@@ -113,6 +113,7 @@ def solve_entries(
     """
     keep_compiled_programs()
     keep_freed_memory(entries.m)
+    keep_to_one_blas_thread()
     from flatrank.selection import complete
 
     def monitor(event: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from flatrank.kernels import loops, pool, wide
 from flatrank.kernels.addresses import CFunction, kept
 from flatrank.kernels.ffi import local_words, set_word, word
 from flatrank.kernels.frames import GO_ON, opened
-from flatrank.kernels.jobs import JOB_WORDS, OUT, STRIDE, WIDTH, WORK, K, M, N, P, Q, X, Y
+from flatrank.kernels.jobs import FILLED, JOB_WORDS, OUT, STRIDE, WIDTH, WORK, K, N, P, Q, X, Y
 from flatrank.kernels.registers import Lanes
 from flatrank.kernels.signatures import BLOCK, Variant
 
@@ -97,7 +97,7 @@ def plain(variant, cost, stamp):
         job = local_words(JOB_WORDS)
         verdict = opened(frame, job, variant)
         if verdict == GO_ON and stamp:
-            share(frame, job, cost * word(job, K) * word(job, M), loop("", variant))
+            share(frame, job, cost * word(job, K) * word(job, FILLED), loop("", variant))
             return 0
         return verdict
 
@@ -122,7 +122,7 @@ def copying(variant, cost, stamp):
             on_large_pages(word(job, WORK), word(job, WIDTH) * word(job, STRIDE), variant)
             share(frame, copy, word(job, K) * word(job, WIDTH), loop("side_by_side", variant))
             set_word(job, Y, word(job, WORK))
-            share(frame, job, cost * word(job, K) * word(job, M), loop("", variant))
+            share(frame, job, cost * word(job, K) * word(job, FILLED), loop("", variant))
             return 0
         return verdict
 

@@ -1,5 +1,6 @@
 """A job: the run of 8-byte words that tells a loop what to work on, sizes and addresses.
 
+There are N rows and places for M entries, of which the rows have the first FILLED.
 X and P are the sides read row by row, Y and Q those gathered, of WIDTH rows; K is the number of
 columns of each, STRIDE the distance between rows of Y in numbers. V and W are vectors along the
 entries. OUT has a row, and SUM a number or a matrix, for each row of the pattern. WORK is scratch.
@@ -22,6 +23,7 @@ PLACES = {
         [
             "N",
             "M",
+            "FILLED",
             "LONG",
             "POINTERS",
             "INDICES",
@@ -41,7 +43,8 @@ PLACES = {
     )
 }
 JOB_WORDS = len(PLACES)
-N, M, K, X, P, Y, Q = (PLACES[name] for name in ("N", "M", "K", "X", "P", "Y", "Q"))
+N, M, FILLED, K = (PLACES[name] for name in ("N", "M", "FILLED", "K"))
+X, P, Y, Q = (PLACES[name] for name in ("X", "P", "Y", "Q"))
 STRIDE, WIDTH, V, W, OUT = (PLACES[name] for name in ("STRIDE", "WIDTH", "V", "W", "OUT"))
 SUM, WORK, INDICES, POINTERS = (PLACES[name] for name in ("SUM", "WORK", "INDICES", "POINTERS"))
 

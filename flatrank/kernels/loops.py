@@ -15,7 +15,21 @@ from typing import no_type_check
 from numba import njit
 
 from flatrank.kernels.ffi import INNER, word
-from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, P, V, W, X, pointer_at
+from flatrank.kernels.jobs import (
+    FILLED,
+    INDICES,
+    OUT,
+    STRIDE,
+    SUM,
+    WIDTH,
+    M,
+    N,
+    P,
+    V,
+    W,
+    X,
+    pointer_at,
+)
 from flatrank.kernels.tables import ask, gather, gather_column, gather_second, table_of
 from flatrank.kernels.vectors import (
     add,
@@ -43,6 +57,15 @@ from flatrank.kernels.vectors import (
 
 @no_type_check
 @njit(**INNER)
+def clear_unfilled(job, last, one):
+    """OUT_p = 0 for the places behind the last row, by whoever has that row."""
+    if last == word(job, N):
+        for p in range(word(job, FILLED), word(job, M)):
+            store(word(job, OUT) + p * bytes_of(one), pack(one))
+
+
+@no_type_check
+@njit(**INNER)
 def sampled_product(job, first, last, shapes):
     """OUT_p = <X_i, Y_j>."""
     one, group = shapes
@@ -59,6 +82,7 @@ def sampled_product(job, first, last, shapes):
             ask(table, p, one)
             store(out + p * size, total(times(x, gather(table, p, one))))
             p += 1
+    clear_unfilled(job, last, one)
 
 
 @no_type_check

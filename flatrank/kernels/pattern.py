@@ -18,14 +18,15 @@ class Compressed(eqx.Module):
     Parameters
     ----------
     indptr
-        Row pointers, shape (n + 1,), non-decreasing from 0 to m; int64, so that m may pass 2**31,
-        or int32.
+        Row pointers, shape (n + 1,), non-decreasing from 0 to at most m; int64, so that m may pass
+        2**31, or int32. Entries behind the last row are room for more, so that patterns of almost
+        one length can share a program: no sum has them, and products there are 0.
     indices
         Column of each entry, shape (m,), int32, in [0, width). The compiled kernels believe this
         without looking. Columns may repeat within a row and need not be sorted.
     ids
-        Row of each entry, shape (m,), int32, or None. Only the reference path reads it; None saves
-        m integers, and ids are derived from `indptr` when needed.
+        Row of each entry, n behind the last row, shape (m,), int32, or None. Only the reference
+        path reads it; None saves m integers, and ids are derived from `indptr` when needed.
     width
         Number of columns.
 
@@ -67,10 +68,12 @@ class Compressed(eqx.Module):
         return self.indices.shape[0]
 
     def rows(self) -> Int[Array, " m"]:
-        """Row of each entry, stored or derived; O(m) work."""
+        """Row of each entry, n behind the last row, stored or derived; O(m) work."""
         if self.ids is not None:
             return self.ids
         counts = self.indptr[1:] - self.indptr[:-1]
         if self.m < 2**31:  # so that int64 pointers also serve where 64-bit types are off
             counts = counts.astype(jnp.int32)
-        return jnp.repeat(jnp.arange(self.n, dtype=jnp.int32), counts, total_repeat_length=self.m)
+        counts = jnp.append(counts, self.m - jnp.sum(counts))
+        rows = jnp.arange(self.n + 1, dtype=jnp.int32)
+        return jnp.repeat(rows, counts, total_repeat_length=self.m)

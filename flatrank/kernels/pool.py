@@ -37,7 +37,7 @@ from flatrank.kernels.ffi import (
     thread_count,
     word,
 )
-from flatrank.kernels.jobs import JOB_WORDS, POINTERS, M, N, pointer_at
+from flatrank.kernels.jobs import FILLED, JOB_WORDS, POINTERS, N, pointer_at
 
 INT64 = ir.IntType(64)
 # Words of a block; its job follows.
@@ -123,7 +123,7 @@ def first_row(job, chunk, chunks):
     n = word(job, N)
     if word(job, POINTERS) == 0:
         return n * chunk // chunks
-    goal = (word(job, M) + ROW_COST * n) * chunk // chunks
+    goal = (word(job, FILLED) + ROW_COST * n) * chunk // chunks
     low, high = 0, n
     while low < high:
         middle = (low + high) // 2

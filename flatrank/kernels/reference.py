@@ -14,17 +14,18 @@ import jax.numpy as jnp
 
 def sampled_product(C, X, Y):
     """out_p = <X_i, Y_j>; see `flatrank.kernels.sampled_product`."""
-    return jnp.sum(X[C.rows()] * Y[C.indices], axis=1)
+    return _filled(C, jnp.sum(X[C.rows()] * Y[C.indices], axis=1))
 
 
 def sparse_tall(C, v, Y):
     """G_i = sum_p v_p Y_j; see `flatrank.kernels.sparse_tall`."""
-    return _row_sums(C, v[:, None] * Y[C.indices])
+    return _row_sums(C, _filled(C, v)[:, None] * Y[C.indices])
 
 
 def sparse_tall_transposed(C, v, X):
     """H_j = sum_p v_p X_i: the transpose of `sparse_tall`, a scatter."""
-    return jax.ops.segment_sum(v[:, None] * X[C.rows()], C.indices, num_segments=C.width)
+    values = _filled(C, v)[:, None] * X[C.rows()]
+    return jax.ops.segment_sum(values, C.indices, num_segments=C.width)
 
 
 def residual_gradient(C, X, Y, b):
@@ -45,6 +46,11 @@ def row_grams(C, Y, b, w=None):
     y = Y[C.indices]
     wy = y if w is None else w[:, None] * y
     return _row_sums(C, wy[:, :, None] * y[:, None, :]), _row_sums(C, b[:, None] * wy)
+
+
+def _filled(C, values):
+    """0 in place of what stands behind the last row."""
+    return jnp.where(C.rows() < C.n, values, 0)
 
 
 def _row_sums(C, values):

@@ -62,8 +62,19 @@ class SampledEntries(Measurement):
 
     @property
     def m(self) -> int:
-        """Number of observed entries."""
+        """Number of observed entries, and of places left for more (`with_room`)."""
         return self.by_row.m
+
+    def with_room(self, m: int) -> SampledEntries:
+        """The same entries, numbered as before, with numbers up to m that measure nothing: 0."""
+        more = m - self.m
+
+        def longer(C: Compressed) -> Compressed:
+            ids = None if C.ids is None else _padded(C.ids, more, C.n)
+            return Compressed(C.indptr, _padded(C.indices, more, 0), ids, C.width)
+
+        order = np.append(np.asarray(self.order), np.arange(self.m, m, dtype=self.order.dtype))
+        return SampledEntries(longer(self.by_row), longer(self.by_col), jax.device_put(order))
 
     def forward(self, pair: FactorPair) -> Float[Array, " m"]:
         """The observed entries of L Rᵀ."""
@@ -132,7 +143,7 @@ class SampledEntries(Measurement):
         """Row and column of each measurement, as int32 arrays of length m (host)."""
         counts = np.diff(np.asarray(self.by_row.indptr))
         rows = np.repeat(np.arange(self.by_row.n, dtype=np.int32), counts)
-        return rows, np.asarray(self.by_row.indices)
+        return rows, np.asarray(self.by_row.indices)[: rows.size]
 
 
 def sample_entries(
@@ -189,6 +200,11 @@ def sample_entries(
             order=jax.device_put(csc.data),
         )
     return measurement, b
+
+
+def _padded(x: Int[Array, " m"], more: int, value: int) -> Int[Array, " longer"]:
+    """On the host, where a length that occurs once costs no program."""
+    return jax.device_put(np.pad(np.asarray(x), (0, more), constant_values=value))
 
 
 def _repeated(csr: sp.csr_array) -> np.ndarray:

@@ -1,8 +1,10 @@
 """Problem = measurement + data + rescaling + λ; one front door per family."""
 
 from flatrank.problems.bilinear import bilinear as bilinear
+from flatrank.problems.completion import FEW as FEW
 from flatrank.problems.completion import completion as completion
 from flatrank.problems.completion import core as core
+from flatrank.problems.completion import with_room as with_room
 from flatrank.problems.flat import Problem as Problem
 from flatrank.problems.identifiability import Unidentifiable as Unidentifiable
 from flatrank.problems.pairs import as_pair as as_pair

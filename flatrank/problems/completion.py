@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +14,9 @@ from flatrank.measurements.entries import SampledEntries, sample_entries
 from flatrank.problems.arguments import checked_array, checked_parameters
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
+
+# Entries up to which a product with them is cheaper than a program.
+FEW = 1 << 20
 
 
 def completion(
@@ -78,6 +82,31 @@ def completion(
             smoothing,
             Unidentifiable.of_pattern(i, j, (d1, d2)),
         )
+
+
+def with_room(problem: Problem) -> Problem:
+    """The problem with room for entries up to the next power of two, where they are few.
+
+    A program is compiled for one number of entries. Parts of one table differ in little else: with
+    room they share their programs, of which each costs more than many products do.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of sampled entries; any other, and one of many entries, is returned as it is.
+
+    Returns
+    -------
+    Problem
+        b and what is dual to it are longer by zeros.
+    """
+    m = 1 << max(problem.m - 1, 0).bit_length()
+    if not isinstance(problem.measurement, SampledEntries) or m > FEW:
+        return problem
+    b = jax.device_put(np.pad(np.asarray(problem.b), (0, m - problem.m)))
+    return eqx.tree_at(
+        lambda p: (p.measurement, p.b), problem, (problem.measurement.with_room(m), b)
+    )
 
 
 def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, FactorPair]:

@@ -34,7 +34,7 @@ from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import CompactSVD, Cone, FactorPair, padded_width
-from flatrank.problems import Problem
+from flatrank.problems import FEW, Problem
 from flatrank.solvers.loop import Outcome, Solver, argument
 from flatrank.solvers.newton import NewtonStep, newton_step
 from flatrank.solvers.ranks import (
@@ -64,8 +64,6 @@ _TRIES = 3
 _FEW = 2
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
 _SETTLED = 1e-2
-# Fewer entries than this make a product cheaper than a program.
-_CHEAP = 1_000_000
 # A misfit that is rounding where steps have stopped helping.
 _FITS = 1e-12
 # The ridges lent, one after the other, where the largest rank stalls: λ beside ‖ℬ*(c)‖, and its
@@ -400,7 +398,7 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _warm(
         self, problem: Problem, state: GaussNewtonState, start: FactorPair
     ) -> GaussNewtonState:
-        pair, s = balanced(problem.cone, start)
+        pair, s = balanced(problem.cone, start, problem.lam > 0)
         s = np.asarray(s)
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
         width = self._width(problem, keep)
@@ -435,9 +433,9 @@ class GaussNewton(Solver[GaussNewtonState]):
             problem.b,
             argument(problem.lam),
             state.pair,
+            argument(state.s),
             pairs,
-            argument(count),
-            argument(rank),
+            (argument(count), argument(rank)),
             (width, problem.lam > 0),
         )
         return state._replace(
@@ -459,11 +457,11 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _width(self, problem: Problem, rank: int) -> int:
         """The padded width for a rank: exact when the rank is told, else one of the ladder's.
 
-        Where products are cheap compiling is not: the narrowest widths are then left out.
+        Where products are cheap compiling is not: every other width is then left out.
         """
         if self.rank is not None and rank <= self.rank <= 64:
             return self.rank
-        return padded_width(max(rank, 16) if problem.m < _CHEAP else rank)
+        return padded_width(rank, few=problem.m <= FEW)
 
 
 def _size(problem: Problem) -> float:

@@ -23,9 +23,9 @@ def unit_columns(pair: FactorPair, s: Array) -> CompactSVD:
 
 
 @eqx.filter_jit
-def balanced(cone: Cone, pair: FactorPair) -> tuple[FactorPair, Array]:
+def balanced(cone: Cone, pair: FactorPair, loose: bool = False) -> tuple[FactorPair, Array]:
     """The balanced pair of the matrix in the cone nearest to a pair's."""
-    return cone.balance(cone.nearest(pair))
+    return cone.balance(cone.nearest(pair), loose)
 
 
 @eqx.filter_jit
@@ -50,18 +50,28 @@ def appended(  # noqa: PLR0913 - as of a Newton step
     b: Array,
     lam: Array,
     pair: FactorPair,
+    s: Array,
     new: CompactSVD,
-    count: Array,
-    rank: Array,
+    sizes: tuple[Array, Array],
     how: tuple[int, bool],
 ) -> tuple[FactorPair, Array]:
-    """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it."""
+    """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it.
+
+    `sizes` are the number of terms and the rank with them; `how` is the width, and whether the new
+    pairs lie outside a balanced one: all that is left to do is then to put the columns in order.
+    """
+    (count, rank), (width, outside) = sizes, how
     weights = jnp.where(jnp.arange(new.s.shape[0]) < count, jnp.maximum(new.s - lam, 0.0), 0.0)
     direction = FactorPair(new.U * weights[None, :], new.V)
     c, d = B.forward(pair) - b, B.forward(direction)
     tau = (-jnp.vdot(c, d) - lam * jnp.sum(weights)) / jnp.maximum(jnp.vdot(d, d), 1e-300)
-    root = jnp.sqrt(jnp.maximum(tau, 0.0) * weights)
-    joined = pair.beside(FactorPair(new.U * root[None, :], new.V * root[None, :]))
-    width, penalised = how
-    pair, s = B.cone.balance(joined, loose=penalised)
-    return resized(pair, rank, width), s
+    weights = jnp.maximum(tau, 0.0) * weights
+    root = jnp.sqrt(weights)[None, :]
+    joined = pair.beside(FactorPair(new.U * root, new.V * root))
+    if outside:
+        s = jnp.concatenate([s, weights])
+        order = jnp.argsort(-s)
+        joined, s = jax.tree.map(lambda x: x[:, order], joined), s[order]
+    else:
+        joined, s = B.cone.balance(joined)
+    return resized(joined, rank, width), s

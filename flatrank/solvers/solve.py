@@ -16,7 +16,7 @@ from jaxtyping import Array, ArrayLike
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import Cone, FactorPair, padded_width, weighted
 from flatrank.kernels import scope
-from flatrank.problems import Problem, Separation, Tomography, as_pair
+from flatrank.problems import Problem, Separation, Tomography, as_pair, with_room
 from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import Auto
 from flatrank.solvers.gauss_newton import GaussNewton
@@ -85,6 +85,8 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     with scope():
         scale = _unit(problem)
         scaled = problem if scale == 1.0 else problem.scaled(1.0 / scale)
+        if problem.lam > 0:
+            scaled = with_room(scaled)
         solver = _chosen(problem, solver or _default(problem, goal, rank, tol))
         first = None if start is None else _started(problem, start, scale)
         state, status, history = run_hosted(
@@ -97,6 +99,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         )
         found = solver.outcome(state)
         certificate, y, status = _proved(scaled, found, status, tol)
+        y = jax.device_put(np.asarray(y)[: problem.m])
         return Solution(
             factors=_unscaled(problem, found, math.sqrt(scale)),
             y=y if problem.lam == 0 else y * scale,

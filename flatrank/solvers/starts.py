@@ -12,7 +12,7 @@ from flatrank.certificates import leading, top_pairs
 from flatrank.factors import CompactSVD, Weight, weighted
 from flatrank.kernels import scope
 from flatrank.measurements import Measurement, ScaledAdjoint
-from flatrank.problems import Problem
+from flatrank.problems import Problem, with_room
 
 # Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
 _CLEAR = 1.12
@@ -69,6 +69,7 @@ def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Arra
 def largest_lam(problem: Problem, seed: int = 0) -> float:
     """λ_max = ‖ℬ*(b)‖: from there on X = 0 is optimal. A Ritz value, from below, to about 1e-6."""
     with scope():
+        problem = with_room(problem)
         X = random_block(problem, 4, np.random.default_rng(seed))
         pairs = leading_pairs(problem.whitened, problem.b, X, 8)
         return float(pairs.s[0])

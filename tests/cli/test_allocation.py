@@ -36,3 +36,19 @@ def test_pages_are_used_again():
 
 def test_large_tables_leave_it_alone():
     assert not keep_freed_memory(FEW + 1)
+
+
+ONE_THREAD = """
+import numpy, scipy.linalg
+from threadpoolctl import threadpool_info
+from flatrank.cli.allocation import keep_to_one_blas_thread
+keep_to_one_blas_thread()
+print(*{pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
+"""
+
+
+def test_blas_keeps_to_one_thread():
+    out = subprocess.run(
+        [sys.executable, "-c", ONE_THREAD], capture_output=True, text=True, check=True
+    ).stdout
+    assert out.split() == ["1"]

@@ -15,6 +15,7 @@ PATTERNS = {
     "one row": (1, 7, 30, 0),
     "giant row": (30, 50, 900, 700),
 }
+ROOM = 37  # places behind the last row of the pattern "with room"
 
 
 def make_pattern(n, width, m, first=0):
@@ -50,7 +51,10 @@ def run_every(C, X, Y, P, Q, v, b, e, w):
 
 @pytest.fixture(scope="session")
 def patterns():
-    return {name: make_pattern(*sizes) for name, sizes in PATTERNS.items()}
+    made = {name: make_pattern(*sizes) for name, sizes in PATTERNS.items()}
+    C = made["uniform"]
+    filled = jnp.pad(C.indices, (0, ROOM))
+    return made | {"with room": kernels.Compressed(C.indptr, filled, None, C.width)}
 
 
 @pytest.fixture(scope="session")

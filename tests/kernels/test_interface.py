@@ -112,7 +112,7 @@ def bad_calls():
     good = [ptr, idx, X, Y, b]
     yield "good", (G, ss), good
     changes = {
-        "pointers end early": (0, ptr - (ptr == m)),
+        "pointers end late": (0, ptr + (ptr == m)),
         "pointers begin late": (0, ptr + (ptr == 0)),
         "one pointer too few": (0, ptr[1:]),
         "no pointers": (0, ptr[:0]),

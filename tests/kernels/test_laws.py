@@ -7,7 +7,7 @@ import pytest
 
 from flatrank import kernels
 
-PATTERNS = ("uniform", "hollow", "empty", "one row", "giant row")
+PATTERNS = ("uniform", "hollow", "empty", "one row", "giant row", "with room")
 WIDTHS = (1, 2, 3, 5, 8, 10, 12, 16, 17, 24, 32, 40)
 # Compiling takes half a second a kernel the first time: here every pattern is tried with a narrow
 # and a wide factor, and other widths with one pattern and one type; `make test-all` tries all.
@@ -90,6 +90,22 @@ def test_one_pattern_serves_both_modes(pattern, arguments, every):
         double = jax.jit(every)(C, *arguments(C, 3, "float64"))
     for a, b in zip(jax.tree.leaves(single), jax.tree.leaves(double), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-3)
+
+
+@pytest.mark.parametrize("path", ["auto", "reference"])
+@pytest.mark.parametrize("k", [3, 17])
+def test_places_behind_the_last_row_change_nothing(patterns, arguments, every, path, k):
+    """Whatever numbers stand there, and also where they are not numbers."""
+    C, roomy = patterns["uniform"], patterns["with room"]
+    with jax.enable_x64(True), kernels.using(path):
+        X, Y, P, Q, *vectors = arguments(C, k, "float64")
+        longer = [jnp.pad(x, (0, roomy.m - C.m), constant_values=jnp.nan) for x in vectors]
+        expected = jax.jit(lambda *a: every(*a))(C, X, Y, P, Q, *vectors)
+        got = jax.jit(lambda *a: every(*a))(roomy, X, Y, P, Q, *longer)
+        products = got.pop("sampled_product")
+        np.testing.assert_array_equal(products[: C.m], expected.pop("sampled_product"))
+        np.testing.assert_array_equal(products[C.m :], 0)
+        agree(got, expected, "float64")
 
 
 def test_int32_pointers_serve_too(pattern, arguments, every):
