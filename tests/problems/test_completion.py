@@ -2,6 +2,7 @@
 
 import importlib
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -193,11 +194,11 @@ def test_room_for_more_entries_measures_nothing(path):
     for given, expected in zip(*both, strict=True):
         np.testing.assert_array_equal(given, expected)
     with scope(), kernels.using(path):
-        pair = FactorPair(*(rng.standard_normal((d, 3)) for d in (8, 7)))
+        pair = FactorPair(*(jnp.asarray(rng.standard_normal((d, 3))) for d in (8, 7)))
         A, A_ = problem.measurement, roomy.measurement
         np.testing.assert_array_equal(A_.forward(pair), np.pad(A.forward(pair), (0, more)))
-        y = rng.standard_normal(m)
-        S, S_ = A.adjoint(y), A_.adjoint(np.append(y, np.full(more, 7.0)))
+        y = jnp.asarray(rng.standard_normal(m))
+        S, S_ = A.adjoint(y), A_.adjoint(jnp.append(y, jnp.full(more, 7.0)))
         np.testing.assert_allclose(S_.right(pair.R), S.right(pair.R))
         np.testing.assert_allclose(S_.left(pair.L), S.left(pair.L))
         for given, expected in zip(A_.gram_diagonals(), A.gram_diagonals(), strict=True):
