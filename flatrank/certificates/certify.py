@@ -117,7 +117,7 @@ def _as_dual(problem: Problem, y: ArrayLike) -> Float[Array, " m"]:
     real = given.dtype.kind in "fiub"
     if not real or given.shape != (problem.m,) or not np.all(np.isfinite(given)):
         raise ValueError(
-            f"y must be {problem.m} finite real numbers, one for each measurement; "
+            f"y must be {problem.m} finite numbers, one for each measurement and none complex; "
             f"got shape {given.shape} of {given.dtype}"
         )
     return jax.device_put(given.astype(np.float64))
