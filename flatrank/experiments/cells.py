@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -30,6 +30,9 @@ from flatrank.experiments.ensembles import (
 )
 from flatrank.experiments.finding import find
 from flatrank.experiments.interior import interior_point
+
+Given = TypeVar("Given")
+Done = TypeVar("Done")
 
 #: Recovered: ‖X − M‖_F at most this, with ‖M‖_F = 1 (the paper's threshold).
 RECOVERED = 1e-6
@@ -136,17 +139,24 @@ def solve_cell(family: Family, d: int, size: float, rank: int, draws: int, seed:
     key = (seed, FAMILIES.index(family), d, round(1e6 * size))
     first, *others = np.random.SeedSequence(key).spawn(draws + 1)
     M = _truth(family, d, rank, np.random.default_rng(first))
-    processors = os.cpu_count() or 1
-    numbers = d * d * size if family == "sensing" else 1
-    most = min(max(1, _TOGETHER // int(numbers)), math.ceil(draws / processors))
-    groups = [others[n : n + most] for n in range(0, draws, most)]
 
     def together(children: Sequence[np.random.SeedSequence]) -> list[Draw]:
         ensembles = [draw(family, d, size, np.random.default_rng(child)) for child in children]
         return solve_draws(ensembles, M)
 
+    numbers = round(size) * d * d if family == "sensing" else 2 * d**3
+    return Cell(d, size, tuple(_in_groups(together, others, numbers)))
+
+
+def _in_groups(
+    work: Callable[[Sequence[Given]], list[Done]], items: Sequence[Given], numbers: int
+) -> list[Done]:
+    """`work` on groups of items of so many numbers each, a thread for each processor."""
+    processors = os.cpu_count() or 1
+    most = min(max(1, _TOGETHER // max(1, numbers)), math.ceil(len(items) / processors))
+    groups = [items[n : n + most] for n in range(0, len(items), most)]
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(processors) as pool:
-        return Cell(d, size, tuple(one for group in pool.map(together, groups) for one in group))
+        return [one for group in pool.map(work, groups) for one in group]
 
 
 def _truth(family: Family, d: int, rank: int, rng: np.random.Generator) -> Reals:
@@ -221,12 +231,21 @@ def solve_instances(
     Returns
     -------
     list of Solved
+
+    Notes
+    -----
+    As many together as a processor's cache holds, and groups side by side, as in `solve_cell`.
     """
-    found = find(ensembles, data)
-    return [
-        _solve(A, b, X, [_roots(square, smoothing) for square in _squares(A)])
-        for A, b, X in zip(ensembles, data, found, strict=True)
-    ]
+
+    def together(group: Sequence[tuple[Matrices | Vectors, Reals]]) -> list[Solved]:
+        found = find([A for A, _ in group], [b for _, b in group])
+        return [
+            _solve(A, b, X, [_roots(square, smoothing) for square in _squares(A)])
+            for (A, b), X in zip(group, found, strict=True)
+        ]
+
+    pairs = list(zip(ensembles, data, strict=True))
+    return _in_groups(together, pairs, ensembles[0].numbers)
 
 
 def _solve(
