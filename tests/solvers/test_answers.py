@@ -212,22 +212,3 @@ def test_a_solver_is_an_instance_of_one(small):
         fr.solve(small, solver="als")
     with pytest.raises(ValueError, match=r"such as flatrank.solvers.Lagrangian\(\); got <class"):
         fr.solve(small, solver=fr.solvers.Lagrangian)
-
-
-@pytest.mark.parametrize(
-    ("lams", "options", "message"),
-    [
-        (0.5, {}, r"lams must be a sequence of positive numbers, such as \[0.5, 0.1\]; got 0.5"),
-        (["a"], {}, "lams must be a sequence of positive numbers"),
-        ([], {}, "lams must be a sequence of positive numbers"),
-        ([0.1, -1], {}, "lams must be positive numbers"),
-        (None, {"smallest": 0}, "smallest must be a share of the largest lam.*got 0"),
-        (None, {"smallest": "x"}, "smallest must be a share of the largest lam"),
-        (None, {"smallest": 2}, "above 0 and up to 0.95; got 2"),
-        (None, {"count": "many"}, "count must be a whole number >= 1; got 'many'"),
-        (None, {}, "the data are zero; use solve"),
-    ],
-)
-def test_a_path_is_a_sequence_downwards(small, lams, options, message):
-    with pytest.raises(ValueError, match=message):
-        fr.path(small, lams, **options)
