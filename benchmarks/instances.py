@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,28 @@ class Discrete:
 #: The size of MovieLens 100k, λ the weight of the plain nuclear norm (smoothing 1).
 PENALISED = {
     "ratings100k": Discrete("943 × 1682, 90 570 ratings, λ = 15", (943, 1682), 90_570, 10, 15.0, 0),
+}
+
+
+@dataclass(frozen=True)
+class Draws:
+    """One cell of a figure of the theory: one M with ‖M‖_F = 1, several draws of 𝒜."""
+
+    title: str
+    family: Literal["sensing", "bilinear"]
+    d: int
+    m: int
+    rank: int
+    draws: int
+    seed: int
+
+
+#: Well above the transition, where most cells of a figure are; and close to it.
+FIGURES = {
+    "d30-m480": Draws("sensing, d = 30, r = 2, m = 480", "sensing", 30, 480, 2, 20, 0),
+    "d40-m525": Draws("sensing, d = 40, r = 2, m = 525", "sensing", 40, 525, 2, 20, 0),
+    "bilinear-d30-m480": Draws("bilinear, d = 30, r = 2, m = 480", "bilinear", 30, 480, 2, 20, 0),
+    "d30-m300": Draws("sensing, d = 30, r = 2, m = 300", "sensing", 30, 300, 2, 20, 0),
 }
 
 

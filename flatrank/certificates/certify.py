@@ -23,7 +23,7 @@ from flatrank.certificates.states import (
     restated,
     trace_dual,
 )
-from flatrank.certificates.strict import strict_dual
+from flatrank.certificates.strict import strict_dual, whole_dual
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, Cone, FactorPair, Weight
 from flatrank.kernels import scope
@@ -37,10 +37,15 @@ _STRICT, _GAPS = 1e-6, 100
 _WHOLE = 1000
 # Misfit, relative to ‖b‖, at which the repaired matrix counts as fitting to rounding.
 _FITTED = 1e-13
-# Misfit, relative to ‖b‖, up to which a better dual point is looked for, and ‖W‖ of the shortest.
-_FITS, _NEAR = 1e-6, 2.0
+# Misfit, relative to ‖b‖, up to which a better dual point is looked for, and ‖W‖ of the shortest:
+# in general, and in small problems.
+_FITS, _NEAR, _FARTHER = 1e-6, 2.0, 4.0
+# Their size, and the number of measurements up to which ℬℬ* is formed.
+_SMALL, _SMALL_M = 128, 1000
 # How far, relatively, ‖S‖ may exceed what is allowed by rounding alone.
 _ROUNDING = 1e-9
+# The same where ℬℬ* was inverted, which rounding may have made singular.
+_NEARLY = 1e-7
 # Singular values below this share of the largest are rounding, not rank.
 _RANK_FLOOR = 1e-13
 
@@ -77,8 +82,8 @@ def certify(
     factors : FactorPair or (L, R)
         (d1, k) and (d2, k), of X (not of D1 X D2).
     y : array of shape (m,), optional
-        A dual point. λ = 0: by default the least-squares dual, or for positive semidefinite X a
-        `strict_dual` where that fails. λ > 0: the residual by default.
+        A dual point. λ = 0: by default the least-squares dual, or where that fails a `whole_dual`
+        or `strict_dual`. λ > 0: the residual by default.
         Robust PCA also takes it as a matrix (see `certify_separation`).
     failure_probability : float
         Allowed chance that the bound on the operator norm is too small; 0 asks for the exact norm
@@ -288,23 +293,32 @@ def _bounded(B: Whitened, svd: CompactSVD, y: Array, effort: Effort) -> tuple[Ad
 def _found(
     problem: Problem, svd: CompactSVD, point: _Point, effort: Effort
 ) -> tuple[Array, Adjoint, NormBound]:
-    """A dual point made for the pair: the shortest; one that is strict; one that always does.
+    """A dual point made for the pair: the shortest; U Vᵀ; one that is strict; one that always does.
 
-    The last two for positive semidefinite X alone. The last is w/(m d) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of
-    it is the identity. It proves any X that fits as flat as any other, and no uniqueness.
+    U Vᵀ where the data may see every direction, a strict one where the shortest is not far from it:
+    among matrices that need not be positive semidefinite in small problems alone. The last, for
+    those that must be, is w/(m d) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of it is the identity. It proves any X
+    that fits as flat as any other, and no uniqueness.
     """
     B = problem.whitened
     y = least_squares_dual(B, svd)
     S, bound = _bounded(B, svd, y, effort)
     off = math.inf if bound.off_tangent is None else bound.off_tangent
     fitted = math.sqrt(point.square) <= _FITS * point.size
-    if off <= 1 or not B.cone.positive or not fitted or not bool(jnp.any(svd.s > 0)):
+    if off <= 1 or not fitted or not bool(jnp.any(svd.s > 0)):
         return y, S, bound
-    strict = strict_dual(B, svd, y, seed=effort.seed) if bound.reached < _NEAR else None
+    small = max(B.shape) <= _SMALL
+    near = (small or B.cone.positive) and bound.reached < (_FARTHER if small else _NEAR)
+    if problem.degrees(min(B.shape)) <= B.m <= _SMALL_M:
+        whole = whole_dual(B, svd)
+        seen, least = _bounded(B, svd, whole, effort)
+        if least.value <= 1 + _NEARLY:
+            return whole, seen, least
+    strict = strict_dual(B, svd, y, seed=effort.seed) if near else None
     if strict is not None:
         y = strict
         S, bound = _bounded(B, svd, y, effort)
-    weights = B.inner.gram_weights()
+    weights = B.inner.gram_weights() if B.cone.positive else None
     if bound.value > 1 + _ROUNDING and weights is not None:
         y = weights / (B.m * B.shape[0])
         S, bound = _bounded(B, svd, y, effort)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from typing import Any
 
@@ -152,9 +153,22 @@ class Measurement(eqx.Module):
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, where a measurement is an entry (host)."""
         raise TypeError(
-            f"{type(self).__name__} does not sample entries: it has no places, and a solution with "
-            "it cannot be saved yet. Keep its factors and the measurement's own arrays"
+            f"{type(self).__name__} does not sample entries: its measurements have no places"
         )
+
+    @classmethod
+    def argument_names(cls) -> tuple[str, ...]:
+        """Names of the numbers and arrays it is made from, here those of its constructor."""
+        return tuple(inspect.signature(cls).parameters)
+
+    def arguments(self) -> dict[str, Any]:
+        """What `from_arguments` makes it from again, here its attributes of those names (host)."""
+        return {name: getattr(self, name) for name in self.argument_names()}
+
+    @classmethod
+    def from_arguments(cls, arguments: dict[str, Any]) -> Measurement:
+        """The measurement of `arguments`."""
+        return cls(**arguments)
 
     def density(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """u1, u2 with diag(Σᵢ Aᵢ R Rᵀ Aᵢᵀ) ≈ u1·Σⱼ u2ⱼ‖Rⱼ‖², for preconditioning."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -144,6 +146,22 @@ class SampledEntries(Measurement):
         counts = np.diff(np.asarray(self.by_row.indptr))
         rows = np.repeat(np.arange(self.by_row.n, dtype=np.int32), counts)
         return rows, np.asarray(self.by_row.indices)[: rows.size]
+
+    @classmethod
+    def argument_names(cls) -> tuple[str, ...]:
+        """Places and shape; both orientations follow from them."""
+        return "rows", "cols", "shape"
+
+    def arguments(self) -> dict[str, Any]:
+        """Places and shape."""
+        rows, cols = self.places()
+        return {"rows": rows, "cols": cols, "shape": self.shape}
+
+    @classmethod
+    def from_arguments(cls, arguments: dict[str, Any]) -> SampledEntries:
+        """Sorted again."""
+        rows, cols = (np.asarray(arguments[side]) for side in ("rows", "cols"))
+        return sample_entries(rows, cols, np.zeros(rows.size), arguments["shape"])[0]
 
 
 def sample_entries(

@@ -14,6 +14,7 @@ from flatrank.problems.quadratic import phase_retrieval as phase_retrieval
 from flatrank.problems.quadratic import quadratic_network as quadratic_network
 from flatrank.problems.robust import Separation as Separation
 from flatrank.problems.robust import robust_pca as robust_pca
+from flatrank.problems.saving import rebuilt as rebuilt
 from flatrank.problems.sensing import sensing as sensing
 from flatrank.problems.symmetric import Symmetric as Symmetric
 from flatrank.problems.tomography import Tomography as Tomography

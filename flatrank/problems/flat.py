@@ -9,6 +9,7 @@ with X̃ = D1 X D2 and ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹). Solvers and certifi
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -18,7 +19,7 @@ from jaxtyping import Array, Float
 
 from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Rescaling
-from flatrank.measurements import Measurement, Whitened
+from flatrank.measurements import Measurement, Whitened, to_parts
 from flatrank.problems.identifiability import Unidentifiable
 
 
@@ -91,13 +92,22 @@ class Problem(eqx.Module):
         return eqx.tree_at(lambda p: p.b, scaled, self.b * factor)
 
     def settings(self) -> dict[str, float | None]:
-        """The numbers that with `arrays` make the problem whole again."""
+        """The numbers asked for: with `form` and `arrays` they make the problem whole again."""
         return {"lam": self.lam, "smoothing": self.smoothing}
 
+    def form(self) -> dict[str, Any]:
+        """Of which family, about which matrices, and how measured (`saving.rebuilt` reads it)."""
+        measurement, _ = to_parts(self.measurement)
+        return {
+            "family": type(self).__name__,
+            "among": self.cone.name.lower(),
+            "measurement": measurement,
+        }
+
     def arrays(self) -> dict[str, np.ndarray]:
-        """The data, and the places where a measurement is an entry."""
-        rows, cols = self.measurement.places()
-        return {"rows": rows, "cols": cols, "b": np.ascontiguousarray(self.b)}
+        """The data, and the arrays of the measurement."""
+        _, arrays = to_parts(self.measurement)
+        return {"b": np.ascontiguousarray(self.b), **arrays}
 
     def whiten(self, pair: FactorPair) -> FactorPair:
         """(L, R) ↦ (D1 L, D2 R), the pair of X̃."""

@@ -57,9 +57,17 @@ class Separation(Problem):
             Always.
         """
         raise ValueError(
-            f"robust PCA has no lam (got {lam}); build the problem again with another "
-            "sparsity or radius"
+            f"robust PCA has no lam (got {lam}); with_sparsity and with_radius give the problem at "
+            "another number"
         )
+
+    def with_sparsity(self, sparsity: float) -> Separation:
+        """The same data in the penalised form, at a weight > 0."""
+        return _separation(self.b, self.shape, None, _positive("sparsity", sparsity))
+
+    def with_radius(self, radius: float) -> Separation:
+        """The same data, the sparse part of size `radius` > 0 at most."""
+        return _separation(self.b, self.shape, _positive("radius", radius), None)
 
     def scaled(self, factor: float) -> Separation:
         """The problem of factor·Y: the radius scales, the sparsity does not."""

@@ -189,7 +189,7 @@ def tomography(
                 f"frequencies must hold one number for each of the {measurement.m} effects; "
                 f"got {data.size}"
             )
-        return _stated(measurement, data, lam)
+        return stated(measurement, data, lam)
 
 
 def fidelity(U: ArrayLike, state: ArrayLike) -> float:
@@ -215,7 +215,8 @@ def fidelity(U: ArrayLike, state: ArrayLike) -> float:
     return float(np.sum(np.linalg.svd(root @ np.asarray(U), compute_uv=False)) ** 2)
 
 
-def _stated(measurement: OnHermitian, b: np.ndarray, lam: float) -> Tomography:
+def stated(measurement: OnHermitian, b: np.ndarray, lam: float) -> Tomography:
+    """The problem of checked arguments; wants 64 bits enabled, and refuses effects all zero."""
     d = measurement.shape[0]
     gram, _ = measurement.grams()
     # In the real form d is 2n, and D² the real form of (1/(m n)) Σ Eᵢ².

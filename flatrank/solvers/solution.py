@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from flatrank.certificates import Certificate
 from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Flatness
-from flatrank.problems import Problem, completion, flatness_of, robust_pca
+from flatrank.problems import Problem, flatness_of, rebuilt
 from flatrank.solvers.status import Status
 
 
@@ -185,6 +185,7 @@ class Solution:
             "status": self.status.name.lower(),
             "rank": self.rank,
             **self.problem.settings(),
+            "problem": self.problem.form(),
             "certificate": self.certificate.to_dict() if self.certificate else None,
             "flatness": self.flatness.to_dict(),
             "shape": list(self.problem.shape),
@@ -215,12 +216,12 @@ class Solution:
         OSError
             If the folder cannot be written.
         TypeError
-            If the measurement is neither sampled entries nor the whole matrix: nothing is written.
+            If the measurement is made from a user's functions or class: nothing is written.
         """
-        folder, arrays = Path(folder), self.arrays()
+        folder, arrays, record = Path(folder), self.arrays(), self.record()
         folder.mkdir(parents=True, exist_ok=True)
         write_arrays(folder / "model.safetensors", arrays)
-        write_json(folder / "run.json", self.record())
+        write_json(folder / "run.json", record)
         return folder
 
 
@@ -260,7 +261,7 @@ def load(folder: str | Path) -> Solution:
 
 
 def _assemble(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Solution:
-    problem = _problem(record, arrays)
+    problem = rebuilt(record.get("problem"), record, arrays)
     seconds = record["seconds"]
     with jax.enable_x64(True):
         return Solution(
@@ -279,16 +280,3 @@ def _assemble(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Solution
                 if name.startswith("extra.")
             },
         )
-
-
-def _problem(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Problem:
-    if "Y" in arrays:
-        return robust_pca(arrays["Y"], radius=record["radius"], sparsity=record["sparsity"])
-    return completion(
-        arrays["rows"],
-        arrays["cols"],
-        arrays["b"],
-        tuple(record["shape"]),
-        lam=record["lam"],
-        smoothing=record["smoothing"],
-    )

@@ -226,13 +226,6 @@ def test_a_row_no_measurement_touches_is_named_and_stays_zero():
     assert kappa == np.inf
 
 
-def test_saving_says_what_can_be_saved(measure, tmp_path):
-    problem, X = instance(measure, "dense", 80, 1)
-    solution = fr.solve(problem)
-    with pytest.raises(TypeError, match="DenseMatrices does not sample entries"):
-        solution.save(tmp_path / "run")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sensing", "bilinear"])
 def test_the_optimum_is_cvxpys(kind):

@@ -1,0 +1,62 @@
+"""Problems from what a file keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from flatrank.factors import Cone
+from flatrank.measurements import OnHermitian, from_parts
+from flatrank.problems.completion import completion
+from flatrank.problems.flat import Problem
+from flatrank.problems.robust import robust_pca
+from flatrank.problems.sensing import stated as of_matrices
+from flatrank.problems.symmetric import stated as of_symmetric
+from flatrank.problems.tomography import stated as of_states
+
+
+def rebuilt(
+    form: Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+) -> Problem:
+    """The problem of `Problem.form`, `Problem.settings` and `Problem.arrays`.
+
+    Parameters
+    ----------
+    form : mapping, optional
+        None for files from before there was one: they hold completion or robust PCA.
+    settings : mapping
+        The numbers asked for, and `shape`.
+    arrays : mapping of str to array
+        The data and those of the measurement, among others.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ValueError
+        If the family or the measurement is unknown.
+    """
+    if "Y" in arrays if form is None else form["family"] == "Separation":
+        radius, sparsity = settings["radius"], settings["sparsity"]
+        return robust_pca(arrays["Y"], radius=radius, sparsity=sparsity)
+    b, lam, smoothing = arrays["b"], settings["lam"], settings["smoothing"]
+    if form is None:
+        shape = tuple(settings["shape"])
+        rows, cols = arrays["rows"], arrays["cols"]
+        return completion(rows, cols, b, shape, lam=lam, smoothing=smoothing)
+    measurement, family = from_parts(form["measurement"], arrays), form["family"]
+    if family == "Problem":
+        return of_matrices(measurement, b, lam, smoothing)
+    if family == "Symmetric":
+        return of_symmetric(measurement, b, lam, Cone[form["among"].upper()])
+    if family == "Tomography" and isinstance(measurement, OnHermitian):
+        with jax.enable_x64(True):
+            return of_states(measurement, b, lam)
+    raise ValueError(f"unknown problem {family!r} with {type(measurement).__name__}")
