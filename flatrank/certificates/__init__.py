@@ -19,4 +19,5 @@ from flatrank.certificates.states import as_state as as_state
 from flatrank.certificates.states import fits as fits
 from flatrank.certificates.states import restated as restated
 from flatrank.certificates.strict import strict_dual as strict_dual
+from flatrank.certificates.strict import whole_dual as whole_dual
 from flatrank.certificates.uniqueness import injective_on_tangent as injective_on_tangent

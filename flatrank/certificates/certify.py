@@ -6,11 +6,12 @@ import math
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from flatrank.certificates.certificate import CLOSED, Certificate
+from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.dual import adjoint, least_squares_dual, scaled_residual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
@@ -23,12 +24,12 @@ from flatrank.certificates.states import (
     restated,
     trace_dual,
 )
-from flatrank.certificates.strict import strict_dual
+from flatrank.certificates.strict import strict_dual, whole_dual
 from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, Cone, FactorPair, Weight
 from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Whitened
-from flatrank.problems import Problem, Separation, Tomography, as_pair
+from flatrank.problems import Problem, Separation, Tomography, as_pair, checked_chance
 
 # Strictly below what is allowed means by this share of it, for closer is rounding, the more of it
 # the worse D is conditioned, and by so many relative gaps (see `_strict`).
@@ -37,17 +38,22 @@ _STRICT, _GAPS = 1e-6, 100
 _WHOLE = 1000
 # Misfit, relative to ‖b‖, at which the repaired matrix counts as fitting to rounding.
 _FITTED = 1e-13
-# Misfit, relative to ‖b‖, up to which a better dual point is looked for, and ‖W‖ of the shortest.
-_FITS, _NEAR = 1e-6, 2.0
+# Misfit, relative to ‖b‖, up to which a better dual point is looked for, and ‖W‖ of the shortest:
+# in general, and in small problems.
+_FITS, _NEAR, _FARTHER = 1e-6, 2.0, 4.0
+# Their size, and the number of measurements up to which ℬℬ* is formed.
+_SMALL, _SMALL_M = 128, 1000
 # How far, relatively, ‖S‖ may exceed what is allowed by rounding alone.
 _ROUNDING = 1e-9
+# The same where ℬℬ* was inverted, which rounding may have made singular.
+_NEARLY = 1e-7
 # Singular values below this share of the largest are rounding, not rank.
 _RANK_FLOOR = 1e-13
 
 
 def certify(
     problem: Problem,
-    factors: FactorPair | tuple[ArrayLike, ArrayLike],
+    factors: FactorPair | tuple[ArrayLike, ArrayLike] | ArrayLike,
     y: ArrayLike | None = None,
     *,
     failure_probability: float = 1e-9,
@@ -75,10 +81,11 @@ def certify(
     problem : Problem
         What is to be solved.
     factors : FactorPair or (L, R)
-        (d1, k) and (d2, k), of X (not of D1 X D2).
+        (d1, k) and (d2, k), of X (not of D1 X D2); k may be 0. Where X is complex, `solution.U`
+        will do, and so will complex L and R with X = L R*.
     y : array of shape (m,), optional
-        A dual point. λ = 0: by default the least-squares dual, or for positive semidefinite X a
-        `strict_dual` where that fails. λ > 0: the residual by default.
+        A dual point. λ = 0: by default the least-squares dual, or where that fails a `whole_dual`
+        or `strict_dual`. λ > 0: the residual by default.
         Robust PCA also takes it as a matrix (see `certify_separation`).
     failure_probability : float
         Allowed chance that the bound on the operator norm is too small; 0 asks for the exact norm
@@ -91,7 +98,8 @@ def certify(
     Raises
     ------
     ValueError
-        If shapes do not fit or a number is not finite.
+        If shapes do not fit, a number is not finite, or complex where X is real, or
+        `failure_probability` is out of range.
 
     Notes
     -----
@@ -100,17 +108,24 @@ def certify(
     with scope():
         pair = as_pair(problem, factors)
         if y is not None:
-            y = jnp.asarray(y, dtype=jnp.float64)
-            if y.shape == problem.shape and isinstance(problem, Separation):
-                y = y.reshape(-1)
-            if y.shape != (problem.m,) or not bool(jnp.all(jnp.isfinite(y))):
-                raise ValueError(
-                    f"y must be {problem.m} finite numbers, one for each measurement; "
-                    f"got shape {y.shape}"
-                )
+            y = _as_dual(problem, y)
         svd = _decomposed(problem.cone, problem.whiten(pair))
-        effort = Effort(failure_probability=failure_probability)
+        effort = Effort(failure_probability=checked_chance(failure_probability))
         return certify_whitened(problem, svd, y, effort)[0]
+
+
+def _as_dual(problem: Problem, y: ArrayLike) -> Float[Array, " m"]:
+    """Checked, in the type of the computation."""
+    given = np.asarray(y)
+    if given.shape == problem.shape and isinstance(problem, Separation):
+        given = given.reshape(-1)
+    real = given.dtype.kind in "fiub"
+    if not real or given.shape != (problem.m,) or not np.all(np.isfinite(given)):
+        raise ValueError(
+            f"y must be {problem.m} finite numbers, one for each measurement and none complex; "
+            f"got shape {given.shape} of {given.dtype}"
+        )
+    return jax.device_put(given.astype(np.float64))
 
 
 def certify_whitened(
@@ -120,6 +135,9 @@ def certify_whitened(
     effort: Effort = Effort(),  # noqa: B008 - a frozen record
 ) -> tuple[Certificate, Float[Array, " m"]]:
     """Certificate of X̃ = U diag(s) Vᵀ, and the feasible dual point behind it."""
+    if svd.s.shape[0] == 0:  # of X̃ = 0: products with no columns at all are not worth having
+        d1, d2 = problem.shape
+        svd = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
     if isinstance(problem, Separation):
         return certify_separation(problem, svd, y)
     if isinstance(problem, Tomography):
@@ -288,23 +306,32 @@ def _bounded(B: Whitened, svd: CompactSVD, y: Array, effort: Effort) -> tuple[Ad
 def _found(
     problem: Problem, svd: CompactSVD, point: _Point, effort: Effort
 ) -> tuple[Array, Adjoint, NormBound]:
-    """A dual point made for the pair: the shortest; one that is strict; one that always does.
+    """A dual point made for the pair: the shortest; U Vᵀ; one that is strict; one that always does.
 
-    The last two for positive semidefinite X alone. The last is w/(m d) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of
-    it is the identity. It proves any X that fits as flat as any other, and no uniqueness.
+    U Vᵀ where the data may see every direction, a strict one where the shortest is not far from it:
+    among matrices that need not be positive semidefinite in small problems alone. The last, for
+    those that must be, is w/(m d) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of it is the identity. It proves any X
+    that fits as flat as any other, and no uniqueness.
     """
     B = problem.whitened
     y = least_squares_dual(B, svd)
     S, bound = _bounded(B, svd, y, effort)
     off = math.inf if bound.off_tangent is None else bound.off_tangent
     fitted = math.sqrt(point.square) <= _FITS * point.size
-    if off <= 1 or not B.cone.positive or not fitted or not bool(jnp.any(svd.s > 0)):
+    if off <= 1 or not fitted or not bool(jnp.any(svd.s > 0)):
         return y, S, bound
-    strict = strict_dual(B, svd, y, seed=effort.seed) if bound.reached < _NEAR else None
+    small = max(B.shape) <= _SMALL
+    near = (small or B.cone.positive) and bound.reached < (_FARTHER if small else _NEAR)
+    if problem.degrees(min(B.shape)) <= B.m <= _SMALL_M:
+        whole = whole_dual(B, svd)
+        seen, least = _bounded(B, svd, whole, effort)
+        if least.value <= 1 + _NEARLY:
+            return whole, seen, least
+    strict = strict_dual(B, svd, y, seed=effort.seed) if near else None
     if strict is not None:
         y = strict
         S, bound = _bounded(B, svd, y, effort)
-    weights = B.inner.gram_weights()
+    weights = B.inner.gram_weights() if B.cone.positive else None
     if bound.value > 1 + _ROUNDING and weights is not None:
         y = weights / (B.m * B.shape[0])
         S, bound = _bounded(B, svd, y, effort)
@@ -346,7 +373,7 @@ def _record(
         dual_bound=dual,
         gap=gap,
         relative_gap=relative,
-        feasibility=math.sqrt(point.square) / point.size if point.size else 0.0,
+        feasibility=relative_misfit(math.sqrt(point.square), point.size),
         operator_norm=bound.value / values.allowed,
         operator_norm_kind=bound.kind,
         failure_probability=bound.failure_probability,

@@ -1,15 +1,18 @@
 """A dual point below what is allowed off the tangent space, where the shortest one is not.
 
-Of positive semidefinite X: every y with ℬ*(y) = V Vᵀ on T = {V Pᵀ + P Vᵀ} proves the interpolant
-optimal as soon as no eigenvalue of its part W off T exceeds 1, and unique where all are below 1.
-Among those y,
+Every y with ℬ*(y) = U Vᵀ on T = {U Qᵀ + P Vᵀ} proves the interpolant optimal as soon as no singular
+value of its part W off T exceeds 1 (of positive semidefinite X, no eigenvalue), and unique where
+all are below 1 and ℬ is injective on T. Among those y,
 
-    minimise φ(y) = ½ Σᵢ (λᵢ(W) − τ)₊²,   τ < 1,   ∇φ = P ℬ(Σᵢ (λᵢ − τ)₊ vᵢvᵢᵀ),
+    minimise φ(y) = ½ Σᵢ (σᵢ(W) − τ)₊²,   τ < 1,   ∇φ = P ℬ(Σᵢ (σᵢ − τ)₊ uᵢvᵢᵀ),
 
 P the projection of ℝᵐ onto the null space of y ↦ P_T ℬ*(y). φ is convex and smooth, and ‖ℬ*(y)‖_F
 about as long in all directions where ℬ is random, so that L-BFGS needs a dozen steps. φ(y)/‖∇φ(y)‖
 bounds from below how far the nearest zero of φ is: where that grows without end there is none, as
 there must be none where another matrix fits as well.
+
+Where the data see every direction of the space there is one with W = 0, whatever X is: `whole_dual`
+computes it, and no search is needed.
 
 Known as dual certificates (Candès and Recht 2009; Fuchs 2004): made there to be analysed, here to
 be found.
@@ -24,14 +27,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.linalg import eigh
 from scipy.optimize import OptimizeResult, minimize
 
 from flatrank.certificates.dual import shortest
-from flatrank.certificates.eigenvalues import top_eigenpairs
+from flatrank.certificates.eigenvalues import leading
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Measurement
 
-# τ, and the λ_max(W) that is good enough.
+# Eigenvalues of ℬℬ* below this share of the largest are rounding; columns of it formed at a time.
+_RANGE, _BATCH = 1e-13, 64
+# τ, and the ‖W‖ that is good enough.
 _AIM, _ENOUGH = 0.95, 0.985
 # Looks at W at most, and the distance to a zero of φ, in lengths of y, at which hope is given up.
 _LOOKS, _FAR = 25, 5.0
@@ -44,16 +50,16 @@ _LOOSE, _RIGHT = 1e-3, 1e-12
 def strict_dual(
     B: Measurement, svd: CompactSVD, y: Float[Array, " m"], *, seed: int = 0
 ) -> Float[Array, " m"] | None:
-    """A dual point with the tangent part of y and λ_max(W) below 1, if one is found.
+    """A dual point with the tangent part of y and ‖W‖ (or λ_max(W)) below 1, if one is found.
 
     Parameters
     ----------
     B : Measurement
-        ℬ, of positive semidefinite matrices.
+        ℬ.
     svd : CompactSVD
-        U = V of the point; zero columns do no harm.
+        U, V of the point; zero columns do no harm.
     y : array of shape (m,)
-        A dual point with ℬ*(y) = V Vᵀ on T, such as `least_squares_dual`.
+        A dual point with ℬ*(y) = U Vᵀ on T, such as `least_squares_dual`.
     seed : int
         Of the random start of block Lanczos.
 
@@ -78,6 +84,44 @@ def strict_dual(
     return _straightened(B, svd, search.found) if search.best < 1 else None
 
 
+def whole_dual(B: Measurement, svd: CompactSVD) -> Float[Array, " m"]:
+    """The shortest y with ℬ*(y) = U Vᵀ on the whole space, if there is one.
+
+    There is where ℬ is injective: y = (ℬℬ*)⁺ ℬ(U Vᵀ), for then ℬ(ℬ*(y) − U Vᵀ) = 0.
+
+    Parameters
+    ----------
+    B : Measurement
+        ℬ.
+    svd : CompactSVD
+        U, V of the point; zero columns do no harm.
+
+    Returns
+    -------
+    array of shape (m,)
+        A dual point in any case: the certificate bounds the norm of what it has.
+
+    Notes
+    -----
+    Cost: m products with ℬℬ* and an eigenvalue problem of order m; m² memory.
+    """
+    K, c = _normal_matrix(B, svd)
+    K, c = np.asarray(K), np.asarray(c)
+    w, Q = eigh(0.5 * (K + K.T))
+    keep = w > _RANGE * w[-1]
+    w, Q = w[keep], Q[:, keep]
+    y = Q @ ((Q.T @ c) / w)
+    y += Q @ ((Q.T @ (c - K @ y)) / w)  # what rounding left
+    return jax.device_put(y)
+
+
+@eqx.filter_jit
+def _normal_matrix(B: Measurement, svd: CompactSVD) -> tuple[Array, Array]:
+    """ℬℬ* and ℬ(U Vᵀ)."""
+    K = jax.lax.map(B.normal, jnp.eye(B.m), batch_size=_BATCH)
+    return K, B.forward(FactorPair(svd.U, svd.V))
+
+
 class _Search:
     """φ as SciPy wants it: of (y − y₀)/length and divided by its start, the first step being one.
 
@@ -86,9 +130,10 @@ class _Search:
 
     def __init__(self, B: Measurement, svd: CompactSVD, y: Float[Array, " m"], seed: int):
         self.B, self.svd, self.origin, self.found = B, svd, y, y
-        n = B.cone.size(B.shape[0])
+        d = min(B.shape)
+        n = B.cone.size(d)
         self.block = n if n < 64 else min(n // 6, _BLOCK)
-        draw = np.random.default_rng(seed).standard_normal((B.shape[0], self.block))
+        draw = np.random.default_rng(seed).standard_normal((d, self.block))
         self.X, self.length, self.scale = jax.device_put(draw), 1.0, 1.0
         self.best, self.distance = np.inf, 0.0
 
@@ -122,15 +167,16 @@ class _Search:
 
 @eqx.filter_jit
 def _look(B: Measurement, svd: CompactSVD, y: Array, X: Array) -> tuple[Array, Array, Array, Array]:
-    """φ, ∇φ, λ_max(W) from below, and the block to go on from."""
+    """φ, ∇φ, ‖W‖ from below, and the block to go on from."""
     size = _BLOCKS * X.shape[1]
-    pairs = top_eigenpairs(B.adjoint(y), B.cone, svd.V, X, jnp.asarray(_PRODUCTS), size)
+    pairs = leading(B, B.adjoint(y), svd, X, jnp.asarray(_PRODUCTS), size)
     excess = jnp.maximum(pairs.s - _AIM, 0.0)
     slope = B.forward(FactorPair(pairs.U * excess[None, :], pairs.V))
     frame = FactorPair(svd.U, svd.V)
     inside = shortest(B, frame, _seen(B, frame, slope), tol=_LOOSE, maxiter=100)
     value = 0.5 * jnp.vdot(excess, excess)
-    return value, slope - inside, pairs.s[0], pairs.V[:, : X.shape[1]]
+    near = pairs.U if B.shape[0] <= B.shape[1] else pairs.V
+    return value, slope - inside, pairs.s[0], near[:, : X.shape[1]]
 
 
 def _seen(B: Measurement, frame: FactorPair, y: Array) -> FactorPair:

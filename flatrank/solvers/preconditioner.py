@@ -31,6 +31,8 @@ from flatrank.factors import CompactSVD, FactorPair
 _WEAK, _OUTSIDE = 32, 24
 # The least of λ − σ, as a share of λ.
 _NEAREST = 1e-3
+# Diagonal, as a share of the largest of its column, that is rounding squared.
+_UNSEEN = 1e-24
 
 
 class WeakColumns(eqx.Module):
@@ -78,12 +80,14 @@ def inverse_diagonal(
     """Inverse of the diagonal D of the Gauss–Newton matrix plus λ, or a λ for each column.
 
     In the balanced gauge the k × k blocks of each row are close to diagonal on average. Zero
-    columns get no step.
+    columns get no step, nor do rows that nothing measures but for the rounding of D⁻¹: their step
+    would be that rounding, enlarged without limit.
     """
 
     def inverse(diagonal: Array, other: Array) -> Array:
         diagonal = diagonal + lam
-        dead = jnp.all(other == 0, axis=0)[None, :] | (diagonal == 0)
+        unseen = diagonal <= _UNSEEN * jnp.max(diagonal, axis=0, keepdims=True)
+        dead = jnp.all(other == 0, axis=0)[None, :] | unseen
         return jnp.where(dead, 0.0, 1.0 / jnp.where(dead, 1.0, diagonal))
 
     return FactorPair(inverse(D.L, pair.R), inverse(D.R, pair.L))
