@@ -64,6 +64,9 @@ _TRIES = 3
 _FEW = 2
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
 _SETTLED = 1e-2
+# Growth that leaves more of the misfit than this, and no larger rank, is not tried again; what is
+# outside, times ‖X̃‖_* and beside the misfit squared, that counts for nothing.
+_HELPED, _NOTHING = 0.999, 1e-9
 # A misfit that is rounding where steps have stopped helping.
 _FITS = 1e-12
 # The ridges lent, one after the other, where the largest rank stalls: λ beside ‖ℬ*(c)‖, and its
@@ -91,7 +94,8 @@ class GaussNewtonState(NamedTuple):
 
     `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, `shown`
     the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one;
-    `tries` counts the searches that failed for all that: those after the first are patient.
+    `tries` counts the searches that failed for all that: those after the first are patient. `grown`
+    is the rank and the misfit from which the search grew last.
     `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
     proof left a small gap and that nothing was appended since.
     """
@@ -118,6 +122,7 @@ class GaussNewtonState(NamedTuple):
     shown: int | None = None
     kept: tuple[FactorPair, np.ndarray, float] | None = None
     tries: int = 0
+    grown: tuple[int, float] = (-1, math.inf)
     outside: CompactSVD | None = None
     close: bool = False
 
@@ -272,13 +277,19 @@ class GaussNewton(Solver[GaussNewtonState]):
         if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)) * size:
             return state._replace(ended=Status.STATIONARY)
         plateau = _PATIENT if state.tries else _PLATEAU
-        if state.fresh or state.misfit < plateau * state.previous:
+        if state.fresh or (state.rank and state.misfit < plateau * state.previous):
             return state._replace(fresh=False)
         if state.misfit <= _FITS * size:
             return state._replace(ended=Status.STATIONARY)
-        if state.rank < self._room(problem, state):
+        rank, misfit = state.grown
+        if state.rank < self._room(problem, state) and (
+            state.rank > rank or state.misfit < _HELPED * misfit
+        ):
             state, pairs = self._outside(problem, state)
-            return self._append(problem, state, pairs, 1)
+            state = state._replace(grown=(state.rank, state.misfit))
+            more = self._append(problem, state, pairs, 1)
+            if more.rank > state.rank:
+                return more
         kept = state.kept
         if kept is None or state.misfit < kept[2]:
             kept = (state.pair, state.s, state.misfit)
@@ -289,15 +300,17 @@ class GaussNewton(Solver[GaussNewtonState]):
             width = self._width(problem, 1)
             return self._begun(problem, state._replace(
                 pair=problem.zero(width), s=np.zeros(width), misfit=size, previous=math.inf,
-                lent=0, shown=None, kept=kept, tries=state.tries + 1,
+                lent=0, shown=None, kept=kept, tries=state.tries + 1, grown=(-1, math.inf),
             ))  # fmt: skip
         pair, s, misfit = kept
         return state._replace(pair=pair, s=s, misfit=misfit, ended=Status.STALLED)
 
     def _softened(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """Go on with a ridge of the size of what is not fitted, to be taken away again."""
-        state, pairs = self._outside(problem, state._replace(X=None))
+        state, pairs = self._outside(problem, state._replace(X=None, grown=(-1, math.inf)))
         top = float(pairs.s[0])
+        if top * float(np.sum(state.s)) <= _NOTHING * state.misfit**2:
+            return state._replace(lent=len(_RIDGES))  # no rank would fit better
         size, _ = _RIDGES[state.lent]
         state = state._replace(ridge=size * top, least=_LEAST * top, lent=state.lent + 1, X=None)
         return self._grown(problem.with_lam(state.ridge), state, self._room(problem, state))

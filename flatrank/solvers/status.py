@@ -33,7 +33,10 @@ class Status(Enum):
         "rank too small: a direction outside the factors still lowers the objective; "
         "raise rank, or leave it out so that it is found"
     )
-    MAX_STEPS = "stopped at the step limit before the tolerance was reached; raise max_steps"
+    MAX_STEPS = (
+        "stopped at the step limit before the tolerance was reached; the best iterate is kept, "
+        "continue from it with start=, or ask for less with a larger tol or lam"
+    )
     DEADLINE = (
         "stopped at max_seconds before the tolerance was reached; the best iterate is kept, "
         "continue from it with start="
