@@ -64,6 +64,8 @@ _TRIES = 3
 _FEW = 2
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
 _SETTLED = 1e-2
+# The same where no larger rank is left and steps are all that can help.
+_EXHAUSTED = 1e-8
 # Growth that leaves more of the misfit than this, and no larger rank, is not tried again; what is
 # outside, times ‖X̃‖_* and beside the misfit squared, that counts for nothing.
 _HELPED, _NOTHING = 0.999, 1e-9
@@ -250,7 +252,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             state.pair,
             argument(rtol),
             argument(self.max_inner),
-            argument(self._weak(problem, state, _WEAK * self.tol)),
+            argument(self._dead(problem, state)),
             problem.lam > 0,
             state.outside if state.close else None,
         )
@@ -364,9 +366,13 @@ class GaussNewton(Solver[GaussNewtonState]):
         state = state._replace(certificate=certificate, y=y)
         if certificate.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
-        full = state.rank >= self._limit(problem) and state.patience < _SETTLED
-        if full and certificate.operator_norm > 1 + self.tol:
-            return state._replace(ended=Status.RANK_TOO_SMALL)
+        whole = state.rank >= problem.cone.size(min(problem.shape))
+        full = state.rank >= self._limit(problem)
+        if full and not whole and state.patience < _SETTLED:
+            if certificate.operator_norm > 1 + self.tol:
+                return state._replace(ended=Status.RANK_TOO_SMALL)
+        elif whole and state.patience < _EXHAUSTED:
+            return state._replace(ended=Status.STATIONARY)
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
         gap = certificate.relative_gap
@@ -393,6 +399,16 @@ class GaussNewton(Solver[GaussNewtonState]):
         """
         return share * state.objective / problem.lam if problem.lam > 0 else 0.0
 
+    def _dead(self, problem: Problem, state: GaussNewtonState) -> float:
+        """The singular value below which a step may drop a column.
+
+        Where λ is so small that its term counts for nothing whatever X̃ is, the misfit still does:
+        at a stationary point a column less costs ½‖ℬ(s u vᵀ)‖², about ½ m s².
+        """
+        share = _WEAK * self.tol
+        misfit = math.sqrt(2.0 * share * max(state.objective, 0.0) / problem.m)
+        return min(self._weak(problem, state, share), misfit)
+
     def _without_weak(
         self, problem: Problem, state: GaussNewtonState, gap: float
     ) -> GaussNewtonState:
@@ -402,7 +418,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         # Near what is asked for, a column too few costs a step; far from it, many too few cost all.
         carried = state.s if gap < _NEARLY * self.tol else 0.5 * np.cumsum(state.s[::-1])
         rank = int(np.sum(carried > weak))
-        if rank == state.rank:
+        if rank in (0, state.rank):
             return state
         return self._grown(problem, _cut(state, rank))
 

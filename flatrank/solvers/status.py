@@ -26,8 +26,8 @@ class Status(Enum):
         "Use goal='flat' for the flattest one"
     )
     STATIONARY = (
-        "stationary: a first-order point without proof of optimality; "
-        "lower tol, or allow more steps, to close the gap"
+        "stationary: a first-order point without proof of optimality, which rounding or the rank "
+        "asked for keeps from the tolerance; raise tol, lam or rank"
     )
     RANK_TOO_SMALL = (
         "rank too small: a direction outside the factors still lowers the objective; "
