@@ -1,8 +1,8 @@
 """`python -m benchmarks [SECTION ...]`: measure, keep the results, write the table.
 
-Sections: completion, certified, hard, penalised, kernels, cli, ratings, scale. A figure that is
-measured again replaces the one before; the others stay, each with its date and the load it was
-taken under.
+Sections: completion, certified, hard, penalised, kernels, figures, cli, ratings, scale. A figure
+that is measured again replaces the one before; the others stay, each with its date and the load it
+was taken under.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks import instances, running, table
 
 WORK = running.ROOT / ".benchmarks" / "instances"
 SECTIONS = (
-    "completion", "certified", "hard", "penalised", "kernels", "cli", "ratings", "scale"
+    "completion", "certified", "hard", "penalised", "kernels", "figures", "cli", "ratings", "scale"
 )  # fmt: skip
 GRADIENTS = {
     "100000x5000000xfloat32": "n = 1e5 + 1e5, 5e6 entries, k = 10, float32",
@@ -73,6 +73,9 @@ def every(section: str, seeds: list[int]):
     if section == "hard":
         regimes = instances.HARD.items()
         return [(name, regime.title, lambda name=name: name) for name, regime in regimes]
+    if section == "figures":
+        cells = instances.FIGURES.items()
+        return [(name, cell.title, lambda name=name: name) for name, cell in cells]
     if section == "cli":
         return [(name, name, lambda name=name: name) for name in instances.RATINGS]
     if section == "penalised":

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,9 @@ CERTIFIED = {
     "n1000": Recipe("1000 × 1000, rank 5, oversampling 5", 1000, 1000, 5, 0, oversampling=5),
     "n2000": Recipe("2000 × 2000, rank 10, oversampling 5", 2000, 2000, 10, 0, oversampling=5),
     "sdp": Recipe("1000 × 2000, rank 3, 216 172 entries", 1000, 2000, 3, 0, m=216_172),
+    "n20000": Recipe("20 000 × 20 000, rank 10, oversampling 5", 20_000, 20_000, 10, 0, 5),
+    # Here the flattest matrix is not the one of low rank.
+    "flattest": Recipe("1000 × 1000, rank 5, oversampling 3", 1000, 1000, 5, 0, 3),
 }
 
 SCALE = {
@@ -91,6 +95,28 @@ class Discrete:
 #: The size of MovieLens 100k, λ the weight of the plain nuclear norm (smoothing 1).
 PENALISED = {
     "ratings100k": Discrete("943 × 1682, 90 570 ratings, λ = 15", (943, 1682), 90_570, 10, 15.0, 0),
+}
+
+
+@dataclass(frozen=True)
+class Draws:
+    """One cell of a figure of the theory: one M with ‖M‖_F = 1, several draws of 𝒜."""
+
+    title: str
+    family: Literal["sensing", "bilinear"]
+    d: int
+    m: int
+    rank: int
+    draws: int
+    seed: int
+
+
+#: Well above the transition, where most cells of a figure are; and close to it.
+FIGURES = {
+    "d30-m480": Draws("sensing, d = 30, r = 2, m = 480", "sensing", 30, 480, 2, 20, 0),
+    "d40-m525": Draws("sensing, d = 40, r = 2, m = 525", "sensing", 40, 525, 2, 20, 0),
+    "bilinear-d30-m480": Draws("bilinear, d = 30, r = 2, m = 480", "bilinear", 30, 480, 2, 20, 0),
+    "d30-m300": Draws("sensing, d = 30, r = 2, m = 300", "sensing", 30, 300, 2, 20, 0),
 }
 
 

@@ -1,24 +1,38 @@
 """One cell of a figure: one size, several draws of the measurements, flat and norm-minimal.
 
-Find, then prove. The experimenter knows M, so M is the first candidate: where the least-squares
-dual is strict, M is the unique minimiser and nothing is left to solve. Elsewhere the convex problem
-is solved by interior points. Whatever the way, the gap is measured.
+Find, then prove. A matrix of low rank that fits is found for several draws together, from the data
+alone; where its least-squares dual is strict, it is the unique minimiser. Elsewhere the convex
+problem is solved by interior points. Whatever the way, the gap is measured. M itself and its rank
+are known to nobody but the error.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from flatrank.experiments.duality import duality_gap, least_squares_dual, off_tangent_norm
-from flatrank.experiments.ensembles import FAMILIES, Ensemble, Family, Reals, draw
+from flatrank.experiments.ensembles import (
+    FAMILIES,
+    Family,
+    Matrices,
+    Reals,
+    Rescaled,
+    Vectors,
+    draw,
+)
+from flatrank.experiments.finding import find
 from flatrank.experiments.interior import interior_point
+
+Given = TypeVar("Given")
+Done = TypeVar("Done")
 
 #: Recovered: ‖X − M‖_F at most this, with ‖M‖_F = 1 (the paper's threshold).
 RECOVERED = 1e-6
@@ -27,6 +41,10 @@ CERTIFIED = 1e-6
 # Eigenvalues of D² below this share of the largest are rounding: D is singular there.
 _RANK_FLOOR = 1e-13
 _STRICT = 1 - 1e-6
+# Singular values below this share of the largest are no part of the rank that was found.
+_VANISHED = 1e-9
+# Instances are taken together as long as they stay in a processor's cache, counted in numbers.
+_TOGETHER = 2**18
 
 
 @dataclass(frozen=True)
@@ -82,7 +100,7 @@ class Cell:
         return sum(not proved for one in self.draws for proved in one.certified)
 
 
-class _Solved(NamedTuple):
+class Solved(NamedTuple):
     """X̃ = D1 X D2, X itself, and the gap."""
 
     whitened: Reals
@@ -115,48 +133,67 @@ def solve_cell(family: Family, d: int, size: float, rank: int, draws: int, seed:
 
     Notes
     -----
-    Draws run side by side, a thread each, as many as there are processors. Memory: two arrays of
-    m d² numbers a thread for sensing, m² otherwise.
+    Groups of draws run side by side, a thread each, as many as there are processors. Memory: two
+    arrays of m d² numbers a draw of a group for sensing, m² otherwise.
     """
     key = (seed, FAMILIES.index(family), d, round(1e6 * size))
     first, *others = np.random.SeedSequence(key).spawn(draws + 1)
-    rng = np.random.default_rng(first)
+    M = _truth(family, d, rank, np.random.default_rng(first))
+
+    def together(children: Sequence[np.random.SeedSequence]) -> list[Draw]:
+        ensembles = [draw(family, d, size, np.random.default_rng(child)) for child in children]
+        return solve_draws(ensembles, M)
+
+    numbers = round(size) * d * d if family == "sensing" else 2 * d**3
+    return Cell(d, size, tuple(_in_groups(together, others, numbers)))
+
+
+def _in_groups(
+    work: Callable[[Sequence[Given]], list[Done]], items: Sequence[Given], numbers: int
+) -> list[Done]:
+    """`work` on groups of items of so many numbers each, a thread for each processor."""
+    processors = os.cpu_count() or 1
+    most = min(max(1, _TOGETHER // max(1, numbers)), math.ceil(len(items) / processors))
+    groups = [items[n : n + most] for n in range(0, len(items), most)]
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(processors) as pool:
+        return [one for group in pool.map(work, groups) for one in group]
+
+
+def _truth(family: Family, d: int, rank: int, rng: np.random.Generator) -> Reals:
     U = rng.standard_normal((d, rank))
     if family == "quadratic":
         M = (U * (-1.0) ** np.arange(rank)) @ U.T
     else:
         M = U @ rng.standard_normal((rank, d))
-    M /= np.linalg.norm(M)
-
-    def one(child: np.random.SeedSequence) -> Draw:
-        return solve_draw(draw(family, d, size, np.random.default_rng(child)), M, rank)
-
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor() as pool:
-        return Cell(d, size, tuple(pool.map(one, others)))
+    return M / np.linalg.norm(M)
 
 
-def solve_draw(A: Ensemble, M: Reals, rank: int) -> Draw:
-    """The flat and the norm-minimal solution of 𝒜(X) = 𝒜(M), compared.
+def solve_draws(ensembles: Sequence[Matrices | Vectors], M: Reals) -> list[Draw]:
+    """The flat and the norm-minimal solution of 𝒜(X) = 𝒜(M) for every 𝒜, compared.
 
     Parameters
     ----------
-    A : Ensemble
-        𝒜.
+    ensembles : sequence of Ensemble
+        Draws of 𝒜, on matrices of one shape.
     M : array of shape (d1, d2)
-        The truth, of rank `rank`.
-    rank : int
-        r.
+        The truth: the data come from it and the error is told by it, nothing else.
 
     Returns
     -------
-    Draw
+    list of Draw
     """
-    b, d = A.forward(M), min(A.shape)
-    squares = [G / (max(A.m, 1) * other) for G, other in zip(A.grams(), A.shape[::-1], strict=True)]
+    data = [A.forward(M) for A in ensembles]
+    found = find(ensembles, data)
+    return [_compare(A, b, X, M) for A, b, X in zip(ensembles, data, found, strict=True)]
+
+
+def _compare(A: Matrices | Vectors, b: Reals, candidate: Reals | None, M: Reals) -> Draw:
+    d = min(A.shape)
+    squares = _squares(A)
     solved, roots = [], []
     for smoothing in (0.0, 1.0):
         roots.append([_roots(square, smoothing) for square in squares])
-        solved.append(_solve(A, b, M, rank, roots[-1]))
+        solved.append(_solve(A, b, candidate, roots[-1]))
     flat, minimal = solved
     kappa = _kappa(squares)
     excess = imbalance = math.nan
@@ -177,22 +214,74 @@ def solve_draw(A: Ensemble, M: Reals, rank: int) -> Draw:
     )
 
 
-def _solve(A: Ensemble, b: Reals, M: Reals, rank: int, roots: list[tuple[Reals, Reals]]) -> _Solved:
-    """The minimiser of ‖D1 X D2‖_*: M where that can be proved, else by interior points."""
+def solve_instances(
+    ensembles: Sequence[Matrices | Vectors], data: Sequence[Reals], smoothing: float
+) -> list[Solved]:
+    """The minimiser of ‖D1 X D2‖_* s.t. 𝒜(X) = b, and its gap, for every instance.
+
+    Parameters
+    ----------
+    ensembles : sequence of Matrices or Vectors
+        𝒜 of every instance, all on matrices of one shape.
+    data : sequence of arrays of shape (m,)
+        b of every instance.
+    smoothing : float
+        0 for flat, 1 for norm-minimal solutions.
+
+    Returns
+    -------
+    list of Solved
+
+    Notes
+    -----
+    As many together as a processor's cache holds, and groups side by side, as in `solve_cell`.
+    """
+
+    def together(group: Sequence[tuple[Matrices | Vectors, Reals]]) -> list[Solved]:
+        found = find([A for A, _ in group], [b for _, b in group])
+        return [
+            _solve(A, b, X, [_roots(square, smoothing) for square in _squares(A)])
+            for (A, b), X in zip(group, found, strict=True)
+        ]
+
+    pairs = list(zip(ensembles, data, strict=True))
+    return _in_groups(together, pairs, ensembles[0].numbers)
+
+
+def _solve(
+    A: Matrices | Vectors,
+    b: Reals,
+    candidate: Reals | None,
+    roots: list[tuple[Reals, Reals]],
+) -> Solved:
+    """The minimiser of ‖D1 X D2‖_*: the candidate where it is proved, else by interior points."""
     (D1, inverse1), (D2, inverse2) = roots
     if not np.any(b):  # nothing was seen: X = 0, and the gap is 0
-        return _Solved(np.zeros_like(M), np.zeros_like(M), 0.0)
-    B = A.whitened(inverse1, inverse2)
-    whitened = D1 @ M @ D2
-    U, _, Vt = np.linalg.svd(whitened)
+        return Solved(np.zeros(A.shape), np.zeros(A.shape), 0.0)
+    B = Rescaled(A, inverse1, inverse2)
+    if candidate is not None:
+        proved = _proved(B, b, D1 @ candidate @ D2)
+        if proved is not None:
+            return proved
+    X, y = interior_point(B.formed, b)
+    return Solved(X, inverse1 @ X @ inverse2, duality_gap(B, b, X, y).relative)
+
+
+def _proved(B: Rescaled, b: Reals, whitened: Reals) -> Solved | None:
+    """X̃ where the least-squares dual proves it to be the only minimiser."""
+    U, s, Vt = np.linalg.svd(whitened)
+    rank = int(np.sum(s > _VANISHED * s[0]))
     U, V = U[:, :rank], Vt[:rank].T
     y = least_squares_dual(B, U, V)
-    if y is not None and off_tangent_norm(B, y, U, V) < _STRICT:
-        gap = duality_gap(B, b, whitened, y).relative
-        if gap <= CERTIFIED and np.allclose(inverse1 @ whitened @ inverse2, M, rtol=0, atol=1e-9):
-            return _Solved(whitened, M, gap)
-    X, y = interior_point(B, b)
-    return _Solved(X, inverse1 @ X @ inverse2, duality_gap(B, b, X, y).relative)
+    if y is None or off_tangent_norm(B, y, U, V) >= _STRICT:
+        return None
+    gap = duality_gap(B, b, whitened, y).relative
+    return Solved(whitened, B.Q1 @ whitened @ B.Q2, gap) if gap <= CERTIFIED else None
+
+
+def _squares(A: Matrices | Vectors) -> list[Reals]:
+    """D1² and D2²."""
+    return [G / (max(A.m, 1) * n) for G, n in zip(A.grams(), A.shape[::-1], strict=True)]
 
 
 def _roots(square: Reals, smoothing: float) -> tuple[Reals, Reals]:

@@ -91,23 +91,15 @@ def least_squares_dual(B: Ensemble, U: Reals, V: Reals) -> Reals | None:
 
     Notes
     -----
-    UᵀP = 0, or QᵀU = UᵀQ, makes the coordinates unique. Cost: 4 m d² r flops for ℬ on the frames
-    and m (2dr)² for the normal equations.
+    Cost: 4 m d² r flops for ℬ on the frames and m (2dr)² for the normal equations.
     """
     if B.m >= B.dimension:
         fit = np.linalg.lstsq(B.rows().T, (U @ V.T).reshape(-1), rcond=None)
         return np.asarray(fit[0], dtype=np.float64)
-    left, right = B.on_frames(U, V)
-    if B.symmetric:
-        J, fixed = right.reshape(B.m, -1), _turns(U)
-        wanted = V.reshape(-1)
-    else:
-        left = left - np.matmul(U, np.matmul(U.T, left))
-        J = np.hstack([left.reshape(B.m, -1), right.reshape(B.m, -1)])
-        n = left[0].size
-        fixed = np.zeros((J.shape[1], J.shape[1]))
-        fixed[:n, :n] = np.kron(U @ U.T, np.eye(U.shape[1]))
-        wanted = np.concatenate([np.zeros(n), V.reshape(-1)])
+    J, fixed = tangent_map(B, U, V)
+    wanted = V.reshape(-1)
+    if not B.symmetric:
+        wanted = np.concatenate([U.reshape(-1), wanted])
     normal = J.T @ J
     normal += np.trace(normal) / normal.shape[0] * fixed
     try:
@@ -120,6 +112,34 @@ def least_squares_dual(B: Ensemble, U: Reals, V: Reals) -> Reals | None:
     return J @ cho_solve(factor, wanted)
 
 
+def tangent_map(B: Ensemble, U: Reals, V: Reals) -> tuple[Reals, Reals]:
+    """ℬ on T in coordinates, and the projector onto the coordinates that change nothing.
+
+    Parameters
+    ----------
+    B : Ensemble
+        ℬ.
+    U, V : arrays of shape (d1, r) and (d2, r)
+        With orthonormal columns; of symmetric matrices V = U E, E = diag(±1).
+
+    Returns
+    -------
+    (J, fixed) : arrays of shape (m, n) and (n, n)
+        J z = ℬ(P Vᵀ + U Qᵀ) for z = (P, Q) row by row; of symmetric matrices J z = ℬ(Q Uᵀ).
+    """
+    left, right = B.on_frames(U, V)
+    if B.symmetric:
+        return right.reshape(B.m, -1), _turns(U)
+    r, d1 = U.shape[1], U.shape[0]
+    J = np.concatenate([left.reshape(B.m, -1), right.reshape(B.m, -1)], axis=1)
+    # U C Vᵀ may be had from P = U C or from Q = V Cᵀ: their difference is nothing.
+    same = np.empty((J.shape[1], r, r))
+    same[: r * d1] = np.einsum("ia,bc->icab", U, np.eye(r)).reshape(-1, r, r)
+    same[r * d1 :] = -np.einsum("jb,ac->jcab", V, np.eye(r)).reshape(-1, r, r)
+    same = same.reshape(J.shape[1], -1)
+    return J, 0.5 * same @ same.T
+
+
 def _turns(U: Reals) -> Reals:
     """The projector onto U K with antisymmetric K, which changes nothing in U Qᵀ + Q Uᵀ."""
     r = U.shape[1]
@@ -127,7 +147,7 @@ def _turns(U: Reals) -> Reals:
     K = np.zeros((first.size, r, r))
     K[np.arange(first.size), first, second] = 0.5**0.5
     K -= K.transpose(0, 2, 1)
-    turns = (U @ K).reshape(first.size, -1)
+    turns = (U @ K).reshape(first.size, U.size)
     return turns.T @ turns
 
 

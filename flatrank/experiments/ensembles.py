@@ -7,6 +7,7 @@ program for the shape would cost more than the solves.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -42,6 +43,11 @@ class Matrices:
         return self.A.shape[1], self.A.shape[2]
 
     @property
+    def numbers(self) -> int:
+        """How many are stored."""
+        return self.A.size
+
+    @property
     def dimension(self) -> int:
         """Of the space of matrices that X is from."""
         return self.shape[0] * self.shape[1]
@@ -70,7 +76,7 @@ class Matrices:
 
     def on_frames(self, U: Reals, V: Reals) -> tuple[Reals, Reals]:
         """Bᵢ V and Bᵢᵀ U."""
-        return self.A @ V, np.tensordot(self.A, U, (1, 0))
+        return self.A @ V, np.matmul(U.T, self.A).transpose(0, 2, 1)
 
     def whitened(self, Q1: Reals, Q2: Reals) -> Matrices:
         """Q1 Bᵢ Q2."""
@@ -118,6 +124,11 @@ class Vectors:
     def shape(self) -> tuple[int, int]:
         """(d1, d2)."""
         return self.a.shape[1], self.c.shape[1]
+
+    @property
+    def numbers(self) -> int:
+        """How many are stored."""
+        return self.a.size + self.c.size
 
     @property
     def dimension(self) -> int:
@@ -170,11 +181,76 @@ class Vectors:
         return M
 
 
-Ensemble = Matrices | Vectors
-"""ℬ on d1 × d2 matrices that are formed; both have the same methods."""
+@dataclass(frozen=True)
+class Rescaled:
+    """Q1 Aᵢ Q2 with symmetric Q1, Q2; the matrices are formed for interior points only.
+
+    Notes
+    -----
+    A proof asks for products with a matrix and with frames of r columns, which the Aᵢ themselves
+    give: forming all of them costs four times as much as the proof.
+    """
+
+    A: Matrices | Vectors
+    Q1: Reals
+    Q2: Reals
+
+    @property
+    def m(self) -> int:
+        """Number of measurements."""
+        return self.A.m
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2)."""
+        return self.A.shape
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether X is symmetric."""
+        return self.A.symmetric
+
+    @property
+    def dimension(self) -> int:
+        """Of the space of matrices that X is from."""
+        return self.A.dimension
+
+    @cached_property
+    def formed(self) -> Matrices | Vectors:
+        """The same, formed."""
+        return self.A.whitened(self.Q1, self.Q2)
+
+    def rows(self) -> Reals:
+        """The Bᵢ as rows."""
+        return self.formed.rows()
+
+    def forward(self, X: Reals) -> Reals:
+        """𝒜(Q1 X Q2)."""
+        return self.A.forward(self.Q1 @ X @ self.Q2)
+
+    def matrix(self, y: Reals) -> Reals:
+        """Q1 𝒜*(y) Q2."""
+        return self.Q1 @ self.A.matrix(y) @ self.Q2
+
+    def gram(self) -> Reals:
+        """⟨Bᵢ, Bⱼ⟩."""
+        return self.formed.gram()
+
+    def on_frames(self, U: Reals, V: Reals) -> tuple[Reals, Reals]:
+        """Bᵢ V and Bᵢᵀ U."""
+        left, right = self.A.on_frames(self.Q1 @ U, self.Q2 @ V)
+        return np.matmul(self.Q1, left), np.matmul(self.Q2, right)
+
+    def schur(self, P: Blocks, G: Blocks) -> Reals:
+        """As for `Matrices`."""
+        return self.formed.schur(P, G)
 
 
-def draw(family: Family, d: int, size: float, rng: np.random.Generator) -> Ensemble:
+Ensemble = Matrices | Vectors | Rescaled
+"""ℬ on d1 × d2 matrices that are formed; all have the same methods."""
+
+
+def draw(family: Family, d: int, size: float, rng: np.random.Generator) -> Matrices | Vectors:
     """Measurements of d × d matrices.
 
     Parameters
@@ -192,7 +268,7 @@ def draw(family: Family, d: int, size: float, rng: np.random.Generator) -> Ensem
 
     Returns
     -------
-    Ensemble
+    Matrices or Vectors
     """
     if family == "completion":
         rows, cols = np.nonzero(rng.random((d, d)) < size)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import flatrank as fr
-from flatrank.experiments.cells import RECOVERED, _roots, solve_cell, solve_draw
+from flatrank.experiments.cells import RECOVERED, _roots, solve_cell, solve_draws
 from flatrank.experiments.duality import duality_gap, least_squares_dual, off_tangent_norm, smallest
 from flatrank.experiments.ensembles import Vectors, draw
 from flatrank.experiments.interior import interior_point
@@ -173,7 +173,7 @@ def test_a_row_that_is_never_seen_is_not_recovered():
     rows, cols = np.nonzero(np.ones((6, 6)))
     seen = rows > 0
     A = Vectors(np.eye(6)[rows[seen]], np.eye(6)[cols[seen]])
-    one = solve_draw(A, truth(rng, 6), 2)
+    (one,) = solve_draws([A], truth(rng, 6))
     assert one.certified == (True, True)
     assert one.recovered == (False, False)
     assert one.kappa == np.inf
@@ -182,7 +182,7 @@ def test_a_row_that_is_never_seen_is_not_recovered():
 
 def test_nothing_seen_gives_zero():
     M = truth(np.random.default_rng(6), 4)
-    one = solve_draw(Vectors(np.zeros((0, 4)), np.zeros((0, 4))), M, 2)
+    (one,) = solve_draws([Vectors(np.zeros((0, 4)), np.zeros((0, 4)))], M)
     assert one.error == pytest.approx((1.0, 1.0))
     assert one.gap == (0.0, 0.0)
 
