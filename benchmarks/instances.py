@@ -40,6 +40,9 @@ CERTIFIED = {
     "n1000": Recipe("1000 × 1000, rank 5, oversampling 5", 1000, 1000, 5, 0, oversampling=5),
     "n2000": Recipe("2000 × 2000, rank 10, oversampling 5", 2000, 2000, 10, 0, oversampling=5),
     "sdp": Recipe("1000 × 2000, rank 3, 216 172 entries", 1000, 2000, 3, 0, m=216_172),
+    "n20000": Recipe("20 000 × 20 000, rank 10, oversampling 5", 20_000, 20_000, 10, 0, 5),
+    # Here the flattest matrix is not the one of low rank.
+    "flattest": Recipe("1000 × 1000, rank 5, oversampling 3", 1000, 1000, 5, 0, 3),
 }
 
 SCALE = {

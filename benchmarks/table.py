@@ -116,7 +116,7 @@ def completion(rows: list[Row]) -> str:
 
 
 def certified(rows: list[Row]) -> str:
-    text = ("## Certified, noiseless\n\nThe rank is found, not told; tol 1e-8; the proof is part "
+    text = ("## Certified, noiseless\n\nThe rank is found, not told; the proof is part "
             "of the time.")  # fmt: skip
     head = [
         "instance",
@@ -135,7 +135,7 @@ def certified(rows: list[Row]) -> str:
          str(r["rank"]), yes(r["unique"]), number(r["relative_gap"]), number(r["error"]),
          load_of(r)]
         for r in rows if "failed" not in r
-    ])  # fmt: skip
+    ]) + notes(rows)  # fmt: skip
 
 
 def hard(rows: list[Row]) -> str:

@@ -15,19 +15,23 @@ def main():
     parser.add_argument("instance")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--tol", type=float, default=1e-8)
+    parser.add_argument("--goal", default="recover")
+    parser.add_argument("--smoothing", type=float, default=0.0)
     options = parser.parse_args()
     instance = Completion(options.instance)
-    runs = [solve(instance, options.tol) for _ in range(options.repeats + 1)]
+    runs = [solve(instance, options) for _ in range(options.repeats + 1)]
     best = min(runs[1:] or runs, key=lambda one: one["seconds"])
     print(json.dumps(best | {
         "cold_seconds": runs[0]["seconds"], "repeats": [one["seconds"] for one in runs[1:]],
     }))  # fmt: skip
 
 
-def solve(instance, tol):
+def solve(instance, options):
     start = time.perf_counter()
-    problem = fr.completion(instance.rows, instance.cols, instance.values, instance.shape)
-    solution = fr.solve(problem, tol=tol)
+    problem = fr.completion(
+        instance.rows, instance.cols, instance.values, instance.shape, smoothing=options.smoothing
+    )
+    solution = fr.solve(problem, goal=options.goal, tol=options.tol)
     L, R = np.asarray(solution.factors.L), np.asarray(solution.factors.R)
     seconds = time.perf_counter() - start
     certificate = solution.certificate

@@ -24,8 +24,8 @@ class Certificate:
     relative_gap : float
         gap / primal (0 when both are 0).
     feasibility : float
-        ‖𝒜(X) − b‖/‖b‖ of the pair as given. With λ > 0 every pair is feasible: the number is then
-        the relative misfit, for information.
+        ‖𝒜(X) − b‖/‖b‖ of the pair as given, and ‖𝒜(X) − b‖ itself where b = 0. With λ > 0 every
+        pair is feasible: the number is then the relative misfit, for information.
     operator_norm : float
         Upper bound on ‖ℬ*(y)‖ of the dual point before scaling, in units of what is allowed
         (1 for λ = 0, λ otherwise): ≤ 1 means feasible as it stands; > 1 that the rank is too small
@@ -75,3 +75,8 @@ class Certificate:
             f"the optimum lies between {self.dual_bound:.9g} and {self.primal:.9g}: "
             f"relative gap {self.relative_gap:.1e} ({sure}; {alone})"
         )
+
+
+def relative_misfit(misfit: float, size: float) -> float:
+    """‖𝒜(X) − b‖ relative to ‖b‖, or as it is where there is nothing to relate it to."""
+    return misfit / size if size else misfit

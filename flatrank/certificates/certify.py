@@ -6,11 +6,12 @@ import math
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from flatrank.certificates.certificate import CLOSED, Certificate
+from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.dual import adjoint, least_squares_dual, scaled_residual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
@@ -28,7 +29,7 @@ from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, Cone, FactorPair, Weight
 from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Whitened
-from flatrank.problems import Problem, Separation, Tomography, as_pair
+from flatrank.problems import Problem, Separation, Tomography, as_pair, checked_chance
 
 # Strictly below what is allowed means by this share of it, for closer is rounding, the more of it
 # the worse D is conditioned, and by so many relative gaps (see `_strict`).
@@ -52,7 +53,7 @@ _RANK_FLOOR = 1e-13
 
 def certify(
     problem: Problem,
-    factors: FactorPair | tuple[ArrayLike, ArrayLike],
+    factors: FactorPair | tuple[ArrayLike, ArrayLike] | ArrayLike,
     y: ArrayLike | None = None,
     *,
     failure_probability: float = 1e-9,
@@ -80,7 +81,8 @@ def certify(
     problem : Problem
         What is to be solved.
     factors : FactorPair or (L, R)
-        (d1, k) and (d2, k), of X (not of D1 X D2).
+        (d1, k) and (d2, k), of X (not of D1 X D2); k may be 0. Where X is complex, `solution.U`
+        will do, and so will complex L and R with X = L R*.
     y : array of shape (m,), optional
         A dual point. λ = 0: by default the least-squares dual, or where that fails a `whole_dual`
         or `strict_dual`. λ > 0: the residual by default.
@@ -96,7 +98,8 @@ def certify(
     Raises
     ------
     ValueError
-        If shapes do not fit or a number is not finite.
+        If shapes do not fit, a number is not finite, or complex where X is real, or
+        `failure_probability` is out of range.
 
     Notes
     -----
@@ -105,17 +108,24 @@ def certify(
     with scope():
         pair = as_pair(problem, factors)
         if y is not None:
-            y = jnp.asarray(y, dtype=jnp.float64)
-            if y.shape == problem.shape and isinstance(problem, Separation):
-                y = y.reshape(-1)
-            if y.shape != (problem.m,) or not bool(jnp.all(jnp.isfinite(y))):
-                raise ValueError(
-                    f"y must be {problem.m} finite numbers, one for each measurement; "
-                    f"got shape {y.shape}"
-                )
+            y = _as_dual(problem, y)
         svd = _decomposed(problem.cone, problem.whiten(pair))
-        effort = Effort(failure_probability=failure_probability)
+        effort = Effort(failure_probability=checked_chance(failure_probability))
         return certify_whitened(problem, svd, y, effort)[0]
+
+
+def _as_dual(problem: Problem, y: ArrayLike) -> Float[Array, " m"]:
+    """Checked, in the type of the computation."""
+    given = np.asarray(y)
+    if given.shape == problem.shape and isinstance(problem, Separation):
+        given = given.reshape(-1)
+    real = given.dtype.kind in "fiub"
+    if not real or given.shape != (problem.m,) or not np.all(np.isfinite(given)):
+        raise ValueError(
+            f"y must be {problem.m} finite numbers, one for each measurement and none complex; "
+            f"got shape {given.shape} of {given.dtype}"
+        )
+    return jax.device_put(given.astype(np.float64))
 
 
 def certify_whitened(
@@ -125,6 +135,9 @@ def certify_whitened(
     effort: Effort = Effort(),  # noqa: B008 - a frozen record
 ) -> tuple[Certificate, Float[Array, " m"]]:
     """Certificate of X̃ = U diag(s) Vᵀ, and the feasible dual point behind it."""
+    if svd.s.shape[0] == 0:  # of X̃ = 0: products with no columns at all are not worth having
+        d1, d2 = problem.shape
+        svd = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
     if isinstance(problem, Separation):
         return certify_separation(problem, svd, y)
     if isinstance(problem, Tomography):
@@ -360,7 +373,7 @@ def _record(
         dual_bound=dual,
         gap=gap,
         relative_gap=relative,
-        feasibility=math.sqrt(point.square) / point.size if point.size else 0.0,
+        feasibility=relative_misfit(math.sqrt(point.square), point.size),
         operator_norm=bound.value / values.allowed,
         operator_norm_kind=bound.kind,
         failure_probability=bound.failure_probability,

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.certificates.certificate import Certificate
+from flatrank.certificates.certificate import Certificate, relative_misfit
 from flatrank.certificates.norms import dense_norm
 from flatrank.factors import CompactSVD
 from flatrank.problems import Separation
@@ -84,7 +84,7 @@ def certify_separation(
         dual_bound=scale * value,
         gap=gap,
         relative_gap=gap / primal if primal else 0.0,
-        feasibility=feasibility / size if size else 0.0,
+        feasibility=relative_misfit(feasibility, size),
         operator_norm=worst,
         operator_norm_kind="exact",
         failure_probability=0.0,

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.certificates.certificate import CLOSED, Certificate
+from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort, NormBound
@@ -83,8 +83,9 @@ def certify_state(
     Returns
     -------
     (Certificate, array of shape (m,))
-        `feasibility` is the relative misfit, for information, and `operator_norm` is
-        1 + (λ_max(S) − tr(SX))/primal: 1 means that no direction lowers the objective.
+        `feasibility` is the relative misfit (as it is where b = 0), for information, and
+        `operator_norm` is 1 + (λ_max(S) − tr(SX))/primal: 1 means that no direction lowers the
+        objective.
 
     Notes
     -----
@@ -105,7 +106,7 @@ def certify_state(
         dual_bound=dual,
         gap=gap,
         relative_gap=0.0 if gap == 0 else relative,
-        feasibility=math.sqrt(square) / size if size else 0.0,
+        feasibility=relative_misfit(math.sqrt(square), size),
         operator_norm=1.0 + (bound.value - inside) / primal if primal else math.inf,
         operator_norm_kind=bound.kind,
         failure_probability=bound.failure_probability,

@@ -1,8 +1,9 @@
-"""Any linear map that a user can write down in JAX."""
+"""Any linear map that a user can write down, in JAX or in NumPy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,10 +14,13 @@ from jaxtyping import Array, Float, Int
 
 from flatrank.measurements.base import BLOCK, identity_block
 from flatrank.measurements.checks import checked_shape
+from flatrank.measurements.dense import DenseMatrices
 from flatrank.measurements.matrices import OnMatrices, block_count, sum_grams
 
 # By how much ⟨𝒜(X), y⟩ and ⟨X, 𝒜*(y)⟩ may differ, relative to ‖𝒜(X)‖‖y‖.
 _ROUNDING = 1e-6
+# Bytes up to which the matrices of a map in NumPy are stored.
+_STORED = 8_000_000_000
 
 
 class LinearMap(OnMatrices):
@@ -70,16 +74,16 @@ class LinearMap(OnMatrices):
 
 
 def linear_map(
-    forward: Callable[[Array], Array],
-    adjoint: Callable[[Array], Array],
+    forward: Callable[[Any], Any],
+    adjoint: Callable[[Any], Any],
     shape: tuple[int, int],
-) -> LinearMap:
-    """A measurement from two JAX functions, for matrices small enough to be formed.
+) -> LinearMap | DenseMatrices:
+    """A measurement from two functions, for matrices small enough to be formed.
 
     Parameters
     ----------
     forward : callable
-        𝒜: takes X (d1, d2), returns m real numbers (m,). It must be linear, and traceable by JAX.
+        𝒜: takes X (d1, d2), returns m real numbers (m,). It must be linear.
     adjoint : callable
         𝒜*: takes y (m,), returns (d1, d2), with ⟨forward(X), y⟩ = ⟨X, adjoint(y)⟩.
     shape : (d1, d2)
@@ -87,13 +91,15 @@ def linear_map(
 
     Returns
     -------
-    LinearMap
+    LinearMap or DenseMatrices
+        The former where both are functions of JAX, which become part of the compiled programs. One
+        of NumPy cannot: then the Aᵢ are asked for once and stored, up to 8 GB.
 
     Raises
     ------
     ValueError
-        If the functions do not map these shapes into each other, or are not adjoint on a random
-        pair.
+        If the functions do not map these shapes into each other, return complex numbers, are not
+        adjoint on a random pair, or are NumPy's and the Aᵢ too large to be stored.
 
     Notes
     -----
@@ -103,9 +109,63 @@ def linear_map(
     """
     d1, d2 = checked_shape(shape)
     with jax.enable_x64(True):
-        m = _length(forward, (d1, d2))
-        _checked_adjoint(forward, adjoint, (d1, d2), m)
-        return LinearMap(forward, adjoint, (d1, d2), m)
+        traced, out = _returned("forward", forward, (d1, d2), "a real vector (m,)")
+        if len(out) != 1:
+            raise ValueError(f"forward must map {(d1, d2)} to a real vector (m,); got {out}")
+        (m,) = out
+        if m == 0:
+            raise ValueError("forward returns no number; expected at least one measurement")
+        both, back = _returned("adjoint", adjoint, (m,), f"a real matrix {(d1, d2)}")
+        if back != (d1, d2):
+            raise ValueError(
+                f"adjoint must map a vector ({m},) to a real matrix {(d1, d2)}; got {back}"
+            )
+        if traced and both:
+            functions = eqx.filter_jit(forward), eqx.filter_jit(adjoint)
+            _checked_adjoint(*functions, (d1, d2), m, jax.device_put)
+            return LinearMap(forward, adjoint, (d1, d2), m)
+        _checked_adjoint(forward, adjoint, (d1, d2), m, np.asarray)
+        return _written_out(adjoint, (d1, d2), m)
+
+
+def _returned(
+    name: str, function: Callable[[Any], Any], shape: tuple[int, ...], wanted: str
+) -> tuple[bool, tuple[int, ...]]:
+    """Whether JAX can trace the function, and the shape of what it returns."""
+    traced = True
+    try:
+        # In a function of our own: JAX keeps what it traces, and cannot keep NumPy's compiled ones.
+        out = jax.eval_shape(lambda x: function(x), jax.ShapeDtypeStruct(shape, jnp.float64))
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError):
+        # It asks for the numbers themselves, as NumPy does.
+        traced, out = False, np.asarray(function(np.zeros(shape)))
+    if not isinstance(out, (jax.ShapeDtypeStruct, np.ndarray)) or out.dtype.kind not in "fc":
+        raise ValueError(f"{name} must map {shape} to {wanted}; got {out}")
+    if out.dtype.kind == "c":
+        way = (
+            "Give the parts, concatenate([c.real, c.imag]), and let adjoint take them so"
+            if name == "forward"
+            else "For real X it is the real part of theirs"
+        )
+        raise ValueError(f"{name} returns complex numbers; expected real ones. {way}")
+    return traced, tuple(out.shape)
+
+
+def _written_out(adjoint: Callable[[Any], Any], shape: tuple[int, int], m: int) -> DenseMatrices:
+    """The Aᵢ = 𝒜*(eᵢ), one after another."""
+    size = 8 * m * shape[0] * shape[1]
+    if size > _STORED:
+        raise ValueError(
+            f"functions of NumPy are stored as {m} matrices, here {size / 1e9:.3g} GB, above the "
+            f"limit of {_STORED / 1e9:g} GB. Write forward and adjoint with jax.numpy: they are "
+            "then compiled, and nothing is stored"
+        )
+    A, e = np.empty((m, *shape)), np.zeros(m)
+    for i in range(m):
+        e[i] = 1.0
+        A[i] = adjoint(e.copy())
+        e[i] = 0.0
+    return DenseMatrices(jax.device_put(A))
 
 
 def _matrices(
@@ -115,33 +175,21 @@ def _matrices(
     return jax.vmap(transpose)(identity_block(n, m, jnp.float64).T)
 
 
-def _length(forward: Callable[[Array], Array], shape: tuple[int, int]) -> int:
-    out = jax.eval_shape(forward, jax.ShapeDtypeStruct(shape, jnp.float64))
-    if not isinstance(out, jax.ShapeDtypeStruct) or len(out.shape) != 1 or out.dtype.kind != "f":
-        raise ValueError(f"forward must map {shape} to a real vector (m,); got {out}")
-    if out.shape[0] == 0:
-        raise ValueError("forward returns no number; expected at least one measurement")
-    return out.shape[0]
-
-
 def _checked_adjoint(
-    forward: Callable[[Array], Array],
-    adjoint: Callable[[Array], Array],
+    forward: Callable[[Any], Any],
+    adjoint: Callable[[Any], Any],
     shape: tuple[int, int],
     m: int,
+    place: Callable[[np.ndarray], Any],
 ) -> None:
+    """On a random pair, put where the functions want it."""
     rng = np.random.default_rng(0)
-    X, y = jax.device_put(rng.standard_normal(shape)), jax.device_put(rng.standard_normal(m))
-    S = jax.eval_shape(adjoint, y)
-    if not isinstance(S, jax.ShapeDtypeStruct) or S.shape != shape or S.dtype.kind != "f":
-        raise ValueError(f"adjoint must map a vector ({m},) to a real matrix {shape}; got {S}")
-    AX = eqx.filter_jit(forward)(X)
-    left, right = jnp.vdot(AX, y), jnp.vdot(X, eqx.filter_jit(adjoint)(y))
-    if not float(jnp.abs(left - right)) <= _ROUNDING * float(
-        jnp.linalg.norm(AX) * jnp.linalg.norm(y)
-    ):
+    X, y = rng.standard_normal(shape), rng.standard_normal(m)
+    AX, S = np.asarray(forward(place(X))), np.asarray(adjoint(place(y)))
+    left, right = float(np.vdot(AX, y)), float(np.vdot(X, S))
+    if not abs(left - right) <= _ROUNDING * float(np.linalg.norm(AX) * np.linalg.norm(y)):
         raise ValueError(
             f"adjoint is not the adjoint of forward: on a random pair <forward(X), y> = "
-            f"{float(left):.9g} but <X, adjoint(y)> = {float(right):.9g}; "
+            f"{left:.9g} but <X, adjoint(y)> = {right:.9g}; "
             "flatrank.check_measurement tells which law fails"
         )

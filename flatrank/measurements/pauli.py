@@ -9,16 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 from numpy.typing import NDArray
-from scipy.linalg import hadamard
 
 from flatrank.measurements.checks import checked_count
 from flatrank.measurements.hermitian import OnHermitian
+from flatrank.measurements.walsh import walsh_hadamard
 
 _LETTERS = "IXYZ"
 # A state of more qubits than this is formed as a matrix of more than 2 GB.
 _MOST = 13
-# Qubits transformed at a time: fewer, larger steps compile and run faster.
-_RADIX = 4
 
 
 class PauliStrings(OnHermitian):
@@ -73,7 +71,7 @@ class PauliStrings(OnHermitian):
         """Shifted diagonals, transform, phase."""
         k = jnp.arange(G.shape[0])
         diagonals = G[k[None, :], k[None, :] ^ k[:, None]]
-        spectrum = _walsh_hadamard(diagonals, self.qubits) * _phases(self.qubits, G.dtype)
+        spectrum = _transformed(diagonals) * _phases(self.qubits, G.dtype)
         return spectrum.real.reshape(-1)[self.chosen]
 
     def hermitian(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
@@ -81,7 +79,7 @@ class PauliStrings(OnHermitian):
         n = 2**self.qubits
         dtype = jnp.result_type(y.dtype, jnp.complex64)
         grid = jnp.zeros(n * n, dtype=dtype).at[self.chosen].add(y.astype(dtype)).reshape(n, n)
-        diagonals = _walsh_hadamard(grid * _phases(self.qubits, dtype), self.qubits)
+        diagonals = _transformed(grid * _phases(self.qubits, dtype))
         k = jnp.arange(n)
         return diagonals[k[:, None] ^ k[None, :], k[None, :]]
 
@@ -154,16 +152,10 @@ def _places(numbers: NDArray[np.int64], qubits: int) -> NDArray[np.int64]:
     return x * 2**qubits + z
 
 
-def _walsh_hadamard(F: Complex[Array, "n n"], qubits: int) -> Complex[Array, "n n"]:
-    """Σₖ (−1)^(z·k) F[x, k] for every z, four qubits at a time: dense transforms of length 16."""
+def _transformed(F: Complex[Array, "n n"]) -> Complex[Array, "n n"]:
+    """Σₖ (−1)^(z·k) F[x, k] for every z."""
     n = F.shape[0]
-    parts, done = jnp.stack([F.real, F.imag]), 0
-    while done < qubits:
-        taken = min(_RADIX, qubits - done)
-        H = jnp.asarray(hadamard(2**taken), dtype=parts.dtype)
-        parts = jnp.einsum("ab,ibj->iaj", H, parts.reshape(-1, 2**taken, 2**done))
-        done += taken
-    real, imaginary = parts.reshape(2, n, n)
+    real, imaginary = walsh_hadamard(jnp.concatenate([F.real, F.imag])).reshape(2, n, n)
     return real + 1j * imaginary
 
 

@@ -12,6 +12,7 @@ from flatrank.measurements.base import Measurement
 from flatrank.measurements.dense import DenseMatrices
 from flatrank.measurements.diffraction import CodedDiffraction
 from flatrank.measurements.entries import SampledEntries
+from flatrank.measurements.fourier import MaskedFourier
 from flatrank.measurements.gaussian import RegeneratedGaussian
 from flatrank.measurements.hermitian import HermitianEffects
 from flatrank.measurements.pauli import PauliStrings
@@ -27,6 +28,7 @@ _KINDS: dict[str, type[Measurement]] = {
         CodedDiffraction,
         DenseMatrices,
         HermitianEffects,
+        MaskedFourier,
         MaskedTransform,
         PauliStrings,
         QuadraticForms,

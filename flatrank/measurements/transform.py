@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,11 +13,15 @@ from jaxtyping import Array, Float, Int
 
 from flatrank.measurements.base import Adjoint
 from flatrank.measurements.checks import checked_count, checked_shape
+from flatrank.measurements.fourier import MaskedFourier
 from flatrank.measurements.matrices import DenseAdjoint, OnMatrices
+from flatrank.measurements.walsh import walsh_hadamard
+
+TRANSFORMS = ("cosine", "hadamard", "fourier")
 
 
 class MaskedTransform(OnMatrices):
-    """𝒜(X) = m coefficients of C1 (Σ ∘ X) C2ᵀ: random signs Σ, orthonormal cosine transforms C.
+    """𝒜(X) = m coefficients of C1 (Σ ∘ X) C2ᵀ: random signs Σ, orthonormal transforms C.
 
     Rows of an orthogonal map: 𝒜𝒜* = I. The signs spread every X over all coefficients, so that m
     of them tell it about as well as m Gaussian numbers do. Make one by `masked_transform`.
@@ -26,19 +32,25 @@ class MaskedTransform(OnMatrices):
         ±1.
     chosen : integer array of shape (m,)
         Which coefficients, numbered row by row; each at most once.
+    transform : "cosine" or "hadamard"
+        Cosine transforms of type II, so that any d1, d2 will do; or those of Walsh and Hadamard,
+        for powers of two: signs and sums alone.
 
     Notes
     -----
     Memory: d1 d2 numbers. Cost: O(d1 d2 log(d1 d2)) flops a product, whatever m; the Grams take
-    2 d1 d2 (d1² + d2²) flops, once. Type II cosine transforms, so that any d1, d2 will do.
+    2 d1 d2 (d1² + d2²) flops, once.
     """
 
     signs: Float[Array, "d1 d2"]
     chosen: Int[Array, " m"]
+    transform: str = eqx.field(static=True)
 
-    def __init__(self, signs: Float[Array, "d1 d2"], chosen: Int[Array, " m"]):
-        self.signs, self.chosen = signs, chosen
-        self.gram1, self.gram2 = _grams(signs, chosen)
+    def __init__(
+        self, signs: Float[Array, "d1 d2"], chosen: Int[Array, " m"], transform: str = "cosine"
+    ):
+        self.signs, self.chosen, self.transform = signs, chosen, transform
+        self.gram1, self.gram2 = _grams(signs, chosen, transform)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,14 +64,14 @@ class MaskedTransform(OnMatrices):
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """Signs, transform, mask."""
-        spread = dctn(self.signs.astype(X.dtype) * X, norm="ortho")
+        spread = _spread(self.signs.astype(X.dtype) * X, self.transform)
         return spread.reshape(-1)[self.chosen]
 
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
         """Mask, transform back, signs."""
         d1, d2 = self.shape
         spread = jnp.zeros(d1 * d2, dtype=y.dtype).at[self.chosen].set(y).reshape(d1, d2)
-        return self.signs.astype(y.dtype) * idctn(spread, norm="ortho")
+        return self.signs.astype(y.dtype) * _gathered(spread, self.transform)
 
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """𝒜𝒜* is the identity."""
@@ -73,7 +85,13 @@ class MaskedTransform(OnMatrices):
         return DenseAdjoint(self.matrix(c)), jnp.zeros(())
 
 
-def masked_transform(shape: tuple[int, int], m: int, *, seed: int = 0) -> MaskedTransform:
+def masked_transform(
+    shape: tuple[int, int],
+    m: int,
+    *,
+    transform: Literal["cosine", "hadamard", "fourier"] = "cosine",
+    seed: int = 0,
+) -> MaskedTransform | MaskedFourier:
     """Some m coefficients, drawn at random, of a transform with random signs.
 
     Parameters
@@ -81,38 +99,78 @@ def masked_transform(shape: tuple[int, int], m: int, *, seed: int = 0) -> Masked
     shape : (d1, d2)
         Of the unknown matrix.
     m : int
-        Number of coefficients, at most d1 d2.
+        Number of coefficients, at most d1 d2; of Fourier coefficients, of which each is two
+        measurements, the real and the imaginary part, at most one of each conjugate pair.
+    transform : "cosine", "hadamard" or "fourier"
+        Two-dimensional and orthonormal. "hadamard" wants powers of two.
     seed : int
         Of the signs and of the choice.
 
     Returns
     -------
-    MaskedTransform
+    MaskedTransform or MaskedFourier
+        The latter for "fourier"; the few coefficients that are real are never chosen.
 
     Raises
     ------
     ValueError
-        If a number is not a whole number in range.
+        If a number is not a whole number in range, or the transform does not fit the shape.
     """
     d1, d2 = checked_shape(shape)
     m, seed = checked_count("m", m, 1), checked_count("seed", seed, 0)
-    if m > d1 * d2:
+    if transform not in TRANSFORMS:
+        raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}; got {transform!r}")
+    if transform == "hadamard" and (d1 & (d1 - 1) or d2 & (d2 - 1)):
         raise ValueError(
-            f"m must be at most d1 d2 = {d1 * d2}, the number of coefficients; got {m}"
+            f"the Walsh-Hadamard transform wants powers of two; got shape {(d1, d2)}. Use "
+            'transform="cosine", which takes any shape'
+        )
+    free = _half(d1, d2) if transform == "fourier" else np.arange(d1 * d2)
+    if m > free.size:
+        what = "one of each conjugate pair" if transform == "fourier" else "d1 d2"
+        raise ValueError(
+            f"m must be at most {free.size}, the number of coefficients ({what}); got {m}"
         )
     rng = np.random.default_rng(seed)
     signs = rng.choice([-1.0, 1.0], (d1, d2))
-    places = np.sort(rng.choice(d1 * d2, m, replace=False))
+    places = free[np.sort(rng.choice(free.size, m, replace=False))]
     with jax.enable_x64(True):
-        return MaskedTransform(jax.device_put(signs), jax.device_put(places))
+        both = jax.device_put(signs), jax.device_put(places)
+        return MaskedFourier(*both) if transform == "fourier" else MaskedTransform(*both, transform)
+
+
+def _half(d1: int, d2: int) -> np.ndarray:
+    """Of each pair (p, q), (−p, −q) of places the first; none that is its own partner."""
+    place = np.arange(d1 * d2)
+    p, q = np.divmod(place, d2)
+    return place[place < (-p % d1) * d2 + -q % d2]
+
+
+def _spread(X: Float[Array, "d1 d2"], transform: str) -> Float[Array, "d1 d2"]:
+    """C1 X C2ᵀ. Of a matrix written row by row the Hadamard transform is that of both sides."""
+    if transform == "cosine":
+        return dctn(X, norm="ortho")
+    return walsh_hadamard(X.reshape(1, -1)).reshape(X.shape) / X.size**0.5
+
+
+def _gathered(X: Float[Array, "d1 d2"], transform: str) -> Float[Array, "d1 d2"]:
+    """C1ᵀ X C2; the Hadamard transform is its own inverse."""
+    return idctn(X, norm="ortho") if transform == "cosine" else _spread(X, transform)
+
+
+def _matrix(d: int, transform: str) -> Float[Array, "d d"]:
+    """C."""
+    if transform == "cosine":
+        return dctn(jnp.eye(d), axes=[0], norm="ortho")
+    return walsh_hadamard(jnp.eye(d)) / d**0.5
 
 
 @eqx.filter_jit
-def _grams(signs: Array, places: Array) -> tuple[Array, Array]:
+def _grams(signs: Array, places: Array, transform: str) -> tuple[Array, Array]:
     """Σ Aᵢ Aᵢᵀ = Σ_p (c_p c_pᵀ) ∘ (Σ diag(w_p) Σᵀ), w_p = Σ_q c'_q² over the q chosen in row p."""
     d1, d2 = signs.shape
     chosen = jnp.zeros(d1 * d2).at[places].set(1.0).reshape(d1, d2)
-    C1, C2 = (dctn(jnp.eye(d), axes=[0], norm="ortho") for d in (d1, d2))
+    C1, C2 = _matrix(d1, transform), _matrix(d2, transform)
 
     def one_side(C: Array, other: Array, mask: Array, S: Array) -> Array:
         W = mask @ other**2

@@ -1,5 +1,6 @@
 """Problem = measurement + data + rescaling + λ; one front door per family."""
 
+from flatrank.problems.arguments import checked_chance as checked_chance
 from flatrank.problems.bilinear import bilinear as bilinear
 from flatrank.problems.completion import FEW as FEW
 from flatrank.problems.completion import completion as completion
@@ -8,6 +9,7 @@ from flatrank.problems.completion import with_room as with_room
 from flatrank.problems.flat import Problem as Problem
 from flatrank.problems.identifiability import Unidentifiable as Unidentifiable
 from flatrank.problems.pairs import as_pair as as_pair
+from flatrank.problems.pairs import as_problem as as_problem
 from flatrank.problems.pairs import flatness_of as flatness_of
 from flatrank.problems.quadratic import covariance as covariance
 from flatrank.problems.quadratic import phase_retrieval as phase_retrieval

@@ -33,6 +33,23 @@ def checked_parameters(lam: float, smoothing: float) -> tuple[float, float]:
     return lam, smoothing
 
 
+def checked_chance(failure_probability: float) -> float:
+    """The chance that a bound may fail, as a float.
+
+    Raises
+    ------
+    ValueError
+        If it is not in [0, 1).
+    """
+    chance = np.asarray(failure_probability)
+    if chance.ndim or chance.dtype.kind not in "fiu" or not 0 <= chance < 1:
+        raise ValueError(
+            "failure_probability must be a number in [0, 1), such as 1e-9, or 0 for exact norms; "
+            f"got {failure_probability!r}"
+        )
+    return float(chance)
+
+
 def checked_array(
     name: str, values: ArrayLike, ndim: int = 1, smallest: float = SMALLEST
 ) -> np.ndarray:

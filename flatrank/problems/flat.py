@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Rescaling
 from flatrank.measurements import Measurement, Whitened, to_parts
+from flatrank.problems.arguments import checked_parameters
 from flatrank.problems.identifiability import Unidentifiable
 
 
@@ -83,8 +84,8 @@ class Problem(eqx.Module):
             return Whitened(self.measurement, *self.rescaling.inverse, self.cone)
 
     def with_lam(self, lam: float) -> Problem:
-        """The same problem at another λ."""
-        return replace(self, lam=float(lam))
+        """The same problem at another λ ≥ 0, checked as at the front doors."""
+        return replace(self, lam=checked_parameters(lam, self.smoothing)[0])
 
     def scaled(self, factor: float) -> Problem:
         """The problem whose data are `factor` times as large, and whose optimum is."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flatrank.certificates import dense_norm
-from flatrank.problems import Problem, Separation
+from flatrank.problems import Problem, Separation, as_problem
 from flatrank.solvers import Solution, largest_lam, solve
 
 # A default grid begins this far below the value from which on X = 0 is optimal, and ends at this
@@ -60,10 +60,11 @@ def path(
     Raises
     ------
     ValueError
-        If a value is not positive, or numbers are given that this problem does not have.
+        If the problem is none, a value is not positive, or numbers are given that this problem does
+        not have.
     """
     given = {"lams": lams, "sparsities": sparsities, "radii": radii}
-    at, grid = _grid(problem, given, count, smallest)
+    at, grid = _grid(as_problem(problem), given, count, smallest)
     start, solutions = options.pop("start", None), []
     for value in grid:
         solution = solve(at(float(value)), start=start, **options)

@@ -77,6 +77,8 @@ _LEAST, _SOFT = 3e-5, 2e-3
 # failed the gap it has. Where that is not within a factor of the gap to reach, half of what the
 # weak columns carry together.
 _WEAK, _WEAKER, _NEARLY = 1e-3, 5e-2, 30.0
+# Columns that grew again after they were cut were needed: the share falls by this factor each time.
+_SPARED = 0.1
 # A gap at which the spectrum says nothing yet about which columns will be needed.
 _FAR = 0.1
 # A gap at which the factors' columns point where those of the solution do.
@@ -93,7 +95,8 @@ class GaussNewtonState(NamedTuple):
     the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one;
     `tries` counts the searches that failed for all that: those after the first are patient.
     `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
-    proof left a small gap and that nothing was appended since.
+    proof left a small gap and that nothing was appended since. `cut_from` is the rank before weak
+    columns were cut, until it is reached again, and `regrown` how often it was.
     """
 
     pair: FactorPair
@@ -120,6 +123,8 @@ class GaussNewtonState(NamedTuple):
     tries: int = 0
     outside: CompactSVD | None = None
     close: bool = False
+    cut_from: int = 0
+    regrown: int = 0
 
     @property
     def rank(self) -> int:
@@ -385,13 +390,13 @@ class GaussNewton(Solver[GaussNewtonState]):
     ) -> GaussNewtonState:
         if gap > _FAR:
             return state
-        weak = self._weak(problem, state, _WEAKER * gap)
+        weak = self._weak(problem, state, _WEAKER * gap * _SPARED**state.regrown)
         # Near what is asked for, a column too few costs a step; far from it, many too few cost all.
         carried = state.s if gap < _NEARLY * self.tol else 0.5 * np.cumsum(state.s[::-1])
         rank = int(np.sum(carried > weak))
         if rank == state.rank:
             return state
-        return self._grown(problem, _cut(state, rank))
+        return self._grown(problem, _cut(state, rank)._replace(cut_from=state.rank))
 
     # ---- changing the rank ----
 
@@ -428,6 +433,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(fresh=False)
         rank = state.rank + count
         width = max(self._width(problem, rank), state.pair.rank)
+        back = 0 < state.cut_from <= rank
         pair, s = appended(
             problem.whitened,
             problem.b,
@@ -444,6 +450,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             X=None if problem.lam > 0 else state.X,
             fresh=True,
             close=False,
+            **({"cut_from": 0, "regrown": state.regrown + 1} if back else {}),
         )
 
     def _narrowed(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:

@@ -34,6 +34,7 @@ from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
 from flatrank.solvers.loop import InnerSolver, Outcome, Scope, Solver, argument, run_traced
 from flatrank.solvers.proximal import PairPlus, balanced_of, block_width, resized
+from flatrank.solvers.ranks import resized as cut
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import random_block
 from flatrank.solvers.status import Status
@@ -144,7 +145,7 @@ class Reweighted(Solver[ReweightedState]):
     Parameters
     ----------
     rank : int, optional
-        r, where it is known.
+        r, where it is known; at most min(d1, d2) is looked for.
     tol : float
         The misfit of the matrix of rank r is brought to tol/1000.
     inner_tol : float
@@ -196,7 +197,8 @@ class Reweighted(Solver[ReweightedState]):
 
     def _limit(self, problem: Problem) -> int:
         """r: the rank told, or the largest with no more degrees of freedom than data."""
-        return self.rank if self.rank is not None else largest_rank(problem.shape, problem.m)
+        most = largest_rank(problem.shape, problem.m)
+        return most if self.rank is None else min(self.rank, *problem.shape)
 
     def step(self, problem: Problem, state: ReweightedState) -> ReweightedState:
         """One weighted least-squares problem, its leading triplets, the next ε."""
@@ -248,8 +250,9 @@ class Reweighted(Solver[ReweightedState]):
         }
 
     def outcome(self, state: ReweightedState) -> Outcome:
-        """The pair of X̃ from the triplets kept."""
-        return Outcome(balanced_of(state.svd), state.rank, state.counts)
+        """The pair of X̃ from the triplets kept; those beside them prove nothing about it."""
+        pair, width = balanced_of(state.svd), state.svd.s.shape[0]
+        return Outcome(cut(pair, argument(state.rank), width), state.rank, state.counts)
 
 
 class ReweightedStep(NamedTuple):

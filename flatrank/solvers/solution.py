@@ -99,6 +99,12 @@ class Solution:
             return self.problem.cone.lift(self.factors.R)
 
     @property
+    def order(self) -> tuple[int, int]:
+        """The shape of X: n × n where it is Hermitian, and the factors have 2n real rows."""
+        d1, d2 = (self.problem.cone.size(d) for d in self.problem.shape)
+        return d1, d2
+
+    @property
     def unidentifiable(self) -> dict[str, Any]:
         """Rows and columns the data cannot determine, and the number of connected components.
 
@@ -106,15 +112,18 @@ class Solution:
         one is (the others are shrunk).
         """
         needed = self.rank if self.problem.lam == 0 else 1
-        gaps = self.problem.unidentifiable
+        gaps, (d1, d2) = self.problem.unidentifiable, self.order
+        # Both real rows of a complex one are seen, or neither.
         return {
-            "rows": gaps.rows(needed).tolist(),
-            "cols": gaps.cols(needed).tolist(),
+            "rows": [i for i in gaps.rows(needed).tolist() if i < d1],
+            "cols": [j for j in gaps.cols(needed).tolist() if j < d2],
             "components": gaps.components,
         }
 
-    def entries(self, rows: ArrayLike, cols: ArrayLike) -> Float[Array, " n"]:
-        """Entries of L Rᵀ; NaN where nothing determines them (see `unidentifiable`).
+    def entries(self, rows: ArrayLike, cols: ArrayLike) -> Inexact[Array, " n"]:
+        """Entries of X = L Rᵀ; NaN where nothing determines them (see `unidentifiable`).
+
+        Where X is a Hermitian n × n matrix, the complex entries of U U*.
 
         Parameters
         ----------
@@ -130,20 +139,24 @@ class Solution:
         Raises
         ------
         ValueError
-            If a place lies outside the matrix.
+            If a place lies outside the matrix, is no whole number, or the lengths differ.
         """
-        i, j = np.atleast_1d(np.asarray(rows)), np.atleast_1d(np.asarray(cols))
-        d1, d2 = self.problem.shape
-        for name, x, d in (("rows", i, d1), ("cols", j, d2)):
-            if x.size and not (x.min() >= 0 and x.max() < d):
-                raise ValueError(f"{name} must lie between 0 and {d - 1}")
+        d1, d2 = self.order
+        i, j = _places("rows", rows, d1), _places("cols", cols, d2)
+        if i.size != j.size:
+            raise ValueError(
+                f"rows and cols must have one length, a column for each row; got {i.size} and "
+                f"{j.size}"
+            )
         interpolating = self.problem.lam == 0
         blank = self.problem.unidentifiable.undetermined(
             i, j, self.rank if interpolating else 1, across=interpolating
         )
         with jax.enable_x64(True):
-            L, R = np.asarray(self.factors.L), np.asarray(self.factors.R)
-            values = np.empty(i.shape[0])
+            hermitian = self.problem.cone is Cone.HERMITIAN
+            both = (self.U, self.U.conj()) if hermitian else (self.factors.L, self.factors.R)
+            L, R = (np.asarray(x) for x in both)
+            values = np.empty(i.shape[0], dtype=np.result_type(L, np.float64))
             for a in range(0, i.shape[0], 1 << 20):
                 part = slice(a, a + (1 << 20))
                 values[part] = np.einsum("pk,pk->p", L[i[part]], R[j[part]])
@@ -151,7 +164,7 @@ class Solution:
 
     def __str__(self) -> str:
         """One screen: status, rank, certificate, flatness, time."""
-        d1, d2 = self.problem.shape
+        d1, d2 = self.order
         settings = self.problem.settings().items()
         lines = [
             f"{d1} x {d2}, {self.problem.m} measurements, "
@@ -223,6 +236,21 @@ class Solution:
         write_arrays(folder / "model.safetensors", arrays)
         write_json(folder / "run.json", record)
         return folder
+
+
+def _places(name: str, given: ArrayLike, d: int) -> np.ndarray:
+    """Indices of one side, checked."""
+    places = np.atleast_1d(np.asarray(given))
+    if not places.size:
+        return places.reshape(-1).astype(np.int64)
+    if places.ndim > 1 or places.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} must be a vector of whole numbers, the first line being 0; "
+            f"got shape {places.shape} of {places.dtype}"
+        )
+    if not (places.min() >= 0 and places.max() < d):
+        raise ValueError(f"{name} must lie between 0 and {d - 1}")
+    return places
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -16,7 +16,15 @@ from jaxtyping import Array, ArrayLike
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import Cone, FactorPair, padded_width, weighted
 from flatrank.kernels import scope
-from flatrank.problems import Problem, Separation, Tomography, as_pair, with_room
+from flatrank.problems import (
+    Problem,
+    Separation,
+    Tomography,
+    as_pair,
+    as_problem,
+    checked_chance,
+    with_room,
+)
 from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import Auto
 from flatrank.solvers.gauss_newton import GaussNewton
@@ -37,7 +45,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     rank: int | None = None,
     tol: float = 1e-6,
     max_seconds: float | None = None,
-    start: FactorPair | tuple[ArrayLike, ArrayLike] | None = None,
+    start: FactorPair | tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
     seed: int = 0,
     progress: bool | Callable[[dict[str, Any]], None] = False,
 ) -> Solution:
@@ -59,7 +67,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     max_seconds : float, optional
         No new step starts after this.
     start : FactorPair or (L, R), optional
-        Factors of X to start from.
+        Factors of X to start from; as for `certify`.
     seed : int
         Of every random choice.
     progress : bool or callable
@@ -73,14 +81,14 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     Raises
     ------
     ValueError
-        If an argument is out of range, or `start` does not fit.
+        If the problem is none, an argument is out of range, or `start` does not fit.
 
     Notes
     -----
     Data are scaled by a power of four before and back after, so their unit changes nothing.
     Memory O(m + (d1 + d2) k).
     """
-    rank = _checked(goal, rank, tol, max_seconds, seed)
+    problem, rank = as_problem(problem), _checked(goal, rank, tol, max_seconds, seed)
     begin = time.perf_counter()
     with scope():
         scale = _unit(problem)
@@ -125,6 +133,13 @@ def _default(
 
 
 def _chosen(problem: Problem, solver: Solver[Any]) -> Solver[Any]:
+    if not isinstance(solver, Solver):
+        made = isinstance(solver, type) and issubclass(solver, Solver)
+        name = solver.__name__ if made else "GaussNewton"
+        raise ValueError(
+            f"solver must be a Solver, such as flatrank.solvers.{name}(); got {solver!r}"
+        )
+    checked_chance(getattr(solver, "failure_probability", 0.0))
     if isinstance(problem, Separation) and not isinstance(solver, AlternatingDirections):
         raise ValueError(
             f"{type(solver).__name__} does not separate a sparse part; robust PCA needs "
@@ -180,7 +195,7 @@ def _unit(problem: Problem) -> float:
 
 
 def _started(
-    problem: Problem, start: FactorPair | tuple[ArrayLike, ArrayLike], scale: float
+    problem: Problem, start: FactorPair | tuple[ArrayLike, ArrayLike] | ArrayLike, scale: float
 ) -> FactorPair:
     """The pair of X̃ of the scaled problem, padded."""
     pair = as_pair(problem, start)

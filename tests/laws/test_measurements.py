@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import hadamard
 
 from flatrank import FactorPair, check_measurement, completion, kernels, sensing
 from flatrank.measurements import (
     CodedDiffraction,
     HermitianEffects,
+    MaskedFourier,
     QuadraticForms,
     SampledEntries,
     WholeMatrix,
     WithTrace,
     coded_diffraction,
+    masked_transform,
     pauli_strings,
 )
 
@@ -53,6 +56,37 @@ def test_whitened_entries_obey_the_law():
 )
 def test_every_family_obeys_the_law(measure, name, rank):
     check_measurement(measure(name, (7, 5), 20), rank=rank)
+
+
+@pytest.mark.parametrize(
+    ("transform", "shape", "m"),
+    [
+        ("hadamard", (8, 4), 20),
+        ("fourier", (6, 4), 9),
+        pytest.param("fourier", (1, 5), 2, marks=pytest.mark.slow),
+    ],
+)
+def test_coefficients_of_other_transforms_obey_the_law_and_are_numpys(transform, shape, m):
+    A = masked_transform(shape, m, transform=transform, seed=2)
+    check_measurement(A, rank=2)
+    X = np.random.default_rng(0).standard_normal(shape)
+    signed = np.asarray(A.signs) * X
+    with jax.enable_x64(True):
+        seen, normal = np.asarray(A.of_matrix(jnp.asarray(X))), A.normal(jnp.ones(A.m))
+    if transform == "fourier":
+        c = np.fft.fft2(signed, norm="ortho").ravel()[np.asarray(A.chosen)]
+        assert np.allclose(seen, np.concatenate([c.real, c.imag]))
+        assert np.allclose(normal, 0.5)
+    else:
+        H1, H2 = (hadamard(d) / np.sqrt(d) for d in shape)
+        assert np.allclose(seen, (H1 @ signed @ H2).ravel()[np.asarray(A.chosen)])
+
+
+@pytest.mark.slow
+def test_fourier_coefficients_may_be_chosen_freely_and_those_that_are_real_too():
+    with jax.enable_x64(True):
+        chosen = jnp.asarray([0, 5, 6, 23])  # the first is real, (1, 1) and (5, 3) are conjugate
+        check_measurement(MaskedFourier(jnp.ones((6, 4)), chosen), rank=2)
 
 
 @pytest.mark.parametrize("imaginary", [0, 1j])

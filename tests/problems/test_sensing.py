@@ -82,10 +82,50 @@ def test_bilinear_refuses_bad_input_with_a_sentence(arguments, options, message)
         (lambda: fr.measurements.gaussian((3, 4), 0), "m must be a whole number >= 1; got 0"),
         (lambda: fr.measurements.gaussian((3, 4), 2.5), "m must be a whole number"),
         (lambda: fr.measurements.gaussian((3, 4), 5, seed=-1), "seed must be a whole number >= 0"),
-        (lambda: fr.measurements.masked_transform((3, 4), 13), "m must be at most d1 d2 = 12"),
+        (lambda: fr.measurements.masked_transform((3, 4), 13), "m must be at most 12, the number"),
+        (
+            lambda: fr.measurements.masked_transform((4, 4), 7, transform="fourier"),
+            r"m must be at most 6, the number of coefficients \(one of each conjugate pair\)",
+        ),
+        (
+            lambda: fr.measurements.masked_transform((4, 3), 7, transform="hadamard"),
+            r"wants powers of two; got shape \(4, 3\). Use transform=.cosine.",
+        ),
+        (
+            lambda: fr.measurements.masked_transform((4, 4), 7, transform="sine"),
+            "transform must be one of cosine, hadamard, fourier; got 'sine'",
+        ),
         (lambda: fr.measurements.linear_map(lambda X: X, jnp.ravel, (3, 4)), "forward must map"),
         (lambda: fr.measurements.linear_map(lambda X: X[0, :0], jnp.ravel, (3, 4)), "no number"),
         (lambda: fr.measurements.linear_map(lambda X: X[0], lambda y: y, (3, 4)), "adjoint must"),
+        (
+            lambda: fr.measurements.linear_map(np.sin, np.ravel, (3, 4)),
+            r"forward must .* got \(3, 4\)",
+        ),
+        (
+            lambda: fr.measurements.linear_map(np.ravel, np.copy, (3, 4)),
+            r"adjoint must .* got \(12,\)",
+        ),
+        (
+            lambda: fr.measurements.linear_map(
+                lambda X: np.copy(X[:, 0]),
+                lambda y: np.broadcast_to(y[:, None], (40_000, 1)),
+                (40_000, 1),
+            ),
+            r"12.8 GB, above the limit of 8 GB\. Write forward and adjoint with jax.numpy",
+        ),
+        (
+            lambda: fr.measurements.linear_map(lambda X: jnp.fft.fft(X[0]), jnp.ravel, (3, 4)),
+            "forward returns complex numbers; expected real ones. Give the parts",
+        ),
+        (
+            lambda: fr.measurements.linear_map(lambda X: np.fft.fft(X[0]), np.ravel, (3, 4)),
+            r"forward returns complex.*concatenate\(\[c.real, c.imag\]\)",
+        ),
+        (
+            lambda: fr.measurements.linear_map(np.ravel, lambda y: 1j * y.reshape(3, 4), (3, 4)),
+            "adjoint returns complex numbers; .* the real part",
+        ),
         (
             lambda: fr.measurements.linear_map(jnp.ravel, lambda y: 2 * y.reshape(3, 4), (3, 4)),
             "adjoint is not the adjoint of forward",
@@ -95,6 +135,18 @@ def test_bilinear_refuses_bad_input_with_a_sentence(arguments, options, message)
 def test_measurements_refuse_bad_input_with_a_sentence(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("library", ["forward", "adjoint", "both"])
+def test_a_map_in_numpy_is_written_out(library):
+    """Whichever of the two functions JAX cannot trace."""
+    M = np.random.default_rng(0).standard_normal((6, 3, 4))
+    xp = {"forward": (np, jnp), "adjoint": (jnp, np), "both": (np, np)}[library]
+    A = fr.measurements.linear_map(
+        lambda X: xp[0].einsum("ipj,pj->i", M, X), lambda y: xp[1].einsum("i,ipj->pj", y, M), (3, 4)
+    )
+    assert A.A.dtype == np.float64
+    assert np.allclose(A.A, M, rtol=1e-14)
 
 
 def instance(measure, name, m, rank, noise=0.0):
@@ -131,6 +183,22 @@ def test_noisy_data_are_penalised_and_proved(measure, name):
     assert solution.status is fr.Status.CERTIFIED
     assert solution.certificate.relative_gap <= 1e-6
     assert error(solution, X) <= 0.5  # shrunk
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("transform", "shape", "m"), [("hadamard", (16, 8), 80), ("fourier", SHAPE, 40)]
+)
+def test_coefficients_of_every_transform_tell_the_matrix(transform, shape, m):
+    rng = np.random.default_rng(7)
+    X = np.outer(rng.standard_normal(shape[0]), rng.standard_normal(shape[1]))
+    A = fr.measurements.masked_transform(shape, m, transform=transform, seed=1)
+    with jax.enable_x64(True):
+        b = np.asarray(A.of_matrix(jnp.asarray(X)))
+    solution = fr.solve(fr.sensing(A, b))
+    assert solution.status is fr.Status.CERTIFIED
+    assert solution.certificate.unique
+    assert error(solution, X) <= 1e-6
 
 
 @pytest.mark.slow

@@ -112,6 +112,20 @@ def test_interruption_keeps_the_triplets():
     solution = fr.solve(problem, solver=Reweighted(rank=2), progress=stop)
     assert solution.status is fr.Status.INTERRUPTED
     assert made.relative_error(solution.factors.L, solution.factors.R) < 0.5
+    # The triplets beside those kept are still large, and are not what is certified.
+    again = fr.certify(problem, solution.factors)
+    assert solution.certificate.primal == pytest.approx(again.primal, rel=1e-9)
+    assert solution.certificate.feasibility == pytest.approx(again.feasibility, rel=1e-6)
+
+
+def test_a_rank_above_the_largest_is_the_largest():
+    rng = np.random.default_rng(0)
+    rows, cols = np.nonzero(rng.random((8, 7)) < 0.8)
+    values = np.outer(rng.standard_normal(8), rng.standard_normal(7))[rows, cols]
+    problem = fr.completion(rows, cols, values, (8, 7))
+    with jax.enable_x64(True):
+        state = Reweighted(rank=20).init(problem)
+    assert state.rank == 7
 
 
 @pytest.mark.slow

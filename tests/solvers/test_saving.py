@@ -25,12 +25,18 @@ def entries():
     return fr.completion(rows, cols, B, (D1, D2), lam=0.3, smoothing=0.5)
 
 
+def transformed(shape, m, transform):
+    return fr.measurements.masked_transform(shape, m, transform=transform, seed=1)
+
+
 # Programs are few: most families differ in them.
 FAMILIES = {
     "completion": entries,
     "dense": lambda: fr.sensing(RNG.standard_normal((M, D1, D2)), B, lam=0.3, smoothing=0.2),
     "regenerated": lambda: fr.sensing(fr.measurements.gaussian((D1, D2), M, seed=3), B, lam=0.3),
     "masked": lambda: fr.sensing(fr.measurements.masked_transform((D1, D2), M), B, lam=0.3),
+    "hadamard": lambda: fr.sensing(transformed((8, 4), 20, "hadamard"), B, lam=0.3),
+    "fourier": lambda: fr.sensing(transformed((D1, D2), 10, "fourier"), B, lam=0.3),
     "sampled": lambda: fr.sensing(entries().measurement, B, lam=0.3),
     "bilinear": lambda: fr.bilinear(X, Z, B, lam=0.3),
     "covariance": lambda: fr.covariance(X, B, lam=0.3),
