@@ -180,8 +180,8 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
             name = "p" if family == "completion" else "m"
             event = {"stage": "cells", "step": step, "of": len(places)}
             monitor(event | {"message": f"d = {d}, {name} = {size:g}"})
-        path = Path(folder) / f"{family}-{d}-{size:g}-{digest}.json" if folder else None
-        cell = _read(path) if path else None
+        path = Path(folder) / f"{family}-{d}-{_exactly(size)}-{digest}.json" if folder else None
+        cell = _read(path, d, size) if path else None
         if cell is None:
             cell = solve_cell(family, d, size, rank, draws, seed)
             if path:
@@ -256,6 +256,11 @@ def _listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values) or "none"
 
 
+def _exactly(size: float) -> str:
+    """All digits that tell a size from another, and no more where six do."""
+    return f"{size:g}" if float(f"{size:g}") == size else repr(size)
+
+
 def _keep(path: Path, cell: Cell) -> None:
     """Beside, then renamed: a cell is never half there."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -264,15 +269,17 @@ def _keep(path: Path, cell: Cell) -> None:
     beside.replace(path)
 
 
-def _read(path: Path) -> Cell | None:
-    """A kept cell; None where there is none, or it is damaged."""
+def _read(path: Path, d: int, size: float) -> Cell | None:
+    """A kept cell; None where there is none, it is damaged, or it is another's."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         draws = [
             Draw(**one | {"error": tuple(one["error"]), "gap": tuple(one["gap"])})
             for one in kept["draws"]
         ]
-        return Cell(kept["d"], kept["size"], tuple(draws))
+        if (kept["d"], kept["size"]) != (d, size):
+            return None
+        return Cell(d, size, tuple(draws))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.factors import FactorPair, compact_svd
@@ -105,7 +106,20 @@ def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
     -------
     float
         At every point, whatever M.
+
+    Raises
+    ------
+    ValueError
+        If there is no factor, or they do not multiply.
     """
+    shapes = [np.shape(W) for W in factors]
+    pairs = zip(shapes, shapes[1:], strict=False)
+    fits = all(len(shape) == 2 for shape in shapes) and all(a[1] == c[0] for a, c in pairs)
+    if not shapes or not fits:
+        raise ValueError(
+            "factors must be matrices that multiply, of shapes (d0, d1), (d1, d2), ...; "
+            f"got {', '.join(map(str, shapes)) or 'none'}"
+        )
     with scope():
         before = [jnp.eye(factors[0].shape[0])]
         for W in factors[:-1]:

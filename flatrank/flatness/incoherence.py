@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from flatrank.factors import FactorPair, compact_svd
 from flatrank.flatness.bounds import Bound
 from flatrank.kernels import scope
+from flatrank.measurements.checks import checked_count
 
 # Singular values below this share of the largest count as zero.
 _RANK_FLOOR = 1e-10
@@ -101,7 +102,13 @@ def weak_recovery_bound(
     Bound
         With γ ≥ 1 it says nothing that the zero matrix would not do. C·left/right is the constant
         this instance needs.
+
+    Raises
+    ------
+    ValueError
+        If `m` is not a whole number >= 1.
     """
+    m = checked_count("m", m, 1)
     d1, d2 = truth.shape
     with scope():
         s = compact_svd(truth).s

@@ -16,6 +16,7 @@ from typing import Literal
 from flatrank.flatness.bounds import Bound
 from flatrank.flatness.rescaling import Rescaling
 from flatrank.kernels import scope
+from flatrank.measurements.checks import checked_count
 
 # Share of the larger side that rounding may take.
 _ROUNDING = 1e-12
@@ -150,8 +151,13 @@ def uniqueness_bound(isometry: Isometry, kappa: float, rank: int) -> Bound:
     Returns
     -------
     Bound
+
+    Raises
+    ------
+    ValueError
+        If `rank` is not a whole number >= 1.
     """
-    multiple = isometry.rank / rank
+    multiple = isometry.rank / checked_count("rank", rank, 1)
     right = 11 / 9 if isometry.p == 2 else multiple**0.5
     needs = {
         "the property reaches rank 5r": isometry.p == 1 or multiple >= 5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -54,17 +55,19 @@ class Rescaling(eqx.Module):
     @property
     def extremes(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """(α1, α2), tight, with α1 I ≤ D1, D2 ≤ α2 I; α1 = 0 when one of them is singular."""
-        both = jnp.concatenate(
-            [D if D.ndim == 1 else jnp.linalg.eigvalsh(D) for D in (self.D1, self.D2)]
-        )
-        top, low = jnp.max(both), jnp.min(both)
-        return jnp.where(low > _RANK_FLOOR**0.5 * top, low, 0.0), top
+        with jax.enable_x64(True):
+            both = jnp.concatenate(
+                [D if D.ndim == 1 else jnp.linalg.eigvalsh(D) for D in (self.D1, self.D2)]
+            )
+            top, low = jnp.max(both), jnp.min(both)
+            return jnp.where(low > _RANK_FLOOR**0.5 * top, low, 0.0), top
 
     @property
     def kappa(self) -> Float[Array, ""]:
         """κ = α2/α1 (`extremes`); infinite when D1 or D2 is singular."""
-        low, top = self.extremes
-        return top / low
+        with jax.enable_x64(True):
+            low, top = self.extremes
+            return top / low
 
     def apply(self, pair: FactorPair) -> FactorPair:
         """(D1 L, D2 R): the pair of D1 X D2."""

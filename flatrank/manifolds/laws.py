@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from flatrank.factors import FactorPair
 from flatrank.manifolds.manifold import Manifold, inner
 from flatrank.measurements import Measurement
+from flatrank.measurements.checks import checked_count
 
 # Steps of the slope tests, relative to the size of the point, and how much of the order may lack.
 _STEPS = 2.0 ** -np.arange(6.0, 12.0)
@@ -46,6 +47,8 @@ def check_manifold(
 
     Raises
     ------
+    ValueError
+        If `rank` is not a whole number from 1 to min(d1, d2).
     AssertionError
         Naming the law that fails and by how much.
 
@@ -53,6 +56,11 @@ def check_manifold(
     -----
     Cost: a few dozen products with 𝒜 and 𝒜*.
     """
+    least = min(measurement.shape)
+    if checked_count("rank", rank, 1) > least:
+        raise ValueError(
+            f"rank must be at most min(d1, d2) = {least}, that of the measurement; got {rank}"
+        )
     with jax.enable_x64(True):
         rng = np.random.default_rng(seed)
         b = jnp.asarray(rng.standard_normal(measurement.m))

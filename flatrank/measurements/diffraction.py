@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, ArrayLike, Complex, Float
 
 from flatrank.factors import Cone
 from flatrank.measurements.checks import checked_count
@@ -40,7 +42,12 @@ class CodedDiffraction(Forms):
     Parameters
     ----------
     masks : array of shape (count, n)
-        The d_l, a row each.
+        The d_l, a row each, real or complex.
+
+    Raises
+    ------
+    ValueError
+        If they are something else.
 
     Notes
     -----
@@ -51,6 +58,9 @@ class CodedDiffraction(Forms):
     """
 
     masks: Complex[Array, "count n"]
+
+    def __init__(self, masks: ArrayLike | Complex[Array, "count n"]):
+        self.masks = _checked(masks)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -88,6 +98,23 @@ class CodedDiffraction(Forms):
             return jnp.fft.ifft(jnp.sum(jnp.fft.fft(kernels, axis=1) * spread, axis=0)).real
 
         return 2.0 * jax.lax.map(of_mask, masks).reshape(-1)
+
+
+def _checked(masks: Any) -> Complex[Array, "count n"]:
+    """Complex, a row each; the arrays of JAX as they are, for it may be tracing."""
+    if isinstance(masks, jax.Array) and masks.ndim == 2:
+        return masks
+    try:
+        given = np.asarray(masks, dtype=np.complex128)
+    except (TypeError, ValueError):
+        given = np.empty(0)
+    if given.ndim != 2 or not given.size or not np.all(np.isfinite(given)):
+        raise ValueError(
+            "masks must be an array (count, n) of finite numbers, a mask in each row; "
+            f"got {type(masks).__name__} of shape {np.shape(given)}"
+        )
+    with jax.enable_x64(True):
+        return jax.device_put(given)
 
 
 def coded_diffraction(n: int, count: int = 12, *, seed: int = 0) -> CodedDiffraction:

@@ -136,6 +136,11 @@ class QuadraticForms(Forms):
         """Number of vectors."""
         return self.x.shape[0]
 
+    @property
+    def complex(self) -> bool:
+        """Whether the vectors are."""
+        return jnp.iscomplexobj(self.x)
+
     def vectors(self, dtype: jnp.dtype) -> Vectors:
         """Themselves."""
         wide = jnp.result_type(dtype, jnp.complex64) if jnp.iscomplexobj(self.x) else dtype

@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from flatrank.flatness import Rescaling
-from flatrank.measurements import DenseMatrices, Measurement, SampledEntries
+from flatrank.measurements import (
+    CodedDiffraction,
+    DenseMatrices,
+    Measurement,
+    OnHermitian,
+    QuadraticForms,
+    SampledEntries,
+)
 from flatrank.problems.arguments import checked_array, checked_parameters
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
@@ -44,8 +51,8 @@ def sensing(
     Raises
     ------
     ValueError
-        If lengths differ, a number is not finite or not real, A is zero or would take more than
-        8 GB, or a parameter is out of range.
+        If lengths differ, a number is not finite or not real, A is zero, would take more than 8 GB
+        or measures complex matrices, or a parameter is out of range.
 
     Notes
     -----
@@ -55,7 +62,7 @@ def sensing(
     """
     data = checked_array("b", b)
     lam, smoothing = checked_parameters(lam, smoothing)
-    measurement = A if isinstance(A, Measurement) else _stored(A)
+    measurement = _of_any(A) if isinstance(A, Measurement) else _stored(A)
     if data.size != measurement.m:
         raise ValueError(
             f"b must hold one number for each of the {measurement.m} measurements; got {data.size}"
@@ -95,6 +102,22 @@ def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float
         )
         rescaling = Rescaling.of(measurement, smoothing)
         return Problem(measurement, jax.device_put(b), rescaling, lam, smoothing, gaps)
+
+
+def _of_any(A: Measurement) -> Measurement:
+    """If it measures real matrices of any kind."""
+    name = type(A).__name__
+    if isinstance(A, OnHermitian):
+        raise ValueError(
+            f"{name} measures complex Hermitian matrices, and sensing is about real ones; "
+            "use flatrank.tomography for states"
+        )
+    if isinstance(A, CodedDiffraction) or (isinstance(A, QuadraticForms) and A.complex):
+        raise ValueError(
+            f"{name} measures Z = z z* of complex vectors z, and sensing is about real matrices; "
+            "use flatrank.phase_retrieval"
+        )
+    return A
 
 
 def _stored(A: ArrayLike) -> DenseMatrices:

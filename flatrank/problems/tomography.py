@@ -100,8 +100,10 @@ class Tomography(Symmetric):
     def relaxed(self, weight: float, trace: float, multiplier: float) -> Symmetric:
         """Without the constraint on the trace.
 
-        min ½‖𝒜(X) − b‖² + ½w²(tr X − t)² + tr((λ D² + μ I) X) over X ⪰ 0. Where its minimiser has
-        trace one it is the minimiser over states, for it has the same stationarity condition.
+        min ½‖𝒜(X) − b‖² + ½w²(tr X − t)² + tr((λ (D² − δI) + μ I) X) over X ⪰ 0, δ the smallest
+        eigenvalue of D²: what all states have in common must not outweigh the rest where λ is
+        large. Where its minimiser has trace one it is the minimiser over states, for it has the
+        same stationarity condition.
 
         Parameters
         ----------
@@ -111,12 +113,12 @@ class Tomography(Symmetric):
         Returns
         -------
         Symmetric
-            Its λ is the mean of the eigenvalues of λ D² + μ I.
+            Its λ is the mean of the eigenvalues of λ (D² − δI) + μ I.
         """
-        weights = self.lam * self.square + multiplier * _identity(self.square)
-        diagonal = weights if weights.ndim == 1 else jnp.diagonal(weights)
-        lam = float(jnp.mean(diagonal))
-        rescaling = _root(weights / lam)
+        w, Q = (self.square, None) if self.uniform else _eigh(self.square)
+        weights = self.lam * (w - jnp.min(w)) + multiplier
+        lam = float(jnp.mean(weights))
+        rescaling = _root(weights / lam, Q)
         b = jnp.append(self.b, weight * trace)
         return self._symmetric(self.with_trace(weight), b, rescaling, lam)
 
@@ -206,13 +208,25 @@ def fidelity(U: ArrayLike, state: ArrayLike) -> float:
     -------
     float
 
+    Raises
+    ------
+    ValueError
+        If the shapes do not belong together.
+
     Notes
     -----
     Cost: O(d³), on the host. Reference: Jozsa (1994).
     """
-    w, Q = np.linalg.eigh(np.asarray(state))
+    U, state = np.asarray(U), np.asarray(state)
+    square = state.ndim == 2 and state.shape[0] == state.shape[1]
+    if not square or U.ndim != 2 or U.shape[0] != state.shape[0]:
+        raise ValueError(
+            "U and state must be (d, k) and (d, d), as are solution.U, which is complex, and a "
+            f"density matrix; got {U.shape} and {state.shape}"
+        )
+    w, Q = np.linalg.eigh(state)
     root = np.sqrt(np.maximum(w, 0.0))[:, None] * Q.conj().T
-    return float(np.sum(np.linalg.svd(root @ np.asarray(U), compute_uv=False)) ** 2)
+    return float(np.sum(np.linalg.svd(root @ U, compute_uv=False)) ** 2)
 
 
 def stated(measurement: OnHermitian, b: np.ndarray, lam: float) -> Tomography:
@@ -276,21 +290,16 @@ def _checked_effects(array: np.ndarray) -> np.ndarray:
     return 0.5 * (effects + effects.conj().transpose(0, 2, 1))
 
 
-def _identity(square: Weight) -> Weight:
-    return jnp.ones_like(square) if square.ndim == 1 else jnp.eye(square.shape[0])
-
-
 @eqx.filter_jit
 def _eigh(square: Array) -> tuple[Array, Array]:
     return jnp.linalg.eigh(square)
 
 
-def _root(square: Weight) -> Rescaling:
-    """With D² given, positive definite."""
-    if square.ndim == 1:
-        D = jnp.sqrt(square)
+def _root(weights: Float[Array, " d"], Q: Float[Array, "d d"] | None) -> Rescaling:
+    """With the positive eigenvalues of D² given, and its eigenvectors where it is not diagonal."""
+    if Q is None:
+        D = jnp.sqrt(weights)
         return Rescaling(D, D)
-    w, Q = _eigh(square)
-    root = jnp.sqrt(w)[None, :]
+    root = jnp.sqrt(weights)[None, :]
     D, inverse = (Q * root) @ Q.T, (Q / root) @ Q.T
     return Rescaling(D, D, (inverse, inverse))

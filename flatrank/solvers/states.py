@@ -5,18 +5,20 @@ Powell (1969) for the multiplier.
 
 The problem of `Tomography` is solved through
 
-    min ½‖𝒜(X) − b‖² + ½w²(tr X − t)² + tr((λD² + μI) X)   over X ⪰ 0
+    min ½‖𝒜(X) − b‖² + ½w²(tr X − t)² + tr((λ(D² − δI) + μI) X)   over X ⪰ 0
 
-by `GaussNewton`. At its minimiser the multiplier of the trace is ν = μ + w²(tr X − t); where also
-tr X = 1 the point is the minimiser over states. So one number is to be found: for a guess of ν the
-number t = 1 + (μ − ν)/w² makes a minimiser of trace one keep that ν. It comes from above, where the
-rank is low, and by secants on the trace. Every point, brought to trace one, is put to the proof.
+by `GaussNewton`, δ the smallest eigenvalue of D². At its minimiser the multiplier of the trace is
+ν = μ + w²(tr X − t); where also tr X = 1 the point is the minimiser over states. So one number is
+to be found: for a guess of ν the number t = 1 + (μ − ν)/w² makes a minimiser of trace one keep that
+ν. It comes from above, where the rank is low, and by secants on the trace. Every point, brought to
+trace one, is put to the proof; where X = 0 is the minimiser, the best state so far is.
 
-Exact data (λ = 0 only) are the limit ν → 0, where the objective vanishes and no gap can be measured
+Exact data are the limit ν → 0, where the objective vanishes and no gap can be measured
 against it. So where a point comes near the data, `Auto` tries from there to fit them at that rank,
 the trace one of them; where it does, it proves the rest; where it does not, the search goes on.
 Where the data are fewer than the degrees of freedom of that rank, states that fit are not found by
 rank: any that fits is taken, and where not all are equally flat `Lagrangian` finds the flattest.
+With y the dual point of the flattest state, λy is one for a slight λ > 0, up to ½λ²‖y‖².
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -37,7 +40,7 @@ from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.proximal import balanced_of
 from flatrank.solvers.ranks import balanced, unit_columns
 from flatrank.solvers.solution import Counts
-from flatrank.solvers.starts import largest_lam
+from flatrank.solvers.starts import leading_pairs, random_block
 from flatrank.solvers.status import Status
 
 # The first guess of the multiplier, as a share of the one from which on nothing is left.
@@ -52,6 +55,8 @@ _NOISE = 1e-3
 # Steps at most in one inner problem; multipliers at most, and those after which the inner gap is
 # halved each time.
 _MAX_INNER, _MAX_OUTER, _ENOUGH = 100, 40, 8
+# λ up to which the flattest state that fits is worth looking for: its relative gap is about λ n/m.
+_SLIGHT = 1e-4
 # The trace is one; eigenvalues of a state that fits that may be its misfit's.
 _ONE, _SMALL = 1e-6, 1e-6
 
@@ -123,13 +128,15 @@ class StateSearch(Solver[StateSearchState]):
                 "the problem with flatrank.tomography"
             )
         stiffness = problem.stiffness
-        unit = problem.relaxed(stiffness**0.5, 1.0, stiffness)
-        multiplier = _FIRST * max(largest_lam(unit, seed), stiffness)
+        top, first = _largest(problem, seed)
+        multiplier = _FIRST * max(top, stiffness)
+        if start is not None:
+            first = _state(problem, start, balanced_of(first))[0]
         work = problem.relaxed(stiffness**0.5, 1.0, multiplier)
-        first = None if start is None else work.whiten(start)
+        inner = self._search(_LOOSE).init(work, None if start is None else work.whiten(start), seed)
         return StateSearchState(
-            "search", work, self._search(_LOOSE).init(work, first, seed), multiplier, (),
-            problem.zero(0), None, None, 0, (0, math.inf), False, math.inf, Counts(),
+            "search", work, inner, multiplier, (),
+            balanced_of(first), None, None, 0, (0, math.inf), False, math.inf, Counts(),
             Status.RUNNING,
         )  # fmt: skip
 
@@ -187,8 +194,9 @@ class StateSearch(Solver[StateSearchState]):
     def _proved(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
         """With the certificate of the inner point brought to trace one; then what follows."""
         inner: GaussNewtonState = state.inner  # pyright: ignore[reportAssignmentType]
-        svd, trace = _state(problem, state.work.unwhiten(inner.pair))
+        svd, trace = _state(problem, state.work.unwhiten(inner.pair), state.pair)
         if fits(problem, svd):
+            state = state._replace(pair=balanced_of(svd), certificate=None, y=None)
             return self._turned_to_fit(problem, state, svd, 0.0)
         effort = Effort(self.failure_probability, self.tol)
         certificate, y = certify_whitened(problem, svd, None, effort)
@@ -209,7 +217,7 @@ class StateSearch(Solver[StateSearchState]):
         self, problem: Tomography, state: StateSearchState, pair: FactorPair
     ) -> StateSearchState:
         """At the next multiplier, from a pair; μ as large as the objective, not to drown it."""
-        if len(state.trail) >= _MAX_OUTER or state.certificate is None:
+        if len(state.trail) >= _MAX_OUTER or state.certificate is None or not state.trail:
             return state._replace(ended=Status.STATIONARY)
         stiffness = problem.stiffness
         multiplier = next_multiplier(state.trail, stiffness)
@@ -233,7 +241,10 @@ class StateSearch(Solver[StateSearchState]):
         From the second multiplier on: by then noise is most often proved.
         """
         rank, misfit = near
-        open_ = problem.lam == 0 and certificate.dual_bound <= _NOISE * certificate.primal
+        penalty = problem.lam * float(problem.penalty(state.pair))
+        open_ = problem.lam <= _SLIGHT and (
+            certificate.dual_bound - penalty <= _NOISE * certificate.primal
+        )
         new = rank != state.near[0] or misfit < 0.1 * state.near[1]
         return open_ and rank > 0 and misfit <= _NEAR and new and len(state.trail) > 1
 
@@ -244,7 +255,7 @@ class StateSearch(Solver[StateSearchState]):
         exact = problem.exact()
         start = svd._replace(s=svd.s * (svd.s > max(misfit, _SMALL) * svd.s[0]))
         inner = self._fit(exact, False).init(exact, exact.whiten(balanced_of(start)))
-        state = state._replace(near=(svd.rank, misfit), mark=math.inf, pair=balanced_of(svd))
+        state = state._replace(near=(svd.rank, misfit), mark=math.inf)
         return self._turned(state, "fit", exact, inner)._replace(wide=False)
 
     def _turned_wide(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
@@ -269,14 +280,14 @@ class StateSearch(Solver[StateSearchState]):
         if problem.uniform and (fits or auto.phase == "flatten"):
             # Every state that fits is as flat as every other, which `certify_whitened` knows.
             found = solver.outcome(before)._replace(certificate=None)  # pyright: ignore[reportArgumentType]
-            return self._fitted(problem, state, found)._replace(ended=Status.STATIONARY)
+            return self._fitted(problem, state, found, Status.STATIONARY)
         if fits:
             flatten = Lagrangian(self.tol, failure_probability=self.failure_probability)
             inner = AutoState(flatten.init(state.work), "flatten", None, None, Status.RUNNING)
             return self._turned(state, "fit", state.work, inner)
         if auto.ended is Status.RUNNING:
             return state
-        return self._fitted(problem, state, solver.outcome(auto))._replace(ended=auto.ended)
+        return self._fitted(problem, state, solver.outcome(auto), auto.ended)
 
     def _progress(self, state: StateSearchState) -> tuple[StateSearchState, bool]:
         """With the next mark, and whether there is no hope of a fit."""
@@ -289,23 +300,32 @@ class StateSearch(Solver[StateSearchState]):
         return state, hopeless
 
     def _fitted(
-        self, problem: Tomography, state: StateSearchState, found: Outcome
+        self, problem: Tomography, state: StateSearchState, found: Outcome, ended: Status
     ) -> StateSearchState:
-        """The state that fits, with its certificate."""
-        svd, _ = _state(problem, state.work.unwhiten(found.pair))
+        """The state that fits, with its certificate; with λ > 0 only where that is the better."""
+        svd, _ = _state(problem, state.work.unwhiten(found.pair), state.pair)
         certificate, y = found.certificate, found.y
+        effort = Effort(self.failure_probability)
         if certificate is None or y is None:
-            certificate, y = certify_whitened(problem, svd, None, Effort(self.failure_probability))
+            certificate, y = certify_whitened(problem, svd, None, effort)
         else:
             certificate, y = restated(problem, certificate, y)
-        return state._replace(pair=balanced_of(svd), certificate=certificate, y=y)
+            if problem.lam > 0:
+                certificate, y = certify_whitened(problem, svd, problem.lam * y, effort)
+        best = state.certificate
+        if problem.lam == 0 or best is None or certificate.primal <= best.primal:
+            state = state._replace(pair=balanced_of(svd), certificate=certificate, y=y)
+        if problem.lam > 0 and not certificate.certified(self.tol):
+            return self._moved(problem, state, state.pair)
+        return state._replace(ended=ended)
 
 
 def next_multiplier(trail: tuple[tuple[float, float], ...], stiffness: float) -> float:
     """Where tr X − 1 should vanish, from the (multiplier, tr X − 1) tried so far.
 
     By a secant through the last two, where it stays between what is known to be too small and too
-    large; else half way; else by the step of the method of multipliers, which falls short.
+    large; else half way; else by the step of the method of multipliers, which falls short and is
+    doubled as long as X = 0.
     """
     last, off = trail[-1]
     low = max((at for at, value in trail if value > 0), default=-math.inf)
@@ -318,10 +338,24 @@ def next_multiplier(trail: tuple[tuple[float, float], ...], stiffness: float) ->
             return guess
         if math.isfinite(low) and math.isfinite(high):
             return 0.5 * (low + high)
-    return last + stiffness * off
+    nothing = sum(value <= -1.0 for _, value in trail)
+    return last + stiffness * off * 2.0 ** max(nothing - 1, 0)
 
 
-def _state(problem: Tomography, pair: FactorPair) -> tuple[CompactSVD, float]:
-    """A pair's matrix brought to trace one, and the trace that it had."""
+def _largest(problem: Tomography, seed: int) -> tuple[float, CompactSVD]:
+    """The multiplier from which on nothing is left where λ = 0, and the state that is left last."""
+    stiffness = problem.stiffness
+    unit = problem.with_lam(0.0).relaxed(stiffness**0.5, 1.0, stiffness)  # pyright: ignore[reportAttributeAccessIssue]
+    X = random_block(unit, 4, np.random.default_rng(seed))
+    pairs = leading_pairs(unit.whitened, unit.b, X, 8)
+    one = pairs.V[:, :1]
+    return float(pairs.s[0]), as_state(CompactSVD(one, jnp.ones(1), one))
+
+
+def _state(problem: Tomography, pair: FactorPair, other: FactorPair) -> tuple[CompactSVD, float]:
+    """A pair's matrix brought to trace one, and the trace that it had; of zero, another's."""
     pair, s = balanced(problem.cone, pair)
-    return as_state(unit_columns(pair, s)), float(np.sum(np.asarray(s)))
+    trace = float(np.sum(np.asarray(s)))
+    if trace == 0:
+        pair, s = balanced(problem.cone, other)
+    return as_state(unit_columns(pair, s)), trace

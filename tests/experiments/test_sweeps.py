@@ -36,6 +36,28 @@ def test_finished_cells_are_not_computed_again(tmp_path, monkeypatch):
     assert {path.suffix for path in tmp_path.iterdir()} == {".json"}
 
 
+def test_sizes_that_differ_in_the_seventh_digit_are_two_cells(tmp_path, monkeypatch):
+    solve, solved = sweeps.solve_cell, []
+    monkeypatch.setattr(sweeps, "solve_cell", lambda *a: solved.append(a) or solve(*a))
+    near, other, short = 0.72345678, 0.7234568, 0.723457
+    for size in (near, other, short, near):
+        found = fr.experiments.phase_transition(
+            "completion", dims=(5,), sizes=(size,), rank=1, draws=1, folder=tmp_path
+        )
+        assert found.cells[0].size == size
+    assert [a[2] for a in solved] == [near, other, short]
+    names = {path.name.split("-")[2] for path in tmp_path.iterdir()}
+    assert names == {"0.723457", "0.72345678", "0.7234568"}
+    # A file under a name that fewer digits gave is not taken for the cell it is not of.
+    kept = next(path for path in tmp_path.iterdir() if "-0.723457-" in path.name)
+    kept.write_text(kept.read_text().replace("0.723457", "0.72345678"))
+    again = fr.experiments.phase_transition(
+        "completion", dims=(5,), sizes=(short,), rank=1, draws=1, folder=tmp_path
+    )
+    assert again.cells[0].size == short
+    assert len(solved) == 4
+
+
 @pytest.mark.parametrize(
     ("family", "sizes"),
     [("bilinear", (45,)), ("completion", (0.6, 1.0)), ("quadratic", (25, 27, 40))],

@@ -8,6 +8,7 @@ import pytest
 import flatrank as fr
 from flatrank.data import load_ion_states
 from flatrank.measurements import gaussian, pauli_strings
+from flatrank.solvers.states import next_multiplier
 
 slow = pytest.mark.slow
 # One shape for all, so that programs are compiled once.
@@ -251,3 +252,32 @@ def test_states_of_three_ions_are_those_published():
         b = frequencies.reshape(-1)
         gap = gap_of(ions.effects.reshape(-1, 8, 8), b, found(solution))
         assert gap <= 1.1e-6 * solution.certificate.primal
+
+
+@pytest.mark.parametrize(
+    "lam", [1e4, *(pytest.param(lam, marks=slow) for lam in (1e10, 1.0, 1e-4, 1e-6, 1e-10))]
+)
+def test_the_answer_is_a_state_of_trace_one_whatever_the_weight(lam):
+    size, m = 4, 20
+    E, rho = effects(m, 0, size), a_state(1, 0, size)
+    b = means(E, rho)
+    problem = fr.tomography(E, b, lam=lam)
+    solution = fr.solve(problem)
+    X = found(solution)
+    D2 = np.einsum("ipq,iqr->pr", E, E) / (m * size)
+    value = 0.5 * np.sum((means(E, X) - b) ** 2) + lam * np.trace(D2 @ X).real
+    assert solution.status is fr.Status.CERTIFIED
+    assert np.trace(X).real == pytest.approx(1, abs=1e-12)
+    assert solution.certificate.primal == pytest.approx(value, rel=1e-9)
+    assert solution.certificate.dual_bound >= (1 - 1e-6) * value
+    if lam >= 1:  # where the residual is a dual point that does
+        assert gap_of(E, b, X, lam) <= 1.1e-6 * value
+    at_once = fr.solve(problem, max_seconds=0)
+    assert at_once.status is fr.Status.DEADLINE
+    assert np.trace(found(at_once)).real == pytest.approx(1, abs=1e-12)
+
+
+def test_steps_towards_a_trace_grow_while_nothing_is_left():
+    trail = ((5.0, -1.0), (4.0, -1.0), (2.0, -1.0))
+    assert next_multiplier(trail, 1.0) == -2.0
+    assert next_multiplier((*trail, (-2.0, 0.5)), 1.0) == pytest.approx(-2.0 + 4 / 3)
