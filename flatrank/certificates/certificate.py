@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
@@ -70,6 +71,11 @@ class Certificate:
             if self.operator_norm_kind == "exact"
             else f"operator norm bounded with failure probability {self.failure_probability:.0e}"
         )
+        if self.primal == math.inf:
+            return (
+                "no matrix was found to fit, to rounding; if there is one, its value is at least "
+                f"{self.dual_bound:.9g} ({sure})"
+            )
         alone = "the only minimiser" if self.unique else "not proved to be the only minimiser"
         return (
             f"the optimum lies between {self.dual_bound:.9g} and {self.primal:.9g}: "

@@ -1,7 +1,8 @@
 """Find fast, then prove; act on `goal` when the proof fails.
 
 λ > 0: `GaussNewton` to a certified gap. λ = 0: `GaussNewton` to the misfit of rounding, then the
-least-squares dual. If that does not certify the interpolant found:
+least-squares dual. Where nothing fits, that shows, and the pair of least misfit is kept. If it does
+not certify the interpolant found:
   goal "recover"  it is kept when it is identifiable (m above the degrees of freedom, ℬ injective on
                   its tangent space, misfit at rounding level); otherwise as for
   goal "flat"     `Lagrangian` solves for the flattest interpolant, which proves itself.
@@ -9,6 +10,7 @@ least-squares dual. If that does not certify the interpolant found:
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
@@ -89,10 +91,12 @@ class Auto(Solver[AutoState]):
         pair = pair.resized(self._find.outcome(state.inner).rank)  # pyright: ignore[reportArgumentType]
         svd = problem.cone.decompose(pair)
         fits = state.inner.ended is Status.STATIONARY
+        effort = Effort(self.failure_probability, self.tol)
+        certificate, y = certify_whitened(problem, svd, effort=effort)
+        state = state._replace(certificate=certificate, y=y)
+        if certificate.primal == math.inf:
+            return state._replace(ended=Status.INFEASIBLE)
         if fits:
-            effort = Effort(self.failure_probability, self.tol)
-            certificate, y = certify_whitened(problem, svd, effort=effort)
-            state = state._replace(certificate=certificate, y=y)
             if certificate.certified(self.tol):
                 return state._replace(ended=Status.CERTIFIED)
             if self.goal == "recover" and identifiable(

@@ -64,6 +64,11 @@ _TRIES = 3
 _FEW = 2
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
 _SETTLED = 1e-2
+# The same where no larger rank is left and steps are all that can help.
+_EXHAUSTED = 1e-8
+# Growth that leaves more of the misfit than this, and no larger rank, is not tried again; what is
+# outside, times ‖X̃‖_* and beside the misfit squared, that counts for nothing.
+_HELPED, _NOTHING = 0.999, 1e-9
 # A misfit that is rounding where steps have stopped helping.
 _FITS = 1e-12
 # The ridges lent, one after the other, where the largest rank stalls: λ beside ‖ℬ*(c)‖, and its
@@ -93,7 +98,8 @@ class GaussNewtonState(NamedTuple):
 
     `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, `shown`
     the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one;
-    `tries` counts the searches that failed for all that: those after the first are patient.
+    `tries` counts the searches that failed for all that: those after the first are patient. `grown`
+    is the rank and the misfit from which the search grew last.
     `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
     proof left a small gap and that nothing was appended since. `cut_from` is the rank before weak
     columns were cut, until it is reached again, and `regrown` how often it was.
@@ -121,6 +127,7 @@ class GaussNewtonState(NamedTuple):
     shown: int | None = None
     kept: tuple[FactorPair, np.ndarray, float] | None = None
     tries: int = 0
+    grown: tuple[int, float] = (-1, math.inf)
     outside: CompactSVD | None = None
     close: bool = False
     cut_from: int = 0
@@ -250,7 +257,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             state.pair,
             argument(rtol),
             argument(self.max_inner),
-            argument(self._weak(problem, state, _WEAK * self.tol)),
+            argument(self._dead(problem, state)),
             problem.lam > 0,
             state.outside if state.close else None,
         )
@@ -277,13 +284,19 @@ class GaussNewton(Solver[GaussNewtonState]):
         if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)) * size:
             return state._replace(ended=Status.STATIONARY)
         plateau = _PATIENT if state.tries else _PLATEAU
-        if state.fresh or state.misfit < plateau * state.previous:
+        if state.fresh or (state.rank and state.misfit < plateau * state.previous):
             return state._replace(fresh=False)
         if state.misfit <= _FITS * size:
             return state._replace(ended=Status.STATIONARY)
-        if state.rank < self._room(problem, state):
+        rank, misfit = state.grown
+        if state.rank < self._room(problem, state) and (
+            state.rank > rank or state.misfit < _HELPED * misfit
+        ):
             state, pairs = self._outside(problem, state)
-            return self._append(problem, state, pairs, 1)
+            state = state._replace(grown=(state.rank, state.misfit))
+            more = self._append(problem, state, pairs, 1)
+            if more.rank > state.rank:
+                return more
         kept = state.kept
         if kept is None or state.misfit < kept[2]:
             kept = (state.pair, state.s, state.misfit)
@@ -294,15 +307,17 @@ class GaussNewton(Solver[GaussNewtonState]):
             width = self._width(problem, 1)
             return self._begun(problem, state._replace(
                 pair=problem.zero(width), s=np.zeros(width), misfit=size, previous=math.inf,
-                lent=0, shown=None, kept=kept, tries=state.tries + 1,
+                lent=0, shown=None, kept=kept, tries=state.tries + 1, grown=(-1, math.inf),
             ))  # fmt: skip
         pair, s, misfit = kept
         return state._replace(pair=pair, s=s, misfit=misfit, ended=Status.STALLED)
 
     def _softened(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """Go on with a ridge of the size of what is not fitted, to be taken away again."""
-        state, pairs = self._outside(problem, state._replace(X=None))
+        state, pairs = self._outside(problem, state._replace(X=None, grown=(-1, math.inf)))
         top = float(pairs.s[0])
+        if top * float(np.sum(state.s)) <= _NOTHING * state.misfit**2:
+            return state._replace(lent=len(_RIDGES))  # no rank would fit better
         size, _ = _RIDGES[state.lent]
         state = state._replace(ridge=size * top, least=_LEAST * top, lent=state.lent + 1, X=None)
         return self._grown(problem.with_lam(state.ridge), state, self._room(problem, state))
@@ -356,9 +371,13 @@ class GaussNewton(Solver[GaussNewtonState]):
         state = state._replace(certificate=certificate, y=y)
         if certificate.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
-        full = state.rank >= self._limit(problem) and state.patience < _SETTLED
-        if full and certificate.operator_norm > 1 + self.tol:
-            return state._replace(ended=Status.RANK_TOO_SMALL)
+        whole = state.rank >= problem.cone.size(min(problem.shape))
+        full = state.rank >= self._limit(problem)
+        if full and not whole and state.patience < _SETTLED:
+            if certificate.operator_norm > 1 + self.tol:
+                return state._replace(ended=Status.RANK_TOO_SMALL)
+        elif whole and state.patience < _EXHAUSTED:
+            return state._replace(ended=Status.STATIONARY)
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
         gap = certificate.relative_gap
@@ -385,6 +404,16 @@ class GaussNewton(Solver[GaussNewtonState]):
         """
         return share * state.objective / problem.lam if problem.lam > 0 else 0.0
 
+    def _dead(self, problem: Problem, state: GaussNewtonState) -> float:
+        """The singular value below which a step may drop a column.
+
+        Where λ is so small that its term counts for nothing whatever X̃ is, the misfit still does:
+        at a stationary point a column less costs ½‖ℬ(s u vᵀ)‖², about ½ m s².
+        """
+        share = _WEAK * self.tol
+        misfit = math.sqrt(2.0 * share * max(state.objective, 0.0) / problem.m)
+        return min(self._weak(problem, state, share), misfit)
+
     def _without_weak(
         self, problem: Problem, state: GaussNewtonState, gap: float
     ) -> GaussNewtonState:
@@ -394,7 +423,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         # Near what is asked for, a column too few costs a step; far from it, many too few cost all.
         carried = state.s if gap < _NEARLY * self.tol else 0.5 * np.cumsum(state.s[::-1])
         rank = int(np.sum(carried > weak))
-        if rank == state.rank:
+        if rank in (0, state.rank):
             return state
         return self._grown(problem, _cut(state, rank)._replace(cut_from=state.rank))
 

@@ -26,14 +26,17 @@ class Status(Enum):
         "Use goal='flat' for the flattest one"
     )
     STATIONARY = (
-        "stationary: a first-order point without proof of optimality; "
-        "lower tol, or allow more steps, to close the gap"
+        "stationary: a first-order point without proof of optimality, which rounding or the rank "
+        "asked for keeps from the tolerance; raise tol, lam or rank"
     )
     RANK_TOO_SMALL = (
         "rank too small: a direction outside the factors still lowers the objective; "
         "raise rank, or leave it out so that it is found"
     )
-    MAX_STEPS = "stopped at the step limit before the tolerance was reached; raise max_steps"
+    MAX_STEPS = (
+        "stopped at the step limit before the tolerance was reached; the best iterate is kept, "
+        "continue from it with start=, or ask for less with a larger tol or lam"
+    )
     DEADLINE = (
         "stopped at max_seconds before the tolerance was reached; the best iterate is kept, "
         "continue from it with start="
