@@ -114,7 +114,6 @@ class Draws:
 #: Well above the transition, where most cells of a figure are; and close to it.
 FIGURES = {
     "d30-m480": Draws("sensing, d = 30, r = 2, m = 480", "sensing", 30, 480, 2, 20, 0),
-    "d40-m525": Draws("sensing, d = 40, r = 2, m = 525", "sensing", 40, 525, 2, 20, 0),
     "bilinear-d30-m480": Draws("bilinear, d = 30, r = 2, m = 480", "bilinear", 30, 480, 2, 20, 0),
     "d30-m300": Draws("sensing, d = 30, r = 2, m = 300", "sensing", 30, 300, 2, 20, 0),
 }

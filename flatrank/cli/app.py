@@ -214,6 +214,9 @@ def experiment(  # noqa: PLR0913 - one parameter an option
             help="Numbers of measurements; for completion probabilities of an entry.",
         ),
     ] = None,
+    rank: Annotated[
+        int | None, typer.Option(help="Rank of the truth; 2, for quadratic 3, when not given.")
+    ] = None,
     draws: Annotated[int, typer.Option(help="Draws of the measurements in each cell.")] = 10,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
     out: Annotated[
@@ -227,7 +230,7 @@ def experiment(  # noqa: PLR0913 - one parameter an option
     """A figure of the theory, every solution certified, as table and picture."""
     from flatrank.cli.experimenting import Asked, run_experiment
 
-    return run_experiment(Asked(name, family, dims, sizes, draws, seed, out, as_json, quiet))
+    return run_experiment(Asked(name, family, dims, sizes, rank, draws, seed, out, as_json, quiet))
 
 
 @app.command()

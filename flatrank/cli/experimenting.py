@@ -31,7 +31,7 @@ class Asked:
         "sensing", "bilinear", "completion" or "quadratic".
     dims, sizes
         Numbers with commas between them; None for the usual grid.
-    draws, seed
+    rank, draws, seed
         As for `phase_transition`.
     out
         Folder for tables, pictures and finished cells.
@@ -43,6 +43,7 @@ class Asked:
     family: str
     dims: str | None
     sizes: str | None
+    rank: int | None
     draws: int
     seed: int
     out: Path
@@ -81,7 +82,9 @@ def run_experiment(asked: Asked) -> int:
 
     experiment = phase_transition if asked.name == NAMES[0] else theorem_sweep
     # The family is checked there, by name.
-    options: dict[str, Any] = {"family": asked.family, "draws": asked.draws, "seed": asked.seed}
+    options: dict[str, Any] = {
+        "family": asked.family, "rank": asked.rank, "draws": asked.draws, "seed": asked.seed,
+    }  # fmt: skip
     with Progress(quiet=asked.quiet or asked.json) as progress, reserved(asked.out):
         sweep = experiment(
             **options, dims=dims, sizes=sizes, folder=asked.out / "cells", monitor=progress

@@ -53,7 +53,8 @@ def find(ensembles: Sequence[Ensemble], data: Sequence[Reals]) -> list[Reals | N
 
     Notes
     -----
-    Starts at the matrix of rank 1 nearest to 𝒜*(b). An instance whose misfit no longer falls takes
+    Where m reaches the dimension of the space, X is the solution of linear equations. Otherwise it
+    starts at the matrix of rank 1 nearest to 𝒜*(b). An instance whose misfit no longer falls takes
     the leading pair of 𝒜*(b − 𝒜(X)) in addition, as long as its rank is determined by m. Cost of a
     step: m (2dk)² + (2dk)³/3 flops an instance for the normal equations, 4 m d² k for ℬ on the
     frames. Memory: m × 2dk numbers an instance. Instances are taken together in the normal
@@ -83,6 +84,13 @@ class _Search:
         self.residuals = list(data)
         self.open = np.flatnonzero(self.misfit)
         self.moving = self.open
+        fixed = [i for i in self.open.tolist() if ensembles[i].m >= ensembles[i].dimension]
+        for i in fixed:  # as many data as unknowns, or more: linear equations fix X
+            rows = ensembles[i].rows()
+            self.X[i] = np.linalg.lstsq(rows, data[i], rcond=None)[0].reshape(shape)
+            self.residuals[i] = data[i] - ensembles[i].forward(self.X[i])
+            self.misfit[i] = np.linalg.norm(self.residuals[i]) / self.size[i]
+        self.open = self.open[self.misfit[self.open] > _FOUND]
 
     def highest(self) -> int:
         """The largest rank that the measurements of some open instance can determine."""

@@ -27,25 +27,27 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Float
 
-from flatrank.certificates import Certificate, Effort, certify_whitened
+from flatrank.certificates import Effort, certify_whitened
 from flatrank.factors import CompactSVD, Cone, FactorPair, padded_width
 from flatrank.problems import FEW, Problem
+from flatrank.solvers.growth import (
+    GaussNewtonState,
+    cut,
+    last_gap,
+    narrowed,
+    negligible,
+    outside,
+    size_of,
+    svd_of,
+    with_pairs,
+)
 from flatrank.solvers.loop import Outcome, Solver, argument
 from flatrank.solvers.newton import NewtonStep, newton_step
-from flatrank.solvers.ranks import (
-    BLOCK,
-    PRODUCTS,
-    appended,
-    balanced,
-    residual_pairs,
-    resized,
-    unit_columns,
-)
+from flatrank.solvers.ranks import BLOCK, PRODUCTS, balanced, largest_rank, resized
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import clear_of_bulk, even_pairs, leading_pairs, random_block
 from flatrank.solvers.status import Status
@@ -59,9 +61,6 @@ _PLATEAU = 0.9
 _PATIENT, _CLOSELY, _FEW_DATA = 0.99, 1e-2, 4.0
 # Patient searches at most, each from vectors of its own.
 _TRIES = 3
-# Products of a look outside where λ = 0 and the look before has left its vectors, of which one is
-# then wanted.
-_FEW = 2
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
 _SETTLED = 1e-2
 # The same where no larger rank is left and steps are all that can help.
@@ -75,8 +74,6 @@ _FITS = 1e-12
 # factor from one stage to the next. Its last value beside ‖ℬ*(c)‖; the fall in the objective, as a
 # share, that ends a stage.
 _RIDGES = ((0.5, 0.6), (5.0, 0.6))
-# Singular values further apart than this mark, under a ridge, the end of what the data show.
-_GAP = 3.0
 _LEAST, _SOFT = 3e-5, 2e-3
 # λ s of a weak column, as a share of the gap: in a step the gap to reach, at a certificate that
 # failed the gap it has. Where that is not within a factor of the gap to reach, half of what the
@@ -91,52 +88,6 @@ _CLOSE = 1e-2
 # The gap that a proof is first tried for where a step took as many products: it tells which columns
 # are carried along for nothing.
 _FIRST_TRY, _DEAR = 1e-4, 24
-
-
-class GaussNewtonState(NamedTuple):
-    """Where the search stands: a balanced pair of X̃, zero-padded, and what led to it.
-
-    `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, `shown`
-    the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one;
-    `tries` counts the searches that failed for all that: those after the first are patient. `grown`
-    is the rank and the misfit from which the search grew last.
-    `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
-    proof left a small gap and that nothing was appended since. `cut_from` is the rank before weak
-    columns were cut, until it is reached again, and `regrown` how often it was.
-    """
-
-    pair: FactorPair
-    s: np.ndarray
-    misfit: float
-    objective: float
-    slack: float
-    fall: float
-    previous: float
-    fresh: bool
-    inner: int
-    patience: float
-    X: Array | None
-    certificate: Certificate | None
-    y: Float[Array, " m"] | None
-    ended: Status
-    counts: Counts
-    rng: np.random.Generator
-    ridge: float = 0.0
-    least: float = 0.0
-    lent: int = 0
-    shown: int | None = None
-    kept: tuple[FactorPair, np.ndarray, float] | None = None
-    tries: int = 0
-    grown: tuple[int, float] = (-1, math.inf)
-    outside: CompactSVD | None = None
-    close: bool = False
-    cut_from: int = 0
-    regrown: int = 0
-
-    @property
-    def rank(self) -> int:
-        """Number of nonzero columns."""
-        return int(np.sum(self.s > 0))
 
 
 class GaussNewton(Solver[GaussNewtonState]):
@@ -167,7 +118,7 @@ class GaussNewton(Solver[GaussNewtonState]):
     ) -> GaussNewtonState:
         """From a pair of X̃, or from the leading singular pairs of ℬ*(b)."""
         rng = np.random.default_rng(seed)
-        size = _size(problem)
+        size = size_of(problem)
         width = self._width(problem, 1)
         state = GaussNewtonState(
             problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf, math.inf,
@@ -242,7 +193,7 @@ class GaussNewton(Solver[GaussNewtonState]):
     # ---- the Newton step ----
 
     def _newton(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
-        size = _size(problem) or 1.0
+        size = size_of(problem) or 1.0
         share = (
             state.misfit / size if problem.lam == 0 else state.slack / max(state.objective, 1e-300)
         )
@@ -279,7 +230,7 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _exact(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """Fit to rounding; grow when steps stop helping."""
-        size = _size(problem)
+        size = size_of(problem)
         # `misfit` belongs to the point before the step: one more step always follows a good one.
         if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)) * size:
             return state._replace(ended=Status.STATIONARY)
@@ -292,7 +243,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         if state.rank < self._room(problem, state) and (
             state.rank > rank or state.misfit < _HELPED * misfit
         ):
-            state, pairs = self._outside(problem, state)
+            state, pairs = outside(problem, state)
             state = state._replace(grown=(state.rank, state.misfit))
             more = self._append(problem, state, pairs, 1)
             if more.rank > state.rank:
@@ -314,7 +265,7 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _softened(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """Go on with a ridge of the size of what is not fitted, to be taken away again."""
-        state, pairs = self._outside(problem, state._replace(X=None, grown=(-1, math.inf)))
+        state, pairs = outside(problem, state._replace(X=None, grown=(-1, math.inf)))
         top = float(pairs.s[0])
         if top * float(np.sum(state.s)) <= _NOTHING * state.misfit**2:
             return state._replace(lent=len(_RIDGES))  # no rank would fit better
@@ -324,15 +275,15 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _ridged(self, soft: Problem, state: GaussNewtonState, limit: int) -> GaussNewtonState:
         """At a nearly stationary point grow, or take away some of the ridge, in the end all."""
-        state = self._narrowed(soft, state)
+        state = narrowed(state, self._width(soft, state.rank))
         if state.rank and state.fall > _SOFT * state.objective:
             return state
         grown = self._grown(soft, state, limit)
         if grown.fresh:
             return grown
-        shown = _last_gap(state.s[: state.rank])
+        shown = last_gap(state.s[: state.rank])
         if self.rank is None and state.shown is None and shown < state.rank:
-            return _cut(state, shown)._replace(shown=shown, fresh=True)
+            return cut(state, shown)._replace(shown=shown, fresh=True)
         ridge = _RIDGES[state.lent - 1][1] * state.ridge
         return grown._replace(ridge=ridge if ridge > state.least else 0.0, fresh=True)
 
@@ -349,15 +300,13 @@ class GaussNewton(Solver[GaussNewtonState]):
             return top
         if problem.cone is not Cone.WHOLE:
             return max(1, bisect_right(range(top + 1), problem.m, key=problem.degrees) - 1)
-        (d1, d2), m = problem.shape, problem.m
-        root = math.sqrt(max((d1 + d2) ** 2 - 4.0 * m, 0.0))
-        return max(1, min(top, int((d1 + d2 - root) / 2)))
+        return min(top, largest_rank(problem.shape, problem.m))
 
     # ---- λ > 0 ----
 
     def _penalised(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """At a nearly stationary point grow, or prove."""
-        state = self._narrowed(problem, state)
+        state = narrowed(state, self._width(problem, state.rank))
         patience = state.patience if state.inner >= _DEAR else min(state.patience, 1.0)
         if state.rank and state.fall > 0.2 * self.tol * patience * state.objective:
             return state
@@ -366,7 +315,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             return grown
         state = grown
         certificate, y = certify_whitened(
-            problem, _svd(state), effort=Effort(self.failure_probability, self.tol)
+            problem, svd_of(state), effort=Effort(self.failure_probability, self.tol)
         )
         state = state._replace(certificate=certificate, y=y)
         if certificate.certified(self.tol):
@@ -392,17 +341,9 @@ class GaussNewton(Solver[GaussNewtonState]):
         room = (self._limit(problem) if limit is None else limit) - state.rank
         if room <= 0:
             return state._replace(fresh=False)
-        state, pairs = self._outside(problem, state)
+        state, pairs = outside(problem, state)
         keep = int(np.sum(np.asarray(pairs.s) > (1 + 0.1 * self.tol) * problem.lam))
         return self._append(problem, state, pairs, min(keep, room))
-
-    def _weak(self, problem: Problem, state: GaussNewtonState, share: float) -> float:
-        """The singular value at which λ s is a share of the objective that counts for nothing.
-
-        Such columns are often dead ones stuck at a saddle, out of line with the pair they should
-        be. Growth puts back what is needed, where it is needed.
-        """
-        return share * state.objective / problem.lam if problem.lam > 0 else 0.0
 
     def _dead(self, problem: Problem, state: GaussNewtonState) -> float:
         """The singular value below which a step may drop a column.
@@ -412,20 +353,20 @@ class GaussNewton(Solver[GaussNewtonState]):
         """
         share = _WEAK * self.tol
         misfit = math.sqrt(2.0 * share * max(state.objective, 0.0) / problem.m)
-        return min(self._weak(problem, state, share), misfit)
+        return min(negligible(problem, state, share), misfit)
 
     def _without_weak(
         self, problem: Problem, state: GaussNewtonState, gap: float
     ) -> GaussNewtonState:
         if gap > _FAR:
             return state
-        weak = self._weak(problem, state, _WEAKER * gap * _SPARED**state.regrown)
+        weak = negligible(problem, state, _WEAKER * gap * _SPARED**state.regrown)
         # Near what is asked for, a column too few costs a step; far from it, many too few cost all.
         carried = state.s if gap < _NEARLY * self.tol else 0.5 * np.cumsum(state.s[::-1])
         rank = int(np.sum(carried > weak))
         if rank in (0, state.rank):
             return state
-        return self._grown(problem, _cut(state, rank)._replace(cut_from=state.rank))
+        return self._grown(problem, cut(state, rank)._replace(cut_from=state.rank))
 
     # ---- changing the rank ----
 
@@ -439,56 +380,14 @@ class GaussNewton(Solver[GaussNewtonState]):
         s = np.pad(s[:keep], (0, width - keep))
         return state._replace(pair=resized(pair, argument(keep), width), s=s, fresh=False)
 
-    def _outside(
-        self, problem: Problem, state: GaussNewtonState
-    ) -> tuple[GaussNewtonState, CompactSVD]:
-        """Top singular pairs of −ℬ*(c) outside the factors; a search at one point goes on."""
-        X = random_block(problem, BLOCK, state.rng) if state.X is None else state.X
-        steps = _FEW if problem.lam == 0 and state.X is not None else PRODUCTS
-        pairs = residual_pairs(
-            problem.whitened, problem.b, state.pair, argument(state.s), X, argument(steps)
-        )
-        near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
-        spent = Counts(forward=1, adjoint=1 + steps)
-        seen = pairs if problem.lam > 0 and not state.ridge else None
-        X = near[:, : X.shape[1]]
-        return state._replace(X=X, outside=seen, counts=state.counts + spent), pairs
-
     def _append(
         self, problem: Problem, state: GaussNewtonState, pairs: CompactSVD, count: int
     ) -> GaussNewtonState:
         """Add `count` pairs with the best common step."""
         if count == 0:
             return state._replace(fresh=False)
-        rank = state.rank + count
-        width = max(self._width(problem, rank), state.pair.rank)
-        back = 0 < state.cut_from <= rank
-        pair, s = appended(
-            problem.whitened,
-            problem.b,
-            argument(problem.lam),
-            state.pair,
-            argument(state.s),
-            pairs,
-            (argument(count), argument(rank)),
-            (width, problem.lam > 0),
-        )
-        return state._replace(
-            pair=pair,
-            s=np.pad(np.asarray(s)[:rank], (0, width - rank)),
-            X=None if problem.lam > 0 else state.X,
-            fresh=True,
-            close=False,
-            **({"cut_from": 0, "regrown": state.regrown + 1} if back else {}),
-        )
-
-    def _narrowed(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
-        """With no more padding than the rank needs."""
-        rank, width = state.rank, self._width(problem, state.rank)
-        if width >= state.pair.rank:
-            return state
-        pair = resized(state.pair, argument(rank), width)
-        return state._replace(pair=pair, s=state.s[:width])
+        width = max(self._width(problem, state.rank + count), state.pair.rank)
+        return with_pairs(problem, state, pairs, count, width)
 
     def _width(self, problem: Problem, rank: int) -> int:
         """The padded width for a rank: exact when the rank is told, else one of the ladder's.
@@ -498,27 +397,3 @@ class GaussNewton(Solver[GaussNewtonState]):
         if self.rank is not None and rank <= self.rank <= 64:
             return self.rank
         return padded_width(rank, few=problem.m <= FEW)
-
-
-def _size(problem: Problem) -> float:
-    """‖b‖, on the host: a program for each length would cost more."""
-    return float(np.linalg.norm(np.asarray(problem.b)))
-
-
-def _svd(state: GaussNewtonState) -> CompactSVD:
-    """U, s, V of a balanced pair; the padding becomes zero columns."""
-    return unit_columns(state.pair, argument(state.s))
-
-
-def _cut(state: GaussNewtonState, rank: int) -> GaussNewtonState:
-    """With the leading columns only."""
-    width = state.pair.rank
-    pair = resized(state.pair, argument(rank), width)
-    s = np.where(np.arange(width) < rank, state.s, 0.0)
-    return state._replace(pair=pair, s=s, X=None)
-
-
-def _last_gap(s: np.ndarray) -> int:
-    """How many singular values come before the last clear gap; all where there is none."""
-    gaps = np.flatnonzero(s[:-1] > _GAP * s[1:])
-    return int(gaps[-1]) + 1 if gaps.size else s.size

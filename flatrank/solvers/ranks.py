@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -75,3 +77,10 @@ def appended(  # noqa: PLR0913 - as of a Newton step
     else:
         joined, s = B.cone.balance(joined)
     return resized(joined, rank, width), s
+
+
+def largest_rank(shape: tuple[int, int], m: int) -> int:
+    """The largest r ≥ 1 with r (d1 + d2 − r) ≤ m."""
+    (d1, d2) = shape
+    root = math.sqrt(max((d1 + d2) ** 2 - 4.0 * m, 0.0))
+    return max(1, min(d1, d2, int((d1 + d2 - root) / 2)))

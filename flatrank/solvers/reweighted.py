@@ -34,6 +34,7 @@ from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
 from flatrank.solvers.loop import InnerSolver, Outcome, Scope, Solver, argument, run_traced
 from flatrank.solvers.proximal import PairPlus, balanced_of, block_width, resized
+from flatrank.solvers.ranks import largest_rank
 from flatrank.solvers.ranks import resized as cut
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import random_block
@@ -335,10 +336,3 @@ def _entries_of(problem: Problem) -> Array:
     rows, cols = problem.measurement.places()
     D1, D2 = (np.asarray(d) for d in (problem.rescaling.D1, problem.rescaling.D2))
     return jax.device_put(np.asarray(problem.b) * D1[rows] * D2[cols])
-
-
-def largest_rank(shape: tuple[int, int], m: int) -> int:
-    """The largest r ≥ 1 with r (d1 + d2 − r) ≤ m."""
-    (d1, d2) = shape
-    root = math.sqrt(max((d1 + d2) ** 2 - 4.0 * m, 0.0))
-    return max(1, min(d1, d2, int((d1 + d2 - root) / 2)))

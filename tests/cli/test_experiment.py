@@ -41,6 +41,15 @@ def test_cells_without_a_measure_are_empty(cli):
     assert json.loads(outcome.out)["cells"][0]["excess"] is None
 
 
+def test_the_rank_may_be_chosen(cli):
+    options = ["--rank", "1", "--dims", "4", "--sizes", "14", "--draws", "2", "--json"]
+    outcome = cli("experiment", "phase-transition", *options)
+    assert outcome.code == 0, outcome.err
+    record = json.loads(outcome.out)
+    assert record["rank"] == 1
+    assert record["cells"][0]["degrees_of_freedom"] == 7.0
+
+
 def test_without_a_certificate_the_code_is_three(cli, monkeypatch):
     monkeypatch.setattr("flatrank.experiments.cells.CERTIFIED", -1.0)
     outcome = cli("experiment", "phase-transition", *TINY, "--quiet")
@@ -54,6 +63,7 @@ def test_without_a_certificate_the_code_is_three(cli, monkeypatch):
         (["theorem-sweep", "--dims", "5,x"], "--dims must be whole numbers with commas between"),
         (["theorem-sweep", "--sizes", ""], "--sizes must be numbers with commas between them"),
         (["phase-transition", "--family", "quartic"], "family must be one of sensing, bilinear"),
+        (["phase-transition", "--rank", "0"], "rank must be a whole number from 1; got 0."),
         (["phase-transition", "--draws", "0"], "draws must be a whole number from 1; got 0."),
     ],
 )

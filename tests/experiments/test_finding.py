@@ -31,6 +31,14 @@ def test_the_truth_is_found_without_its_rank(family, r):
         np.testing.assert_allclose(X, M, rtol=0, atol=1e-10)
 
 
+def test_as_many_measurements_as_unknowns_fix_any_rank():
+    # 30 measurements of symmetric 7 × 7 matrices, which have 28 entries: the rank does not matter.
+    M, ensembles, data = instances("quadratic", d=7, r=7, size=30, count=20)
+    for X in find(ensembles, data):
+        np.testing.assert_allclose(X, M, rtol=0, atol=1e-9)
+    assert all(one.gap <= CERTIFIED for one in solve_instances(ensembles, data, 1.0))
+
+
 def test_together_and_alone_is_the_same():
     _, ensembles, data = instances("completion")
     together = find(ensembles, data)

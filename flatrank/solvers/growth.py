@@ -1,0 +1,158 @@
+"""Where a search with a growing rank stands, and what changes the rank."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from flatrank.certificates import Certificate
+from flatrank.factors import CompactSVD, FactorPair
+from flatrank.problems import Problem
+from flatrank.solvers.loop import argument
+from flatrank.solvers.ranks import (
+    BLOCK,
+    PRODUCTS,
+    appended,
+    residual_pairs,
+    resized,
+    unit_columns,
+)
+from flatrank.solvers.solution import Counts
+from flatrank.solvers.starts import random_block
+from flatrank.solvers.status import Status
+
+# Products of a look outside where λ = 0 and the look before has left its vectors, of which one is
+# then wanted.
+_FEW = 2
+# Singular values further apart than this mark, under a ridge, the end of what the data show.
+_GAP = 3.0
+
+
+def size_of(problem: Problem) -> float:
+    """‖b‖, on the host: a program for each length would cost more."""
+    return float(np.linalg.norm(np.asarray(problem.b)))
+
+
+class GaussNewtonState(NamedTuple):
+    """Where the search stands: a balanced pair of X̃, zero-padded, and what led to it.
+
+    `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, `shown`
+    the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one;
+    `tries` counts the searches that failed for all that: those after the first are patient. `grown`
+    is the rank and the misfit from which the search grew last.
+    `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
+    proof left a small gap and that nothing was appended since. `cut_from` is the rank before weak
+    columns were cut, until it is reached again, and `regrown` how often it was.
+    """
+
+    pair: FactorPair
+    s: np.ndarray
+    misfit: float
+    objective: float
+    slack: float
+    fall: float
+    previous: float
+    fresh: bool
+    inner: int
+    patience: float
+    X: Array | None
+    certificate: Certificate | None
+    y: Float[Array, " m"] | None
+    ended: Status
+    counts: Counts
+    rng: np.random.Generator
+    ridge: float = 0.0
+    least: float = 0.0
+    lent: int = 0
+    shown: int | None = None
+    kept: tuple[FactorPair, np.ndarray, float] | None = None
+    tries: int = 0
+    grown: tuple[int, float] = (-1, math.inf)
+    outside: CompactSVD | None = None
+    close: bool = False
+    cut_from: int = 0
+    regrown: int = 0
+
+    @property
+    def rank(self) -> int:
+        """Number of nonzero columns."""
+        return int(np.sum(self.s > 0))
+
+
+def outside(problem: Problem, state: GaussNewtonState) -> tuple[GaussNewtonState, CompactSVD]:
+    """Top singular pairs of −ℬ*(c) outside the factors; a search at one point goes on."""
+    X = random_block(problem, BLOCK, state.rng) if state.X is None else state.X
+    steps = _FEW if problem.lam == 0 and state.X is not None else PRODUCTS
+    pairs = residual_pairs(
+        problem.whitened, problem.b, state.pair, argument(state.s), X, argument(steps)
+    )
+    near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
+    spent = Counts(forward=1, adjoint=1 + steps)
+    seen = pairs if problem.lam > 0 and not state.ridge else None
+    X = near[:, : X.shape[1]]
+    return state._replace(X=X, outside=seen, counts=state.counts + spent), pairs
+
+
+def with_pairs(
+    problem: Problem, state: GaussNewtonState, pairs: CompactSVD, count: int, width: int
+) -> GaussNewtonState:
+    """With `count` > 0 more pairs, added by the best common step, padded to `width`."""
+    rank = state.rank + count
+    back = 0 < state.cut_from <= rank
+    pair, s = appended(
+        problem.whitened,
+        problem.b,
+        argument(problem.lam),
+        state.pair,
+        argument(state.s),
+        pairs,
+        (argument(count), argument(rank)),
+        (width, problem.lam > 0),
+    )
+    return state._replace(
+        pair=pair,
+        s=np.pad(np.asarray(s)[:rank], (0, width - rank)),
+        X=None if problem.lam > 0 else state.X,
+        fresh=True,
+        close=False,
+        **({"cut_from": 0, "regrown": state.regrown + 1} if back else {}),
+    )
+
+
+def narrowed(state: GaussNewtonState, width: int) -> GaussNewtonState:
+    """With padding to `width` where there is more."""
+    if width >= state.pair.rank:
+        return state
+    pair = resized(state.pair, argument(state.rank), width)
+    return state._replace(pair=pair, s=state.s[:width])
+
+
+def svd_of(state: GaussNewtonState) -> CompactSVD:
+    """U, s, V of a balanced pair; the padding becomes zero columns."""
+    return unit_columns(state.pair, argument(state.s))
+
+
+def cut(state: GaussNewtonState, rank: int) -> GaussNewtonState:
+    """With the leading columns only."""
+    width = state.pair.rank
+    pair = resized(state.pair, argument(rank), width)
+    s = np.where(np.arange(width) < rank, state.s, 0.0)
+    return state._replace(pair=pair, s=s, X=None)
+
+
+def last_gap(s: np.ndarray) -> int:
+    """How many singular values come before the last clear gap; all where there is none."""
+    gaps = np.flatnonzero(s[:-1] > _GAP * s[1:])
+    return int(gaps[-1]) + 1 if gaps.size else s.size
+
+
+def negligible(problem: Problem, state: GaussNewtonState, share: float) -> float:
+    """The singular value at which λ s is a share of the objective that counts for nothing.
+
+    Such columns are often dead ones stuck at a saddle, out of line with the pair they should
+    be. Growth puts back what is needed, where it is needed.
+    """
+    return share * state.objective / problem.lam if problem.lam > 0 else 0.0
