@@ -193,35 +193,43 @@ def test_data_that_no_positive_matrix_fits_are_never_certified():
 
 
 @slow
-@pytest.mark.parametrize("family", ["covariance", "quadratic_network"])
-def test_the_optimum_is_cvxpys(family):
+@pytest.mark.parametrize("lam", [0.0, 0.1])
+@pytest.mark.parametrize("family", ["covariance", "quadratic_network", "real phase", "phase"])
+def test_the_optimum_is_cvxpys(family, lam):
+    """Ten instances of one shape, D from its definition; lam is relative to the largest datum."""
     import cvxpy as cp
 
-    d, m = 5, 9
-    for seed in range(3):
+    d, m, complex_ = 5, 9, family == "phase"
+    real = cp.real if complex_ else lambda x: x
+    positive, rank = family != "quadratic_network", 1 if family.endswith("phase") else 2
+    for seed in range(10):
         rng = np.random.default_rng(seed)
-        x, U = rng.standard_normal((m, d)), rng.standard_normal((d, 2))
-        signs = np.array([1.0, -1.0 if family == "quadratic_network" else 1.0])
-        y = np.sum((x @ U) ** 2 * signs, axis=1)
-        D2 = np.einsum("i,ip,iq->pq", np.sum(x**2, axis=1), x, x) / (m * d)
+        x, U = rng.standard_normal((m, d)), rng.standard_normal((d, rank))
+        if complex_:
+            x, U = x + 1j * rng.standard_normal(x.shape), U + 1j * rng.standard_normal(U.shape)
+        signs = np.array([1.0, 1.0 if positive else -1.0])[:rank]
+        y = np.sum(np.abs(x.conj() @ U) ** 2 * signs, axis=1)
+        weight = lam * np.abs(y).max()
+        D2 = np.einsum("i,ip,iq->pq", np.sum(np.abs(x) ** 2, axis=1), x, x.conj()) / (m * d)
         w, Q = np.linalg.eigh(D2)
-        white = x @ (Q / np.sqrt(w)) @ Q.T
-        positive = family != "quadratic_network"
-        Z = cp.Variable((d, d), PSD=True) if positive else cp.Variable((d, d), symmetric=True)
-        size = cp.trace(Z) if positive else cp.normNuc(Z)
-        misfit = cp.vec(cp.diag(white @ Z @ white.T), order="C") - y
-        for lam in (0.0, 0.1 * np.abs(y).max()):
-            problem = getattr(fr, family)(x, y, lam=lam)
-            ask = (
-                cp.Problem(cp.Minimize(size), [misfit == 0])
-                if lam == 0
-                else cp.Problem(cp.Minimize(0.5 * cp.sum_squares(misfit) + lam * size))
-            )
-            value = ask.solve(solver=cp.CLARABEL)
-            solution = fr.solve(problem, goal="flat", tol=2e-7)
-            assert solution.status is fr.Status.CERTIFIED
-            assert solution.certificate.primal == pytest.approx(value, rel=1e-6)
-            assert solution.certificate.dual_bound == pytest.approx(value, rel=1e-6)
+        white = x @ ((Q / np.sqrt(w)) @ Q.conj().T).T  # rows D⁻¹ xᵢ
+        Z = cp.Variable((d, d), **{"hermitian" if complex_ else "symmetric": True})
+        # In the real form of complex matrices D² is half as large.
+        size = real(cp.trace(Z)) / (1 + complex_) if positive else cp.normNuc(Z)
+        forms = np.einsum("ip,iq->ipq", white.conj(), white).reshape(m, -1)
+        misfit = real(forms @ cp.vec(Z, order="C")) - y
+        cone = [Z >> 0] if positive else []
+        ask = (
+            cp.Problem(cp.Minimize(size), [misfit == 0, *cone])
+            if lam == 0
+            else cp.Problem(cp.Minimize(0.5 * cp.sum_squares(misfit) + weight * size), cone)
+        )
+        value = ask.solve(solver=cp.CLARABEL)
+        door = getattr(fr, "phase_retrieval" if rank == 1 else family)
+        solution = fr.solve(door(x, y, lam=weight), goal="flat", tol=2e-7)
+        assert solution.status is fr.Status.CERTIFIED
+        assert solution.certificate.primal == pytest.approx(value, rel=1e-6)
+        assert solution.certificate.dual_bound == pytest.approx(value, rel=1e-6)
 
 
 def test_a_matrix_that_need_not_be_symmetric_has_no_such_factor():

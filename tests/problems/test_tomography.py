@@ -217,7 +217,7 @@ def test_a_state_that_is_one_of_many_is_not_called_unique(lam):
 
 
 @slow
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("lam", [0.0, 0.5])
 def test_the_optimum_is_cvxpys(seed, lam):
     import cvxpy as cp

@@ -46,18 +46,35 @@ def test_larger_ranks_agree_to_rounding(small_lam):
     assert all(s.rank == 7 for s in solutions)
 
 
-def test_the_penalised_optimum_is_cvxpys(small_lam):
+@pytest.mark.slow
+@pytest.mark.parametrize("penalised", [False, True])
+def test_the_optimum_is_cvxpys(penalised):
+    """Ten instances of one shape, D1 and D2 from the counts."""
     import cvxpy as cp
 
-    rows, cols = small_lam.measurement.places()
-    d1, d2 = (np.asarray(d) for d in (small_lam.rescaling.D1, small_lam.rescaling.D2))
-    X = cp.Variable(small_lam.shape)
-    loss = cp.sum_squares(X[rows, cols] - np.asarray(small_lam.b))
-    norm = cp.normNuc(np.diag(d1) @ X @ np.diag(d2))
-    value = cp.Problem(cp.Minimize(0.5 * loss + small_lam.lam * norm)).solve(
-        solver=cp.SCS, eps=1e-7
-    )
-    assert fr.solve(small_lam, tol=1e-9).certificate.primal == pytest.approx(value, rel=1e-4)
+    d1, d2, m = 5, 4, 12
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        while True:  # a row or column without entries is another test's
+            rows, cols = np.divmod(rng.choice(d1 * d2, m, replace=False), d2)
+            counts = np.bincount(rows, minlength=d1), np.bincount(cols, minlength=d2)
+            if min(map(min, counts)) > 0:
+                break
+        b, lam = rng.standard_normal(m), 0.1 if penalised else 0.0
+        D1, D2 = (np.sqrt(n / (m * d)) for n, d in zip(counts, (d2, d1), strict=True))
+        X = cp.Variable((d1, d2))  # of D1 X D2: the solver sees the norm alone
+        misfit = cp.multiply(1 / (D1[rows] * D2[cols]), X[rows, cols]) - b
+        ask = (
+            cp.Problem(cp.Minimize(0.5 * cp.sum_squares(misfit) + lam * cp.normNuc(X)))
+            if penalised
+            else cp.Problem(cp.Minimize(cp.normNuc(X)), [misfit == 0])
+        )
+        value = ask.solve(solver=cp.CLARABEL)
+        problem = fr.completion(rows, cols, b, (d1, d2), lam=lam)
+        solution = fr.solve(problem, goal="flat", tol=2e-7)
+        assert solution.status is fr.Status.CERTIFIED
+        assert solution.certificate.primal == pytest.approx(value, rel=1e-6)
+        assert solution.certificate.dual_bound == pytest.approx(value, rel=1e-6)
 
 
 def test_noiseless_data_are_recovered_certified_and_unique():
