@@ -14,6 +14,7 @@ from jaxtyping import Array, ArrayLike, Float
 from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.dual import adjoint, least_squares_dual, scaled_residual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
+from flatrank.certificates.infeasible import no_fit
 from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
 from flatrank.certificates.separation import certify_separation
 from flatrank.certificates.states import (
@@ -295,35 +296,13 @@ def _interpolating(
     repair = point.repair
     if B.cone.positive:
         repair += float(jnp.linalg.norm(y_hat)) * math.sqrt(point.square)
-        if math.isfinite(repair) and _impossible(B, problem.b, point, effort):
+        if (
+            math.isfinite(repair)
+            and math.sqrt(point.square) > _FITS * point.size
+            and no_fit(B, problem.b, point.r, effort)
+        ):
             repair = math.inf
     return _Values(point.nuclear + repair, dual, S, bound, 1.0), y_hat
-
-
-def _impossible(B: Whitened, b: Array, point: _Point, effort: Effort) -> bool:
-    """Whether it is proved that no positive semidefinite matrix fits (Farkas).
-
-    Where ℬ*(y) has no positive eigenvalue, bᵀy = tr(ℬ*(y) X̃) ≤ 0 for every X̃ ⪰ 0 that fits. The
-    residual r of the nearest fit is such a y with bᵀy = ‖r‖². Near it y is r less as much as it
-    takes of the weights w/(m d), whose ℬ* is the identity.
-    """
-    r, weights = point.r, B.inner.gram_weights()
-    if math.sqrt(point.square) <= _FITS * point.size:
-        return False
-    if weights is None:
-        weights = jnp.zeros_like(r)
-    one = weights / (B.m * B.shape[0])
-    worth, trace = float(jnp.vdot(b, r)), float(jnp.vdot(b, one))
-    if not worth > 0:
-        return False
-    enough = 0.5 * worth / trace if trace > 0 else 0.0
-    nothing = jnp.zeros((B.shape[1], 0))
-    top = eigenvalue_bound(adjoint(B, r), B.cone, nothing, enough, effort).value
-    if top > 0 and not bool(jnp.any(weights)):
-        return False
-    shift = max(top, 0.0) + _ROUNDING * abs(top)
-    y = r - shift * one
-    return worth - shift * trace > _ROUNDING * point.size * float(jnp.linalg.norm(y))
 
 
 def _bounded(B: Whitened, svd: CompactSVD, y: Array, effort: Effort) -> tuple[Adjoint, NormBound]:
