@@ -23,14 +23,18 @@ def drawn(family, seed):
     if family in ("phase retrieval", "coded diffraction"):
         M, signs = (M[:, :1] + 1j * M[:, 1:]), signs[:1]
         x = rng.standard_normal((20, N)) + 1j * rng.standard_normal((20, N))
-    door = {"covariance": fr.covariance, "quadratic network": fr.quadratic_network}
-    door, how = door.get(family, fr.phase_retrieval), x
+    masks = fr.measurements.coded_diffraction(N, 4, seed=seed)
     if family == "coded diffraction":
-        how = fr.measurements.coded_diffraction(N, 4, seed=seed)
-        masks = np.asarray(how.masks)
-        x = (np.fft.fft(np.eye(N))[None] * masks[:, None, :]).reshape(-1, N).conj()
+        x = np.fft.fft(np.eye(N))[None] * np.asarray(masks.masks)[:, None, :]
+        x = x.reshape(-1, N).conj()
     b = np.abs(x.conj() @ M) ** 2 @ signs
-    return door(how, b), x, (M * signs) @ M.conj().T, b
+    if family == "covariance":
+        problem = fr.covariance(x, b)
+    elif family == "quadratic network":
+        problem = fr.quadratic_network(x, b)
+    else:
+        problem = fr.phase_retrieval(masks if family == "coded diffraction" else x, b)
+    return problem, x, (M * signs) @ M.conj().T, b
 
 
 def eigenpairs(X, k):
