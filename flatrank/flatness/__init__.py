@@ -9,8 +9,10 @@ from flatrank.flatness.depth import least_product_trace as least_product_trace
 from flatrank.flatness.depth import product_trace as product_trace
 from flatrank.flatness.hessian import Hessian as Hessian
 from flatrank.flatness.hessian import Sharpness as Sharpness
+from flatrank.flatness.hessian import SymmetricHessian as SymmetricHessian
 from flatrank.flatness.hessian import plain_trace as plain_trace
 from flatrank.flatness.hessian import sharpness as sharpness
+from flatrank.flatness.hessian import symmetric_trace as symmetric_trace
 from flatrank.flatness.incoherence import Incoherence as Incoherence
 from flatrank.flatness.incoherence import incoherence as incoherence
 from flatrank.flatness.incoherence import weak_recovery_bound as weak_recovery_bound

@@ -2,6 +2,8 @@
 
 D²f[(P, Q)²] = 2‖𝒜(L Qᵀ + P Rᵀ)‖² + 4⟨𝒜(L Rᵀ) − b, 𝒜(P Qᵀ)⟩. At zero loss the second part vanishes
 and the Hessian is 2JᵀJ, J the tangent map of 𝒜(L Rᵀ).
+
+For symmetric Aᵢ also that of f(U) = ‖𝒜(U E Uᵀ) − b‖², E = diag(±1): the same along P ↦ (P E, P).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from flatrank.factors import FactorPair, weighted
 from flatrank.flatness.krylov import STEPS, Ritz, extreme
 from flatrank.kernels import scope
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature
+from flatrank.measurements.base import BLOCK, identity_block
 from flatrank.measurements.checks import checked_count
 
 
@@ -68,6 +71,92 @@ class Hessian(eqx.Module):
         return 2.0 * jnp.concatenate([s * out.L.reshape(-1), t * out.R.reshape(-1)])
 
 
+class SymmetricHessian(eqx.Module):
+    """vec P ↦ D²f P for f(U) = ‖𝒜(U E Uᵀ) − b‖², E = diag(±1) and symmetric Aᵢ.
+
+    D²f[P²] = 8‖𝒜(P E Uᵀ)‖² + 4⟨𝒜(U E Uᵀ) − b, 𝒜(P E Pᵀ)⟩, the second part 0 where the data fit.
+
+    Parameters
+    ----------
+    curvature : operator on steps
+        Half the Hessian of f(L, R) at L = U E, R = U.
+    signs : array of shape (k,)
+        The diagonal of E, 0 for a column of zeros, which counts as absent.
+    d : int
+        Rows of U; for Hermitian matrices 2n, the real over the imaginary parts.
+    """
+
+    curvature: Curvature | PreparedCurvature
+    signs: Float[Array, " k"]
+    d: int = eqx.field(static=True)
+
+    @classmethod
+    def at(
+        cls, measurement: Measurement, pair: FactorPair, b: Float[Array, " m"] | None = None
+    ) -> SymmetricHessian:
+        """The Hessian at L = U E, R = U; without b that of a pair of zero loss."""
+        with scope():
+            curvature = Hessian.at(measurement, pair, b).curvature
+            return cls(curvature, _signs(pair), pair.shape[0])
+
+    @property
+    def n(self) -> int:
+        """The order of the matrix, d k."""
+        return self.d * self.signs.shape[0]
+
+    def __call__(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
+        """One product: that of `Hessian` along (P E, P), folded back."""
+        P, E = z.reshape(self.d, -1), self.signs[None, :]
+        out = self.curvature(FactorPair(P * E, P))
+        return 2.0 * (out.L * E + out.R).reshape(-1)
+
+
+def symmetric_trace(
+    measurement: Measurement, pair: FactorPair, b: Float[Array, " m"]
+) -> Float[Array, ""]:
+    """The trace of D²f for f(U) = ‖𝒜(U E Uᵀ) − b‖²: 8 Σ‖Aᵢ U‖² + 4 tr(E) Σ cᵢ tr(Aᵢ).
+
+    c = 𝒜(U E Uᵀ) − b, Σ‖Aᵢ U‖² = m d ‖D U‖²; divided by d it is the scaled trace.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        𝒜, of symmetric Aᵢ.
+    pair : FactorPair
+        L = U E, R = U.
+    b : array of shape (m,)
+        The data.
+
+    Returns
+    -------
+    array of shape ()
+
+    Notes
+    -----
+    Cost: d² numbers of work a measurement, for the traces of the Aᵢ.
+    """
+    with scope():
+        return _symmetric_trace(measurement, pair, b)
+
+
+@eqx.filter_jit
+def _symmetric_trace(A: Measurement, pair: FactorPair, b: Array) -> Float[Array, ""]:
+    d = A.shape[0]
+    gram, _ = A.grams()
+    square = sum(jnp.vdot(x, weighted(gram, x)) for x in (pair.L, pair.R))
+
+    def add(n: Array, total: Array) -> Array:
+        E = identity_block(n, d, b.dtype)
+        return total + A.forward(FactorPair(E, E))
+
+    traces = jax.lax.fori_loop(0, -(-d // BLOCK), add, jnp.zeros_like(b))
+    return 4.0 * (square + jnp.sum(_signs(pair)) * jnp.vdot(A.forward(pair) - b, traces))
+
+
+def _signs(pair: FactorPair) -> Float[Array, " k"]:
+    return jnp.sign(jnp.sum(pair.L * pair.R, axis=0))
+
+
 def plain_trace(measurement: Measurement, pair: FactorPair) -> float:
     """The trace of D²f, 2m(d2‖D1 L‖² + d1‖D2 R‖²), at every (L, R) and whatever b.
 
@@ -117,6 +206,7 @@ def sharpness(
     pair: FactorPair,
     b: Float[Array, " m"] | None = None,
     *,
+    symmetric: bool = False,
     tol: float = 1e-8,
     seed: int = 0,
 ) -> Sharpness:
@@ -130,6 +220,8 @@ def sharpness(
         (d1, k) and (d2, k), of X.
     b : array of shape (m,), optional
         The data; without them the pair is taken to fit, and the Hessian is 2JᵀJ.
+    symmetric : bool
+        Of f(U) = ‖𝒜(U E Uᵀ) − b‖² (`SymmetricHessian`), for a pair L = U E, R = U.
     tol : float
         Relative residual to stop at.
     seed : int
@@ -150,12 +242,12 @@ def sharpness(
     """
     seed = checked_count("seed", seed, 0)
     with scope():
-        H = Hessian.at(measurement, pair, b)
+        H = (SymmetricHessian if symmetric else Hessian).at(measurement, pair, b)
         found = _largest(H, jax.random.normal(jax.random.key(seed), (H.n,)), jnp.asarray(tol))
         count = int(found.restarts) * min(STEPS, H.n)
         return Sharpness(float(found.value), float(found.residual), count)
 
 
 @eqx.filter_jit
-def _largest(H: Hessian, start: Array, tol: Array) -> Ritz:
+def _largest(H: Hessian | SymmetricHessian, start: Array, tol: Array) -> Ritz:
     return extreme(H, start, 1, tol)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
-from flatrank.factors import Cone, FactorPair, weighted
-from flatrank.flatness import Rescaling
+from flatrank.factors import Cone, FactorPair
+from flatrank.flatness import Rescaling, symmetric_trace
 from flatrank.measurements import Measurement
-from flatrank.measurements.base import BLOCK, identity_block
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 
@@ -45,22 +42,7 @@ class Symmetric(Problem):
 
     def scaled_trace(self, pair: FactorPair) -> float:
         """str(D²f) at L = U E, R = U, by the formula above; d² numbers of work a measurement."""
-        return float(_scaled_trace(self.measurement, self.b, pair))
-
-
-@eqx.filter_jit
-def _scaled_trace(A: Measurement, b: Array, pair: FactorPair) -> Float[Array, ""]:
-    d = A.shape[0]
-    gram, _ = A.grams()
-    square = sum(jnp.vdot(x, weighted(gram, x)) for x in (pair.L, pair.R))
-
-    def add(n: Array, total: Array) -> Array:
-        E = identity_block(n, d, b.dtype)
-        return total + A.forward(FactorPair(E, E))
-
-    traces = jax.lax.fori_loop(0, -(-d // BLOCK), add, jnp.zeros_like(b))
-    signs = jnp.sum(jnp.sign(jnp.sum(pair.L * pair.R, axis=0)))
-    return 4.0 / d * (square + signs * jnp.vdot(A.forward(pair) - b, traces))
+        return float(symmetric_trace(self.measurement, pair, self.b)) / self.shape[0]
 
 
 def stated(measurement: Measurement, b: np.ndarray, lam: float, among: Cone) -> Symmetric:

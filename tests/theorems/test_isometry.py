@@ -125,3 +125,15 @@ def test_the_identity_map_sees_everything_alike():
         A = fr.measurements.WholeMatrix(4, 3)
         X = fr.FactorPair(jnp.ones((4, 1)), jnp.ones((3, 1)))
         assert float(visibility(A, X, 2)) == pytest.approx(12**-0.5, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", ["dense", pytest.param("entries", marks=pytest.mark.slow)])
+def test_the_search_is_at_least_as_tight_as_the_spectrum_of_d(instance, name):
+    """δ1 ≤ found ≤ λ_min(D) and λ_max(D) ≤ found ≤ δ2 at rank 1 already, where D's are means."""
+    at = instance(name)
+    free = isometry_of_rescaling(at.problem.rescaling)
+    found, _ = search_isometry(at.problem.measurement, 1, starts=8, sweeps=15)
+    assert 0 < free.delta1 < free.delta2
+    assert found.delta1 <= free.delta1 * (1 + 1e-9)
+    assert found.delta2 >= free.delta2 * (1 - 1e-9)
+    assert found.spread >= free.spread
