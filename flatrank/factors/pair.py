@@ -12,13 +12,9 @@ from jaxtyping import Array, Float
 _WIDTHS = (4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
 
-# Where a program costs more than many products.
-_FEW_WIDTHS = (32, 64, 96, 128, 256, 512, 1024)
-
-
-def padded_width(k: int, few: bool = False) -> int:
+def padded_width(k: int) -> int:
     """The width that k columns are padded to, so that few shapes are compiled as ranks change."""
-    return next((w for w in (_FEW_WIDTHS if few else _WIDTHS) if w >= k), k)
+    return next((w for w in _WIDTHS if w >= k), k)
 
 
 Weight = Float[Array, " _"] | Float[Array, "_ _"]

@@ -392,8 +392,8 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _width(self, problem: Problem, rank: int) -> int:
         """The padded width for a rank: exact when the rank is told, else one of the ladder's.
 
-        Where products are cheap compiling is not: every other width is then left out.
+        Where products are cheap compiling is not: the narrowest widths are then left out.
         """
         if self.rank is not None and rank <= self.rank <= 64:
             return self.rank
-        return padded_width(rank, few=problem.m <= FEW)
+        return padded_width(max(rank, 16) if problem.m <= FEW else rank)
