@@ -107,7 +107,8 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         )
         found = solver.outcome(state)
         certificate, y, status = _proved(scaled, found, status, tol)
-        y = jax.device_put(np.asarray(y)[: problem.m])
+        if scaled.m > problem.m:
+            y = jax.device_put(np.asarray(y)[: problem.m])
         return Solution(
             factors=_unscaled(problem, found, math.sqrt(scale)),
             y=y if problem.lam == 0 else y * scale,
