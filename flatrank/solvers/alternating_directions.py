@@ -2,16 +2,19 @@
 
     min ‖X‖_* + λ‖S‖₁  s.t.  X + S = Y.     With penalty μ and multiplier Λ, one sweep is
     X ← shrink(Z, 1/μ) on singular values,                Z = Y − S + Λ/μ,
-    S ← shrink(Y − X + Λ/μ, λ/μ) on entries,              Λ ← clip(Λ + μ(Y − X), ±λ).
+    A ← Λ + μ(Y − X̂),                                     X̂ = αX + (1 − α)(Y − S),
+    Λ ← clip(A, ±λ) on entries,                           S ← (A − Λ)/μ.
 
-S needs no room: Y − S = X + (Λ₊ − Λ)/μ. Λ always obeys ‖Λ‖_∞ ≤ λ, its norm tends to 1 and the
-certificate scales it. With a radius, once the sweeps at the level λ of `Separation` have settled, λ
-is the one for which ‖S‖₁ = radius. μ starts small, so that X grows from rank 0, and is
-then balanced; only singular values above 1/μ are computed, from the subspace of the sweep before.
-Where proved, the pair is moved on to agree with Y exactly off the errors (`restored`).
+Λ always obeys ‖Λ‖_∞ ≤ λ and its norm tends to 1; for the proof what exceeds 1 is cut. With a
+radius, once the sweeps at the level λ of `Separation` have settled, λ is the one for which
+‖S‖₁ = radius. μ starts small, so that X grows from rank 0, and is then balanced; only singular
+values above 1/μ are computed, from the subspace of the sweep before. Sweeps are in single precision
+until the residuals are small. Where proved, the pair is moved on to agree with Y exactly off the
+errors (`restored`).
 
 Dense arrays on the host: tiles in the cache, BLAS for the products, nothing compiled.
-Reference: Lin, Chen, Ma (2010), for the growing penalty; Boyd et al. (2011), §3.4.1, for balancing.
+Reference: Lin, Chen, Ma (2010), for the growing penalty; Boyd et al. (2011), §3.4.1, for balancing
+and §3.4.3 for over-relaxation.
 """
 
 from __future__ import annotations
@@ -22,10 +25,11 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import numpy as np
 
-from flatrank.certificates import TILE, Certificate, certify_separation, tiles
+from flatrank.certificates import Certificate, certify_separation, tiles
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.problems import Problem, Separation
 from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.multiplier import Sums, level_of, update
 from flatrank.solvers.shrinkage import shrink
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
@@ -37,6 +41,10 @@ _GROWTH = 1.5
 _BALANCE = 0.05
 # Residual below which a radius, in place of a level, rules the sparse part.
 _SETTLED = 1e-2
+# Residual from which on double precision is worth its time.
+_COARSE = 1e-3
+# By how much more than the excess over 1 singular values of Λ are cut: clipping puts some back.
+_CUT = 1.5
 # Steps without progress after which the search is given up.
 _PATIENCE = 100
 # Misfit off the errors, relative to ‖Y‖, that counts as none.
@@ -46,9 +54,10 @@ _ROUNDING = 1e-10
 
 
 class DirectionsState(NamedTuple):
-    """Λ and Z (changed in place), the pair of X, the basis, the penalty and how far it got."""
+    """Y, Λ and Z (both changed in place) in one precision, the pair of X, and how far it got."""
 
     problem: Separation
+    Y: np.ndarray
     Lam: np.ndarray
     Z: np.ndarray
     Q: np.ndarray
@@ -83,7 +92,7 @@ class AlternatingDirections(Solver[DirectionsState]):
     Notes
     -----
     Cost: about 8 d1 d2 k flops a sweep for the rank k, which exceeds the final one by a sixth.
-    Memory: Λ and Z beside Y, a third array with a radius and while a certificate is made.
+    Memory: Λ and Z beside Y, a third array with a radius, two more while a certificate is made.
     """
 
     scope: ClassVar[Scope] = Scope(penalised=False, separates=True)
@@ -100,30 +109,35 @@ class AlternatingDirections(Solver[DirectionsState]):
                 "AlternatingDirections separates a whole matrix (robust_pca); got "
                 f"{type(problem).__name__}. Use Auto"
             )
-        Y, rng = problem.Y, np.random.default_rng(seed)
-        (d1, d2), size = Y.shape, float(np.linalg.norm(Y))
+        Y, rng = problem.Y.astype(np.float32), np.random.default_rng(seed)
+        (d1, d2), size = Y.shape, float(np.linalg.norm(problem.Y))
         first = problem.zero(0) if start is None else start
-        L, R = np.array(first.L), np.array(first.R)
-        Q = rng.standard_normal((min(d1, d2), min(8, d1, d2)))
+        L, R = np.array(first.L, Y.dtype), np.array(first.R, Y.dtype)
+        Q = rng.standard_normal((min(d1, d2), min(8, d1, d2))).astype(Y.dtype)
         mu = 2.5 / _rough_norm(Y, rng) if size else 1.0
         Lam = np.clip(mu * (Y - L @ R.T), -problem.level, problem.level)
         Z = L @ R.T + Lam * ((1 + 1 / _GROWTH) / mu)
         state = DirectionsState(
-            problem, Lam, Z, Q, L, R, size, _GROWTH * mu, problem.level, counts=Counts(adjoint=7)
-        )
+            problem, Y, Lam, Z, Q, L, R, size, _GROWTH * mu, problem.level,
+            counts=Counts(adjoint=7),
+        )  # fmt: skip
         return state if size else state._replace(ended=Status.STATIONARY)
 
     def step(self, problem: Problem, state: DirectionsState) -> DirectionsState:
         """Five sweeps, and the proof where it may succeed."""
         del problem
+        rank = state.L.shape[1]
         for _ in range(_SWEEPS):
             state = self._sweep(state)
         worst = max(state.misfit, state.drift)
         if not math.isfinite(worst):
             return state._replace(ended=Status.NONFINITE)
-        if state.slack <= self.tol and state.drift <= min(100 * self.tol, 0.5 * state.looked):
-            state = self._prove(state)
-        if worst < 0.99 * state.best:
+        if state.slack <= 0.8 * self.tol and state.drift <= min(100 * self.tol, 0.7 * state.looked):
+            state = self._prove(state, state.L.shape[1] == rank)
+        gained = worst < 0.99 * state.best
+        if state.ended is Status.RUNNING and (worst < _COARSE or not gained):
+            state = _in_double(state)
+        if gained:
             return state._replace(best=worst, stuck=0)
         if state.stuck < _PATIENCE or state.ended is not Status.RUNNING:
             return state._replace(stuck=state.stuck + 1)
@@ -131,9 +145,8 @@ class AlternatingDirections(Solver[DirectionsState]):
         return state._replace(ended=Status.RANK_TOO_SMALL if limited else Status.STALLED)
 
     def _sweep(self, state: DirectionsState) -> DirectionsState:
-        problem, Lam, Z, mu = state.problem, state.Lam, state.Z, state.mu
-        Y = problem.Y
-        wide = Y.shape[0] <= Y.shape[1]
+        problem, Z, mu = state.problem, state.Z, state.mu
+        arrays, wide = (state.Y, state.Lam, Z), Z.shape[0] <= Z.shape[1]
         near, far, s, Q = shrink(Z if wide else Z.T, state.Q, 1 / mu, self.rank)
         L, R = (near, far) if wide else (far, near)
         after = _penalty(state)
@@ -142,7 +155,7 @@ class AlternatingDirections(Solver[DirectionsState]):
         )
         level = state.level
         if tied:
-            level = _level(problem, Lam, (L, R), mu, level)
+            level = level_of(arrays, (L, R), mu, problem.radius or 0.0, level)
         sweeps = state.counts.steps + 1
         state = state._replace(
             Q=Q,
@@ -154,25 +167,20 @@ class AlternatingDirections(Solver[DirectionsState]):
             counts=state.counts + Counts(forward=1, adjoint=3, steps=1),
         )
         measured = sweeps <= 2 * _SWEEPS or sweeps % _SWEEPS == 0
-        sums = _update((Y, Lam, Z), (L, R), (mu, after), level, measured)
-        return state if sums is None else _judged(state, sums, float(s.sum()), mu)
+        sums = update(arrays, (L, R), (mu, after), level, measured)
+        return state if sums is None else _judged(state, sums, float(s.sum()))
 
-    def _prove(self, state: DirectionsState) -> DirectionsState:
-        """Certify the pair, or better the one that agrees with Y off the errors."""
-        problem = state.problem
-        looked = state._replace(looked=state.drift)
-        found = restored(looked)
-        if found is not None:
-            certificate, y = _certified(problem, *found, looked.Lam)
+    def _prove(self, state: DirectionsState, settled: bool) -> DirectionsState:
+        """Certify the pair, or better, once its rank is settled, the one equal to Y off errors."""
+        found = restored(state) if settled else None
+        state, Lam = state._replace(looked=state.drift), cut(state, 0.1 * self.tol)
+        for L, R in (found, (state.L, state.R)) if found else ((state.L, state.R),):
+            certificate, y = _certified(state.problem, L, R, Lam)
             if certificate.certified(self.tol):
-                L, R = found
-                return looked._replace(
+                return state._replace(
                     L=L, R=R, certificate=certificate, y=y, ended=Status.CERTIFIED
                 )
-        certificate, y = _certified(problem, looked.L, looked.R, looked.Lam)
-        if certificate.certified(self.tol):
-            return looked._replace(certificate=certificate, y=y, ended=Status.CERTIFIED)
-        return looked
+        return state
 
     def status(self, problem: Problem, state: DirectionsState) -> Status:
         """Decided in `step`."""
@@ -210,17 +218,17 @@ class AlternatingDirections(Solver[DirectionsState]):
         return Outcome(pair, s.size, state.counts, y, certificate, {"sparse": S})
 
 
-class _Sums(NamedTuple):
-    """‖Y − X‖₁, ‖Λ₊ − Λ‖², ‖G − Λ₊‖², ⟨Y, Λ₊⟩, ‖Λ₊‖², with G = μ(Z − X) of norm ≤ 1."""
+def _in_double(state: DirectionsState) -> DirectionsState:
+    """The same state in double precision."""
+    if state.Y.dtype == np.float64:
+        return state
+    Lam, Z, Q, L, R = (x.astype(np.float64) for x in state[2:7])
+    bound = np.abs(state.Lam) >= state.level
+    Lam[bound] = np.copysign(state.level, Lam[bound])
+    return state._replace(Y=state.problem.Y, Lam=Lam, Z=Z, Q=Q, L=L, R=R)
 
-    errors: float
-    misfit: float
-    drift: float
-    inner: float
-    square: float
 
-
-def _judged(state: DirectionsState, sums: _Sums, nuclear: float, mu: float) -> DirectionsState:
+def _judged(state: DirectionsState, sums: Sums, nuclear: float) -> DirectionsState:
     """The residuals of the last sweep, and the gap of the pair as if ‖Λ‖ were 1."""
     level, radius = state.level, state.problem.radius
     if radius is None:
@@ -229,63 +237,10 @@ def _judged(state: DirectionsState, sums: _Sums, nuclear: float, mu: float) -> D
         primal = nuclear + level * max(sums.errors - radius, 0.0)
         dual = sums.inner - radius * level
     return state._replace(
-        misfit=math.sqrt(sums.misfit) / mu / state.size,
+        misfit=math.sqrt(sums.misfit) / state.size,
         drift=math.sqrt(sums.drift / (sums.square or 1.0)),
         slack=abs(primal - dual) / primal if primal else 0.0,
     )
-
-
-def _update(
-    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
-    pair: tuple[np.ndarray, np.ndarray],
-    penalties: tuple[float, float],
-    level: float,
-    measured: bool,
-) -> _Sums | None:
-    """Λ ← clip(Λ + μ(Y − X), ±λ) and Z ← X + (Λ₊ − Λ)/μ + Λ₊/μ₊, in place, for (Y, Λ, Z).
-
-    What is measured is nearly half of the work.
-    """
-    room, sums = np.empty((4, TILE)), np.zeros(5)
-    for tile in tiles(arrays[0].shape):
-        sums += _update_tile(arrays, pair, tile, room, (*penalties, level, measured))
-    return _Sums(*(float(x) for x in sums)) if measured else None
-
-
-def _update_tile(
-    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
-    pair: tuple[np.ndarray, np.ndarray],
-    tile: tuple[slice, slice],
-    room: np.ndarray,
-    numbers: tuple[float, float, float, bool],
-) -> np.ndarray:
-    """`_update` on one tile, in `room`; its share of the sums."""
-    (i, j), (mu, after, level, measured) = tile, numbers
-    shape = i.stop - i.start, j.stop - j.start
-    X, A, z, y = (part[: shape[0] * shape[1]].reshape(shape) for part in room)
-    lam, sums = arrays[1][tile], np.zeros(5)
-    np.copyto(y, arrays[0][tile])
-    np.matmul(pair[0][i], pair[1][j].T, out=X)
-    np.subtract(y, X, out=A)
-    if measured:
-        sums[0] = np.abs(A, out=z).sum()
-    A *= mu
-    A += lam
-    np.clip(A, -level, level, out=A)
-    if measured:
-        np.subtract(arrays[2][tile], X, out=z)
-        z *= mu
-        z -= A
-        sums[2:] = np.vdot(z, z), np.vdot(y, A), np.vdot(A, A)
-    np.subtract(A, lam, out=z)
-    if measured:
-        sums[1] = np.vdot(z, z)
-    lam[:] = A
-    z *= 1 / mu
-    z += X
-    A *= 1 / after
-    np.add(z, A, out=arrays[2][tile])
-    return sums
 
 
 def _penalty(state: DirectionsState) -> float:
@@ -299,34 +254,23 @@ def _penalty(state: DirectionsState) -> float:
     return state.mu / _GROWTH if 5 * state.misfit < _BALANCE * state.drift else state.mu
 
 
-def _level(
-    problem: Separation,
-    Lam: np.ndarray,
-    pair: tuple[np.ndarray, np.ndarray],
-    mu: float,
-    level: float,
-) -> float:
-    """λ ≥ 0 with Σ(|A| − λ)₊ = μ·radius, A = Λ + μ(Y − X).
+def cut(state: DirectionsState, slack: float) -> np.ndarray:
+    """Λ nearer to ‖Λ‖ ≤ 1, still with ‖Λ‖_∞ ≤ λ: only the few singular values above 1 pay.
 
-    Newton's method: exact as soon as a step leaves the number of entries above λ as it was.
+    Itself where none exceeds 1 by more than the slack.
     """
-    Y, (L, R), radius = problem.Y, pair, problem.radius or 0.0
-    sizes = np.empty_like(Y)
-    for tile in tiles(Y.shape):
-        A = Y[tile] - L[tile[0]] @ R[tile[1]].T
-        A *= mu
-        A += Lam[tile]
-        np.abs(A, out=sizes[tile])
-    last = -1
-    for _ in range(100):  # ties at the level, to rounding, could flip the number for ever
-        total, count = -mu * radius, 0
-        for part in np.array_split(sizes.reshape(-1), max(1, sizes.size >> 15)):
-            above = np.maximum(part - level, 0.0)
-            total, count = total + float(above.sum()), count + int(np.count_nonzero(above))
-        if count == last:
-            break
-        level, last = (0.5 * level, -1) if count == 0 else (max(level + total / count, 0.0), count)
-    return level
+    Lam, level = state.Lam, state.level
+    wide = Lam.shape[0] <= Lam.shape[1]
+    near, far, s, _ = shrink(Lam if wide else Lam.T, state.Q, 1.0, None)
+    if np.max(s, initial=0.0) <= slack:
+        return Lam
+    near, found = near * -_CUT, np.empty_like(Lam)
+    for tile in tiles(Lam.shape):
+        L, R = (near[tile[0]], far[tile[1]]) if wide else (far[tile[0]], near[tile[1]])
+        np.matmul(L, R.T, out=found[tile])
+        found[tile] += Lam[tile]
+        np.clip(found[tile], -level, level, out=found[tile])
+    return found
 
 
 def restored(state: DirectionsState) -> tuple[np.ndarray, np.ndarray] | None:
@@ -336,7 +280,7 @@ def restored(state: DirectionsState) -> tuple[np.ndarray, np.ndarray] | None:
     time: linear convergence at ‖P_T P_Ω‖², Ω the errors. None where the misfit does not fall to
     rounding, or where rank r has more freedom than there are entries off the errors.
     """
-    Y, L, R = state.problem.Y, state.L, state.R
+    Y, L, R = (x.astype(np.float64, copy=False) for x in (state.problem.Y, state.L, state.R))
     (d1, d2), r = Y.shape, L.shape[1]
     errors = np.abs(state.Lam) >= state.level
     if r == 0 or r * (d1 + d2 - r) >= errors.size - int(errors.sum()):
@@ -362,19 +306,20 @@ def restored(state: DirectionsState) -> tuple[np.ndarray, np.ndarray] | None:
 def _certified(
     problem: Separation, L: np.ndarray, R: np.ndarray, Lam: np.ndarray
 ) -> tuple[Certificate, Any]:
-    return certify_separation(problem, _host_svd(L, R), jax.device_put(Lam.reshape(-1)))
+    y = Lam.astype(np.float64, copy=False).reshape(-1)
+    return certify_separation(problem, _host_svd(L, R), jax.device_put(y))
 
 
 def _host_svd(L: np.ndarray, R: np.ndarray) -> CompactSVD:
     """`compact_svd`, without a program compiled for this width."""
-    (Q1, T1), (Q2, T2) = np.linalg.qr(L), np.linalg.qr(R)
+    (Q1, T1), (Q2, T2) = (np.linalg.qr(x.astype(np.float64, copy=False)) for x in (L, R))
     U, s, Vt = np.linalg.svd(T1 @ T2.T)
     return CompactSVD(*jax.device_put((Q1 @ U, s, Q2 @ Vt.T)))
 
 
 def _rough_norm(Y: np.ndarray, rng: np.random.Generator) -> float:
     """‖Y‖ from below, by six power steps."""
-    x = rng.standard_normal(Y.shape[1])
+    x = rng.standard_normal(Y.shape[1]).astype(Y.dtype)
     for _ in range(6):
         x = Y.T @ (Y @ (x / np.linalg.norm(x)))
     return math.sqrt(float(np.linalg.norm(x)))

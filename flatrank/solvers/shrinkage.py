@@ -36,7 +36,7 @@ def shrink(
         k = Q.shape[1]
         whole = d <= 64 or k >= d or d * (10 * d + D) < 6 * D * k
         if whole:
-            Q, W = np.eye(d), Z.T
+            Q, W = np.eye(d, dtype=Z.dtype), Z.T
             squares, E = np.linalg.eigh(Z @ Z.T)
         else:
             Q = np.linalg.qr(Z @ (Z.T @ Q))[0]
@@ -46,7 +46,8 @@ def shrink(
         r = int(np.sum(s > threshold))
         if whole or r <= k - 2:
             break
-        Q = np.hstack([Q, rng.standard_normal((d, min(d, k + k // 2 + 4) - k))])
+        more = rng.standard_normal((d, min(d, k + k // 2 + 4) - k))
+        Q = np.hstack([Q, more.astype(Q.dtype)])
     keep = min(d, max(8, r + r // 6 + 4))
     r = r if limit is None else min(r, limit)
     basis = E if whole else Q @ E
