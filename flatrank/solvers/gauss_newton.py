@@ -59,6 +59,9 @@ _PLATEAU = 0.9
 # The same, and the tolerance of the inner solves, where haste has failed; entries for each degree
 # of freedom from which on haste is not to blame.
 _PATIENT, _CLOSELY, _FEW_DATA = 0.99, 1e-2, 4.0
+# Inner steps of one step from which on eliminating R is worth its blocks, and columns up to which
+# the blocks are small.
+_MANY, _NARROW = 12, 32
 # Patient searches at most, each from vectors of its own.
 _TRIES = 3
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
@@ -211,8 +214,10 @@ class GaussNewton(Solver[GaussNewtonState]):
             argument(self._dead(problem, state)),
             problem.lam > 0,
             state.outside if state.close else None,
+            state.hard,
         )
         inner = int(out.inner)
+        exact = problem.lam == 0 or state.ridge > 0
         misfit, objective, slack = float(out.misfit), float(out.objective), float(out.slack)
         return state._replace(
             pair=out.pair,
@@ -223,6 +228,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             slack=slack,
             fall=float(out.fall),
             inner=inner,
+            hard=state.hard or (exact and inner > _MANY and state.pair.rank <= _NARROW),
             counts=state.counts + Counts(inner + 4, inner + 1, 1),
         )
 

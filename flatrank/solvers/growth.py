@@ -45,7 +45,8 @@ class GaussNewtonState(NamedTuple):
     is the rank and the misfit from which the search grew last.
     `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
     proof left a small gap and that nothing was appended since. `cut_from` is the rank before weak
-    columns were cut, until it is reached again, and `regrown` how often it was.
+    columns were cut, until it is reached again, and `regrown` how often it was. `hard` says that a
+    step towards exact data took many inner steps.
     """
 
     pair: FactorPair
@@ -75,6 +76,7 @@ class GaussNewtonState(NamedTuple):
     close: bool = False
     cut_from: int = 0
     regrown: int = 0
+    hard: bool = False
 
     @property
     def rank(self) -> int:

@@ -5,8 +5,9 @@
     Hessian    (P, Q) ↦ (T R + S Q + λ P,  Tᵀ L + Sᵀ P + λ Q),   T = ℬ*ℬ(L Qᵀ + P Rᵀ)
 
 With λ = 0 the terms in S are left out (Gauss–Newton: the data are fitted in the end, c → 0).
-Each step: truncated conjugate gradients, an exact line search (F along a direction is a quartic),
-and a return to the balanced gauge LᵀL = RᵀR = diag(s), which the preconditioner relies on.
+Each step: truncated conjugate gradients, on both factors or with R eliminated, an exact line search
+(F along a direction is a quartic), and a return to the balanced gauge LᵀL = RᵀR = diag(s), which
+the preconditioner relies on.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature
+from flatrank.solvers.elimination import Blocks, eliminated
 from flatrank.solvers.loop import InnerSolver, run_traced
 from flatrank.solvers.preconditioner import Preconditioner, inverse_diagonal, weak_columns
 
@@ -37,9 +39,9 @@ class NewtonStep(NamedTuple):
 
 
 class _CGState(NamedTuple):
-    x: FactorPair
-    r: FactorPair
-    p: FactorPair
+    x: Any
+    r: Any
+    p: Any
     rz: Float[Array, ""]
     taken: Int[Array, ""]
     done: Bool[Array, ""]
@@ -52,11 +54,11 @@ class TruncatedCG(InnerSolver[_CGState]):
     """
 
     H: eqx.Module
-    M: Preconditioner
+    M: Preconditioner | Blocks
     target: Float[Array, ""]
     max_steps: Int[Array, ""]
 
-    def init(self, g: FactorPair) -> _CGState:
+    def init(self, g: Any) -> _CGState:
         """X = 0, r = −g."""
         r = jax.tree.map(jnp.negative, g)
         z = self.M(r)
@@ -92,8 +94,8 @@ class _Hessian(eqx.Module):
         return jax.tree.map(lambda h, x: h + self.lam * x, product, step)
 
 
-def _dot(a: FactorPair, b: FactorPair) -> Float[Array, ""]:
-    return jnp.vdot(a.L, b.L) + jnp.vdot(a.R, b.R)
+def _dot(a: Any, b: Any) -> Float[Array, ""]:
+    return jax.tree.reduce(jnp.add, jax.tree.map(jnp.vdot, a, b))
 
 
 def _cast(tree: Any, dtype: Any) -> Any:
@@ -116,6 +118,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     weak: Float[Array, ""],
     full: bool,
     outside: CompactSVD | None = None,
+    eliminate: bool = False,
 ) -> NewtonStep:
     """One step from a balanced pair.
 
@@ -140,6 +143,8 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     outside : CompactSVD, optional
         Near a solution with λ > 0: singular triplets of −ℬ*(c) outside the pair. Weak columns are
         then preconditioned on their own.
+    eliminate : bool
+        Whether R is eliminated first, where each row's block stands alone (`curvature_blocks`).
 
     Returns
     -------
@@ -157,16 +162,19 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     # brought to rounding, also where singular values span many orders.
     parts = (B, c, S if full else None, lam, pair, g, rtol)
     B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, jnp.float32) if full else parts
-    D = B_.curvature_diagonal(pair_)
-    weak_ = None
-    if outside is not None:
-        weak_ = weak_columns(D, g_, pair_, lam_, _cast(outside, pair_.L.dtype))
-    M = Preconditioner(inverse_diagonal(D, pair_, lam_), weak_)
-    start = _dot(g_, M(g_))
-    H = _Hessian(B_.curvature_at(pair_, S_), lam_)
-    cg = TruncatedCG(H, M, rtol_**2 * start, max_inner)
-    inner = run_traced(cg, cg.init(g_))
-    d = inner.x
+    H = B_.curvature_at(pair_, S_)
+    blocks = B_.curvature_blocks(pair_) if eliminate else None
+    if blocks is None:
+        D = B_.curvature_diagonal(pair_)
+        weak_ = None
+        if outside is not None:
+            weak_ = weak_columns(D, g_, pair_, lam_, _cast(outside, pair_.L.dtype))
+        M = Preconditioner(inverse_diagonal(D, pair_, lam_), weak_)
+        d, taken = _solved(_Hessian(H, lam_), M, g_, rtol_, max_inner)
+    else:
+        reduced, M = eliminated(H, blocks, lam_)
+        P, taken = _solved(reduced, M, reduced.gradient(g_), rtol_, max_inner)
+        d = reduced.completed(g_, P)
     t, fall = line_search(_dot(g, d), *along(B_, c_, lam_, pair_, d))
     moved = jax.tree.map(lambda x, y: x + t * y, pair, d)
     balanced, s = B.cone.balance(moved, loose=full)
@@ -179,8 +187,17 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         misfit=jnp.linalg.norm(c),
         slack=0.5 * jnp.abs(_dot(g, pair)),
         fall=fall,
-        inner=inner.taken,
+        inner=taken,
     )
+
+
+def _solved(
+    H: eqx.Module, M: Preconditioner | Blocks, g: Any, rtol: Array, max_inner: Array
+) -> tuple[Any, Int[Array, ""]]:
+    """X with H x ≈ −g, and the steps taken."""
+    cg = TruncatedCG(H, M, rtol**2 * _dot(g, M(g)), max_inner)
+    end = run_traced(cg, cg.init(g))
+    return end.x, end.taken
 
 
 def along(

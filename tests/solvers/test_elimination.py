@@ -1,0 +1,81 @@
+"""Eliminating R solves the same system in fewer steps; singular blocks are no obstacle."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import flatrank as fr
+from flatrank.data import random_instance
+from flatrank.factors import FactorPair
+from flatrank.kernels import scope
+from flatrank.solvers.elimination import eliminated, inverse
+from flatrank.solvers.loop import argument
+from flatrank.solvers.newton import newton_step
+
+
+@pytest.fixture(scope="module")
+def point():
+    """Entries of a 40 × 30 matrix of rank 3, and a balanced pair near it."""
+    made = random_instance(40, 30, 3, oversampling=2.0, seed=0, min_per_line=4)
+    problem = fr.completion(made.rows, made.cols, made.values, made.shape)
+    rng = np.random.default_rng(1)
+    with scope():
+        pair, _ = problem.cone.balance(
+            FactorPair(*(jnp.asarray(rng.standard_normal((d, 3))) for d in (40, 30)))
+        )
+    return problem, pair
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.05])
+def test_the_reduced_system_is_the_schur_complement(point, lam):
+    problem, pair = point
+    with scope():
+        B, rng = problem.whitened, np.random.default_rng(2)
+        H = B.curvature_at(pair)
+        reduced, M = eliminated(H, B.curvature_blocks(pair), jnp.asarray(lam))
+        g = FactorPair(*(jnp.asarray(rng.standard_normal((d, 3))) for d in (40, 30)))
+        P = jnp.asarray(rng.standard_normal((40, 3)))
+        step = reduced.completed(g, P)
+        left = H(step)
+        # The second half of the system holds, the first is the reduced one.
+        size = 1e-10 * float(jnp.max(jnp.abs(left.L)))
+        np.testing.assert_allclose(left.R + lam * step.R, -g.R, atol=size)
+        np.testing.assert_allclose(
+            left.L + lam * step.L + g.L, reduced(P) + reduced.gradient(g), atol=size
+        )
+        A = B.curvature_blocks(pair)[0] + lam * jnp.eye(3)[None]
+        np.testing.assert_allclose(M(jnp.einsum("iab,ib->ia", A, P)), P, atol=1e-10)
+
+
+def test_both_ways_take_the_same_step_and_elimination_fewer_products(point):
+    problem, pair = point
+    with scope():
+        lam = 1e-2 * float(jnp.mean(problem.whitened.curvature_diagonal(pair).L))
+        ways = [
+            newton_step(
+                problem.whitened, problem.b, argument(lam), pair, argument(1e-9), argument(500),
+                argument(0.0), False, None, eliminate,
+            )
+            for eliminate in (False, True)
+        ]  # fmt: skip
+    whole, less = ways
+    assert int(less.inner) <= 0.6 * int(whole.inner)
+    np.testing.assert_allclose(float(less.fall), float(whole.fall), rtol=1e-9)
+    np.testing.assert_allclose(less.s, whole.s, rtol=1e-6)
+
+
+def test_inverses_of_blocks_and_of_singular_ones():
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((5, 7, 4)) * 10.0 ** rng.uniform(-5, 5, (5, 1, 4))
+    X[3, :, 2] = 0.0  # a dead column
+    X[4, 2:] = 0.0  # fewer entries than columns
+    A = np.einsum("dij,dik->djk", X, X)
+    with scope():
+        G = np.asarray(inverse(jnp.asarray(A)))
+    for block, given in zip(G[:3], A[:3], strict=True):
+        scale = np.sqrt(np.diag(given))
+        np.testing.assert_allclose(block @ given * scale[:, None] / scale, np.eye(4), atol=1e-9)
+    for block, given in zip(G[3:], A[3:], strict=True):
+        size = np.sqrt(np.outer(np.diag(given), np.diag(given)))
+        assert np.all(np.isfinite(block))
+        assert np.all(np.abs(given @ block @ given - given) <= 1e-9 * size)
