@@ -60,8 +60,8 @@ _PLATEAU = 0.9
 # of freedom from which on haste is not to blame.
 _PATIENT, _CLOSELY, _FEW_DATA = 0.99, 1e-2, 4.0
 # Inner steps of one step from which on eliminating R is worth its blocks, and columns up to which
-# the blocks are small.
-_MANY, _NARROW = 12, 32
+# inverting them is.
+_MANY, _NARROW = 12, 8
 # Patient searches at most, each from vectors of its own.
 _TRIES = 3
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
@@ -214,7 +214,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             argument(self._dead(problem, state)),
             problem.lam > 0,
             state.outside if state.close else None,
-            state.hard,
+            state.hard and state.pair.rank <= _NARROW,
         )
         inner = int(out.inner)
         exact = problem.lam == 0 or state.ridge > 0
@@ -228,7 +228,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             slack=slack,
             fall=float(out.fall),
             inner=inner,
-            hard=state.hard or (exact and inner > _MANY and state.pair.rank <= _NARROW),
+            hard=state.hard or (exact and inner > _MANY),
             counts=state.counts + Counts(inner + 4, inner + 1, 1),
         )
 
