@@ -44,7 +44,7 @@ _SETTLED = 1e-2
 # Residual from which on double precision is worth its time.
 _COARSE = 1e-3
 # By how much more than the excess over 1 singular values of Λ are cut: clipping puts some back.
-_CUT = 1.5
+_EXCESS = 1.5
 # Steps without progress after which the search is given up.
 _PATIENCE = 100
 # Misfit off the errors, relative to ‖Y‖, that counts as none.
@@ -173,8 +173,8 @@ class AlternatingDirections(Solver[DirectionsState]):
     def _prove(self, state: DirectionsState, settled: bool) -> DirectionsState:
         """Certify the pair, or better, once its rank is settled, the one equal to Y off errors."""
         found = restored(state) if settled else None
-        state, Lam = state._replace(looked=state.drift), cut(state, 0.1 * self.tol)
-        for L, R in (found, (state.L, state.R)) if found else ((state.L, state.R),):
+        state, Lam = state._replace(looked=state.drift), _cut(state, 0.1 * self.tol)
+        for L, R in filter(None, (found, (state.L, state.R))):
             certificate, y = _certified(state.problem, L, R, Lam)
             if certificate.certified(self.tol):
                 return state._replace(
@@ -222,7 +222,8 @@ def _in_double(state: DirectionsState) -> DirectionsState:
     """The same state in double precision."""
     if state.Y.dtype == np.float64:
         return state
-    Lam, Z, Q, L, R = (x.astype(np.float64) for x in state[2:7])
+    arrays = (state.Lam, state.Z, state.Q, state.L, state.R)
+    Lam, Z, Q, L, R = (x.astype(np.float64) for x in arrays)
     bound = np.abs(state.Lam) >= state.level
     Lam[bound] = np.copysign(state.level, Lam[bound])
     return state._replace(Y=state.problem.Y, Lam=Lam, Z=Z, Q=Q, L=L, R=R)
@@ -254,7 +255,7 @@ def _penalty(state: DirectionsState) -> float:
     return state.mu / _GROWTH if 5 * state.misfit < _BALANCE * state.drift else state.mu
 
 
-def cut(state: DirectionsState, slack: float) -> np.ndarray:
+def _cut(state: DirectionsState, slack: float) -> np.ndarray:
     """Λ nearer to ‖Λ‖ ≤ 1, still with ‖Λ‖_∞ ≤ λ: only the few singular values above 1 pay.
 
     Itself where none exceeds 1 by more than the slack.
@@ -264,7 +265,7 @@ def cut(state: DirectionsState, slack: float) -> np.ndarray:
     near, far, s, _ = shrink(Lam if wide else Lam.T, state.Q, 1.0, None)
     if np.max(s, initial=0.0) <= slack:
         return Lam
-    near, found = near * -_CUT, np.empty_like(Lam)
+    near, found = near * -_EXCESS, np.empty_like(Lam)
     for tile in tiles(Lam.shape):
         L, R = (near[tile[0]], far[tile[1]]) if wide else (far[tile[0]], near[tile[1]])
         np.matmul(L, R.T, out=found[tile])

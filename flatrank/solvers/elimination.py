@@ -20,8 +20,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from flatrank.factors import FactorPair
-from flatrank.measurements import Curvature, PreparedCurvature
+from flatrank.measurements import Curvature, Measurement, PreparedCurvature, SampledEntries
 
+#: Inner steps of one step on the whole system from which on elimination is worth its blocks.
+MANY = 12
+# Columns up to which inverting the blocks costs less than it saves.
+_NARROW = 8
 # A pivot of a block of unit diagonal, in units of rounding, that is rounding.
 _PIVOT = 100.0
 
@@ -41,7 +45,6 @@ class Reduced(eqx.Module):
 
     H: Curvature | PreparedCurvature
     inverse: Blocks
-    rows: int = eqx.field(static=True)
     lam: Float[Array, ""]
 
     def __call__(self, P: Float[Array, "d1 k"]) -> Float[Array, "d1 k"]:
@@ -60,7 +63,12 @@ class Reduced(eqx.Module):
 
     def _right(self, P: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
         """Bᵀ P."""
-        return self.H(FactorPair(P, jnp.zeros((self.rows, P.shape[1]), P.dtype))).R
+        return self.H(FactorPair(P, jnp.zeros(self.inverse.blocks.shape[:2], P.dtype))).R
+
+
+def affordable(measurement: Measurement, width: int) -> bool:
+    """Whether rows stand alone, and factors are narrow enough for their blocks."""
+    return isinstance(measurement, SampledEntries) and width <= _NARROW
 
 
 def eliminated(
@@ -88,14 +96,16 @@ def eliminated(
     Cost: (d1 + d2) k³ flops, one after the other in k; memory (d1 + d2) k².
     """
     A, C = (X + lam * jnp.eye(X.shape[1], dtype=X.dtype)[None] for X in blocks)
-    return Reduced(H, Blocks(inverse(C)), C.shape[0], lam), Blocks(inverse(A))
+    return Reduced(H, Blocks(inverse(C)), lam), Blocks(inverse(A))
 
 
 def inverse(A: Float[Array, "d k k"]) -> Float[Array, "d k k"]:
     """The inverse of each positive semidefinite block, by sweeping its pivots one after the other.
 
-    Where a pivot is rounding its row and column are left out: a generalised inverse. LAPACK in a
-    loop over blocks was seen to wait for ever beside large products (jaxlib 0.10.2, two cores).
+    With a the column of the pivot p and e its unit vector, a sweep is A ← A − (a − e)(a − e)ᵀ/p −
+    2 e eᵀ; all of them leave −A⁻¹. Where a pivot is rounding its row and column are left out: a
+    generalised inverse. Pivots of a unit diagonal are at most 1, so that a − e does not cancel.
+    LAPACK, block by block, was seen to wait for ever beside large products (`uniqueness`).
     """
     k, small = A.shape[1], _PIVOT * jnp.finfo(A.dtype).eps
     d = jnp.diagonal(A, axis1=1, axis2=2)
@@ -104,21 +114,13 @@ def inverse(A: Float[Array, "d k k"]) -> Float[Array, "d k k"]:
 
     def sweep(i: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         A, swept = state
-        column = jax.lax.dynamic_index_in_dim(A, i, 2, keepdims=False)
-        pivot = jax.lax.dynamic_index_in_dim(column, i, 1, keepdims=False)
-        good, here = pivot > small, jnp.arange(k) == i
-        over = jnp.where(good, 1.0 / jnp.where(good, pivot, 1.0), 0.0)
-        # The formula A − a aᵀ/p of the other rows gives a/p and −1/p where e is added to a.
-        out = jnp.where(here, 1.0, 0.0)[None, :]
-        scaled = column * over[:, None]
-        rest = jnp.where(here, 0.0, 1.0)[None, :]
-        new = (
-            (A - scaled[:, :, None] * column[:, None, :]) * (rest[:, :, None] * rest[:, None, :])
-            + (scaled * rest)[:, :, None] * out[:, None, :]
-            + out[:, :, None] * (scaled * rest)[:, None, :]
-            - (over[:, None] * out)[:, :, None] * out[:, None, :]
-        )
-        return jnp.where(good[:, None, None], new, A), swept | (here[None, :] & good[:, None])
+        e = jax.nn.one_hot(i, k, dtype=A.dtype)[None, :]
+        a = jax.lax.dynamic_index_in_dim(A, i, 2, keepdims=False)
+        p = jax.lax.dynamic_index_in_dim(a, i, 1, keepdims=False)[:, None, None]
+        good, a = p > small, a - e
+        p = jnp.where(good, p, 1.0)
+        new = A - a[:, :, None] * a[:, None, :] / p - 2.0 * e[:, :, None] * e[:, None, :]
+        return jnp.where(good, new, A), swept | ((e > 0) & good[:, :, 0])
 
     A, swept = jax.lax.fori_loop(0, k, sweep, (A, jnp.zeros(d.shape, bool)))
     root = root * swept

@@ -34,6 +34,7 @@ import numpy as np
 from flatrank.certificates import Effort, certify_whitened
 from flatrank.factors import CompactSVD, Cone, FactorPair, padded_width
 from flatrank.problems import FEW, Problem
+from flatrank.solvers.elimination import MANY, affordable
 from flatrank.solvers.growth import (
     GaussNewtonState,
     cut,
@@ -59,9 +60,6 @@ _PLATEAU = 0.9
 # The same, and the tolerance of the inner solves, where haste has failed; entries for each degree
 # of freedom from which on haste is not to blame.
 _PATIENT, _CLOSELY, _FEW_DATA = 0.99, 1e-2, 4.0
-# Inner steps of one step from which on eliminating R is worth its blocks, and columns up to which
-# inverting them is.
-_MANY, _NARROW = 12, 8
 # Patient searches at most, each from vectors of its own.
 _TRIES = 3
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
@@ -196,14 +194,12 @@ class GaussNewton(Solver[GaussNewtonState]):
     # ---- the Newton step ----
 
     def _newton(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
-        size = size_of(problem) or 1.0
-        share = (
-            state.misfit / size if problem.lam == 0 else state.slack / max(state.objective, 1e-300)
-        )
-        rtol = min(
-            min(self.inner_tol, _CLOSELY) if state.tries else self.inner_tol,
-            max(1e-2 if problem.lam > 0 else 1e-3, math.sqrt(share) if problem.lam > 0 else share),
-        )
+        if problem.lam > 0:
+            least, share = 1e-2, math.sqrt(state.slack / max(state.objective, 1e-300))
+        else:
+            least, share = 1e-3, state.misfit / (size_of(problem) or 1.0)
+        most = min(self.inner_tol, _CLOSELY) if state.tries else self.inner_tol
+        rtol = min(most, max(least, share))
         out: NewtonStep = newton_step(
             problem.whitened,
             problem.b,
@@ -214,21 +210,20 @@ class GaussNewton(Solver[GaussNewtonState]):
             argument(self._dead(problem, state)),
             problem.lam > 0,
             state.outside if state.close else None,
-            state.hard and state.pair.rank <= _NARROW,
+            state.hard and affordable(problem.measurement, state.pair.rank),
         )
         inner = int(out.inner)
-        exact = problem.lam == 0 or state.ridge > 0
-        misfit, objective, slack = float(out.misfit), float(out.objective), float(out.slack)
+        dear = inner > MANY and (problem.lam == 0 or state.ridge > 0)
         return state._replace(
             pair=out.pair,
             s=np.asarray(out.s),
             previous=state.misfit,
-            misfit=misfit,
-            objective=objective,
-            slack=slack,
+            misfit=float(out.misfit),
+            objective=float(out.objective),
+            slack=float(out.slack),
             fall=float(out.fall),
             inner=inner,
-            hard=state.hard or (exact and inner > _MANY),
+            hard=state.hard or dear,
             counts=state.counts + Counts(inner + 4, inner + 1, 1),
         )
 
