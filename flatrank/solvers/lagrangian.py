@@ -5,8 +5,9 @@
 
 λ falls geometrically from λ_max/2 to `hold`·λ_max. The conditioning of the inner problem is 1/λ,
 and far from the solution a small λ makes it lose its way: there multiplier steps go on at one λ
-until the rank stays. Then λ falls on to `floor`·λ_max, and up again where an inner solve does not
-end. y is the dual candidate of the certificate.
+until the rank stays. Then λ falls on to `floor`·λ_max, further where multiplier steps gain little
+there (the matrix is barely the only minimiser: their rate is that of λ to the curvature), and up
+again where an inner solve does not end. y is the dual candidate of the certificate.
 Reference: Burer and Monteiro (2003, 2005); theory notes §6.1.
 """
 
@@ -26,6 +27,10 @@ from flatrank.solvers.loop import Outcome, Scope, Solver, argument, run_hosted
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
+
+# A step at the floor that leaves more of the gap than this gains little, and how far below the
+# floor λ may then fall.
+_SLOW, _DEEPEST = 0.3, 1e-4
 
 
 class LagrangianState(NamedTuple):
@@ -109,22 +114,27 @@ class Lagrangian(Solver[LagrangianState]):
             pair=found.pair,
             rank=found.rank,
             y=y,
-            lam=self._next(state, found.rank, status),
+            lam=self._next(state, found.rank, status, certificate),
             certificate=certificate,
             dual=dual,
             counts=state.counts + found.counts,
             **self._verdict(state, certificate, status),
         )
 
-    def _next(self, state: LagrangianState, rank: int, inner: Status) -> float:
+    def _next(
+        self, state: LagrangianState, rank: int, inner: Status, proof: Certificate
+    ) -> float:
         """λ of the next step."""
-        lam, hold = state.lam, self.hold * state.largest
+        lam, hold, last = state.lam, self.hold * state.largest, state.certificate
         if lam > hold:
             return max(self.shrink * lam, hold)
         if inner is not Status.CERTIFIED:
             return min(lam / self.shrink, hold)
-        settled = rank == state.rank
-        return max(self.shrink * lam, self.floor * state.largest) if settled else lam
+        if rank != state.rank or last is None:
+            return lam
+        slow = proof.relative_gap > _SLOW * last.relative_gap
+        floor = (_DEEPEST if slow else 1.0) * self.floor * state.largest
+        return min(lam, max(self.shrink * lam, floor))
 
     def _verdict(
         self, state: LagrangianState, certificate: Certificate, inner: Status
