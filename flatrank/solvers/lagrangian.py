@@ -1,7 +1,12 @@
-"""Augmented Lagrangian on the factors: the flattest interpolant, proved.
+"""Augmented Lagrangian on the factors: the flattest interpolant, proved; and the optimum at small λ.
 
     min ‖X̃‖_*  s.t.  ℬ(X̃) = b.     With y the multiplier and λ = 1/penalty, each step minimises
     ½‖ℬ(X̃) − (b + λ y)‖² + λ ‖X̃‖_*   by `GaussNewton` (rank found), then   y ← y + (b − ℬ(X̃))/λ.
+
+A problem with a λ of its own, λ₀, is min ‖X̃‖_* + ‖e‖²/(2λ₀) s.t. ℬ(X̃) + e = b. Its multiplier is
+y = e/λ₀, and with e taken out a step is the same but for the share of λ that is lent: it minimises
+½‖ℬ(X̃) − b'‖² + λ ‖X̃‖_*, b' = b + (λ − λ₀) y, then y ← (b' − ℬ(X̃))/λ. It is the road to a λ₀ so
+small that Newton steps from nothing, which would see the data alone, lose their way.
 
 λ falls geometrically from λ_max/2 to `hold`·λ_max. The conditioning of the inner problem is 1/λ,
 and far from the solution a small λ makes it lose its way: there multiplier steps go on at one λ
@@ -13,17 +18,18 @@ Reference: Burer and Monteiro (2003, 2005); theory notes §6.1.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
-from flatrank.factors import CompactSVD, FactorPair
+from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
-from flatrank.solvers.loop import Outcome, Scope, Solver, argument, run_hosted
+from flatrank.solvers.loop import Outcome, Solver, argument, run_hosted
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
@@ -49,7 +55,7 @@ class LagrangianState(NamedTuple):
 
 
 class Lagrangian(Solver[LagrangianState]):
-    """Solve the interpolating problem (λ = 0) for its flattest solution.
+    """Solve for the flattest interpolant (λ = 0), or for the penalised optimum at a small λ.
 
     Parameters
     ----------
@@ -65,8 +71,6 @@ class Lagrangian(Solver[LagrangianState]):
         Of the probabilistic bounds in the certificate.
     """
 
-    scope: ClassVar[Scope] = Scope(penalised=False)
-
     tol: float = 1e-6
     hold: float = 1e-2
     floor: float = 1e-3
@@ -77,17 +81,19 @@ class Lagrangian(Solver[LagrangianState]):
     def init(
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
     ) -> LagrangianState:
-        """λ = λ_max/2 and y = 0."""
-        if problem.lam > 0:
-            raise ValueError(
-                f"Lagrangian interpolates (lam = 0); got lam = {problem.lam}. Use GaussNewton"
-            )
+        """λ = λ_max/2 and y = 0; or the λ and the y of which a given pair is the optimum."""
         largest = largest_lam(problem, seed)
+        y, lam = jnp.zeros_like(problem.b), 0.5 * largest
+        if start is not None:
+            r = residual(problem.whitened, problem.b, start)
+            own = largest_lam(eqx.tree_at(lambda p: p.b, problem, r), seed)
+            y = r / argument(max(own, problem.lam, 1e-300))
+            lam = min(lam, max(own, self.floor * largest))
         return LagrangianState(
             pair=problem.zero(4) if start is None else start,
             rank=0 if start is None else start.rank,
-            y=jnp.zeros_like(problem.b),
-            lam=0.5 * largest,
+            y=y,
+            lam=max(lam, problem.lam),
             largest=largest,
             certificate=None,
             dual=None,
@@ -101,20 +107,22 @@ class Lagrangian(Solver[LagrangianState]):
         lam, last = state.lam, state.certificate
         tight = min(1e-3, 1e-2 * abs(last.relative_gap)) if last else 1e-3
         inner = GaussNewton(tol=max(1e-11, tight), failure_probability=self.failure_probability)
-        shifted = eqx.tree_at(lambda p: p.b, problem.with_lam(lam), problem.b + lam * state.y)
+        lent = argument(lam - problem.lam)
+        shifted = eqx.tree_at(lambda p: p.b, problem.with_lam(lam), problem.b + lent * state.y)
         found, status, _ = run_hosted(
             inner, shifted, inner.init(shifted, state.pair), max_steps=self.inner_steps
         )
         if status is Status.INTERRUPTED:
             raise KeyboardInterrupt
+        y = residual(problem.whitened, shifted.b, found.pair) / argument(lam)
         # Zero-padded: a program for each rank would cost more than the zeros.
-        y, svd = _multiplier(problem, found.pair, state.y, argument(lam))
+        svd = decomposed(problem.cone, found.pair)
         certificate, dual = certify_whitened(problem, svd, y, Effort(self.failure_probability))
         return state._replace(
             pair=found.pair,
             rank=found.rank,
             y=y,
-            lam=self._next(state, found.rank, status, certificate),
+            lam=max(self._next(state, found.rank, status, certificate), problem.lam),
             certificate=certificate,
             dual=dual,
             counts=state.counts + found.counts,
@@ -173,9 +181,12 @@ class Lagrangian(Solver[LagrangianState]):
 
 
 @eqx.filter_jit
-def _multiplier(
-    problem: Problem, pair: FactorPair, y: Float[Array, " m"], lam: Float[Array, ""]
-) -> tuple[Float[Array, " m"], CompactSVD]:
-    """The next multiplier, y + (b − ℬ(X̃))/λ, and U, s, V of X̃."""
-    y = y + (problem.b - problem.whitened.forward(pair)) / lam
-    return y, problem.cone.decompose(pair)
+def residual(B: Measurement, b: Array, pair: FactorPair) -> Float[Array, " m"]:
+    """B − ℬ(X̃)."""
+    return b - B.forward(pair)
+
+
+@eqx.filter_jit
+def decomposed(cone: Cone, pair: FactorPair) -> CompactSVD:
+    """U, s, V of X̃."""
+    return cone.decompose(pair)
