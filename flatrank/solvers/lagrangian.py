@@ -1,4 +1,4 @@
-"""Augmented Lagrangian on the factors: the flattest interpolant, proved; and the optimum at small λ.
+"""Augmented Lagrangian on the factors: the flattest interpolant, proved; the optimum at small λ.
 
     min ‖X̃‖_*  s.t.  ℬ(X̃) = b.     With y the multiplier and λ = 1/penalty, each step minimises
     ½‖ℬ(X̃) − (b + λ y)‖² + λ ‖X̃‖_*   by `GaussNewton` (rank found), then   y ← y + (b − ℬ(X̃))/λ.
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
@@ -29,6 +30,7 @@ from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
+from flatrank.solvers.growth import size_of
 from flatrank.solvers.loop import Outcome, Solver, argument, run_hosted
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
@@ -40,7 +42,11 @@ _SLOW, _DEEPEST = 0.3, 1e-4
 
 
 class LagrangianState(NamedTuple):
-    """Pair of X̃, zero-padded, its rank, multiplier, penalty parameter and the proof so far."""
+    """Pair of X̃, zero-padded, its rank, multiplier, penalty parameter and the proof so far.
+
+    `left` is the least that was left to do: the relative gap, or where λ₀ > 0 and it is less, how
+    far the constraint is missed relative to ‖b‖ (while that is not near λ₀ the gap says nothing).
+    """
 
     pair: FactorPair
     rank: int
@@ -52,6 +58,7 @@ class LagrangianState(NamedTuple):
     counts: Counts
     ended: Status
     stuck: int
+    left: float = 1.0
 
 
 class Lagrangian(Solver[LagrangianState]):
@@ -104,8 +111,7 @@ class Lagrangian(Solver[LagrangianState]):
 
     def step(self, problem: Problem, state: LagrangianState) -> LagrangianState:
         """One inner solve, one multiplier update, one certificate."""
-        lam, last = state.lam, state.certificate
-        tight = min(1e-3, 1e-2 * abs(last.relative_gap)) if last else 1e-3
+        lam, tight = state.lam, min(1e-3, 1e-2 * state.left)
         inner = GaussNewton(tol=max(1e-11, tight), failure_probability=self.failure_probability)
         lent = argument(lam - problem.lam)
         shifted = eqx.tree_at(lambda p: p.b, problem.with_lam(lam), problem.b + lent * state.y)
@@ -118,47 +124,52 @@ class Lagrangian(Solver[LagrangianState]):
         # Zero-padded: a program for each rank would cost more than the zeros.
         svd = decomposed(problem.cone, found.pair)
         certificate, dual = certify_whitened(problem, svd, y, Effort(self.failure_probability))
-        return state._replace(
+        left = abs(certificate.relative_gap)
+        if problem.lam > 0 and lam > problem.lam:
+            # As λ y = b' − ℬ(X̃), what b − ℬ(X̃) lacks of λ₀ y is the share lent of the change in y.
+            moved = np.linalg.norm(np.asarray(y) - np.asarray(state.y))
+            left = min(left, float((lam - problem.lam) * moved / size_of(problem)))
+        low = lam <= self.hold * state.largest * (1 + 1e-9)
+        state = state._replace(
             pair=found.pair,
             rank=found.rank,
             y=y,
-            lam=max(self._next(state, found.rank, status, certificate), problem.lam),
+            lam=max(self._next(state, found.rank, status, left), problem.lam),
             certificate=certificate,
             dual=dual,
             counts=state.counts + found.counts,
-            **self._verdict(state, certificate, status),
+            stuck=state.stuck + 1 if low and not left < 0.9 * state.left else 0,
+            left=min(left, state.left),
         )
+        return state._replace(ended=self._verdict(state, status, problem.lam > 0))
 
-    def _next(
-        self, state: LagrangianState, rank: int, inner: Status, proof: Certificate
-    ) -> float:
+    def _next(self, state: LagrangianState, rank: int, inner: Status, left: float) -> float:
         """λ of the next step."""
-        lam, hold, last = state.lam, self.hold * state.largest, state.certificate
+        lam, hold = state.lam, self.hold * state.largest
         if lam > hold:
             return max(self.shrink * lam, hold)
         if inner is not Status.CERTIFIED:
             return min(lam / self.shrink, hold)
-        if rank != state.rank or last is None:
+        if rank != state.rank:
             return lam
-        slow = proof.relative_gap > _SLOW * last.relative_gap
+        slow = left > _SLOW * state.left
         floor = (_DEEPEST if slow else 1.0) * self.floor * state.largest
         return min(lam, max(self.shrink * lam, floor))
 
-    def _verdict(
-        self, state: LagrangianState, certificate: Certificate, inner: Status
-    ) -> dict[str, Any]:
-        """Certified, or stalled after five steps at a low λ that no longer lower the gap."""
-        last = state.certificate
-        low = state.lam <= self.hold * state.largest * (1 + 1e-9)
-        better = last is None or certificate.relative_gap < 0.9 * last.relative_gap
-        stuck = state.stuck + 1 if low and not better else 0
+    def _verdict(self, state: LagrangianState, inner: Status, penalised: bool) -> Status:
+        """Certified, or at its end after five steps at a low λ that leave as much to do as ever."""
+        certificate = state.certificate
+        if certificate is None:
+            return Status.RUNNING
         if certificate.gap == float("inf"):
-            return {"ended": Status.INFEASIBLE, "stuck": stuck}
+            return Status.INFEASIBLE
         if inner is Status.NONFINITE or not certificate.gap < float("inf"):
-            return {"ended": Status.NONFINITE, "stuck": stuck}
+            return Status.NONFINITE
         if certificate.certified(self.tol):
-            return {"ended": Status.CERTIFIED, "stuck": stuck}
-        return {"ended": Status.STALLED if stuck >= 5 else Status.RUNNING, "stuck": stuck}
+            return Status.CERTIFIED
+        if state.stuck < 5:
+            return Status.RUNNING
+        return Status.STATIONARY if penalised else Status.STALLED
 
     def status(self, problem: Problem, state: LagrangianState) -> Status:
         """Decided in `step`."""
