@@ -104,7 +104,7 @@ class Lagrangian(Solver[LagrangianState]):
             largest=largest,
             certificate=None,
             dual=None,
-            counts=Counts(forward=0, adjoint=18),
+            counts=Counts(0, 18) if start is None else Counts(1, 36),
             ended=Status.RUNNING,
             stuck=0,
         )
