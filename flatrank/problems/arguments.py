@@ -75,10 +75,16 @@ def checked_array(
     ValueError
         If it is something else.
     """
-    if np.ma.count_masked(values):
+    try:
+        masked = np.ma.count_masked(values)
+    except ValueError:
         raise ValueError(
-            f"{name} hold {np.ma.count_masked(values)} masked entries; leave them out, "
-            "with the measurements they belong to"
+            f"{name} must be {_KINDS[ndim]} of real numbers; got lists of different lengths"
+        ) from None
+    if masked:
+        raise ValueError(
+            f"{name} hold {masked} masked entries; leave them out, with the measurements they "
+            "belong to"
         )
     v = np.asarray(values)
     if v.ndim != ndim or (v.size and v.dtype.kind not in "fiub"):

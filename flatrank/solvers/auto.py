@@ -32,6 +32,8 @@ from flatrank.solvers.status import Status
 ROUNDING = 1e-8
 # λ, relative to what is seen of λ_max, below which the multiplier method takes fewer products.
 _SMALL = 3e-3
+# Misfit with which its end says that the data cannot be fitted.
+_MISSED = 1e-6
 
 
 class AutoState(NamedTuple):
@@ -75,7 +77,10 @@ class Auto(Solver[AutoState]):
     def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> AutoState:
         """The find step's first state, or where λ is small that of the augmented Lagrangian."""
         state = self._find.init(problem, start, seed)
-        if self.rank is None and 0 < problem.lam < _SMALL * _largest_seen(problem, state):
+        # Data that nothing fits leave a residual; a multiplier, 1/λ times as long, never gets there.
+        room = not problem.cone.positive and problem.m < problem.degrees(min(problem.shape))
+        small = room and 0 < problem.lam < _SMALL * _largest_seen(problem, state)
+        if small and self.rank is None:
             flat = self._flatten.init(problem, None if start is None else state.pair, seed)
             return AutoState(flat, "flatten", None, None, Status.RUNNING)
         return AutoState(state, "find", None, None, Status.RUNNING)
@@ -84,6 +89,10 @@ class Auto(Solver[AutoState]):
         """One step of the find; at its end the proof; or one step of the augmented Lagrangian."""
         if state.phase == "flatten":
             inner = self._flatten.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
+            proof = inner.certificate
+            if inner.ended is Status.STATIONARY and proof and proof.feasibility > _MISSED:
+                found = self._find.init(problem, inner.pair)
+                return state._replace(inner=found, phase="find")
             return state._replace(
                 inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
             )

@@ -40,6 +40,11 @@ def test_real_quadratic_forms_may_be_asked_about_any_matrix():
     assert fr.sensing(A, np.ones(6)).m == 6
 
 
+def test_lists_of_different_lengths_are_no_array():
+    with pytest.raises(ValueError, match="A must be .* real numbers; got lists of different"):
+        fr.sensing([[1, 2], [3]], [1.0])
+
+
 def test_masks_may_be_lists():
     drawn = coded_diffraction(3, 2)
     listed = CodedDiffraction(np.asarray(drawn.masks).tolist())

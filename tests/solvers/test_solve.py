@@ -214,6 +214,19 @@ def test_a_tiny_lam_is_certified_in_a_few_steps(small_lam, share):
     assert len(solution.history) < 30
 
 
+@pytest.mark.parametrize("count", [24, 16])
+def test_a_tiny_lam_is_certified_where_nothing_fits(count):
+    """24 measurements of the 21 numbers of M; 16, each made twice, with noise of its own."""
+    rng = np.random.default_rng(0)
+    x, u = rng.standard_normal((count, 6)), rng.standard_normal(6)
+    x = np.concatenate([x, x[:8]])[:24]
+    problem = fr.sensing(
+        np.einsum("mi,mj->mij", x, x), (x @ u) ** 2 + 0.1 * rng.standard_normal(24)
+    )
+    solution = fr.solve(problem.with_lam(1e-8 * largest_lam(problem)))
+    assert solution.status is fr.Status.CERTIFIED
+
+
 def test_a_lam_below_rounding_ends_honestly(small_lam):
     solution = fr.solve(small_lam.with_lam(1e-30 * largest_lam(small_lam)))
     assert solution.status is fr.Status.STATIONARY
