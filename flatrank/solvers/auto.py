@@ -77,7 +77,7 @@ class Auto(Solver[AutoState]):
     def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> AutoState:
         """The find step's first state, or where λ is small that of the augmented Lagrangian."""
         state = self._find.init(problem, start, seed)
-        # Data that nothing fits leave a residual; a multiplier, 1/λ times as long, never gets there.
+        # What nothing fits leaves a residual; a multiplier, 1/λ times as long, never gets there.
         room = not problem.cone.positive and problem.m < problem.degrees(min(problem.shape))
         small = room and 0 < problem.lam < _SMALL * _largest_seen(problem, state)
         if small and self.rank is None:
