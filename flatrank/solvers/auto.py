@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair
-from flatrank.measurements import Measurement
+from flatrank.measurements import Measurement, SampledEntries
 from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
@@ -77,10 +77,8 @@ class Auto(Solver[AutoState]):
     def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> AutoState:
         """The find step's first state, or where λ is small that of the augmented Lagrangian."""
         state = self._find.init(problem, start, seed)
-        # What nothing fits leaves a residual; a multiplier, 1/λ times as long, never gets there.
-        room = not problem.cone.positive and problem.m < problem.degrees(min(problem.shape))
-        small = room and 0 < problem.lam < _SMALL * _largest_seen(problem, state)
-        if small and self.rank is None:
+        small = 0 < problem.lam < _SMALL * _largest_seen(problem, state)
+        if small and self.rank is None and _can_fit(problem):
             flat = self._flatten.init(problem, None if start is None else state.pair, seed)
             return AutoState(flat, "flatten", None, None, Status.RUNNING)
         return AutoState(state, "find", None, None, Status.RUNNING)
@@ -143,6 +141,17 @@ class Auto(Solver[AutoState]):
         solver = self._flatten if state.phase == "flatten" else self._find
         found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
         return found._replace(y=state.y, certificate=state.certificate)
+
+
+def _can_fit(problem: Problem) -> bool:
+    """Whether data may be fitted whatever they are.
+
+    Where nothing fits a residual stays, and a multiplier, 1/λ times as long, never gets there.
+    Entries are always fitted (their number may hold room, see `with_room`).
+    """
+    few = problem.m < problem.degrees(min(problem.shape))
+    entries = isinstance(problem.measurement, SampledEntries)
+    return entries or (few and not problem.cone.positive)
 
 
 def _largest_seen(problem: Problem, state: GaussNewtonState) -> float:
