@@ -34,6 +34,7 @@ FRONT_DOORS = {
     "flatrank.problems.quadratic",
     "flatrank.problems.pairs",
     "flatrank.problems.sensing",
+    "flatrank.factors.given",
     "flatrank.measurements.checks",
     "flatrank.measurements.diffraction",
     "flatrank.measurements.linear_map",
