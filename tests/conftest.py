@@ -41,6 +41,7 @@ FRONT_DOORS = {
     "flatrank.measurements.gaussian",
     "flatrank.measurements.transform",
     "flatrank.problems.robust",
+    "flatrank.flatness.depth",
     "flatrank.flatness.isometry_search",
     "flatrank.certificates.certify",
     "flatrank.solvers.solution",

@@ -156,9 +156,10 @@ def _both(given: Any, shape: tuple[int, int] | None, cone: Cone) -> tuple[Any, A
     if isinstance(given, (tuple, list)) and len(given) == 2:
         return given[0], given[1]
     got = np.shape(given) if isinstance(given, (np.ndarray, jax.Array)) else None
-    alone = cone.positive and shape is not None and got is not None and len(got) == 2
-    if alone and got[1] != cone.size(shape[1]):
-        return given, given
+    if cone.positive and shape is not None and got is not None:
+        n = cone.size(shape[1])
+        if len(got) == 2 and got[1] != n:
+            return given, given
     said = type(given).__name__ if got is None else f"one array of shape {got}"
     raise ValueError(
         f"factors must be a FactorPair or (L, R) with X = L R^T; got {said}. Of a matrix X "

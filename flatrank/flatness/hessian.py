@@ -114,6 +114,56 @@ class SymmetricHessian(eqx.Module):
         return 2.0 * (out.L * E + out.R).reshape(-1)
 
 
+class SphereHessian(eqx.Module):
+    """The Hessian of f(U) = ‖𝒜(U E Uᵀ) − b‖² on the sphere through U, as for states, ‖U‖_F = 1.
+
+    Π (D²f − (⟨∇f, U⟩/‖U‖²) I) Π with Π the projection off U, and ⟨∇f, U⟩ = 4⟨𝒜(X) − b, 𝒜(X)⟩: on
+    tangent steps the second derivative of W ↦ f(‖U‖ W/‖W‖).
+
+    Parameters
+    ----------
+    inner : SymmetricHessian
+        D²f.
+    unit : array of shape (d k,)
+        vec U/‖U‖.
+    slope : array of shape ()
+        ⟨∇f, U⟩/‖U‖², 0 where the data fit.
+    """
+
+    inner: SymmetricHessian
+    unit: Float[Array, " n"]
+    slope: Float[Array, ""]
+
+    @classmethod
+    def at(
+        cls, measurement: Measurement, pair: Factors, b: Float[Array, " m"] | None = None
+    ) -> SphereHessian:
+        """The Hessian at L = U E, R = U ≠ 0; without b that of a pair of zero loss."""
+        with scope():
+            given = _in_form(measurement, pair)
+            z = measurement.forward(given)
+            square = jnp.vdot(given.R, given.R)
+            if not square > 0:
+                raise ValueError("U = 0 lies on no sphere; expected a pair of X other than zero")
+            slope = jnp.zeros(()) if b is None else 4.0 * jnp.vdot(z - b, z) / square
+            inner = SymmetricHessian.at(measurement, given, b)
+            return cls(inner, given.R.reshape(-1) / jnp.sqrt(square), slope)
+
+    @property
+    def n(self) -> int:
+        """The order of the matrix, d k; the sphere has one dimension less."""
+        return self.inner.n
+
+    def project(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
+        """Π z, tangent to the sphere."""
+        return z - jnp.vdot(self.unit, z) * self.unit
+
+    def __call__(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
+        """One product with D²f."""
+        z = self.project(z)
+        return self.project(self.inner(z)) - self.slope * z
+
+
 def symmetric_trace(
     measurement: Measurement, pair: Factors, b: Float[Array, " m"]
 ) -> Float[Array, ""]:
@@ -236,12 +286,13 @@ class Sharpness:
     products: int
 
 
-def sharpness(
+def sharpness(  # noqa: PLR0913 - a choice of function, and how to find its top
     measurement: Measurement,
     pair: Factors,
     b: Float[Array, " m"] | None = None,
     *,
     symmetric: bool = False,
+    sphere: bool = False,
     tol: float = 1e-8,
     seed: int = 0,
 ) -> Sharpness:
@@ -257,6 +308,9 @@ def sharpness(
         The data; without them the pair is taken to fit, and the Hessian is 2JᵀJ.
     symmetric : bool
         Of f(U) = ‖𝒜(U E Uᵀ) − b‖² (`SymmetricHessian`), for a pair L = U E, R = U.
+    sphere : bool
+        Of that f on the sphere through U, along which tr U Uᵀ is constant: what is left to a state
+        (`SphereHessian`).
     tol : float
         Relative residual to stop at.
     seed : int
@@ -278,12 +332,16 @@ def sharpness(
     """
     seed = checked_count("seed", seed, 0)
     with scope():
-        H = (SymmetricHessian if symmetric else Hessian).at(measurement, pair, b)
-        found = _largest(H, jax.random.normal(jax.random.key(seed), (H.n,)), jnp.asarray(tol))
+        of = SphereHessian if sphere else SymmetricHessian if symmetric else Hessian
+        H = of.at(measurement, pair, b)
+        start = jax.random.normal(jax.random.key(seed), (H.n,))
+        if isinstance(H, SphereHessian):  # where it stays: outside, H is 0
+            start = H.project(start)
+        found = _largest(H, start, jnp.asarray(tol))
         count = int(found.restarts) * min(STEPS, H.n)
         return Sharpness(float(found.value), float(found.residual), count)
 
 
 @eqx.filter_jit
-def _largest(H: Hessian | SymmetricHessian, start: Array, tol: Array) -> Ritz:
+def _largest(H: Hessian | SymmetricHessian | SphereHessian, start: Array, tol: Array) -> Ritz:
     return extreme(H, start, 1, tol)
