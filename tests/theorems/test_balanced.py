@@ -144,8 +144,8 @@ def test_gradient_flow_conserves_the_imbalance():
 
 
 def test_critical_pairs_are_choices_of_singular_triplets_and_all_but_the_top_are_saddles():
-    """At (U_S Σ_S^½, V_S Σ_S^½) the gradient of ‖LRᵀ − M‖² is 0 for any set S of k triplets; if j is
-    in S and i < j is not, D²f = −4σⱼ(σᵢ − σⱼ) along the balanced pairs that turn triplet j into i.
+    """At (U_S Σ_S^½, V_S Σ_S^½) the gradient of ‖LRᵀ − M‖² is 0 for any set S of k triplets; with j
+    in S and i < j outside D²f = −4σⱼ(σᵢ − σⱼ) along balanced pairs that turn triplet j into i.
     """
     rng = np.random.default_rng(6)
     s = np.array([4.0, 3.0, 2.0, 1.0, 0.5])
