@@ -131,7 +131,7 @@ def test_flattest_factorisation_value(instance):
     """min over factorisations of X of the scaled trace = 4m ‖D1 X D2‖_*."""
     problem, pair = instance
     svd = rescaled_matrix(problem.rescaling, pair)
-    nuclear = float(np.sum(svd.s))
+    nuclear = np.asarray(svd.s).sum()
     flat = measure_flatness(
         problem.measurement, flattest_pair(problem.rescaling, svd), problem.rescaling
     )

@@ -60,7 +60,7 @@ def test_the_flat_problem_is_the_rescaled_nuclear_norm(instance, name, k):
     assert value(at, L, R) == pytest.approx(at.optimum, rel=1e-11)
     assert nuclear(at.D[0] @ L @ R.T @ at.D[1]) == pytest.approx(at.optimum, rel=1e-11)
     svd = rescaled_matrix(at.problem.rescaling, (L, R))
-    assert float(np.sum(svd.s)) == pytest.approx(at.optimum, rel=1e-11)
+    assert np.asarray(svd.s).sum() == pytest.approx(at.optimum, rel=1e-11)
     pair = flattest_pair(at.problem.rescaling, svd, k)
     assert pair.rank == k
     assert value(at, np.asarray(pair.L), np.asarray(pair.R)) == pytest.approx(at.optimum, rel=1e-11)

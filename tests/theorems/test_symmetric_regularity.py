@@ -133,8 +133,8 @@ def test_the_flat_factor_has_the_nuclear_norm_of_d_m_d(family, k):
     assert np.allclose((left * s) @ right.conj().T, shrunk * X, atol=1e-11)
     back = flattest_pair(at.problem.rescaling, svd, k, at.problem.cone)
     assert np.allclose(np.abs(np.asarray(back.L)), np.abs(np.asarray(back.R)))
-    R = np.asarray(at.problem.cone.lift(back.R)) if shrunk < 1 else np.asarray(back.R)
-    L = np.asarray(at.problem.cone.lift(back.L)) if shrunk < 1 else np.asarray(back.L)
+    with jax.enable_x64(True):
+        L, R = (np.asarray(at.problem.cone.lift(x)) for x in (back.L, back.R))
     assert value(at, R) == pytest.approx(at.optimum, rel=1e-10)
     assert np.allclose(L @ R.conj().T, at.M, atol=1e-11)
     scaled = 8 * len(at.b) * at.optimum * (0.5 if np.iscomplexobj(U) else 1.0)
