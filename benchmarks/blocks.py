@@ -86,8 +86,8 @@ def penalised(rows: list[Row]) -> str:
 
 def scale(rows: list[Row]) -> str:
     text = ("## Scale\n\nOne process, one solve, compilation included. *Found* is when the misfit "
-            "of the answer was reached; proofs come after it. *Peak* is the whole process: interpreter, "
-            "libraries and the instance too.")  # fmt: skip
+            "of the answer was reached; proofs come after it. *Peak* is the whole process: "
+            "interpreter, libraries and the instance too.")  # fmt: skip
     head = ["instance", "solver", "seconds", "found", "peak GB", "status", "rank", "gap", "error",
             "load"]  # fmt: skip
     return f"{text}\n\n" + grid(head, [
@@ -206,8 +206,8 @@ def robust(rows: list[Row]) -> str:
 def tomography(rows: list[Row]) -> str:
     text = ("## Tomography\n\nRank not told. *Cold* is the first solve of a process, compilation "
             "included; *seconds* the median of the others: each other ion state once, the same "
-            "mean values of all 65 536 Pauli strings again. *Fidelity*, the least, is with the states "
-            "published with the ion data, which were made by another criterion, and with the "
+            "mean values of all 65 536 Pauli strings again. *Fidelity*, the least, is with the "
+            "states published with the ion data, which were made by another criterion, and with the "
             "truth for qubits.")  # fmt: skip
     head = ["instance", "seconds", "cold", "certified", "unique", "rank", "fidelity", "error",
             "gap", "load"]  # fmt: skip
