@@ -207,8 +207,8 @@ def tomography(rows: list[Row]) -> str:
     text = ("## Tomography\n\nRank not told. *Cold* is the first solve of a process, compilation "
             "included; *seconds* the median of the others: each other ion state once, the same "
             "mean values of all 65 536 Pauli strings again. *Fidelity*, the least, is with the "
-            "states published with the ion data, which were made by another criterion, and with the "
-            "truth for qubits.")  # fmt: skip
+            "states published with the ion data, made by another criterion, and with the truth for "
+            "qubits.")  # fmt: skip
     head = ["instance", "seconds", "cold", "certified", "unique", "rank", "fidelity", "error",
             "gap", "load"]  # fmt: skip
     return f"{text}\n\n" + grid(head, [
