@@ -2,11 +2,13 @@
 
 Weight 1/√max(d1, d2), μ from 1.25/‖Y‖ growing by half each step. Every step decomposes a whole
 matrix: by a full SVD, or where it is far wider than tall by eigenvectors of its Gram matrix. Where
-the truth is known the first X below the target counts, the error computed off the clock; otherwise
-the published misfit of 1e-7.
+the truth is known the first X below the target counts; otherwise the published misfit of 1e-7, or
+with `--early` the first X whose objective is within 1e-3 of the last one. Error and objective are
+computed off the clock.
 """
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -25,46 +27,61 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("instance")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--early", action="store_true")
     options = parser.parse_args()
     Y, X = (street(), None) if options.instance == "street" else ROBUST[options.instance].draw()
     runs = []
     while len(runs) < options.repeats and sum(run["seconds"] for run in runs) < ENOUGH:
-        runs.append(solve(Y, X))
+        trace = solve(Y, X)
+        near = 1.001 * trace[-1]["objective"]
+        runs.append(
+            next(at for at in trace if at["objective"] <= near) if options.early else trace[-1]
+        )
     best = min(runs, key=lambda run: run["seconds"])
     print(json.dumps(best | {"repeats": [run["seconds"] for run in runs]}))
 
 
 def solve(Y, truth):
-    start, cpu, paused = time.perf_counter(), time.process_time(), 0.0
+    """What every step came to."""
+    watch = Stopwatch()
     shrunk = shrunk_by_gram if 10 * Y.shape[0] < Y.shape[1] else shrunk_by_svd
     w, norm, size = 1 / np.sqrt(max(Y.shape)), np.linalg.norm(Y, 2), np.linalg.norm(Y)
     Lam, S, mu = Y / max(norm, np.abs(Y).max() / w), np.zeros_like(Y), 1.25 / norm
-    error, steps, done = None, 0, False
-    while not done and steps < STEPS:
-        steps += 1
+    trace, done = [], False
+    while not done and len(trace) < STEPS:
         X, s = shrunk(Y - S + Lam / mu, 1 / mu)
         T = Y - X + Lam / mu
         S = np.sign(T) * np.maximum(np.abs(T) - w / mu, 0)
-        misfit = Y - X - S
-        Lam = Lam + mu * misfit
+        E = Y - X - S
+        Lam = Lam + mu * E
         mu *= 1.5
-        if truth is None:
-            done = np.linalg.norm(misfit) <= MISFIT * size
-        else:
-            at = time.perf_counter()
-            error = float(np.linalg.norm(X - truth) / np.linalg.norm(truth))
-            done = error <= TARGET
-            paused += time.perf_counter() - at
-    return {
-        "seconds": time.perf_counter() - start - paused,
-        "cpu_seconds": time.process_time() - cpu,
-        "error": error,
-        "status": "reached" if done else "not reached",
-        "rank": int(s.size),
-        "objective": float(s.sum() + w * np.abs(Y - X).sum()),
-        "misfit": float(np.linalg.norm(misfit) / size),
-        "iterations": steps,
-    }
+        misfit = float(np.linalg.norm(E) / size)
+        with watch.paused():
+            error = truth is not None and float(np.linalg.norm(X - truth) / np.linalg.norm(truth))
+            done = misfit <= MISFIT if truth is None else error <= TARGET
+            trace.append({
+                "seconds": watch.seconds, "cpu_seconds": watch.cpu, "error": error or None,
+                "status": "reached" if done else "not reached", "rank": int(s.size),
+                "objective": float(s.sum() + w * np.abs(Y - X).sum()), "misfit": misfit,
+                "iterations": len(trace) + 1,
+            })  # fmt: skip
+    return trace
+
+
+class Stopwatch:
+    """Seconds on the wall and of the processors, at the last pause, pauses left out."""
+
+    def __init__(self):
+        self.seconds = self.cpu = 0.0
+        self._start = time.perf_counter(), time.process_time()
+
+    @contextlib.contextmanager
+    def paused(self):
+        """What is done here does not count."""
+        self.seconds += time.perf_counter() - self._start[0]
+        self.cpu += time.process_time() - self._start[1]
+        yield
+        self._start = time.perf_counter(), time.process_time()
 
 
 def shrunk_by_svd(Z, threshold):
