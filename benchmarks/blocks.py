@@ -244,7 +244,7 @@ def balanced(rows: list[Row]) -> str:
     return f"{text}\n\n" + grid(head, [
         [r["title"], label(r), f"{r['reached']} of {r['of']}", str(r["stuck"]),
          number(max(r["error"], 0.0)), small(r["seconds"]), f"{r['iterations']:.0f}", load_of(r)]
-        for r in sorted(rows, key=lambda r: (int(r["instance"][1:]), r["solver"])) if "failed" not in r
+        for r in sorted(rows, key=lambda r: int(r["instance"].lstrip("k"))) if "failed" not in r
     ]) + notes(rows)  # fmt: skip
 
 
