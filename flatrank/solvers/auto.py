@@ -11,6 +11,7 @@ not certify the interpolant found:
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
@@ -35,6 +36,7 @@ class AutoState(NamedTuple):
     ended: Status
 
 
+@dataclass(frozen=True)
 class Auto(Solver[AutoState]):
     """The default solver.
 

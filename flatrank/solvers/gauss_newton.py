@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,7 @@ _CLOSE = 1e-2
 _FIRST_TRY, _DEAR = 1e-4, 24
 
 
+@dataclass(frozen=True)
 class GaussNewton(Solver[GaussNewtonState]):
     """Matrix-free Gauss–Newton with rank growth, for λ = 0 and λ > 0.
 

@@ -12,6 +12,7 @@ Reference: Burer and Monteiro (2003, 2005); theory notes §6.1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -43,6 +44,7 @@ class LagrangianState(NamedTuple):
     stuck: int
 
 
+@dataclass(frozen=True)
 class Lagrangian(Solver[LagrangianState]):
     """Solve the interpolating problem (λ = 0) for its flattest solution.
 
