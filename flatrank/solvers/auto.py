@@ -1,6 +1,7 @@
 """Find fast, then prove; act on `goal` when the proof fails.
 
-λ > 0: `GaussNewton` to a certified gap. λ = 0: `GaussNewton` to the misfit of rounding, then the
+λ > 0: `GaussNewton` to a certified gap; `Lagrangian` where λ is so small that it is the quicker way
+to one. λ = 0: `GaussNewton` to the misfit of rounding, then the
 least-squares dual. Where nothing fits, that shows, and the pair of least misfit is kept. If it does
 not certify the interpolant found:
   goal "recover"  it is kept when it is identifiable (m above the degrees of freedom, ℬ injective on
@@ -14,8 +15,14 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair
+from flatrank.measurements import Measurement
 from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
@@ -24,6 +31,8 @@ from flatrank.solvers.status import Status
 
 # Misfit, relative to ‖b‖, up to which an interpolant counts as fitting to rounding.
 ROUNDING = 1e-8
+# λ, relative to what is seen of λ_max, below which the multiplier method takes fewer products.
+_SMALL = 3e-3
 
 
 class AutoState(NamedTuple):
@@ -66,8 +75,11 @@ class Auto(Solver[AutoState]):
         return Lagrangian(self.tol, failure_probability=self.failure_probability)
 
     def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> AutoState:
-        """The find step's first state."""
+        """The find step's first state, or where λ is small that of the augmented Lagrangian."""
         state = self._find.init(problem, start, seed)
+        if self.rank is None and 0 < problem.lam < _SMALL * _largest_seen(problem, state):
+            flat = self._flatten.init(problem, None if start is None else state.pair, seed)
+            return AutoState(flat, "flatten", None, None, Status.RUNNING)
         return AutoState(state, "find", None, None, Status.RUNNING)
 
     def step(self, problem: Problem, state: AutoState) -> AutoState:
@@ -124,6 +136,17 @@ class Auto(Solver[AutoState]):
         solver = self._flatten if state.phase == "flatten" else self._find
         found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
         return found._replace(y=state.y, certificate=state.certificate)
+
+
+def _largest_seen(problem: Problem, state: GaussNewtonState) -> float:
+    """⟨ℬ*(b), X̃⟩/‖X̃‖_* ≤ λ_max."""
+    return float(_inner(problem.whitened, problem.b, state.pair)) / float(np.sum(state.s) or 1.0)
+
+
+@eqx.filter_jit
+def _inner(B: Measurement, b: Array, pair: FactorPair) -> Float[Array, ""]:
+    """bᵀ ℬ(X̃)."""
+    return jnp.vdot(b, B.forward(pair))
 
 
 def identifiable(

@@ -26,7 +26,7 @@ def of_complex(kind):
     ("kind", "m", "door"),
     [
         ("strings", 4, "complex Hermitian matrices.*use flatrank.tomography"),
-        ("masks", 6, r"CodedDiffraction measures Z = z z\*.*use flatrank.phase_retrieval"),
+        ("masks", 6, "CodedDiffraction measures complex Hermitian.*use flatrank.phase_retrieval"),
         ("vectors", 6, "QuadraticForms measures .*use flatrank.phase_retrieval"),
     ],
 )
