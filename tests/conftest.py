@@ -78,15 +78,6 @@ if "XLA_FLAGS" not in os.environ:
     jax.block_until_ready(jnp.zeros(()))
     del os.environ["XLA_FLAGS"]
 
-
-def pytest_configure(config):
-    """What one process has compiled, now or in an earlier session, the others read from disk."""
-    if hasattr(config, "cache"):  # not with -p no:cacheprovider
-        jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("programs")))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-
 settings.register_profile("tests", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("tests")
 
