@@ -1,8 +1,7 @@
 """`python -m benchmarks [SECTION ...]`: measure, keep the results, write the table.
 
-Sections: completion, certified, hard, penalised, kernels, figures, cli, ratings, scale. A figure
-that is measured again replaces the one before; the others stay, each with its date and the load it
-was taken under.
+A figure that is measured again replaces the one before; the others stay, each with its date and the
+load it was taken under.
 """
 
 from __future__ import annotations
@@ -14,16 +13,26 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from benchmarks import instances, running, table
+from benchmarks.blocks import BLOCKS
 
 WORK = running.ROOT / ".benchmarks" / "instances"
-SECTIONS = (
-    "completion", "certified", "hard", "penalised", "kernels", "figures", "cli", "ratings", "scale"
-)  # fmt: skip
+SECTIONS = tuple(BLOCKS)
 GRADIENTS = {
     "100000x5000000xfloat32": "n = 1e5 + 1e5, 5e6 entries, k = 10, float32",
     "100000x5000000xfloat64": "n = 1e5 + 1e5, 5e6 entries, k = 10, float64",
     "1000000x10000000xfloat32": "n = 1e6 + 1e6, 1e7 entries, k = 10, float32",
     "1000000x10000000xfloat64": "n = 1e6 + 1e6, 1e7 entries, k = 10, float64",
+}
+#: Sections whose adapters make their instances themselves, of the name alone.
+NAMED = {
+    "hard": instances.HARD,
+    "kernels": GRADIENTS,
+    "figures": instances.FIGURES,
+    "robust": instances.ROBUST,
+    "tomography": instances.TOMOGRAPHY,
+    "phase": instances.PHASE,
+    "balanced": instances.BALANCED,
+    "cli": {name: name for name in instances.RATINGS},
 }
 
 
@@ -68,16 +77,11 @@ def wanted(section: str, options: argparse.Namespace) -> Iterator[tuple[str, str
 
 
 def every(section: str, seeds: list[int]):
-    if section == "kernels":
-        return [(name, title, lambda name=name: name) for name, title in GRADIENTS.items()]
-    if section == "hard":
-        regimes = instances.HARD.items()
-        return [(name, regime.title, lambda name=name: name) for name, regime in regimes]
-    if section == "figures":
-        cells = instances.FIGURES.items()
-        return [(name, cell.title, lambda name=name: name) for name, cell in cells]
-    if section == "cli":
-        return [(name, name, lambda name=name: name) for name in instances.RATINGS]
+    if section in NAMED:
+        return [
+            (name, recipe if isinstance(recipe, str) else recipe.title, lambda name=name: name)
+            for name, recipe in NAMED[section].items()
+        ]
     if section == "penalised":
         return [
             (name, r.title, lambda n=name, r=r: instances.discrete_file(WORK, n, r))

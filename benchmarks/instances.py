@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ class Recipe:
     seed: int
     oversampling: float | None = None
     m: int | None = None
+    kappa: float | None = None
 
 
 #: Exact completion from about three times the degrees of freedom, Gaussian factors.
@@ -50,7 +52,11 @@ SCALE = {
                     m=2_000_000),
     "n500k": Recipe("500 000 × 500 000, rank 3, 37 500 000 entries", 500_000, 500_000, 3, 0,
                     m=37_500_000),
+    "k1e5-n100k": Recipe("100 000 × 100 000, rank 10, κ = 1e5, ρ = 4", 100_000, 100_000, 10, 0,
+                         oversampling=4, kappa=1e5),
 }  # fmt: skip
+#: What solvers for a given rank are compared on.
+MANIFOLDS = {"n1000": COMPLETION["n1000"]}
 
 
 @dataclass(frozen=True)
@@ -100,12 +106,15 @@ PENALISED = {
 
 @dataclass(frozen=True)
 class Draws:
-    """One cell of a figure of the theory: one M with ‖M‖_F = 1, several draws of 𝒜."""
+    """One cell of a figure of the theory: one M with ‖M‖_F = 1, several draws of 𝒜.
+
+    `size` is the number of measurements m, for completion the chance of an entry to be seen.
+    """
 
     title: str
-    family: Literal["sensing", "bilinear"]
+    family: Literal["sensing", "bilinear", "completion", "quadratic"]
     d: int
-    m: int
+    size: float
     rank: int
     draws: int
     seed: int
@@ -116,6 +125,135 @@ FIGURES = {
     "d30-m480": Draws("sensing, d = 30, r = 2, m = 480", "sensing", 30, 480, 2, 20, 0),
     "bilinear-d30-m480": Draws("bilinear, d = 30, r = 2, m = 480", "bilinear", 30, 480, 2, 20, 0),
     "d30-m300": Draws("sensing, d = 30, r = 2, m = 300", "sensing", 30, 300, 2, 20, 0),
+    "completion-d30-p0.7": Draws("completion, d = 30, r = 2, p = 0.7", "completion", 30, 0.7, 2,
+                                 20, 0),
+    "quadratic-d30-m330": Draws("quadratic, d = 30, r = 3, m = 330", "quadratic", 30, 330, 3, 20,
+                                0),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """L Rᵀ/n with Gaussian L, R of n/20 columns, and ±1 added to a share of the entries."""
+
+    title: str
+    n: int
+    share: float
+    seed: int
+
+    def draw(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Y and the matrix of low rank in it."""
+        rng, n = np.random.default_rng(self.seed), self.n
+        X = rng.standard_normal((n, n // 20)) @ rng.standard_normal((n // 20, n)) / n
+        Y, wrong = X.copy(), rng.permutation(n * n)[: round(self.share * n * n)]
+        Y.flat[wrong] += rng.choice([-1.0, 1.0], wrong.size)
+        return Y, X
+
+
+ROBUST = {
+    f"n{n:04}-{share:02}": Corrupted(f"n = {n}, rank {n // 20}, {share} % wrong", n, share / 100, 0)
+    for n in (500, 1000, 2000)
+    for share in (5, 10)
+} | {"street": "a street: 300 frames of 144 × 192"}
+
+
+def street() -> NDArray[np.float64]:
+    """A frame a row, values from 0 to 1, from the file that FLATRANK_STREET names."""
+    frames = np.load(os.environ["FLATRANK_STREET"], allow_pickle=False)
+    return frames.reshape(len(frames), -1) / 255.0
+
+
+@dataclass(frozen=True)
+class State:
+    """A random state of some qubits, and noise on the mean value of every Pauli string."""
+
+    title: str
+    qubits: int
+    rank: int
+    noise: float
+    seed: int
+
+    def draw(self) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+        """The state, and what is added to its mean values."""
+        rng, d = np.random.default_rng(self.seed), 2**self.qubits
+        U = rng.standard_normal((d, self.rank)) + 1j * rng.standard_normal((d, self.rank))
+        return U @ U.conj().T / np.linalg.norm(U) ** 2, self.noise * rng.standard_normal(d * d)
+
+
+TOMOGRAPHY = {
+    "ions": "three ions: 20 states in 27 settings",
+    "pauli8-r1": State("8 qubits, rank 1, exact", 8, 1, 0.0, 0),
+    "pauli8-r2": State("8 qubits, rank 2, exact", 8, 2, 0.0, 0),
+    "pauli8-r3": State("8 qubits, rank 3, exact", 8, 3, 0.0, 0),
+    "pauli8-noisy": State("8 qubits, rank 1, noise 0.05", 8, 1, 0.05, 0),
+}
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A complex Gaussian signal behind so many octanary masks, or seen by m Gaussian vectors."""
+
+    title: str
+    n: int
+    masks: int
+    m: int
+    seed: int
+
+
+PHASE = {
+    "coded": Signal("n = 1000, 12 coded masks", 1000, 12, 12_000, 0),
+    "gaussian": Signal("n = 1000, m = 6n Gaussian vectors", 1000, 0, 6000, 0),
+}
+
+
+@dataclass(frozen=True)
+class Starts:
+    """M with ‖M‖ = 1 seen everywhere, pairs of k columns, and random starts U P, V P for them."""
+
+    title: str
+    shape: tuple[int, int]
+    k: int
+    spectrum: tuple[float, ...]
+    starts: int
+    seed: int
+
+    def draw(self) -> tuple[NDArray[np.float64], list[tuple[NDArray[np.float64], ...]]]:
+        """M, and U, P, V of every start: U and V orthonormal with min(k, d1, d2) columns."""
+        rng, q = np.random.default_rng(self.seed), min(self.k, *self.shape)
+        frame = lambda d, k: np.linalg.qr(rng.standard_normal((d, k)))[0]
+        left, right = (frame(d, len(self.spectrum)) for d in self.shape)
+        d1, d2 = self.shape
+        return (left * np.array(self.spectrum)) @ right.T, [
+            (frame(d1, q), 0.5 * rng.standard_normal((q, self.k)), frame(d2, q))
+            for _ in range(self.starts)
+        ]
+
+    def excess(self, X: NDArray[np.float64], M: NDArray[np.float64]) -> float:
+        """‖X − M‖² above Σ_{i>k} σᵢ², the least there is (Eckart and Young), over ‖M‖²."""
+        tail = sum(s * s for s in self.spectrum[self.k :])
+        return (float(np.sum((X - M) ** 2)) - tail) / sum(s * s for s in self.spectrum)
+
+
+def counted(runs: list[dict[str, float]]) -> dict[str, object]:
+    """How many starts reached the optimum, and how many ended far above it."""
+    excess = np.array([run["excess"] for run in runs])
+    return {
+        "reached": int(np.sum(excess <= 1e-12)),
+        "stuck": int(np.sum(excess > 1e-3)),
+        "of": len(runs),
+        "error": float(excess.max()),
+        "cold_seconds": runs[0]["seconds"],
+        "seconds": float(np.median([run["seconds"] for run in runs[1:]])),
+        "iterations": float(np.median([run["iterations"] for run in runs])),
+        "excess": sorted(excess.tolist()),
+    }
+
+
+FALLING = tuple(0.6**j for j in range(10))
+BALANCED = {
+    "k3": Starts("8 × 7 of rank 3, k = 3", (8, 7), 3, (1.0, 0.7, 0.4), 100, 0),
+    "k4": Starts("20 × 15, σ = 0.6^j, rank 10, k = 4", (20, 15), 4, FALLING, 100, 0),
+    "k18": Starts("20 × 15, σ = 0.6^j, rank 10, k = 18", (20, 15), 18, FALLING, 100, 0),
 }
 
 
@@ -175,7 +313,7 @@ def completion_file(folder: Path, name: str, recipe: Recipe) -> Path:
 
         made = random_instance(
             recipe.n1, recipe.n2, recipe.r, m=recipe.m, oversampling=recipe.oversampling,
-            seed=recipe.seed,
+            seed=recipe.seed, kappa=recipe.kappa,
         )  # fmt: skip
         return {"rows": made.rows, "cols": made.cols, "values": made.values,
                 "shape": made.shape, "rank": recipe.r, "U": made.U, "V": made.V}  # fmt: skip

@@ -90,7 +90,7 @@ def run(peer: Peer, instance: str, repeats: int, timeout: float) -> dict[str, An
 def interpreter(peer: Peer) -> Path:
     """The Python that runs a peer, its environment made if there is none yet."""
     if peer.variable and not os.environ.get(peer.variable):
-        raise Absent(f"{peer.variable} names no installed copy")
+        raise Absent(f"{peer.variable} is not set: see benchmarks/README.md")
     if not peer.environment:
         return Path(sys.executable)
     folder = ENVIRONMENTS / peer.environment
@@ -147,7 +147,7 @@ def versions_of(python: Path, peer: Peer) -> dict[str, str]:
     )
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
-    if peer.variable:
+    if peer.adapter.startswith("author_codes"):
         octave = subprocess.run(["octave-cli", "--version"], capture_output=True, text=True)
         found["octave"] = octave.stdout.splitlines()[0].split()[-1] if octave.stdout else "unknown"
     return found

@@ -54,7 +54,7 @@ def instance(A, b, M, repeats):
 
 def solved(B, b, eps):
     """One call of cvxpy, its own part of it, and what came out."""
-    X, rows = cp.Variable(B.shape), B.rows()
+    X, rows = cp.Variable(B.shape, symmetric=B.symmetric), B.rows()
     with Stopwatch() as watch:
         fits = rows @ cp.vec(X, order="C") == b
         problem = cp.Problem(cp.Minimize(cp.normNuc(X)), [fits])

@@ -19,9 +19,13 @@ def drawn(name):
     """M, and 𝒜 and b of every draw."""
     cell = FIGURES[name]
     rng = np.random.default_rng(cell.seed)
-    M = rng.standard_normal((cell.d, cell.rank)) @ rng.standard_normal((cell.rank, cell.d))
+    U = rng.standard_normal((cell.d, cell.rank))
+    if cell.family == "quadratic":
+        M = (U * (-1.0) ** np.arange(cell.rank)) @ U.T
+    else:
+        M = U @ rng.standard_normal((cell.rank, cell.d))
     M /= np.linalg.norm(M)
-    ensembles = [draw(cell.family, cell.d, cell.m, rng) for _ in range(cell.draws)]
+    ensembles = [draw(cell.family, cell.d, cell.size, rng) for _ in range(cell.draws)]
     return M, ensembles, [A.forward(M) for A in ensembles]
 
 

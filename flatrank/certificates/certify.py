@@ -27,7 +27,7 @@ from flatrank.certificates.states import (
 )
 from flatrank.certificates.strict import strict_dual, whole_dual
 from flatrank.certificates.uniqueness import injective_on_tangent
-from flatrank.factors import CompactSVD, Cone, FactorPair, Weight
+from flatrank.factors import CompactSVD, Cone, FactorPair, Factors, Weight
 from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Whitened
 from flatrank.problems import Problem, Separation, Tomography, as_pair, checked_chance
@@ -54,7 +54,7 @@ _RANK_FLOOR = 1e-13
 
 def certify(
     problem: Problem,
-    factors: FactorPair | tuple[ArrayLike, ArrayLike] | ArrayLike,
+    factors: Factors,
     y: ArrayLike | None = None,
     *,
     failure_probability: float = 1e-9,
@@ -82,7 +82,7 @@ def certify(
     ----------
     problem : Problem
         What is to be solved.
-    factors : FactorPair or (L, R)
+    factors : FactorPair, Solution or (L, R)
         (d1, k) and (d2, k), of X (not of D1 X D2); k may be 0. Where X is complex, `solution.U`
         will do, and so will complex L and R with X = L R*.
     y : array of shape (m,), optional

@@ -53,21 +53,36 @@ class FactorPair(eqx.Module):
 
     def scaled(self, left: Weight, right: Weight) -> FactorPair:
         """The pair of D1 X D2ᵀ, each D a vector (the diagonal) or a matrix (`weighted`)."""
-        return FactorPair(weighted(left, self.L), weighted(right, self.R))
+        return type(self)(weighted(left, self.L), weighted(right, self.R))
 
     def beside(self, other: FactorPair) -> FactorPair:
         """The pair of the sum of the two matrices: columns side by side."""
-        return FactorPair(
+        return type(self)(
             jnp.concatenate([self.L, other.L], axis=1), jnp.concatenate([self.R, other.R], axis=1)
         )
 
     def resized(self, k: int) -> FactorPair:
         """Exactly k columns: cut on the right, or filled with zero columns (same X)."""
         if k <= self.rank:
-            return FactorPair(self.L[:, :k], self.R[:, :k])
+            return type(self)(self.L[:, :k], self.R[:, :k])
         fill = ((0, 0), (0, k - self.rank))
-        return FactorPair(jnp.pad(self.L, fill), jnp.pad(self.R, fill))
+        return type(self)(jnp.pad(self.L, fill), jnp.pad(self.R, fill))
 
     def squared_norm(self) -> Float[Array, ""]:
         """‖L‖² + ‖R‖² (Frobenius)."""
         return jnp.vdot(self.L, self.L) + jnp.vdot(self.R, self.R)
+
+
+class ComplexPair(FactorPair):
+    """X = L R* of complex L and R, each held as the real over the imaginary parts.
+
+    What is linear in the real numbers is that of the real pair: products with 𝒜, with D1 and D2,
+    norms. What asks for singular vectors is not, and is to use the complex factors (`Cone.lift`).
+
+    Parameters
+    ----------
+    L : Float[Array, "d1 k"]
+        Twice as many rows as X has.
+    R : Float[Array, "d2 k"]
+        Twice as many rows as X has columns.
+    """

@@ -29,6 +29,11 @@ class CompactSVD(NamedTuple):
         r = self.rank
         return CompactSVD(self.U[:, :r], self.s[:r], self.V[:, :r])
 
+    def pair(self) -> FactorPair:
+        """(U diag(s)^½, V diag(s)^½), the balanced pair of X."""
+        root = jnp.sqrt(self.s)[None, :]
+        return FactorPair(self.U * root, self.V * root)
+
 
 def compact_svd(pair: FactorPair) -> CompactSVD:
     """Singular value decomposition of L Rᵀ.
@@ -62,13 +67,8 @@ def balance(pair: FactorPair) -> tuple[FactorPair, Float[Array, " k"]]:
     L = U diag(s)^½, R = V diag(s)^½, so LᵀL = RᵀR = diag(s): the norm-minimal factorisation of X,
     in the gauge where both Grams are diagonal. It keeps its k columns (zero ones at the end).
     """
-    U, s, V = compact_svd(pair)
-    root = jnp.sqrt(s)
-    k = pair.rank
-    return (
-        FactorPair(U * root[None, :], V * root[None, :]).resized(k),
-        jnp.pad(s, (0, k - s.shape[0])),
-    )
+    svd, k = compact_svd(pair), pair.rank
+    return svd.pair().resized(k), jnp.pad(svd.s, (0, k - svd.s.shape[0]))
 
 
 def balance_from_grams(pair: FactorPair) -> tuple[FactorPair, Float[Array, " k"]]:

@@ -7,8 +7,11 @@ from flatrank.flatness.depth import hadamard_trace as hadamard_trace
 from flatrank.flatness.depth import least_hadamard_trace as least_hadamard_trace
 from flatrank.flatness.depth import least_product_trace as least_product_trace
 from flatrank.flatness.depth import product_trace as product_trace
+from flatrank.flatness.flattest import flattest_pair as flattest_pair
+from flatrank.flatness.flattest import rescaled_matrix as rescaled_matrix
 from flatrank.flatness.hessian import Hessian as Hessian
 from flatrank.flatness.hessian import Sharpness as Sharpness
+from flatrank.flatness.hessian import SphereHessian as SphereHessian
 from flatrank.flatness.hessian import SymmetricHessian as SymmetricHessian
 from flatrank.flatness.hessian import plain_trace as plain_trace
 from flatrank.flatness.hessian import sharpness as sharpness

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
-from flatrank.factors import FactorPair, compact_svd
+from flatrank.factors import Factors, compact_svd, given_pair
 from flatrank.kernels import scope
 from flatrank.measurements.checks import checked_count
 
@@ -31,8 +32,15 @@ def hadamard_trace(weights: Float[Array, " n"], factors: Float[Array, "k n"]) ->
     -------
     float
         At every point, whatever b: f is quadratic in each single factor.
+
+    Raises
+    ------
+    ValueError
+        If they are not real and finite, or of two lengths.
     """
     with scope():
+        weights, factors = _real("weights", weights, 1), _real("factors", factors, 2)
+        _of_one_length(weights, factors)
         others = _products_of_others(factors**2)
         return 2.0 * float(jnp.sum(weights[None, :] * others))
 
@@ -54,11 +62,12 @@ def flattest_hadamard(x: Float[Array, " n"], depth: int) -> Float[Array, "k n"]:
     Raises
     ------
     ValueError
-        If `depth` is not a whole number >= 2.
+        If `depth` is not a whole number >= 2, or x not real and finite.
     """
     depth = checked_count("depth", depth, 2)
     with scope():
-        root = jnp.abs(jnp.asarray(x)) ** (1.0 / depth)
+        x = _real("x", x, 1)
+        root = jnp.abs(x) ** (1.0 / depth)
         return jnp.tile(root, (depth, 1)).at[0].multiply(jnp.sign(x))
 
 
@@ -84,10 +93,13 @@ def least_hadamard_trace(weights: Float[Array, " n"], x: Float[Array, " n"], dep
     Raises
     ------
     ValueError
-        If `depth` is not a whole number >= 2.
+        If `depth` is not a whole number >= 2, or `weights` and x are not real and finite, or of two
+        lengths.
     """
     depth = checked_count("depth", depth, 2)
     with scope():
+        weights, x = _real("weights", weights, 1), _real("x", x, 1)
+        _of_one_length(weights, x)
         return 2.0 * depth * float(jnp.vdot(weights, jnp.abs(x) ** (2.0 - 2.0 / depth)))
 
 
@@ -110,7 +122,7 @@ def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
     Raises
     ------
     ValueError
-        If there is no factor, or they do not multiply.
+        If there is no factor, they do not multiply, or are not real and finite.
     """
     shapes = [np.shape(W) for W in factors]
     pairs = zip(shapes, shapes[1:], strict=False)
@@ -121,6 +133,7 @@ def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
             f"got {', '.join(map(str, shapes)) or 'none'}"
         )
     with scope():
+        factors = [_real("factors", W, 2) for W in factors]
         before = [jnp.eye(factors[0].shape[0])]
         for W in factors[:-1]:
             before.append(before[-1] @ W)
@@ -131,7 +144,7 @@ def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
         return 2.0 * sum(float(jnp.vdot(P, P) * jnp.vdot(S, S)) for P, S in pairs)
 
 
-def least_product_trace(pair: FactorPair, depth: int) -> float:
+def least_product_trace(pair: Factors, depth: int) -> float:
     """Least `product_trace` over W₁ ⋯ W_N = X: 2N (d_0 d_N)^{1/N} ‖X‖_*^{2(N−1)/N}.
 
     A power of the nuclear norm at every depth. By the means of the N terms, and ‖P‖‖S‖ ≥ ‖PS‖_* at
@@ -139,8 +152,8 @@ def least_product_trace(pair: FactorPair, depth: int) -> float:
 
     Parameters
     ----------
-    pair : FactorPair
-        (d_0, k) and (d_N, k), of X = L Rᵀ.
+    pair : FactorPair, Solution or (L, R)
+        (d_0, k) and (d_N, k), of a real X = L Rᵀ.
     depth : int
         N ≥ 2.
 
@@ -151,16 +164,16 @@ def least_product_trace(pair: FactorPair, depth: int) -> float:
     Raises
     ------
     ValueError
-        If `depth` is not a whole number >= 2.
+        If `depth` is not a whole number >= 2, or the factors are not those of a real matrix.
     """
-    depth = checked_count("depth", depth, 2)
+    depth, pair = checked_count("depth", depth, 2), given_pair(pair)
     with scope():
         nuclear = float(jnp.sum(compact_svd(pair).s))
     d0, dN = pair.shape
     return 2.0 * depth * float(d0 * dN) ** (1 / depth) * nuclear ** (2 * (depth - 1) / depth)
 
 
-def flattest_product(pair: FactorPair, depth: int) -> list[Float[Array, "_ _"]]:
+def flattest_product(pair: Factors, depth: int) -> list[Float[Array, "_ _"]]:
     """Factors that attain `least_product_trace`: c₁UΣ^{1/2}, multiples of I, c_N Σ^{1/2}Vᵀ.
 
     Every term is the same t = (d_0 d_N)^{1/N}‖X‖_*^{2(N−1)/N}: c₁² = d_0‖X‖_*/t,
@@ -168,8 +181,8 @@ def flattest_product(pair: FactorPair, depth: int) -> list[Float[Array, "_ _"]]:
 
     Parameters
     ----------
-    pair : FactorPair
-        (d_0, k) and (d_N, k), of X = L Rᵀ ≠ 0.
+    pair : FactorPair, Solution or (L, R)
+        (d_0, k) and (d_N, k), of a real X = L Rᵀ ≠ 0.
     depth : int
         N ≥ 2.
 
@@ -181,9 +194,9 @@ def flattest_product(pair: FactorPair, depth: int) -> list[Float[Array, "_ _"]]:
     Raises
     ------
     ValueError
-        If `depth` is not a whole number >= 2, or X = 0.
+        If `depth` is not a whole number >= 2, X = 0, or the factors are not those of a real matrix.
     """
-    depth = checked_count("depth", depth, 2)
+    depth, pair = checked_count("depth", depth, 2), given_pair(pair)
     t = least_product_trace(pair, depth) / (2 * depth)
     if t == 0:
         raise ValueError("X = 0 has no flattest factors of equal terms; expected X other than zero")
@@ -197,6 +210,25 @@ def flattest_product(pair: FactorPair, depth: int) -> list[Float[Array, "_ _"]]:
             *[middle] * (depth - 2),
             (V * (last * root)[None, :]).T,
         ]
+
+
+def _real(name: str, given: ArrayLike, ndim: int) -> Float[Array, "..."]:
+    """In double precision, checked: moduli would give a number to complex ones too, a wrong one."""
+    x = np.asarray(given)
+    if x.ndim != ndim or x.dtype.kind not in "fiub" or not np.all(np.isfinite(x)):
+        raise ValueError(
+            f"{name} must be {'a vector' if ndim == 1 else 'rows'} of finite real numbers, for "
+            f"real parameters is what these traces are of; got shape {x.shape} of {x.dtype}"
+        )
+    return jax.device_put(x.astype(np.float64, copy=False))
+
+
+def _of_one_length(weights: Float[Array, " n"], x: Float[Array, "... n"]) -> None:
+    if weights.shape[-1] != x.shape[-1]:
+        raise ValueError(
+            "weights must hold one number for each entry of a factor; "
+            f"got {weights.shape[-1]} for {x.shape[-1]}"
+        )
 
 
 def _products_of_others(x: Float[Array, "k n"]) -> Float[Array, "k n"]:

@@ -15,12 +15,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.factors import FactorPair, weighted
+from flatrank.factors import Cone, FactorPair, Factors, given_form, given_pair, weighted
 from flatrank.flatness.krylov import STEPS, Ritz, extreme
 from flatrank.kernels import scope
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature
 from flatrank.measurements.base import BLOCK, identity_block
 from flatrank.measurements.checks import checked_count
+
+# How much 𝒜(X) and 𝒜(Xᵀ) may differ, relatively, for symmetric Aᵢ; it is rounding.
+_SKEW = 1e-9
 
 
 class Hessian(eqx.Module):
@@ -44,17 +47,17 @@ class Hessian(eqx.Module):
     def at(
         cls,
         measurement: Measurement,
-        pair: FactorPair,
+        pair: Factors,
         b: Float[Array, " m"] | None = None,
         *,
         scaled: bool = False,
     ) -> Hessian:
         """The Hessian at a pair; without b that of a pair of zero loss."""
         with scope():
-            residual = None if b is None else measurement.adjoint(measurement.forward(pair) - b)
-            curvature = measurement.curvature_at(pair, residual)
-            d1, d2 = pair.shape
-            return cls(curvature, ((d1, pair.rank), (d2, pair.rank)), scaled)
+            given = given_pair(pair, measurement.shape, measurement.cone)
+            d1, d2 = given.shape
+            shapes = ((d1, given.rank), (d2, given.rank))
+            return cls(_curvature(measurement, given, b), shapes, scaled)
 
     @property
     def n(self) -> int:
@@ -92,12 +95,12 @@ class SymmetricHessian(eqx.Module):
 
     @classmethod
     def at(
-        cls, measurement: Measurement, pair: FactorPair, b: Float[Array, " m"] | None = None
+        cls, measurement: Measurement, pair: Factors, b: Float[Array, " m"] | None = None
     ) -> SymmetricHessian:
         """The Hessian at L = U E, R = U; without b that of a pair of zero loss."""
         with scope():
-            curvature = Hessian.at(measurement, pair, b).curvature
-            return cls(curvature, _signs(pair), pair.shape[0])
+            given = _in_form(measurement, pair)
+            return cls(_curvature(measurement, given, b), _signs(given), given.shape[0])
 
     @property
     def n(self) -> int:
@@ -111,8 +114,58 @@ class SymmetricHessian(eqx.Module):
         return 2.0 * (out.L * E + out.R).reshape(-1)
 
 
+class SphereHessian(eqx.Module):
+    """The Hessian of f(U) = ‖𝒜(U E Uᵀ) − b‖² on the sphere through U, as for states, ‖U‖_F = 1.
+
+    Π (D²f − (⟨∇f, U⟩/‖U‖²) I) Π with Π the projection off U, and ⟨∇f, U⟩ = 4⟨𝒜(X) − b, 𝒜(X)⟩: on
+    tangent steps the second derivative of W ↦ f(‖U‖ W/‖W‖).
+
+    Parameters
+    ----------
+    inner : SymmetricHessian
+        D²f.
+    unit : array of shape (d k,)
+        vec U/‖U‖.
+    slope : array of shape ()
+        ⟨∇f, U⟩/‖U‖², 0 where the data fit.
+    """
+
+    inner: SymmetricHessian
+    unit: Float[Array, " n"]
+    slope: Float[Array, ""]
+
+    @classmethod
+    def at(
+        cls, measurement: Measurement, pair: Factors, b: Float[Array, " m"] | None = None
+    ) -> SphereHessian:
+        """The Hessian at L = U E, R = U ≠ 0; without b that of a pair of zero loss."""
+        with scope():
+            given = _in_form(measurement, pair)
+            z = measurement.forward(given)
+            square = jnp.vdot(given.R, given.R)
+            if not square > 0:
+                raise ValueError("U = 0 lies on no sphere; expected a pair of X other than zero")
+            slope = jnp.zeros(()) if b is None else 4.0 * jnp.vdot(z - b, z) / square
+            inner = SymmetricHessian.at(measurement, given, b)
+            return cls(inner, given.R.reshape(-1) / jnp.sqrt(square), slope)
+
+    @property
+    def n(self) -> int:
+        """The order of the matrix, d k; the sphere has one dimension less."""
+        return self.inner.n
+
+    def project(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
+        """Π z, tangent to the sphere."""
+        return z - jnp.vdot(self.unit, z) * self.unit
+
+    def __call__(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
+        """One product with D²f."""
+        z = self.project(z)
+        return self.project(self.inner(z)) - self.slope * z
+
+
 def symmetric_trace(
-    measurement: Measurement, pair: FactorPair, b: Float[Array, " m"]
+    measurement: Measurement, pair: Factors, b: Float[Array, " m"]
 ) -> Float[Array, ""]:
     """The trace of D²f for f(U) = ‖𝒜(U E Uᵀ) − b‖²: 8 Σ‖Aᵢ U‖² + 4 tr(E) Σ cᵢ tr(Aᵢ).
 
@@ -122,7 +175,7 @@ def symmetric_trace(
     ----------
     measurement : Measurement
         𝒜, of symmetric Aᵢ.
-    pair : FactorPair
+    pair : FactorPair, Solution or (L, R)
         L = U E, R = U.
     b : array of shape (m,)
         The data.
@@ -131,16 +184,38 @@ def symmetric_trace(
     -------
     array of shape ()
 
+    Raises
+    ------
+    ValueError
+        If L is not U E, the Aᵢ are not symmetric, shapes do not fit or a number is not finite.
+
     Notes
     -----
     Cost: d² numbers of work a measurement, for the traces of the Aᵢ.
     """
     with scope():
-        return _symmetric_trace(measurement, pair, b)
+        trace, skew = _symmetric_trace(measurement, _in_form(measurement, pair), b)
+        if skew > _SKEW:
+            raise ValueError(
+                "the measurement tells X from its transpose, and this trace is that of symmetric "
+                "Aᵢ; give it (Aᵢ + Aᵢᵀ)/2, which measure symmetric matrices alike"
+            )
+        return trace
+
+
+def _in_form(A: Measurement, pair: Factors) -> FactorPair:
+    """L = U E and R = U."""
+    return given_form(pair, A.shape, A.cone if A.cone is Cone.HERMITIAN else Cone.SYMMETRIC)
+
+
+def _curvature(
+    A: Measurement, pair: FactorPair, b: Float[Array, " m"] | None
+) -> Curvature | PreparedCurvature:
+    return A.curvature_at(pair, None if b is None else A.adjoint(A.forward(pair) - b))
 
 
 @eqx.filter_jit
-def _symmetric_trace(A: Measurement, pair: FactorPair, b: Array) -> Float[Array, ""]:
+def _symmetric_trace(A: Measurement, pair: FactorPair, b: Array) -> tuple[Array, Array]:
     d = A.shape[0]
     gram, _ = A.grams()
     square = sum(jnp.vdot(x, weighted(gram, x)) for x in (pair.L, pair.R))
@@ -150,35 +225,45 @@ def _symmetric_trace(A: Measurement, pair: FactorPair, b: Array) -> Float[Array,
         return total + A.forward(FactorPair(E, E))
 
     traces = jax.lax.fori_loop(0, -(-d // BLOCK), add, jnp.zeros_like(b))
-    return 4.0 * (square + jnp.sum(_signs(pair)) * jnp.vdot(A.forward(pair) - b, traces))
+    value = 4.0 * (square + jnp.sum(_signs(pair)) * jnp.vdot(A.forward(pair) - b, traces))
+    # Whether 𝒜(u vᵀ) = 𝒜(v uᵀ) at random u, v: that tells symmetric Aᵢ almost surely.
+    u, v = jax.random.normal(jax.random.key(0), (2, d, 1), dtype=b.dtype)
+    one, other = A.forward(FactorPair(u, v)), A.forward(FactorPair(v, u))
+    skew = jnp.linalg.norm(one - other) / jnp.maximum(jnp.linalg.norm(one), 1e-300)
+    return value, skew
 
 
 def _signs(pair: FactorPair) -> Float[Array, " k"]:
     return jnp.sign(jnp.sum(pair.L * pair.R, axis=0))
 
 
-def plain_trace(measurement: Measurement, pair: FactorPair) -> float:
+def plain_trace(measurement: Measurement, pair: Factors) -> float:
     """The trace of D²f, 2m(d2‖D1 L‖² + d1‖D2 R‖²), at every (L, R) and whatever b.
 
     Parameters
     ----------
     measurement : Measurement
         𝒜; D1 and D2 without smoothing.
-    pair : FactorPair
+    pair : FactorPair, Solution or (L, R)
         (d1, k) and (d2, k), of X.
 
     Returns
     -------
     float
 
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a number is not finite, or complex where X is real.
+
     Notes
     -----
     Cost: O((d1 + d2) k) flops, d1² k + d2² k where D1 and D2 are dense.
     """
     with scope():
-        rows, cols = measurement.grams()
-        left = jnp.vdot(pair.L, weighted(rows, pair.L))
-        return 2.0 * float(left + jnp.vdot(pair.R, weighted(cols, pair.R)))
+        given = given_pair(pair, measurement.shape, measurement.cone)
+        both = zip(measurement.grams(), (given.L, given.R), strict=True)
+        return 2.0 * float(sum(jnp.vdot(x, weighted(gram, x)) for gram, x in both))
 
 
 @dataclass(frozen=True)
@@ -201,12 +286,13 @@ class Sharpness:
     products: int
 
 
-def sharpness(
+def sharpness(  # noqa: PLR0913 - a choice of function, and how to find its top
     measurement: Measurement,
-    pair: FactorPair,
+    pair: Factors,
     b: Float[Array, " m"] | None = None,
     *,
     symmetric: bool = False,
+    sphere: bool = False,
     tol: float = 1e-8,
     seed: int = 0,
 ) -> Sharpness:
@@ -216,12 +302,15 @@ def sharpness(
     ----------
     measurement : Measurement
         𝒜.
-    pair : FactorPair
+    pair : FactorPair, Solution or (L, R)
         (d1, k) and (d2, k), of X.
     b : array of shape (m,), optional
         The data; without them the pair is taken to fit, and the Hessian is 2JᵀJ.
     symmetric : bool
         Of f(U) = ‖𝒜(U E Uᵀ) − b‖² (`SymmetricHessian`), for a pair L = U E, R = U.
+    sphere : bool
+        Of that f on the sphere through U, along which tr U Uᵀ is constant: what is left to a state
+        (`SphereHessian`).
     tol : float
         Relative residual to stop at.
     seed : int
@@ -234,7 +323,8 @@ def sharpness(
     Raises
     ------
     ValueError
-        If `seed` is not a whole number >= 0.
+        If `seed` is not a whole number >= 0, shapes do not fit, a number is not finite, or L is not
+        U E where that is asked for.
 
     Notes
     -----
@@ -242,12 +332,16 @@ def sharpness(
     """
     seed = checked_count("seed", seed, 0)
     with scope():
-        H = (SymmetricHessian if symmetric else Hessian).at(measurement, pair, b)
-        found = _largest(H, jax.random.normal(jax.random.key(seed), (H.n,)), jnp.asarray(tol))
+        of = SphereHessian if sphere else SymmetricHessian if symmetric else Hessian
+        H = of.at(measurement, pair, b)
+        start = jax.random.normal(jax.random.key(seed), (H.n,))
+        if isinstance(H, SphereHessian):  # where it stays: outside, H is 0
+            start = H.project(start)
+        found = _largest(H, start, jnp.asarray(tol))
         count = int(found.restarts) * min(STEPS, H.n)
         return Sharpness(float(found.value), float(found.residual), count)
 
 
 @eqx.filter_jit
-def _largest(H: Hessian | SymmetricHessian, start: Array, tol: Array) -> Ritz:
+def _largest(H: Hessian | SymmetricHessian | SphereHessian, start: Array, tol: Array) -> Ritz:
     return extreme(H, start, 1, tol)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
-from flatrank.factors import FactorPair, compact_svd
+from flatrank.factors import FactorPair, Factors, compact_svd, given_complex, given_pair
 from flatrank.flatness.bounds import Bound
 from flatrank.kernels import scope
 from flatrank.measurements.checks import checked_count
@@ -39,13 +39,14 @@ class Incoherence:
     strong: float
 
 
-def incoherence(pair: FactorPair) -> Incoherence:
+def incoherence(pair: Factors) -> Incoherence:
     """Measure μ of L Rᵀ; of D1 X D2 give it the whitened pair.
 
     Parameters
     ----------
-    pair : FactorPair
-        (d1, k) and (d2, k). Singular values below 1e-10 of the largest count as zero.
+    pair : FactorPair, Solution or (L, R)
+        (d1, k) and (d2, k), of L R* where complex, as those of a Hermitian solution are. Singular
+        values below 1e-10 of the largest count as zero.
 
     Returns
     -------
@@ -54,33 +55,32 @@ def incoherence(pair: FactorPair) -> Incoherence:
     Raises
     ------
     ValueError
-        If L Rᵀ = 0.
+        If L Rᵀ = 0, shapes do not fit or a number is not finite.
 
     Notes
     -----
     Cost: O((d1 + d2) k² + d1 d2 k) flops, no d1 × d2 matrix: UVᵀ a row at a time.
     """
     with scope():
-        rank, mu, joint = (float(x) for x in _numbers(pair))
+        rank, mu, joint = (float(x) for x in _numbers(*given_complex(pair)))
     if rank == 0:
         raise ValueError("the matrix is zero; incoherence speaks of its singular vectors")
     return Incoherence(int(rank), mu, max(mu, joint))
 
 
 @eqx.filter_jit
-def _numbers(pair: FactorPair) -> tuple[Float[Array, ""], ...]:
-    d1, d2 = pair.shape
-    U, s, V = compact_svd(pair)
-    alive = (s > _RANK_FLOOR * s[0]).astype(s.dtype)
-    U, V, r = U * alive[None, :], V * alive[None, :], jnp.sum(alive)
-    rows, cols = (jnp.max(jnp.sum(x * x, axis=1)) for x in (U, V))
-    joint = jnp.max(jax.lax.map(lambda u: jnp.max(jnp.abs(V @ u)), U))
+def _numbers(L: Inexact[Array, "d1 k"], R: Inexact[Array, "d2 k"]) -> tuple[Float[Array, ""], ...]:
+    d1, d2 = L.shape[0], R.shape[0]
+    (Q1, T1), (Q2, T2) = jnp.linalg.qr(L), jnp.linalg.qr(R)
+    U0, s, V0 = jnp.linalg.svd(T1 @ T2.conj().T, full_matrices=False)
+    alive = (s > _RANK_FLOOR * s[0]).astype(s.dtype)[None, :]
+    U, V, r = Q1 @ U0 * alive, Q2 @ V0.conj().T * alive, jnp.sum(alive)
+    rows, cols = (jnp.max(jnp.sum(jnp.abs(x) ** 2, axis=1)) for x in (U, V))
+    joint = jnp.max(jax.lax.map(lambda u: jnp.max(jnp.abs(V.conj() @ u)), U))
     return r, jnp.maximum(d1 * rows, d2 * cols) / r, d1 * d2 * joint**2 / r
 
 
-def weak_recovery_bound(
-    pair: FactorPair, truth: FactorPair, m: int, constant: float = 1.0
-) -> Bound:
+def weak_recovery_bound(pair: Factors, truth: Factors, m: int, constant: float = 1.0) -> Bound:
     """‖LRᵀ − M‖_* ≤ γ‖M‖_* for completion by a flat pair, γ = (C/p)√(r log d_max/d_min).
 
     The theorem (informal Theorem 1.2, exact recovery aside) takes the sampling rate p for given γ;
@@ -88,10 +88,10 @@ def weak_recovery_bound(
 
     Parameters
     ----------
-    pair : FactorPair
+    pair : FactorPair, Solution or (L, R)
         A flat pair.
-    truth : FactorPair
-        M.
+    truth : FactorPair, Solution or (L, R)
+        Of M.
     m : int
         Number of observed entries.
     constant : float
@@ -106,10 +106,11 @@ def weak_recovery_bound(
     Raises
     ------
     ValueError
-        If `m` is not a whole number >= 1.
+        If `m` is not a whole number >= 1, or the factors are not those of two real matrices of one
+        shape.
     """
-    m = checked_count("m", m, 1)
-    d1, d2 = truth.shape
+    m, truth = checked_count("m", m, 1), given_pair(truth)
+    pair, (d1, d2) = given_pair(pair, truth.shape), truth.shape
     with scope():
         s = compact_svd(truth).s
         size = float(jnp.sum(s))

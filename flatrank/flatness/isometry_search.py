@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.factors import FactorPair, compact_svd
+from flatrank.factors import Cone, FactorPair, Factors, given_pair
 from flatrank.flatness.isometry import Isometry
 from flatrank.flatness.krylov import ritz
 from flatrank.kernels import scope
@@ -52,7 +52,8 @@ def search_isometry(
     Parameters
     ----------
     measurement : Measurement
-        𝒜, whitened or not.
+        𝒜, whitened or not, of real matrices. Of all of them: symmetric Aᵢ do not see antisymmetric
+        matrices, and δ1 = 0 from rank 2 on.
     rank : int
         r, from 1 to min(d1, d2).
     p : 1 or 2
@@ -71,7 +72,7 @@ def search_isometry(
     Raises
     ------
     ValueError
-        If a number is out of range.
+        If a number is out of range, or 𝒜 is of complex matrices.
 
     Notes
     -----
@@ -85,8 +86,14 @@ def search_isometry(
             f"rank={rank} exceeds min(d1, d2)={min(d1, d2)}, where the property already speaks of "
             "every matrix; lower rank"
         )
-    if p not in (1, 2):
-        raise ValueError(f"p must be 1 or 2, the norm on the measured side; got {p!r}")
+    _check_norm(p)
+    if measurement.cone is Cone.HERMITIAN:
+        raise ValueError(
+            f"{type(measurement).__name__} measures Hermitian matrices: it sees nothing of i u u*, "
+            "so that δ1 = 0 among complex matrices of every rank, and the search would not stay "
+            "among Hermitian ones; expected a measurement of real matrices. `visibility` takes a "
+            "pair of your own"
+        )
     with scope():
         keys = jax.random.split(jax.random.key(seed), 2)
         L, R = (
@@ -104,18 +111,50 @@ def search_isometry(
         return Isometry(rank, p, low, high), Witnesses(least, most)
 
 
-def visibility(measurement: Measurement, pair: FactorPair, p: Literal[1, 2]) -> Float[Array, ""]:
-    """‖𝒜(X)‖_p/(m^{1/p}‖X‖_F) of X = L Rᵀ."""
-    z = jnp.abs(measurement.forward(pair))
+def visibility(measurement: Measurement, pair: Factors, p: Literal[1, 2]) -> Float[Array, ""]:
+    """‖𝒜(X)‖_p/(m^{1/p}‖X‖_F) of X = L Rᵀ ≠ 0, or L R* where 𝒜 is of complex matrices.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        𝒜.
+    pair : FactorPair, Solution or (L, R)
+        (d1, k) and (d2, k), of X.
+    p : 1 or 2
+        The norm on the measured side.
+
+    Returns
+    -------
+    array of shape ()
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a number is not finite, or complex where X is real, or p is neither.
+    """
+    _check_norm(p)
+    with scope():
+        given = given_pair(pair, measurement.shape, measurement.cone)
+        return _visibility(measurement, given, p)
+
+
+def _visibility(A: Measurement, pair: FactorPair, p: Literal[1, 2]) -> Float[Array, ""]:
+    z = jnp.abs(A.forward(pair))
     size = jnp.mean(z) if p == 1 else jnp.sqrt(jnp.mean(z**2))
-    return size / jnp.linalg.norm(compact_svd(pair).s)
+    left, right = (jnp.linalg.qr(A.cone.lift(x))[1] for x in (pair.L, pair.R))
+    return size / jnp.linalg.norm(left @ right.conj().T)
+
+
+def _check_norm(p: int) -> None:
+    if p not in (1, 2):
+        raise ValueError(f"p must be 1 or 2, the norm on the measured side; got {p!r}")
 
 
 def _best(
     A: Measurement, pairs: FactorPair, sign: int, p: Literal[1, 2]
 ) -> tuple[float, FactorPair]:
     """The most visible of several (sign 1), or the least (sign −1)."""
-    values = jax.lax.map(lambda pair: visibility(A, pair, p), pairs)
+    values = jax.lax.map(lambda pair: _visibility(A, pair, p), pairs)
     best = jnp.argmax(sign * values)
     return float(values[best]), FactorPair(pairs.L[best], pairs.R[best])
 

@@ -8,8 +8,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.factors import FactorPair, compact_svd, weighted
+from flatrank.factors import FactorPair, Factors, compact_svd, given_form, weighted
 from flatrank.flatness.rescaling import Rescaling
+from flatrank.kernels import scope
 from flatrank.measurements import Measurement
 
 
@@ -40,16 +41,35 @@ class Flatness:
         return asdict(self)
 
 
-def measure_flatness(measurement: Measurement, pair: FactorPair, rescaling: Rescaling) -> Flatness:
+def measure_flatness(measurement: Measurement, pair: Factors, rescaling: Rescaling) -> Flatness:
     """Measure a pair (see `Flatness`).
+
+    Parameters
+    ----------
+    measurement : Measurement
+        𝒜.
+    pair : FactorPair, Solution or (L, R)
+        (d1, k) and (d2, k), of X. Where 𝒜 is of complex matrices L = R = U of X = U U*.
+    rescaling : Rescaling
+        D1, D2.
+
+    Returns
+    -------
+    Flatness
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a number is not finite, or complex where X is real.
 
     Notes
     -----
     Cost: O((d1 + d2) k² + k³) flops, with d1² k + d2² k where D1 and D2 are dense; the measurement
     is used for D1², D2² only: 2m‖D1 L‖² = (2/d2) ⟨L, Σ AᵢAᵢᵀ L⟩.
     """
-    numbers = _numbers(measurement, pair, rescaling)
-    return Flatness(*(float(x) for x in numbers))
+    with scope():
+        given = given_form(pair, measurement.shape, measurement.cone)
+        return Flatness(*(float(x) for x in _numbers(measurement, given, rescaling)))
 
 
 @eqx.filter_jit

@@ -22,7 +22,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.factors import FactorPair, compact_svd
+from flatrank.factors import FactorPair, Factors, compact_svd, given_cone, given_form
 from flatrank.flatness.bounds import Bound
 from flatrank.flatness.rescaling import Rescaling
 from flatrank.kernels import scope
@@ -57,8 +57,24 @@ class _Sizes(NamedTuple):
         return max(1.0, self.value / optimum if optimum > 0 else float("inf")), {}
 
 
-def d_balance(rescaling: Rescaling, pair: FactorPair) -> float:
+def d_balance(rescaling: Rescaling, pair: Factors) -> float:
     """‖LᵀD1²L − RᵀD2²R‖_* / ‖D1 L Rᵀ D2‖_*, 0 at every flat pair (and 0 for the zero pair).
+
+    Parameters
+    ----------
+    rescaling : Rescaling
+        D1, D2.
+    pair : FactorPair, Solution or (L, R)
+        (d1, k) and (d2, k), of X; of a complex one L = R = U with X = U U*.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the factors do not fit D1 and D2, or hold a number that is not finite.
 
     Notes
     -----
@@ -69,7 +85,7 @@ def d_balance(rescaling: Rescaling, pair: FactorPair) -> float:
 
 
 def norm_bound(
-    rescaling: Rescaling, pair: FactorPair, least: float, optimum: float | None = None
+    rescaling: Rescaling, pair: Factors, least: float, optimum: float | None = None
 ) -> Bound:
     """‖L‖² + ‖R‖² ≤ κ² ρ min(‖L'‖² + ‖R'‖²) at a flat pair (Theorem 3.3).
 
@@ -77,8 +93,8 @@ def norm_bound(
     ----------
     rescaling : Rescaling
         D1, D2.
-    pair : FactorPair
-        (d1, k) and (d2, k), of X.
+    pair : FactorPair, Solution or (L, R)
+        (d1, k) and (d2, k), of X; of a complex one L = R = U with X = U U*.
     least : float
         min(‖L'‖² + ‖R'‖²) = 2 min ‖X'‖_* over what fits. A lower bound on it makes `holds` a
         proof, an upper bound makes its failure one.
@@ -89,6 +105,11 @@ def norm_bound(
     Returns
     -------
     Bound
+
+    Raises
+    ------
+    ValueError
+        As in `d_balance`.
     """
     sizes = _measured(rescaling, pair)
     ratio, trusted = sizes.ratio(optimum)
@@ -102,7 +123,7 @@ def norm_bound(
 
 
 def imbalance_bound(
-    rescaling: Rescaling, pair: FactorPair, nuclear: float, optimum: float | None = None
+    rescaling: Rescaling, pair: Factors, nuclear: float, optimum: float | None = None
 ) -> Bound:
     """‖LᵀL − RᵀR‖_* ≤ 2(κ² − 1) ρ ‖M‖_* + ‖E‖_*/α2² at a flat pair (Theorem 3.3).
 
@@ -110,8 +131,8 @@ def imbalance_bound(
     ----------
     rescaling : Rescaling
         D1, D2.
-    pair : FactorPair
-        (d1, k) and (d2, k), of X.
+    pair : FactorPair, Solution or (L, R)
+        (d1, k) and (d2, k), of X; of a complex one L = R = U with X = U U*.
     nuclear : float
         ‖M‖_* of any matrix that fits.
     optimum : float, optional
@@ -120,6 +141,11 @@ def imbalance_bound(
     Returns
     -------
     Bound
+
+    Raises
+    ------
+    ValueError
+        As in `d_balance`.
     """
     sizes = _measured(rescaling, pair)
     ratio, trusted = sizes.ratio(optimum)
@@ -132,7 +158,7 @@ def imbalance_bound(
     )
 
 
-def balance_lemma(rescaling: Rescaling, pair: FactorPair) -> Bound:
+def balance_lemma(rescaling: Rescaling, pair: Factors) -> Bound:
     """‖LᵀL − RᵀR‖_* ≤ (1 − κ⁻²)(‖L‖² + ‖R‖²) at a D-balanced pair (Lemma 3.4).
 
     No solution of anything is needed: LᵀL − RᵀR = Lᵀ(I − D1²/α2²)L − Rᵀ(I − D2²/α2²)R + E/α2².
@@ -141,13 +167,18 @@ def balance_lemma(rescaling: Rescaling, pair: FactorPair) -> Bound:
     ----------
     rescaling : Rescaling
         D1, D2.
-    pair : FactorPair
-        (d1, k) and (d2, k), of X.
+    pair : FactorPair, Solution or (L, R)
+        (d1, k) and (d2, k), of X; of a complex one L = R = U with X = U U*.
 
     Returns
     -------
     Bound
         Without ‖E‖_*/α2², so that it may fail where the pair is not D-balanced.
+
+    Raises
+    ------
+    ValueError
+        As in `d_balance`.
     """
     sizes = _measured(rescaling, pair)
     balanced = sizes.defect <= _BALANCED * sizes.nuclear
@@ -162,9 +193,10 @@ def balance_lemma(rescaling: Rescaling, pair: FactorPair) -> Bound:
     )
 
 
-def _measured(rescaling: Rescaling, pair: FactorPair) -> _Sizes:
+def _measured(rescaling: Rescaling, pair: Factors) -> _Sizes:
     with scope():
-        return _Sizes(*(float(x) for x in _numbers(rescaling, pair)))
+        given = given_form(pair, rescaling.shape, given_cone(pair))
+        return _Sizes(*(float(x) for x in _numbers(rescaling, given)))
 
 
 @eqx.filter_jit

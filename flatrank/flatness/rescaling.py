@@ -53,6 +53,11 @@ class Rescaling(eqx.Module):
         return cls(D1, D2, (inverse1, inverse2))
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2)."""
+        return self.D1.shape[0], self.D2.shape[0]
+
+    @property
     def extremes(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """(α1, α2), tight, with α1 I ≤ D1, D2 ≤ α2 I; α1 = 0 when one of them is singular."""
         with jax.enable_x64(True):

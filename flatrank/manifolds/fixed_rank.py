@@ -39,8 +39,7 @@ class FixedRank(Manifold[CompactSVD]):
 
     def pair(self, point: CompactSVD) -> FactorPair:
         """The balanced pair (U s^½, V s^½)."""
-        root = jnp.sqrt(point.s)[None, :]
-        return FactorPair(point.U * root, point.V * root)
+        return point.pair()
 
     def frame(self, point: CompactSVD) -> FactorPair:
         """(U, V)."""

@@ -103,7 +103,7 @@ class Measurement(eqx.Module):
 
     @property
     def cone(self) -> Cone:
-        """The matrices it is asked about."""
+        """The matrices it can be asked about: all real ones here, or Hermitian ones."""
         return Cone.WHOLE
 
     @abstractmethod

@@ -68,6 +68,11 @@ class CodedDiffraction(Forms):
         return 2 * self.masks.shape[1], 2 * self.masks.shape[1]
 
     @property
+    def cone(self) -> Cone:
+        """Hermitian matrices."""
+        return Cone.HERMITIAN
+
+    @property
     def m(self) -> int:
         """Number of masks times n."""
         return self.masks.size

@@ -52,6 +52,11 @@ class OnHermitian(Measurement):
         d = self.gram.shape[0]
         return d, d
 
+    @property
+    def cone(self) -> Cone:
+        """Hermitian matrices."""
+        return Cone.HERMITIAN
+
     @abstractmethod
     def of_hermitian(self, G: Complex[Array, "n n"]) -> Float[Array, " m"]:
         """Re tr(Eᵢ G), for any G."""

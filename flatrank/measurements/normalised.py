@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.factors import FactorPair, Weight, weighted
+from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Measurement
 
 
@@ -54,6 +54,11 @@ class WithTrace(Measurement):
     def shape(self) -> tuple[int, int]:
         """That of 𝒜."""
         return self.inner.shape
+
+    @property
+    def cone(self) -> Cone:
+        """That of 𝒜."""
+        return self.inner.cone
 
     @property
     def m(self) -> int:

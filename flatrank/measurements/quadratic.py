@@ -137,9 +137,9 @@ class QuadraticForms(Forms):
         return self.x.shape[0]
 
     @property
-    def complex(self) -> bool:
-        """Whether the vectors are."""
-        return jnp.iscomplexobj(self.x)
+    def cone(self) -> Cone:
+        """Hermitian matrices, of complex vectors."""
+        return Cone.HERMITIAN if jnp.iscomplexobj(self.x) else Cone.WHOLE
 
     def vectors(self, dtype: jnp.dtype) -> Vectors:
         """Themselves."""

@@ -6,16 +6,15 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
+from flatrank.factors import Cone
 from flatrank.flatness import Rescaling
 from flatrank.measurements import (
-    CodedDiffraction,
     DenseMatrices,
     Measurement,
     OnHermitian,
-    QuadraticForms,
     SampledEntries,
 )
-from flatrank.problems.arguments import checked_array, checked_parameters
+from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 
@@ -106,22 +105,17 @@ def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float
 
 def _of_any(A: Measurement) -> Measurement:
     """If it measures real matrices of any kind."""
-    name = type(A).__name__
-    if isinstance(A, OnHermitian):
-        raise ValueError(
-            f"{name} measures complex Hermitian matrices, and sensing is about real ones; "
-            "use flatrank.tomography for states"
-        )
-    if isinstance(A, CodedDiffraction) or (isinstance(A, QuadraticForms) and A.complex):
-        raise ValueError(
-            f"{name} measures Z = z z* of complex vectors z, and sensing is about real matrices; "
-            "use flatrank.phase_retrieval"
-        )
-    return A
+    if A.cone is not Cone.HERMITIAN:
+        return A
+    door = "tomography for states" if isinstance(A, OnHermitian) else "phase_retrieval for z z*"
+    raise ValueError(
+        f"{type(A).__name__} measures complex Hermitian matrices, and sensing is about real ones; "
+        f"use flatrank.{door}"
+    )
 
 
 def _stored(A: ArrayLike) -> DenseMatrices:
-    array = A if isinstance(A, (np.ndarray, jax.Array)) else np.asarray(A)
+    array = A if isinstance(A, (np.ndarray, jax.Array)) else rectangular("A", A)
     size = 8 * int(np.prod(array.shape, dtype=float))
     if size > _STORED:
         raise ValueError(

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from flatrank.factors import Cone, FactorPair
+from flatrank.factors import Cone, Factors
 from flatrank.flatness import Rescaling, symmetric_trace
 from flatrank.measurements import Measurement
 from flatrank.problems.flat import Problem
@@ -40,7 +40,7 @@ class Symmetric(Problem):
         """Degrees of freedom of a rank, empty lines left out."""
         return self.among.degrees(self.shape[0] - self.unidentifiable.empty[0], rank)
 
-    def scaled_trace(self, pair: FactorPair) -> float:
+    def scaled_trace(self, pair: Factors) -> float:
         """str(D²f) at L = U E, R = U, by the formula above; d² numbers of work a measurement."""
         return float(symmetric_trace(self.measurement, pair, self.b)) / self.shape[0]
 

@@ -111,8 +111,8 @@ def _zero_filled(problem: Problem, k: int, seed: int) -> FactorPair:
     X = random_block(problem, k, np.random.default_rng(seed))
     pairs = leading_pairs(problem.whitened, problem.b, X, 4)
     u1, u2 = problem.whitened.density()
-    root = jnp.sqrt(pairs.s / jnp.maximum(jnp.mean(u1) * jnp.mean(u2), 1e-300))
-    return FactorPair(pairs.U * root[None, :], pairs.V * root[None, :]).resized(k)
+    s = pairs.s / jnp.maximum(jnp.mean(u1) * jnp.mean(u2), 1e-300)
+    return pairs._replace(s=s).pair().resized(k)
 
 
 @eqx.filter_jit

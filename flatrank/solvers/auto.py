@@ -1,6 +1,7 @@
 """Find fast, then prove; act on `goal` when the proof fails.
 
-λ > 0: `GaussNewton` to a certified gap. λ = 0: `GaussNewton` to the misfit of rounding, then the
+λ > 0: `GaussNewton` to a certified gap; `Lagrangian` where λ is so small that it is the quicker way
+to one. λ = 0: `GaussNewton` to the misfit of rounding, then the
 least-squares dual. Where nothing fits, that shows, and the pair of least misfit is kept. If it does
 not certify the interpolant found:
   goal "recover"  it is kept when it is identifiable (m above the degrees of freedom, ℬ injective on
@@ -13,8 +14,14 @@ from __future__ import annotations
 import math
 from typing import Any, Literal, NamedTuple
 
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair
+from flatrank.measurements import Measurement, SampledEntries
 from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
@@ -23,6 +30,10 @@ from flatrank.solvers.status import Status
 
 # Misfit, relative to ‖b‖, up to which an interpolant counts as fitting to rounding.
 ROUNDING = 1e-8
+# λ, relative to what is seen of λ_max, below which the multiplier method takes fewer products.
+_SMALL = 3e-3
+# Misfit with which its end says that the data cannot be fitted.
+_MISSED = 1e-6
 
 
 class AutoState(NamedTuple):
@@ -64,14 +75,22 @@ class Auto(Solver[AutoState]):
         return Lagrangian(self.tol, failure_probability=self.failure_probability)
 
     def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> AutoState:
-        """The find step's first state."""
+        """The find step's first state, or where λ is small that of the augmented Lagrangian."""
         state = self._find.init(problem, start, seed)
+        small = 0 < problem.lam < _SMALL * _largest_seen(problem, state)
+        if small and self.rank is None and _can_fit(problem):
+            flat = self._flatten.init(problem, None if start is None else state.pair, seed)
+            return AutoState(flat, "flatten", None, None, Status.RUNNING)
         return AutoState(state, "find", None, None, Status.RUNNING)
 
     def step(self, problem: Problem, state: AutoState) -> AutoState:
         """One step of the find; at its end the proof; or one step of the augmented Lagrangian."""
         if state.phase == "flatten":
             inner = self._flatten.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
+            proof = inner.certificate
+            if inner.ended is Status.STATIONARY and proof and proof.feasibility > _MISSED:
+                found = self._find.init(problem, inner.pair)
+                return state._replace(inner=found, phase="find")
             return state._replace(
                 inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
             )
@@ -122,6 +141,28 @@ class Auto(Solver[AutoState]):
         solver = self._flatten if state.phase == "flatten" else self._find
         found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
         return found._replace(y=state.y, certificate=state.certificate)
+
+
+def _can_fit(problem: Problem) -> bool:
+    """Whether data may be fitted whatever they are.
+
+    Where nothing fits a residual stays, and a multiplier, 1/λ times as long, never gets there.
+    Entries are always fitted (their number may hold room, see `with_room`).
+    """
+    few = problem.m < problem.degrees(min(problem.shape))
+    entries = isinstance(problem.measurement, SampledEntries)
+    return entries or (few and not problem.cone.positive)
+
+
+def _largest_seen(problem: Problem, state: GaussNewtonState) -> float:
+    """⟨ℬ*(b), X̃⟩/‖X̃‖_* ≤ λ_max."""
+    return float(_inner(problem.whitened, problem.b, state.pair)) / float(np.sum(state.s) or 1.0)
+
+
+@eqx.filter_jit
+def _inner(B: Measurement, b: Array, pair: FactorPair) -> Float[Array, ""]:
+    """bᵀ ℬ(X̃)."""
+    return jnp.vdot(b, B.forward(pair))
 
 
 def identifiable(

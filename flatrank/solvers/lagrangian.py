@@ -1,35 +1,52 @@
-"""Augmented Lagrangian on the factors: the flattest interpolant, proved.
+"""Augmented Lagrangian on the factors: the flattest interpolant, proved; the optimum at small λ.
 
     min ‖X̃‖_*  s.t.  ℬ(X̃) = b.     With y the multiplier and λ = 1/penalty, each step minimises
     ½‖ℬ(X̃) − (b + λ y)‖² + λ ‖X̃‖_*   by `GaussNewton` (rank found), then   y ← y + (b − ℬ(X̃))/λ.
 
+A problem with a λ of its own, λ₀, is min ‖X̃‖_* + ‖e‖²/(2λ₀) s.t. ℬ(X̃) + e = b. Its multiplier is
+y = e/λ₀, and with e taken out a step is the same but for the share of λ that is lent: it minimises
+½‖ℬ(X̃) − b'‖² + λ ‖X̃‖_*, b' = b + (λ − λ₀) y, then y ← (b' − ℬ(X̃))/λ. It is the road to a λ₀ so
+small that Newton steps from nothing, which would see the data alone, lose their way.
+
 λ falls geometrically from λ_max/2 to `hold`·λ_max. The conditioning of the inner problem is 1/λ,
 and far from the solution a small λ makes it lose its way: there multiplier steps go on at one λ
-until the rank stays. Then λ falls on to `floor`·λ_max, and up again where an inner solve does not
-end. y is the dual candidate of the certificate.
+until the rank stays. Then λ falls on to `floor`·λ_max, further where multiplier steps gain little
+there (the matrix is barely the only minimiser: their rate is that of λ to the curvature), and up
+again where an inner solve does not end. y is the dual candidate of the certificate.
 Reference: Burer and Monteiro (2003, 2005); theory notes §6.1.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
-from flatrank.factors import CompactSVD, FactorPair
+from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
-from flatrank.solvers.loop import Outcome, Scope, Solver, argument, run_hosted
+from flatrank.solvers.growth import size_of
+from flatrank.solvers.loop import Outcome, Solver, argument, run_hosted
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
 
+# A step at the floor that leaves more of the gap than this gains little, and how far below the
+# floor λ may then fall.
+_SLOW, _DEEPEST = 0.3, 1e-4
+
 
 class LagrangianState(NamedTuple):
-    """Pair of X̃, zero-padded, its rank, multiplier, penalty parameter and the proof so far."""
+    """Pair of X̃, zero-padded, its rank, multiplier, penalty parameter and the proof so far.
+
+    `left` is the least that was left to do: the relative gap, or where λ₀ > 0 and it is less, how
+    far the constraint is missed relative to ‖b‖ (while that is not near λ₀ the gap says nothing).
+    """
 
     pair: FactorPair
     rank: int
@@ -41,10 +58,11 @@ class LagrangianState(NamedTuple):
     counts: Counts
     ended: Status
     stuck: int
+    left: float = 1.0
 
 
 class Lagrangian(Solver[LagrangianState]):
-    """Solve the interpolating problem (λ = 0) for its flattest solution.
+    """Solve for the flattest interpolant (λ = 0), or for the penalised optimum at a small λ.
 
     Parameters
     ----------
@@ -60,8 +78,6 @@ class Lagrangian(Solver[LagrangianState]):
         Of the probabilistic bounds in the certificate.
     """
 
-    scope: ClassVar[Scope] = Scope(penalised=False)
-
     tol: float = 1e-6
     hold: float = 1e-2
     floor: float = 1e-3
@@ -72,75 +88,88 @@ class Lagrangian(Solver[LagrangianState]):
     def init(
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
     ) -> LagrangianState:
-        """λ = λ_max/2 and y = 0."""
-        if problem.lam > 0:
-            raise ValueError(
-                f"Lagrangian interpolates (lam = 0); got lam = {problem.lam}. Use GaussNewton"
-            )
+        """λ = λ_max/2 and y = 0; or the λ and the y of which a given pair is the optimum."""
         largest = largest_lam(problem, seed)
+        y, lam = jnp.zeros_like(problem.b), 0.5 * largest
+        if start is not None:
+            r = residual(problem.whitened, problem.b, start)
+            own = largest_lam(eqx.tree_at(lambda p: p.b, problem, r), seed)
+            y = r / argument(max(own, problem.lam, 1e-300))
+            lam = min(lam, max(own, self.floor * largest))
         return LagrangianState(
             pair=problem.zero(4) if start is None else start,
             rank=0 if start is None else start.rank,
-            y=jnp.zeros_like(problem.b),
-            lam=0.5 * largest,
+            y=y,
+            lam=max(lam, problem.lam),
             largest=largest,
             certificate=None,
             dual=None,
-            counts=Counts(forward=0, adjoint=18),
+            counts=Counts(0, 18) if start is None else Counts(1, 36),
             ended=Status.RUNNING,
             stuck=0,
         )
 
     def step(self, problem: Problem, state: LagrangianState) -> LagrangianState:
         """One inner solve, one multiplier update, one certificate."""
-        lam, last = state.lam, state.certificate
-        tight = min(1e-3, 1e-2 * abs(last.relative_gap)) if last else 1e-3
+        lam, tight = state.lam, min(1e-3, 1e-2 * state.left)
         inner = GaussNewton(tol=max(1e-11, tight), failure_probability=self.failure_probability)
-        shifted = eqx.tree_at(lambda p: p.b, problem.with_lam(lam), problem.b + lam * state.y)
+        lent = argument(lam - problem.lam)
+        shifted = eqx.tree_at(lambda p: p.b, problem.with_lam(lam), problem.b + lent * state.y)
         found, status, _ = run_hosted(
             inner, shifted, inner.init(shifted, state.pair), max_steps=self.inner_steps
         )
         if status is Status.INTERRUPTED:
             raise KeyboardInterrupt
+        y = residual(problem.whitened, shifted.b, found.pair) / argument(lam)
         # Zero-padded: a program for each rank would cost more than the zeros.
-        y, svd = _multiplier(problem, found.pair, state.y, argument(lam))
+        svd = decomposed(problem.cone, found.pair)
         certificate, dual = certify_whitened(problem, svd, y, Effort(self.failure_probability))
-        return state._replace(
+        left = abs(certificate.relative_gap)
+        if problem.lam > 0 and lam > problem.lam:
+            # As λ y = b' − ℬ(X̃), what b − ℬ(X̃) lacks of λ₀ y is the share lent of the change in y.
+            moved = np.linalg.norm(np.asarray(y) - np.asarray(state.y))
+            left = min(left, float((lam - problem.lam) * moved / size_of(problem)))
+        low = lam <= self.hold * state.largest * (1 + 1e-9)
+        state = state._replace(
             pair=found.pair,
             rank=found.rank,
             y=y,
-            lam=self._next(state, found.rank, status),
+            lam=max(self._next(state, found.rank, status, left), problem.lam),
             certificate=certificate,
             dual=dual,
             counts=state.counts + found.counts,
-            **self._verdict(state, certificate, status),
+            stuck=state.stuck + 1 if low and not left < 0.9 * state.left else 0,
+            left=min(left, state.left),
         )
+        return state._replace(ended=self._verdict(state, status, problem.lam > 0))
 
-    def _next(self, state: LagrangianState, rank: int, inner: Status) -> float:
+    def _next(self, state: LagrangianState, rank: int, inner: Status, left: float) -> float:
         """λ of the next step."""
         lam, hold = state.lam, self.hold * state.largest
         if lam > hold:
             return max(self.shrink * lam, hold)
         if inner is not Status.CERTIFIED:
             return min(lam / self.shrink, hold)
-        settled = rank == state.rank
-        return max(self.shrink * lam, self.floor * state.largest) if settled else lam
+        if rank != state.rank:
+            return lam
+        slow = left > _SLOW * state.left
+        floor = (_DEEPEST if slow else 1.0) * self.floor * state.largest
+        return min(lam, max(self.shrink * lam, floor))
 
-    def _verdict(
-        self, state: LagrangianState, certificate: Certificate, inner: Status
-    ) -> dict[str, Any]:
-        """Certified, or stalled after five steps at a low λ that no longer lower the gap."""
-        last = state.certificate
-        low = state.lam <= self.hold * state.largest * (1 + 1e-9)
-        better = last is None or certificate.relative_gap < 0.9 * last.relative_gap
-        stuck = state.stuck + 1 if low and not better else 0
+    def _verdict(self, state: LagrangianState, inner: Status, penalised: bool) -> Status:
+        """Certified, or at its end after five steps at a low λ that leave as much to do as ever."""
+        certificate = state.certificate
+        if certificate is None:
+            return Status.RUNNING
         if certificate.gap == float("inf"):
-            return {"ended": Status.INFEASIBLE, "stuck": stuck}
+            return Status.INFEASIBLE
         if inner is Status.NONFINITE or not certificate.gap < float("inf"):
-            return {"ended": Status.NONFINITE, "stuck": stuck}
+            return Status.NONFINITE
         if certificate.certified(self.tol):
-            return {"ended": Status.CERTIFIED, "stuck": stuck}
-        return {"ended": Status.STALLED if stuck >= 5 else Status.RUNNING, "stuck": stuck}
+            return Status.CERTIFIED
+        if state.stuck < 5:
+            return Status.RUNNING
+        return Status.STATIONARY if penalised else Status.STALLED
 
     def status(self, problem: Problem, state: LagrangianState) -> Status:
         """Decided in `step`."""
@@ -163,9 +192,12 @@ class Lagrangian(Solver[LagrangianState]):
 
 
 @eqx.filter_jit
-def _multiplier(
-    problem: Problem, pair: FactorPair, y: Float[Array, " m"], lam: Float[Array, ""]
-) -> tuple[Float[Array, " m"], CompactSVD]:
-    """The next multiplier, y + (b − ℬ(X̃))/λ, and U, s, V of X̃."""
-    y = y + (problem.b - problem.whitened.forward(pair)) / lam
-    return y, problem.cone.decompose(pair)
+def residual(B: Measurement, b: Array, pair: FactorPair) -> Float[Array, " m"]:
+    """B − ℬ(X̃)."""
+    return b - B.forward(pair)
+
+
+@eqx.filter_jit
+def decomposed(cone: Cone, pair: FactorPair) -> CompactSVD:
+    """U, s, V of X̃."""
+    return cone.decompose(pair)

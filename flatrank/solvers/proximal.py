@@ -169,8 +169,7 @@ def iterate_of(B: Measurement, b: Float[Array, " m"], pair: FactorPair) -> Itera
 @eqx.filter_jit
 def balanced_of(svd: CompactSVD) -> FactorPair:
     """The balanced pair U diag(s)^½, V diag(s)^½."""
-    root = jnp.sqrt(svd.s)[None, :]
-    return FactorPair(svd.U * root, svd.V * root)
+    return svd.pair()
 
 
 @eqx.filter_jit

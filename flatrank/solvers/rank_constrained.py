@@ -119,8 +119,7 @@ def _forward(B: Measurement, pair: FactorPair) -> Array:
 @eqx.filter_jit
 def _filled(B: Measurement, c: Array, pair: FactorPair, keep: int, pairs: CompactSVD) -> FactorPair:
     """X + τ Σ σᵢ uᵢvᵢᵀ, as many terms as columns are free, with the τ that fits best."""
-    root = jnp.sqrt(pairs.s)[None, :]
-    new = FactorPair(pairs.U * root, pairs.V * root).resized(pair.rank - keep)
+    new = pairs.pair().resized(pair.rank - keep)
     q = B.forward(new)
     root = jnp.sqrt(jnp.maximum(jnp.vdot(c, q), 0.0) / jnp.maximum(jnp.vdot(q, q), 1e-300))
     return balance(pair.resized(keep).beside(jax.tree.map(lambda x: root * x, new)))[0]

@@ -68,8 +68,7 @@ def appended(  # noqa: PLR0913 - as of a Newton step
     c, d = B.forward(pair) - b, B.forward(direction)
     tau = (-jnp.vdot(c, d) - lam * jnp.sum(weights)) / jnp.maximum(jnp.vdot(d, d), 1e-300)
     weights = jnp.maximum(tau, 0.0) * weights
-    root = jnp.sqrt(weights)[None, :]
-    joined = pair.beside(FactorPair(new.U * root, new.V * root))
+    joined = pair.beside(new._replace(s=weights).pair())
     if outside:
         s = jnp.concatenate([s, weights])
         order = jnp.argsort(-s)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from safetensors.numpy import load_file, save_file
 
 from flatrank.certificates import Certificate
-from flatrank.factors import Cone, FactorPair
+from flatrank.factors import ComplexPair, Cone, FactorPair
 from flatrank.flatness import Flatness
 from flatrank.problems import Problem, flatness_of, rebuilt
 from flatrank.solvers.status import Status
@@ -45,7 +45,8 @@ class Solution:
     Parameters
     ----------
     factors : FactorPair
-        L (d1, k) and R (d2, k), D-balanced, of X = L Rᵀ. k is the rank found.
+        L (d1, k) and R (d2, k), D-balanced, of X = L Rᵀ. k is the rank found. Of a Hermitian n × n
+        X both are U of X = U U*, 2n real rows for n complex ones (a `ComplexPair`).
     y : array of shape (m,)
         The feasible dual point behind the certificate, in the order of the measurement.
     certificate : Certificate or None
@@ -73,6 +74,12 @@ class Solution:
     problem: Problem
     seed: int = 0
     extra: dict[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Mark what stands for complex numbers."""
+        if self.problem.cone is Cone.HERMITIAN:
+            marked = ComplexPair(self.factors.L, self.factors.R)
+            object.__setattr__(self, "factors", marked)
 
     @cached_property
     def flatness(self) -> Flatness:

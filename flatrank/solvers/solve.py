@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
-from jaxtyping import Array, ArrayLike
+from jaxtyping import Array
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
-from flatrank.factors import Cone, FactorPair, padded_width, weighted
+from flatrank.factors import Cone, FactorPair, Factors, padded_width, weighted
 from flatrank.kernels import scope
 from flatrank.problems import (
     Problem,
@@ -45,7 +45,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     rank: int | None = None,
     tol: float = 1e-6,
     max_seconds: float | None = None,
-    start: FactorPair | tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
+    start: Factors | None = None,
     seed: int = 0,
     progress: bool | Callable[[dict[str, Any]], None] = False,
 ) -> Solution:
@@ -66,7 +66,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         Relative duality gap to prove, in (0, 1).
     max_seconds : float, optional
         No new step starts after this.
-    start : FactorPair or (L, R), optional
+    start : FactorPair, Solution or (L, R), optional
         Factors of X to start from; as for `certify`.
     seed : int
         Of every random choice.
@@ -195,9 +195,7 @@ def _unit(problem: Problem) -> float:
     return 4.0 ** round(math.log(top, 4)) if top > 0 else 1.0
 
 
-def _started(
-    problem: Problem, start: FactorPair | tuple[ArrayLike, ArrayLike] | ArrayLike, scale: float
-) -> FactorPair:
+def _started(problem: Problem, start: Factors, scale: float) -> FactorPair:
     """The pair of X̃ of the scaled problem, padded."""
     pair = as_pair(problem, start)
     fill = ((0, 0), (0, padded_width(pair.rank) - pair.rank))

@@ -26,7 +26,7 @@ def of_complex(kind):
     ("kind", "m", "door"),
     [
         ("strings", 4, "complex Hermitian matrices.*use flatrank.tomography"),
-        ("masks", 6, r"CodedDiffraction measures Z = z z\*.*use flatrank.phase_retrieval"),
+        ("masks", 6, "CodedDiffraction measures complex Hermitian.*use flatrank.phase_retrieval"),
         ("vectors", 6, "QuadraticForms measures .*use flatrank.phase_retrieval"),
     ],
 )
@@ -38,6 +38,22 @@ def test_sensing_of_complex_matrices_has_another_door(kind, m, door):
 def test_real_quadratic_forms_may_be_asked_about_any_matrix():
     A = fr.covariance(np.random.default_rng(0).standard_normal((6, 2)), np.ones(6)).measurement
     assert fr.sensing(A, np.ones(6)).m == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "door"),
+    [
+        ("A", lambda x: fr.sensing(x, [1.0])),
+        ("a", lambda x: fr.bilinear(x, x, [1.0])),
+        ("x", lambda x: fr.covariance(x, [1.0])),
+        ("Y", fr.robust_pca),
+        ("effects", lambda x: fr.tomography(x, [1.0])),
+        ("values", lambda x: fr.completion([0, 1], [0, 1], x, (2, 2))),
+    ],
+)
+def test_lists_of_different_lengths_are_no_array(name, door):
+    with pytest.raises(ValueError, match=f"{name} must be an array, every row as long"):
+        door([[1, 2], [3]])
 
 
 def test_masks_may_be_lists():

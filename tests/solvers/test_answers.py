@@ -114,7 +114,7 @@ def test_complex_numbers_are_not_made_real(state, small):
             lambda given: fr.flatness_of(small, given),
             lambda given: fr.solve(small, start=given),
         ):
-            with pytest.raises(ValueError, match="this problem has real factors; got complex128"):
+            with pytest.raises(ValueError, match="X is real and has real factors; got complex128"):
                 ask(given)
     with pytest.raises(ValueError, match="y must be 12 finite numbers.*none complex.*complex128"):
         fr.certify(small, pair, 1j * np.ones(12))

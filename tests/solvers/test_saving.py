@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import flatrank as fr
+from flatrank.factors import Cone
 from flatrank.measurements import DenseMatrices, from_parts, to_parts
 from flatrank.problems import rebuilt
 from flatrank.solvers import Counts
@@ -56,7 +57,8 @@ def some_solution(problem, certificate=None):
     rng = np.random.default_rng(1)
     with jax.enable_x64(True):
         L = jnp.asarray(rng.standard_normal((problem.shape[0], 1)))
-        R = L if problem.cone.positive else jnp.asarray(rng.standard_normal((problem.shape[1], 1)))
+        whole = problem.cone is Cone.WHOLE
+        R = jnp.asarray(rng.standard_normal((problem.shape[1], 1))) if whole else L
         y = jnp.asarray(1e-3 * rng.standard_normal(problem.b.shape))
     pair, status = fr.FactorPair(L, R), fr.Status.STALLED
     return fr.Solution(pair, y, certificate, status, Counts(), [{"step": 1}], 0.1, problem)

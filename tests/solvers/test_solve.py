@@ -9,7 +9,7 @@ import pytest
 
 import flatrank as fr
 from flatrank.data import random_instance
-from flatrank.solvers import AlternatingLeastSquares, Lagrangian, largest_lam
+from flatrank.solvers import AlternatingLeastSquares, GaussNewton, Lagrangian, largest_lam
 
 
 def noisy(n1=12, n2=9, seed=0):
@@ -170,6 +170,18 @@ def test_goal_flat_proves_the_flattest_interpolant():
     assert isinstance(solution.history[-1]["lam"], float)
 
 
+def test_goal_flat_where_the_minimiser_is_barely_the_only_one():
+    """Near the number of measurements that determine M, a step at the lowest λ that is usual left
+    0.9 of the gap, and all ended at a gap of 3e-3.
+    """
+    rng = np.random.default_rng(0)
+    x, u = rng.standard_normal((18, 6)), rng.standard_normal((6, 2))
+    problem = fr.quadratic_network(x, (x @ u[:, 0]) ** 2 - (x @ u[:, 1]) ** 2)
+    solution = fr.solve(problem, solver=Lagrangian())
+    assert solution.status is fr.Status.CERTIFIED
+    assert solution.certificate.relative_gap <= 1e-6
+
+
 def test_lam_at_least_lam_max_gives_zero(small_lam):
     solution = fr.solve(small_lam.with_lam(1.01 * largest_lam(small_lam)))
     assert (solution.rank, solution.status) == (0, fr.Status.CERTIFIED)
@@ -196,10 +208,43 @@ def test_alternating_least_squares_is_certified_by_us(small_lam):
     assert solution.status is fr.Status.CERTIFIED
 
 
-def test_lagrangian_refuses_lam():
-    problem = fr.completion([0], [0], [1.0], (1, 1), lam=0.5)
-    with pytest.raises(ValueError, match="interpolates"):
-        fr.solve(problem, solver=Lagrangian())
+@pytest.mark.parametrize("share", [1e-8, 1e-12])
+def test_a_tiny_lam_is_certified_in_a_few_steps(small_lam, share):
+    """Newton steps from nothing ended at the step limit there, the gap at 0.7."""
+    largest = largest_lam(small_lam)
+    solution = fr.solve(small_lam.with_lam(share * largest))
+    assert solution.status is fr.Status.CERTIFIED
+    assert len(solution.history) < 30
+
+
+@pytest.mark.parametrize("count", [24, 16])
+def test_a_tiny_lam_is_certified_where_nothing_fits(count):
+    """24 measurements of the 21 numbers of M; 16, each made twice, with noise of its own."""
+    rng = np.random.default_rng(0)
+    x, u = rng.standard_normal((count, 6)), rng.standard_normal(6)
+    x = np.concatenate([x, x[:8]])[:24]
+    problem = fr.sensing(
+        np.einsum("mi,mj->mij", x, x), (x @ u) ** 2 + 0.1 * rng.standard_normal(24)
+    )
+    solution = fr.solve(problem.with_lam(1e-8 * largest_lam(problem)))
+    assert solution.status is fr.Status.CERTIFIED
+
+
+def test_a_lam_below_rounding_ends_honestly(small_lam):
+    solution = fr.solve(small_lam.with_lam(1e-30 * largest_lam(small_lam)))
+    assert solution.status is fr.Status.STATIONARY
+    assert len(solution.history) < 60
+
+
+def test_the_multiplier_method_agrees_with_newton_steps(small_lam):
+    """From nothing, and from the optimum of a larger λ."""
+    first = fr.solve(small_lam, solver=GaussNewton(tol=1e-9), tol=1e-9)
+    larger = fr.solve(small_lam.with_lam(2 * small_lam.lam))
+    for start in (None, larger.factors):
+        second = fr.solve(small_lam, solver=Lagrangian(tol=1e-9), tol=1e-9, start=start)
+        assert second.status is fr.Status.CERTIFIED
+        primal = first.certificate.primal
+        assert second.certificate.primal == pytest.approx(primal, rel=2e-9)
 
 
 def test_a_deadline_keeps_the_iterate(small_lam):

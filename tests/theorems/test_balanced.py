@@ -7,6 +7,7 @@ import pytest
 
 import flatrank as fr
 from flatrank.factors import FactorPair, balance
+from flatrank.flatness import Hessian
 from flatrank.kernels import scope
 from flatrank.manifolds import BalancedPairs
 from flatrank.solvers import BalancedDescent
@@ -140,6 +141,32 @@ def test_gradient_flow_conserves_the_imbalance():
         x = BalancedPairs().point(pair)
         g, _ = problem.measurement.gradient(x.pair, problem.b)
         assert float(BalancedPairs().defect(x, g)) <= 1e-12 * float(jnp.linalg.norm(g.L))
+
+
+def test_critical_pairs_are_choices_of_singular_triplets_and_all_but_the_top_are_saddles():
+    """At (U_S Σ_S^½, V_S Σ_S^½) the gradient of ‖LRᵀ − M‖² is 0 for any set S of k triplets; with j
+    in S and i < j outside D²f = −4σⱼ(σᵢ − σⱼ) along balanced pairs that turn triplet j into i.
+    """
+    rng = np.random.default_rng(6)
+    s = np.array([4.0, 3.0, 2.0, 1.0, 0.5])
+    U, V = orthonormal(rng, 8, 5), orthonormal(rng, 7, 5)
+    A, b = fr.measurements.WholeMatrix(8, 7), ((U * s) @ V.T).ravel()
+    for chosen, j, i in (((0, 2, 4), 1, 1), ((1, 2, 3), 0, 0), ((0, 1, 3), 2, 2)):
+        S = list(chosen)
+        L, R = U[:, S] * np.sqrt(s[S]), V[:, S] * np.sqrt(s[S])
+        with jax.enable_x64(True):
+            pair, data = FactorPair(jnp.asarray(L), jnp.asarray(R)), jnp.asarray(b)
+            g, _ = A.gradient(pair, data)
+            assert max(float(jnp.abs(x).max()) for x in (g.L, g.R)) <= 1e-13
+            P, Q = np.zeros((8, 3)), np.zeros((7, 3))
+            root = np.sqrt(s[S[j]])
+            P[:, j], Q[:, j] = root * U[:, i], root * V[:, i]
+            step = FactorPair(jnp.asarray(P), jnp.asarray(Q))
+            assert float(BalancedPairs().defect(BalancedPairs().point(pair), step)) <= 1e-12
+            z = jnp.asarray(np.concatenate([P.ravel(), Q.ravel()]))
+            curvature = float(z @ Hessian.at(A, pair, data)(z))
+        assert curvature == pytest.approx(-4 * s[S[j]] * (s[i] - s[S[j]]), rel=1e-11)
+        assert curvature < 0
 
 
 def test_balanced_and_exact_does_not_mean_recovered():

@@ -10,9 +10,11 @@ from flatrank.flatness import (
     Bound,
     balance_lemma,
     d_balance,
+    flattest_pair,
     imbalance_bound,
     incoherence,
     norm_bound,
+    rescaled_matrix,
     weak_recovery_bound,
 )
 
@@ -57,6 +59,12 @@ def test_the_flat_problem_is_the_rescaled_nuclear_norm(instance, name, k):
     assert np.allclose(at.matrix @ (L @ R.T).ravel(), b, atol=1e-12 * np.linalg.norm(b))
     assert value(at, L, R) == pytest.approx(at.optimum, rel=1e-11)
     assert nuclear(at.D[0] @ L @ R.T @ at.D[1]) == pytest.approx(at.optimum, rel=1e-11)
+    svd = rescaled_matrix(at.problem.rescaling, (L, R))
+    assert np.asarray(svd.s).sum() == pytest.approx(at.optimum, rel=1e-11)
+    pair = flattest_pair(at.problem.rescaling, svd, k)
+    assert pair.rank == k
+    assert value(at, np.asarray(pair.L), np.asarray(pair.R)) == pytest.approx(at.optimum, rel=1e-11)
+    assert np.allclose(np.asarray(pair.L) @ np.asarray(pair.R).T, at.X, atol=1e-11)
     if k < 9 or name == "whole":  # otherwise other matrices of this rank fit
         return
     rng = np.random.default_rng(0)
@@ -112,6 +120,8 @@ def test_flat_norm_minimal_and_balanced_are_one_for_the_identity_map(instance):
     ∇φ(I) = LᵀL − RᵀR for φ(B) = ½(‖LB‖² + ‖RB⁻ᵀ‖²) (§1.3).
     """
     at = instance("whole")
+    assert np.allclose(at.D[0], np.eye(8) / 48**0.5)
+    assert np.allclose(at.D[1], np.eye(6) / 48**0.5)
     rng = np.random.default_rng(0)
     L, R = flat_pair(at, 2)
     assert np.allclose(L.T @ L, R.T @ R, atol=1e-12)

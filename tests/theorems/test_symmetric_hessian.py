@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import flatrank as fr
-from flatrank.flatness import SymmetricHessian, sharpness, symmetric_trace
+from flatrank.flatness import SphereHessian, SymmetricHessian, sharpness, symmetric_trace
 from flatrank.measurements import coded_diffraction, pauli_strings
 
 N, M, K = 4, 7, 3
@@ -94,6 +94,47 @@ def test_hessian_traces_and_top_are_autodiffs(family):
         found = sharpness(A, pair, data, symmetric=True, tol=1e-10)
         assert found.value == pytest.approx(top, rel=1e-9)
         assert found.residual <= 1e-10 * top
+
+
+@jax.jit
+def along_the_sphere(E, signs, b, U):
+    """Π (D² of W ↦ f(‖U‖ W/‖W‖)) Π by autodiff, Π the projection off U."""
+
+    def f(z):
+        W = jnp.linalg.norm(U) * (z / jnp.linalg.norm(z)).reshape(U.shape)
+        w = W if W.shape[0] == N else W[:N] + 1j * W[N:]
+        return jnp.sum((jnp.einsum("ipq,qk,pk,k->i", E, w, w.conj(), signs).real - b) ** 2)
+
+    u = U.reshape(-1) / jnp.linalg.norm(U)
+    off = jnp.eye(u.size) - jnp.outer(u, u)
+    return off @ jax.hessian(f)(U.reshape(-1)) @ off
+
+
+@pytest.mark.parametrize("family", ["effects", "Pauli strings", "quadratic network"])
+def test_the_hessian_on_the_sphere(family):
+    """Π (D²f − (⟨∇f, U⟩/‖U‖²) I) Π for states, ‖U‖ = 1, and at any radius; λ_max among tangent
+    steps.
+    """
+    door, E, signs = made(family)
+    d = 2 * N if np.iscomplexobj(E) else N
+    rng, m = np.random.default_rng(1), E.shape[0]
+    U, z = rng.standard_normal((d, K)), rng.standard_normal(d * K)
+    U = U / np.linalg.norm(U) * (1.0 if d > N else 1.7)
+    u = U if d == N else U[:N] + 1j * U[N:]
+    seen = np.einsum("ipq,qk,pk,k->i", E, u, u.conj(), signs).real
+    for b in (5 * rng.standard_normal(m), -20 * seen):  # ⟨∇f, U⟩ = 4·21‖𝒜(X)‖²/‖U‖² in the second
+        with jax.enable_x64(True):
+            pair = fr.FactorPair(jnp.asarray(U * signs), jnp.asarray(U))
+            H = np.asarray(along_the_sphere(*(jnp.asarray(x) for x in (E, signs, b, U))))
+            operator = SphereHessian.at(door(b).measurement, pair, jnp.asarray(b))
+            ours = np.asarray(eqx.filter_jit(operator)(jnp.asarray(z)))
+            found = sharpness(door(b).measurement, pair, jnp.asarray(b), sphere=True, tol=1e-10)
+        assert np.allclose(ours, H @ z, atol=1e-11 * np.linalg.norm(H))
+        v = U.ravel() / np.linalg.norm(U)
+        tangent = np.linalg.svd(np.eye(d * K) - np.outer(v, v))[0][:, :-1]
+        assert found.value == pytest.approx(
+            np.linalg.eigvalsh(tangent.T @ H @ tangent)[-1], rel=1e-9
+        )
 
 
 def test_a_column_of_zeros_counts_as_absent():

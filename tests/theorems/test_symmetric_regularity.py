@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import flatrank as fr
-from flatrank.flatness import balance_lemma, d_balance, imbalance_bound, norm_bound
+from flatrank.flatness import (
+    balance_lemma,
+    d_balance,
+    flattest_pair,
+    imbalance_bound,
+    norm_bound,
+    rescaled_matrix,
+)
 
 N = 5
 FAMILIES = ["covariance", "quadratic network", "phase retrieval", "coded diffraction"]
@@ -118,6 +125,18 @@ def test_the_flat_factor_has_the_nuclear_norm_of_d_m_d(family, k):
     assert value(at, U) == pytest.approx(at.optimum, rel=1e-11)
     assert np.allclose(at.D @ (U * signs) @ U.conj().T @ at.D, X, atol=1e-11)
     pair = pair_of(U, signs)
+    # The library's maps: the same X̃, and a pair L = U E, R = U of the same matrix and value.
+    both = (U * signs, U)
+    svd = rescaled_matrix(at.problem.rescaling, both, at.problem.cone)
+    left, s, right = (np.asarray(x) for x in svd)
+    shrunk = 0.5 if np.iscomplexobj(U) else 1.0  # the real form holds D² halved
+    assert np.allclose((left * s) @ right.conj().T, shrunk * X, atol=1e-11)
+    back = flattest_pair(at.problem.rescaling, svd, k, at.problem.cone)
+    assert np.allclose(np.abs(np.asarray(back.L)), np.abs(np.asarray(back.R)))
+    with jax.enable_x64(True):
+        L, R = (np.asarray(at.problem.cone.lift(x)) for x in (back.L, back.R))
+    assert value(at, R) == pytest.approx(at.optimum, rel=1e-10)
+    assert np.allclose(L @ R.conj().T, at.M, atol=1e-11)
     scaled = 8 * len(at.b) * at.optimum * (0.5 if np.iscomplexobj(U) else 1.0)
     assert fr.flatness_of(at.problem, pair).scaled_trace == pytest.approx(scaled, rel=1e-10)
     if family == "quadratic network":
