@@ -50,6 +50,23 @@ def checked_chance(failure_probability: float) -> float:
     return float(chance)
 
 
+def rectangular(name: str, values: ArrayLike) -> np.ndarray:
+    """An array of whatever it holds.
+
+    Raises
+    ------
+    ValueError
+        If it is made of lists of different lengths.
+    """
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be an array, every row as long as the others; got lists of different "
+            "lengths"
+        ) from None
+
+
 def checked_array(
     name: str, values: ArrayLike, ndim: int = 1, smallest: float = SMALLEST
 ) -> np.ndarray:
@@ -75,12 +92,13 @@ def checked_array(
     ValueError
         If it is something else.
     """
-    if np.ma.count_masked(values):
+    v = rectangular(name, values)
+    masked = np.ma.count_masked(values)
+    if masked:
         raise ValueError(
-            f"{name} hold {np.ma.count_masked(values)} masked entries; leave them out, "
-            "with the measurements they belong to"
+            f"{name} hold {masked} masked entries; leave them out, with the measurements they "
+            "belong to"
         )
-    v = np.asarray(values)
     if v.ndim != ndim or (v.size and v.dtype.kind not in "fiub"):
         raise ValueError(
             f"{name} must be {_KINDS[ndim]} of real numbers; got shape {v.shape} of {v.dtype}"

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from flatrank.factors import Cone
 from flatrank.measurements import CodedDiffraction, QuadraticForms
-from flatrank.problems.arguments import checked_array, checked_parameters
+from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.symmetric import stated
 
@@ -135,7 +135,7 @@ def phase_retrieval(x: ArrayLike | CodedDiffraction, y: ArrayLike, *, lam: float
     """
     if isinstance(x, CodedDiffraction):
         return _coded(x, y, lam)
-    array = np.asarray(x)
+    array = rectangular("x", x)
     if array.dtype.kind != "c":
         return _stated(x, y, lam, Cone.POSITIVE)
     data = checked_array("y", y)

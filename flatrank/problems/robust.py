@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from flatrank.flatness import Rescaling
 from flatrank.measurements.whole import WholeMatrix
+from flatrank.problems.arguments import rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 
@@ -168,12 +169,12 @@ def _positive(name: str, value: float | None) -> float | None:
 
 
 def _checked_matrix(Y: ArrayLike) -> np.ndarray:
+    data = rectangular("Y", Y)
     if np.ma.count_masked(Y):
         raise ValueError(
             f"Y holds {np.ma.count_masked(Y)} masked entries; robust PCA needs all of them. "
             "Use completion for a matrix with gaps"
         )
-    data = np.asarray(Y)
     if data.ndim != 2 or data.dtype.kind not in "fiub":
         raise ValueError(
             f"Y must be a real matrix (d1, d2); got shape {data.shape} of {data.dtype}"

@@ -14,7 +14,7 @@ from flatrank.measurements import (
     OnHermitian,
     SampledEntries,
 )
-from flatrank.problems.arguments import checked_array, checked_parameters
+from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 
@@ -115,7 +115,7 @@ def _of_any(A: Measurement) -> Measurement:
 
 
 def _stored(A: ArrayLike) -> DenseMatrices:
-    array = A if isinstance(A, (np.ndarray, jax.Array)) else np.asarray(A)
+    array = A if isinstance(A, (np.ndarray, jax.Array)) else rectangular("A", A)
     size = 8 * int(np.prod(array.shape, dtype=float))
     if size > _STORED:
         raise ValueError(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.flatness import Rescaling
 from flatrank.measurements import HermitianEffects, Measurement, OnHermitian, WithTrace
-from flatrank.problems.arguments import checked_array, checked_parameters
+from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 from flatrank.problems.symmetric import Symmetric
@@ -255,7 +255,7 @@ def _all_seen(d: int, m: int) -> Unidentifiable:
 
 def _flattened(effects: ArrayLike, frequencies: ArrayLike) -> tuple[np.ndarray, ArrayLike]:
     """With one leading axis, where both have the same several."""
-    array = np.asarray(effects)
+    array = rectangular("effects", effects)
     lead = array.shape[:-2]
     if array.ndim > 3:
         if np.shape(frequencies) not in (lead, (int(np.prod(lead)),)):

@@ -81,10 +81,11 @@ def _grid(
     smallest: float | None,
 ) -> tuple[Callable[[float], Problem], np.ndarray]:
     """What makes the problem at a value, and the values."""
-    if count < 1:
-        raise ValueError(f"count must be at least 1; got {count}")
-    if smallest is not None and not 0 < smallest < 1:
-        raise ValueError(f"smallest must lie between 0 and 1; got {smallest}")
+    if not isinstance(count, (int, np.integer)) or count < 1:
+        raise ValueError(f"count must be a whole number >= 1; got {count!r}")
+    number = isinstance(smallest, (int, float, np.integer, np.floating))
+    if smallest is not None and not (number and 0 < smallest < 1):
+        raise ValueError(f"smallest must be a number between 0 and 1; got {smallest!r}")
     asked = [name for name, values in given.items() if values is not None]
     if len(asked) > 1:
         raise ValueError(f"give one of {' and '.join(asked)}: a path changes one number")

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair
-from flatrank.measurements import Measurement
+from flatrank.measurements import Measurement, SampledEntries
 from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
@@ -33,6 +33,8 @@ from flatrank.solvers.status import Status
 ROUNDING = 1e-8
 # λ, relative to what is seen of λ_max, below which the multiplier method takes fewer products.
 _SMALL = 3e-3
+# Misfit with which its end says that the data cannot be fitted.
+_MISSED = 1e-6
 
 
 class AutoState(NamedTuple):
@@ -77,7 +79,8 @@ class Auto(Solver[AutoState]):
     def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> AutoState:
         """The find step's first state, or where λ is small that of the augmented Lagrangian."""
         state = self._find.init(problem, start, seed)
-        if self.rank is None and 0 < problem.lam < _SMALL * _largest_seen(problem, state):
+        small = 0 < problem.lam < _SMALL * _largest_seen(problem, state)
+        if small and self.rank is None and _can_fit(problem):
             flat = self._flatten.init(problem, None if start is None else state.pair, seed)
             return AutoState(flat, "flatten", None, None, Status.RUNNING)
         return AutoState(state, "find", None, None, Status.RUNNING)
@@ -86,6 +89,10 @@ class Auto(Solver[AutoState]):
         """One step of the find; at its end the proof; or one step of the augmented Lagrangian."""
         if state.phase == "flatten":
             inner = self._flatten.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
+            proof = inner.certificate
+            if inner.ended is Status.STATIONARY and proof and proof.feasibility > _MISSED:
+                found = self._find.init(problem, inner.pair)
+                return state._replace(inner=found, phase="find")
             return state._replace(
                 inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
             )
@@ -136,6 +143,17 @@ class Auto(Solver[AutoState]):
         solver = self._flatten if state.phase == "flatten" else self._find
         found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
         return found._replace(y=state.y, certificate=state.certificate)
+
+
+def _can_fit(problem: Problem) -> bool:
+    """Whether data may be fitted whatever they are.
+
+    Where nothing fits a residual stays, and a multiplier, 1/λ times as long, never gets there.
+    Entries are always fitted (their number may hold room, see `with_room`).
+    """
+    few = problem.m < problem.degrees(min(problem.shape))
+    entries = isinstance(problem.measurement, SampledEntries)
+    return entries or (few and not problem.cone.positive)
 
 
 def _largest_seen(problem: Problem, state: GaussNewtonState) -> float:

@@ -40,6 +40,22 @@ def test_real_quadratic_forms_may_be_asked_about_any_matrix():
     assert fr.sensing(A, np.ones(6)).m == 6
 
 
+@pytest.mark.parametrize(
+    ("name", "door"),
+    [
+        ("A", lambda x: fr.sensing(x, [1.0])),
+        ("a", lambda x: fr.bilinear(x, x, [1.0])),
+        ("x", lambda x: fr.covariance(x, [1.0])),
+        ("Y", fr.robust_pca),
+        ("effects", lambda x: fr.tomography(x, [1.0])),
+        ("values", lambda x: fr.completion([0, 1], [0, 1], x, (2, 2))),
+    ],
+)
+def test_lists_of_different_lengths_are_no_array(name, door):
+    with pytest.raises(ValueError, match=f"{name} must be an array, every row as long"):
+        door([[1, 2], [3]])
+
+
 def test_masks_may_be_lists():
     drawn = coded_diffraction(3, 2)
     listed = CodedDiffraction(np.asarray(drawn.masks).tolist())
