@@ -69,6 +69,17 @@ if os.environ.get("FLATRANK_CHECK_SHAPES", "1") != "0":
 # library scopes them itself, and the tests must see it do so.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+# Most of a test's time is compiling, so programs are compiled with little optimisation. XLA reads
+# its flags once: processes that a test starts compile as a user's do. `XLA_FLAGS= make test` makes
+# every test do so.
+if "XLA_FLAGS" not in os.environ:
+    os.environ["XLA_FLAGS"] = (
+        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+        " --xla_cpu_use_fusion_emitters=false"
+    )
+    jax.block_until_ready(jnp.zeros(()))
+    del os.environ["XLA_FLAGS"]
+
 settings.register_profile("tests", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("tests")
 
