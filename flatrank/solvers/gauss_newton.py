@@ -87,6 +87,8 @@ _WEAK, _WEAKER, _NEARLY = 1e-3, 5e-2, 30.0
 _SPARED = 0.1
 # A gap at which the spectrum says nothing yet about which columns will be needed.
 _FAR = 0.1
+# λ‖X̃‖_* beside ‖b‖² below which steps in single precision do not see λ.
+_UNSEEN = 1e-6
 # A gap at which the factors' columns point where those of the solution do.
 _CLOSE = 1e-2
 # The gap that a proof is first tried for where a step took as many products: it tells which columns
@@ -215,6 +217,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             problem.lam > 0,
             state.outside if state.close else None,
             state.hard and affordable(problem.measurement, state.pair.rank),
+            problem.lam * float(np.sum(state.s)) < _UNSEEN * size_of(problem) ** 2,
         )
         inner = int(out.inner)
         dear = inner > MANY and (problem.lam == 0 or state.ridge > 0)
