@@ -84,6 +84,13 @@ settings.register_profile("tests", deadline=None, derandomize=True, print_blob=T
 settings.load_profile("tests")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def programs_freed():
+    """Each program maps memory of its own, of which a process may hold 65 530 pieces."""
+    yield
+    jax.clear_caches()
+
+
 FAMILIES = ("dense", "rank one", "regenerated", "masked transform", "user's map")
 
 

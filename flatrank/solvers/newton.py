@@ -12,7 +12,6 @@ the preconditioner relies on.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -108,7 +107,7 @@ def _cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(half, tree)
 
 
-@partial(jax.jit, static_argnames=("full", "eliminate", "double"))
+@eqx.filter_jit
 def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve it
     B: Measurement,
     b: Float[Array, " m"],
