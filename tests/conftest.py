@@ -69,8 +69,26 @@ if os.environ.get("FLATRANK_CHECK_SHAPES", "1") != "0":
 # library scopes them itself, and the tests must see it do so.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+# Most of a test's time is compiling, so programs are compiled with little optimisation. XLA reads
+# its flags once: processes that a test starts compile as a user's do. `XLA_FLAGS= make test` makes
+# every test do so. An XLA that does not know a flag ends the process: newer ones lack the last.
+if "XLA_FLAGS" not in os.environ:
+    flags = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
+    if jax.__version_info__ < (0, 11):
+        flags.append("--xla_cpu_use_fusion_emitters=false")
+    os.environ["XLA_FLAGS"] = " ".join(flags)
+    jax.block_until_ready(jnp.zeros(()))
+    del os.environ["XLA_FLAGS"]
+
 settings.register_profile("tests", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("tests")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_freed():
+    """Each program maps memory of its own, of which a process may hold 65 530 pieces."""
+    yield
+    jax.clear_caches()
 
 
 FAMILIES = ("dense", "rank one", "regenerated", "masked transform", "user's map")

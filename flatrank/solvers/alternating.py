@@ -11,6 +11,7 @@ no rank growth.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -39,6 +40,7 @@ class AlternatingState(NamedTuple):
     sweeps: int
 
 
+@dataclass(frozen=True)
 class AlternatingLeastSquares(Solver[AlternatingState]):
     """Alternating least squares at a fixed rank, for sampled entries.
 

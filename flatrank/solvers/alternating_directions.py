@@ -20,6 +20,7 @@ and §3.4.3 for over-relaxation.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -79,6 +80,7 @@ class DirectionsState(NamedTuple):
     ended: Status = Status.RUNNING
 
 
+@dataclass(frozen=True)
 class AlternatingDirections(Solver[DirectionsState]):
     """The solver of robust PCA.
 

@@ -12,6 +12,7 @@ not certify the interpolant found:
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -46,6 +47,7 @@ class AutoState(NamedTuple):
     ended: Status
 
 
+@dataclass(frozen=True)
 class Auto(Solver[AutoState]):
     """The default solver.
 

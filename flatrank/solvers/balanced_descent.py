@@ -19,6 +19,7 @@ columns may point anywhere here, and no plateau exists where P loses rank.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -48,6 +49,7 @@ class BalancedState(NamedTuple):
     steps: int
 
 
+@dataclass(frozen=True)
 class BalancedDescent(RankConstrained[BalancedState]):
     """Preconditioned gradient descent with rebalancing, for any k ≥ 1.
 

@@ -22,6 +22,7 @@ would bar small ones.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -82,6 +83,7 @@ class BMGlobalState(NamedTuple):
     capped: bool = False
 
 
+@dataclass(frozen=True)
 class BMGlobal(Solver[BMGlobalState]):
     """Steps on factors alternating with one proximal step, for λ > 0.
 

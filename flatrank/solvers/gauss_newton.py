@@ -4,19 +4,19 @@ References: Burer and Monteiro (2003) for the factor form; Haeffele and Vidal (2
 notes §6.2 for growth along the top singular pair. Departures: the pair is kept balanced, the line
 search is exact, and several pairs are appended at once with one common step.
 
-λ = 0. Start from the leading singular pairs of 𝒜*(b) after its rows and columns were brought to
-one length, as many as stand clear of the bulk. At each rank take Gauss–Newton steps until the
-misfit falls by less than a tenth in one of them, then append the top pair of −ℬ*(c);
-ill-conditioned matrices are thus found from their largest singular value down, each rank starting
-inside its basin. Where the largest rank allowed stalls before the data are fitted, the search goes
-on from there with the penalised problem: λ = ½‖ℬ*(c)‖, then taken away in stages. What was fitted
-is hardly moved by a λ of that size; what was not is found anew, at minimal norm, which is what
-settles flat spectra near the limit of information. Where that fails as well, the rank is told and
-data are few, all is begun once more with patience: the rank grows only when steps hardly help any
-longer, and steps are solved closely. It is slower, and stays in basins that haste leaves. Where no
-rank is told, the search has by then gone past it: at the first nearly stationary point whose
-spectrum has a clear gap the columns behind it are cut, and the rank before it is the limit from
-there on.
+λ = 0. Start from the leading singular pairs of 𝒜*(b) after its rows and columns were brought to one
+length, as many as stand clear of the bulk. At each rank take two Gauss–Newton steps (a new pair
+begins small) and more until the misfit falls by less than a tenth in one of them, then append the
+top pair of −ℬ*(c), found closely: ill-conditioned matrices are thus found from their largest
+singular value down, each rank starting inside its basin. Where the largest rank allowed stalls
+before the data are fitted, the search goes on from there with the penalised problem: λ = ½‖ℬ*(c)‖,
+then taken away in stages. What was fitted is hardly moved by a λ of that size; what was not is
+found anew, at minimal norm, which is what settles flat spectra near the limit of information. Where
+that fails as well, the rank is told and data are few, all is begun once more with patience: the
+rank grows only when steps hardly help any longer, and steps are solved closely. It is slower, and
+stays in basins that haste leaves. Where no rank is told, the search has by then gone past it: at
+the first nearly stationary point whose spectrum has a clear gap the columns behind it are cut, and
+the rank before it is the limit from there on.
 
 λ > 0. Newton steps; whenever the point is nearly stationary, the singular pairs of −ℬ*(c) above λ
 outside the factors are appended. Their absence is the certificate. Columns whose singular value
@@ -27,15 +27,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from flatrank.certificates import Effort, certify_whitened
-from flatrank.factors import CompactSVD, Cone, FactorPair, padded_width
-from flatrank.problems import FEW, Problem
+from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.problems import Problem
 from flatrank.solvers.elimination import MANY, affordable
 from flatrank.solvers.growth import (
+    FRESH,
     GaussNewtonState,
     cut,
     last_gap,
@@ -44,6 +46,7 @@ from flatrank.solvers.growth import (
     outside,
     size_of,
     svd_of,
+    width_for,
     with_pairs,
 )
 from flatrank.solvers.loop import Outcome, Solver, argument
@@ -84,6 +87,8 @@ _WEAK, _WEAKER, _NEARLY = 1e-3, 5e-2, 30.0
 _SPARED = 0.1
 # A gap at which the spectrum says nothing yet about which columns will be needed.
 _FAR = 0.1
+# λ‖X̃‖_* beside ‖b‖² below which steps in single precision do not see λ.
+_UNSEEN = 1e-6
 # A gap at which the factors' columns point where those of the solution do.
 _CLOSE = 1e-2
 # The gap that a proof is first tried for where a step took as many products: it tells which columns
@@ -91,6 +96,7 @@ _CLOSE = 1e-2
 _FIRST_TRY, _DEAR = 1e-4, 24
 
 
+@dataclass(frozen=True)
 class GaussNewton(Solver[GaussNewtonState]):
     """Matrix-free Gauss–Newton with rank growth, for λ = 0 and λ > 0.
 
@@ -120,10 +126,10 @@ class GaussNewton(Solver[GaussNewtonState]):
         """From a pair of X̃, or from the leading singular pairs of ℬ*(b)."""
         rng = np.random.default_rng(seed)
         size = size_of(problem)
-        width = self._width(problem, 1)
+        width = width_for(problem, self.rank, 1)
         state = GaussNewtonState(
             problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf, math.inf,
-            True, 0, max(1.0, _FIRST_TRY / self.tol), None, None, None, Status.RUNNING, Counts(),
+            1, 0, max(1.0, _FIRST_TRY / self.tol), None, None, None, Status.RUNNING, Counts(),
             rng,
         )  # fmt: skip
         if start is not None and np.any(np.asarray(start.L)) and np.any(np.asarray(start.R)):
@@ -211,6 +217,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             problem.lam > 0,
             state.outside if state.close else None,
             state.hard and affordable(problem.measurement, state.pair.rank),
+            problem.lam * float(np.sum(state.s)) < _UNSEEN * size_of(problem) ** 2,
         )
         inner = int(out.inner)
         dear = inner > MANY and (problem.lam == 0 or state.ridge > 0)
@@ -237,7 +244,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             return state._replace(ended=Status.STATIONARY)
         plateau = _PATIENT if state.tries else _PLATEAU
         if state.fresh or (state.rank and state.misfit < plateau * state.previous):
-            return state._replace(fresh=False)
+            return state._replace(fresh=max(0, state.fresh - 1))
         if state.misfit <= _FITS * size:
             return state._replace(ended=Status.STATIONARY)
         rank, misfit = state.grown
@@ -256,7 +263,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             return self._softened(problem, state._replace(kept=kept))
         few = problem.m < _FEW_DATA * problem.degrees(self._limit(problem))
         if self.rank is not None and few and state.tries < _TRIES:
-            width = self._width(problem, 1)
+            width = width_for(problem, self.rank, 1)
             return self._begun(problem, state._replace(
                 pair=problem.zero(width), s=np.zeros(width), misfit=size, previous=math.inf,
                 lent=0, shown=None, kept=kept, tries=state.tries + 1, grown=(-1, math.inf),
@@ -276,7 +283,7 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _ridged(self, soft: Problem, state: GaussNewtonState, limit: int) -> GaussNewtonState:
         """At a nearly stationary point grow, or take away some of the ridge, in the end all."""
-        state = narrowed(state, self._width(soft, state.rank))
+        state = narrowed(state, width_for(soft, self.rank, state.rank))
         if state.rank and state.fall > _SOFT * state.objective:
             return state
         grown = self._grown(soft, state, limit)
@@ -284,9 +291,9 @@ class GaussNewton(Solver[GaussNewtonState]):
             return grown
         shown = last_gap(state.s[: state.rank])
         if self.rank is None and state.shown is None and shown < state.rank:
-            return cut(state, shown)._replace(shown=shown, fresh=True)
+            return cut(state, shown)._replace(shown=shown, fresh=FRESH)
         ridge = _RIDGES[state.lent - 1][1] * state.ridge
-        return grown._replace(ridge=ridge if ridge > state.least else 0.0, fresh=True)
+        return grown._replace(ridge=ridge if ridge > state.least else 0.0, fresh=FRESH)
 
     def _room(self, problem: Problem, state: GaussNewtonState) -> int:
         """The largest rank to try now."""
@@ -307,7 +314,7 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _penalised(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """At a nearly stationary point grow, or prove."""
-        state = narrowed(state, self._width(problem, state.rank))
+        state = narrowed(state, width_for(problem, self.rank, state.rank))
         patience = state.patience if state.inner >= _DEAR else min(state.patience, 1.0)
         if state.rank and state.fall > 0.2 * self.tol * patience * state.objective:
             return state
@@ -341,7 +348,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         """With the singular pairs of −ℬ*(c) above λ that were seen; `fresh` where there are any."""
         room = (self._limit(problem) if limit is None else limit) - state.rank
         if room <= 0:
-            return state._replace(fresh=False)
+            return state._replace(fresh=0)
         state, pairs = outside(problem, state)
         keep = int(np.sum(np.asarray(pairs.s) > (1 + 0.1 * self.tol) * problem.lam))
         return self._append(problem, state, pairs, min(keep, room))
@@ -377,24 +384,15 @@ class GaussNewton(Solver[GaussNewtonState]):
         pair, s = balanced(problem.cone, start, problem.lam > 0)
         s = np.asarray(s)
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
-        width = self._width(problem, keep)
+        width = width_for(problem, self.rank, keep)
         s = np.pad(s[:keep], (0, width - keep))
-        return state._replace(pair=resized(pair, argument(keep), width), s=s, fresh=False)
+        return state._replace(pair=resized(pair, argument(keep), width), s=s, fresh=0)
 
     def _append(
         self, problem: Problem, state: GaussNewtonState, pairs: CompactSVD, count: int
     ) -> GaussNewtonState:
         """Add `count` pairs with the best common step."""
         if count == 0:
-            return state._replace(fresh=False)
-        width = max(self._width(problem, state.rank + count), state.pair.rank)
+            return state._replace(fresh=0)
+        width = max(width_for(problem, self.rank, state.rank + count), state.pair.rank)
         return with_pairs(problem, state, pairs, count, width)
-
-    def _width(self, problem: Problem, rank: int) -> int:
-        """The padded width for a rank: exact when the rank is told, else one of the ladder's.
-
-        Where products are cheap compiling is not: the narrowest widths are then left out.
-        """
-        if self.rank is not None and rank <= self.rank <= 64:
-            return self.rank
-        return padded_width(max(rank, 16) if problem.m <= FEW else rank)

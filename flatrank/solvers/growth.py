@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import Certificate
-from flatrank.factors import CompactSVD, FactorPair
-from flatrank.problems import Problem
+from flatrank.factors import CompactSVD, FactorPair, padded_width
+from flatrank.problems import FEW, Problem
 from flatrank.solvers.loop import argument
 from flatrank.solvers.ranks import (
     BLOCK,
@@ -24,11 +24,10 @@ from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import random_block
 from flatrank.solvers.status import Status
 
-# Products of a look outside where λ = 0 and the look before has left its vectors, of which one is
-# then wanted.
-_FEW = 2
 # Singular values further apart than this mark, under a ridge, the end of what the data show.
 _GAP = 3.0
+#: Steps after a change of rank that say nothing about what it can do: a new pair begins small.
+FRESH = 2
 
 
 def size_of(problem: Problem) -> float:
@@ -39,10 +38,11 @@ def size_of(problem: Problem) -> float:
 class GaussNewtonState(NamedTuple):
     """Where the search stands: a balanced pair of X̃, zero-padded, and what led to it.
 
-    `ridge` is the λ lent to a problem that has none, down to `least`; `lent` how many were, `shown`
-    the rank that the first one showed, and `kept` the best pair, spectrum and misfit before one;
-    `tries` counts the searches that failed for all that: those after the first are patient. `grown`
-    is the rank and the misfit from which the search grew last.
+    `fresh` counts the steps still to come that tell nothing of the rank. `ridge` is the λ lent to a
+    problem that has none, down to `least`; `lent` how many were, `shown` the rank that the first
+    one showed, and `kept` the best pair, spectrum and misfit before one; `tries` counts the
+    searches that failed for all that: those after the first are patient. `grown` is the rank and
+    the misfit from which the search grew last.
     `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
     proof left a small gap and that nothing was appended since. `cut_from` is the rank before weak
     columns were cut, until it is reached again, and `regrown` how often it was. `hard` says that a
@@ -56,7 +56,7 @@ class GaussNewtonState(NamedTuple):
     slack: float
     fall: float
     previous: float
-    fresh: bool
+    fresh: int
     inner: int
     patience: float
     X: Array | None
@@ -87,12 +87,11 @@ class GaussNewtonState(NamedTuple):
 def outside(problem: Problem, state: GaussNewtonState) -> tuple[GaussNewtonState, CompactSVD]:
     """Top singular pairs of −ℬ*(c) outside the factors; a search at one point goes on."""
     X = random_block(problem, BLOCK, state.rng) if state.X is None else state.X
-    steps = _FEW if problem.lam == 0 and state.X is not None else PRODUCTS
     pairs = residual_pairs(
-        problem.whitened, problem.b, state.pair, argument(state.s), X, argument(steps)
+        problem.whitened, problem.b, state.pair, argument(state.s), X, argument(PRODUCTS)
     )
     near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
-    spent = Counts(forward=1, adjoint=1 + steps)
+    spent = Counts(forward=1, adjoint=1 + PRODUCTS)
     seen = pairs if problem.lam > 0 and not state.ridge else None
     X = near[:, : X.shape[1]]
     return state._replace(X=X, outside=seen, counts=state.counts + spent), pairs
@@ -118,7 +117,7 @@ def with_pairs(
         pair=pair,
         s=np.pad(np.asarray(s)[:rank], (0, width - rank)),
         X=None if problem.lam > 0 else state.X,
-        fresh=True,
+        fresh=FRESH,
         close=False,
         **({"cut_from": 0, "regrown": state.regrown + 1} if back else {}),
     )
@@ -158,3 +157,13 @@ def negligible(problem: Problem, state: GaussNewtonState, share: float) -> float
     be. Growth puts back what is needed, where it is needed.
     """
     return share * state.objective / problem.lam if problem.lam > 0 else 0.0
+
+
+def width_for(problem: Problem, told: int | None, rank: int) -> int:
+    """The padded width for a rank: exact when the rank is told, else one of the ladder's.
+
+    Where products are cheap compiling is not: the narrowest widths are then left out.
+    """
+    if told is not None and rank <= told <= 64:
+        return told
+    return padded_width(max(rank, 16) if problem.m <= FEW else rank)

@@ -18,6 +18,7 @@ Reference: Burer and Monteiro (2003, 2005); theory notes §6.1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -61,6 +62,7 @@ class LagrangianState(NamedTuple):
     left: float = 1.0
 
 
+@dataclass(frozen=True)
 class Lagrangian(Solver[LagrangianState]):
     """Solve for the flattest interpolant (λ = 0), or for the penalised optimum at a small λ.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -66,7 +67,8 @@ class Scope(NamedTuple):
     states: bool = False
 
 
-class Solver(eqx.Module, Generic[State]):
+@dataclass(frozen=True)
+class Solver(ABC, Generic[State]):
     """A solver of the flat problem, driven from Python because its rank, hence shapes, change.
 
     All pairs are those of X̃ = D1 X D2; `problem` is read through ℬ, b and λ.
@@ -141,6 +143,6 @@ def run_hosted(
     return state, status, history
 
 
-def argument(x: Any) -> Array:
+def argument(x: Any) -> Any:
     """A number or a vector from the host as an argument of a program, without one of its own."""
-    return jax.device_put(np.asarray(x))
+    return np.asarray(x)

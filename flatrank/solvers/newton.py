@@ -119,6 +119,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     full: bool,
     outside: CompactSVD | None = None,
     eliminate: bool = False,
+    double: bool = False,
 ) -> NewtonStep:
     """One step from a balanced pair.
 
@@ -145,6 +146,8 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         then preconditioned on their own.
     eliminate : bool
         Whether R is eliminated first, where each row's block stands alone (`curvature_blocks`).
+    double : bool
+        λ > 0: whether λ is so small that steps in single precision would not see it.
 
     Returns
     -------
@@ -161,7 +164,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     # λ > 0: loose steps are enough, and half the numbers nearly half the time. λ = 0: the fit is
     # brought to rounding, also where singular values span many orders.
     parts = (B, c, S if full else None, lam, pair, g, rtol)
-    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, jnp.float32) if full else parts
+    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, jnp.float32) if full and not double else parts
     H = B_.curvature_at(pair_, S_)
     blocks = B_.curvature_blocks(pair_) if eliminate else None
     if blocks is None:

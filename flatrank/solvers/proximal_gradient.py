@@ -16,6 +16,7 @@ method, `GaussNewton` solves the same problem by Newton steps.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -66,6 +67,7 @@ class ProximalState(NamedTuple):
     rng: np.random.Generator
 
 
+@dataclass(frozen=True)
 class ProximalGradient(Solver[ProximalState]):
     """Accelerated proximal gradient with restarts, for λ > 0.
 

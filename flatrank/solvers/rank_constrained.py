@@ -10,6 +10,7 @@ that the best step along d takes off, whatever the units of X, ℬ and b.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import equinox as eqx
@@ -38,6 +39,7 @@ _RANK_FLOOR = 1e-12
 _BLOCK, _PRODUCTS = 8, 7
 
 
+@dataclass(frozen=True)
 class RankConstrained(Solver[State]):
     """A solver at one fixed rank, by least squares.
 

@@ -21,6 +21,7 @@ rank, r is the largest at which a matrix has no more degrees of freedom than the
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -140,6 +141,7 @@ def _dot(a: FactorPair, b: FactorPair) -> Float[Array, ""]:
     return jnp.vdot(a.L, b.L) + jnp.vdot(a.R, b.R)
 
 
+@dataclass(frozen=True)
 class Reweighted(Solver[ReweightedState]):
     """Iteratively reweighted least squares, for exact sampled entries (λ = 0).
 

@@ -12,6 +12,7 @@ Departure: the geometry is exchangeable, the preconditioner its own.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -52,6 +53,7 @@ class ConjugateState(NamedTuple):
     counts: Counts
 
 
+@dataclass(frozen=True)
 class RiemannianConjugateGradient(RankConstrained[ConjugateState]):
     """Nonlinear conjugate gradients on matrices of fixed rank, or on balanced pairs.
 

@@ -12,6 +12,7 @@ to the misfit and the cosine, which have no units, not to the gradient norm.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -51,6 +52,7 @@ class TrustState(NamedTuple):
     counts: Counts
 
 
+@dataclass(frozen=True)
 class RiemannianTrustRegion(RankConstrained[TrustState]):
     """Trust regions on matrices of fixed rank, or on balanced pairs.
 

@@ -24,6 +24,7 @@ With y the dual point of the flattest state, λy is one for a slight λ > 0, up 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
@@ -84,6 +85,7 @@ class StateSearchState(NamedTuple):
     ended: Status
 
 
+@dataclass(frozen=True)
 class StateSearch(Solver[StateSearchState]):
     """The default solver of `Tomography`.
 

@@ -6,13 +6,15 @@ pymanopt writes ξ = U M Vᵀ + U_p Vᵀ + U V_pᵀ where we write P Vᵀ + U Q�
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pymanopt.manifolds as manifolds
 import pytest
 
 from flatrank.factors import FactorPair
 from flatrank.manifolds import FixedRank, inner
 from flatrank.measurements import Adjoint
 
-manifolds = pytest.importorskip("pymanopt.manifolds")
+# pymanopt switches 64 bits on for the whole process.
+jax.config.update("jax_enable_x64", False)
 SHAPE, K = (9, 7), 3
 
 
