@@ -317,6 +317,17 @@ def test_the_path_falls_from_lam_max_and_is_certified(small_lam):
         fr.path(small_lam, [0.0])
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_ill_conditioned_and_few_data_are_found_by_growth_alone(seed):
+    """Pairs found loosely, or a rank judged after one step, took 41 to 107 steps here."""
+    instance = random_instance(300, 300, 4, oversampling=1.6, kappa=1e4, seed=seed, min_per_line=5)
+    problem = fr.completion(instance.rows, instance.cols, instance.values, instance.shape)
+    solution = fr.solve(problem, tol=1e-12, rank=4)
+    L, R = (np.asarray(x) for x in (solution.factors.L, solution.factors.R))
+    assert instance.relative_error(L, R) < 1e-12
+    assert len(solution.history) < 35
+
+
 def test_no_global_flag_is_changed():
     assert not jax.config.jax_enable_x64
 
