@@ -7,13 +7,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from instance import cold_and_warm
 
 import flatrank as fr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.instances import PHASE
-
-ENOUGH = 20.0
 
 
 def main():
@@ -22,13 +21,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     x, y, z = drawn(PHASE[options.instance])
-    cold, *warm = runs = [solve(x, y, z)]
-    while len(warm) < options.repeats and sum(run["seconds"] for run in warm) < ENOUGH:
-        warm.append(solve(x, y, z))
-    best = min(warm or runs, key=lambda run: run["seconds"])
-    print(json.dumps(best | {
-        "cold_seconds": cold["seconds"], "repeats": [run["seconds"] for run in warm],
-    }))  # fmt: skip
+    print(json.dumps(cold_and_warm(lambda: solve(x, y, z), options.repeats)))
 
 
 def drawn(signal):

@@ -7,13 +7,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from instance import cold_and_warm
 
 import flatrank as fr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.instances import ROBUST, street
-
-ENOUGH = 20.0
 
 
 def main():
@@ -23,13 +22,7 @@ def main():
     parser.add_argument("--tol", type=float, default=1e-6)
     options = parser.parse_args()
     Y, X = (street(), None) if options.instance == "street" else ROBUST[options.instance].draw()
-    cold, *warm = runs = [solve(Y, X, options.tol)]
-    while len(warm) < options.repeats and sum(run["seconds"] for run in warm) < ENOUGH:
-        warm.append(solve(Y, X, options.tol))
-    best = min(warm or runs, key=lambda run: run["seconds"])
-    print(json.dumps(best | {
-        "cold_seconds": cold["seconds"], "repeats": [run["seconds"] for run in warm],
-    }))  # fmt: skip
+    print(json.dumps(cold_and_warm(lambda: solve(Y, X, options.tol), options.repeats)))
 
 
 def solve(Y, X, tol):

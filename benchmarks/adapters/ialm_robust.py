@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from instance import repeated
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.instances import ROBUST, street
 
 TARGET, MISFIT, STEPS = 1e-6, 1e-7, 100
-ENOUGH = 20.0
 
 
 def main():
@@ -30,13 +30,13 @@ def main():
     parser.add_argument("--early", action="store_true")
     options = parser.parse_args()
     Y, X = (street(), None) if options.instance == "street" else ROBUST[options.instance].draw()
-    runs = []
-    while len(runs) < options.repeats and sum(run["seconds"] for run in runs) < ENOUGH:
+
+    def run():
         trace = solve(Y, X)
         near = 1.001 * trace[-1]["objective"]
-        runs.append(
-            next(at for at in trace if at["objective"] <= near) if options.early else trace[-1]
-        )
+        return next(at for at in trace if at["objective"] <= near) if options.early else trace[-1]
+
+    runs = repeated(run, options.repeats)
     best = min(runs, key=lambda run: run["seconds"])
     print(json.dumps(best | {"repeats": [run["seconds"] for run in runs]}))
 

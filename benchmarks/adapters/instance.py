@@ -1,4 +1,4 @@
-"""What every completion adapter shares: reading an instance, its error, and a clock with pauses.
+"""What adapters share: reading an instance of completion, its error, repeats, a clock with pauses.
 
 Runs in the peers' own environments too, so NumPy is all it may import.
 """
@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 TARGET = 1e-6
+ENOUGH = 20.0
 
 
 class Completion:
@@ -55,6 +56,22 @@ class Clock:
         self._paused += time.perf_counter() - at
         if not np.isfinite(error) or error <= self.until or seconds > self.budget:
             raise Stopped
+
+
+def repeated(run, count):
+    """Outcomes of `run`, at most `count`, until their seconds are enough."""
+    runs = []
+    while len(runs) < count and sum(out["seconds"] for out in runs) < ENOUGH:
+        runs.append(run())
+    return runs
+
+
+def cold_and_warm(run, count):
+    """The fastest of several warm outcomes, with the seconds of all and of the cold one before."""
+    cold, warm = run(), repeated(run, count)
+    best = min(warm or [cold], key=lambda out: out["seconds"])
+    times = {"cold_seconds": cold["seconds"], "repeats": [out["seconds"] for out in warm]}
+    return best | times
 
 
 def report(runs, **facts):

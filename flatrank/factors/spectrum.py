@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from flatrank.factors.pair import FactorPair
 
@@ -55,10 +55,14 @@ def compact_svd(pair: FactorPair) -> CompactSVD:
     Cost: O((d1 + d2) k² + k³) flops, O((d1 + d2) k) memory. QR rather than Grams: singular values
     far below the largest keep their relative accuracy, which ill-conditioned recovery needs.
     """
-    Q1, T1 = jnp.linalg.qr(pair.L)
-    Q2, T2 = jnp.linalg.qr(pair.R)
-    U0, s, V0t = jnp.linalg.svd(T1 @ T2.T, full_matrices=False)
-    return CompactSVD(Q1 @ U0, s, Q2 @ V0t.T)
+    return svd_of_product(pair.L, pair.R)
+
+
+def svd_of_product(L: Inexact[Array, "d1 k"], R: Inexact[Array, "d2 k"]) -> CompactSVD:
+    """`compact_svd` of L R*, real or complex."""
+    (Q1, T1), (Q2, T2) = jnp.linalg.qr(L), jnp.linalg.qr(R)
+    U0, s, V0h = jnp.linalg.svd(T1 @ T2.conj().T, full_matrices=False)
+    return CompactSVD(Q1 @ U0, s, Q2 @ V0h.conj().T)
 
 
 def balance(pair: FactorPair) -> tuple[FactorPair, Float[Array, " k"]]:

@@ -10,7 +10,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from flatrank.factors import FactorPair, Factors, compact_svd, given_complex, given_pair
+from flatrank.factors import (
+    FactorPair,
+    Factors,
+    compact_svd,
+    given_complex,
+    given_pair,
+    svd_of_product,
+)
 from flatrank.flatness.bounds import Bound
 from flatrank.kernels import scope
 from flatrank.measurements.checks import checked_count
@@ -71,10 +78,9 @@ def incoherence(pair: Factors) -> Incoherence:
 @eqx.filter_jit
 def _numbers(L: Inexact[Array, "d1 k"], R: Inexact[Array, "d2 k"]) -> tuple[Float[Array, ""], ...]:
     d1, d2 = L.shape[0], R.shape[0]
-    (Q1, T1), (Q2, T2) = jnp.linalg.qr(L), jnp.linalg.qr(R)
-    U0, s, V0 = jnp.linalg.svd(T1 @ T2.conj().T, full_matrices=False)
+    U, s, V = svd_of_product(L, R)
     alive = (s > _RANK_FLOOR * s[0]).astype(s.dtype)[None, :]
-    U, V, r = Q1 @ U0 * alive, Q2 @ V0.conj().T * alive, jnp.sum(alive)
+    U, V, r = U * alive, V * alive, jnp.sum(alive)
     rows, cols = (jnp.max(jnp.sum(jnp.abs(x) ** 2, axis=1)) for x in (U, V))
     joint = jnp.max(jax.lax.map(lambda u: jnp.max(jnp.abs(V.conj() @ u)), U))
     return r, jnp.maximum(d1 * rows, d2 * cols) / r, d1 * d2 * joint**2 / r

@@ -1,9 +1,9 @@
 """Find fast, then prove; act on `goal` when the proof fails.
 
 λ > 0: `GaussNewton` to a certified gap; `Lagrangian` where λ is so small that it is the quicker way
-to one. λ = 0: `GaussNewton` to the misfit of rounding, then the
-least-squares dual. Where nothing fits, that shows, and the pair of least misfit is kept. If it does
-not certify the interpolant found:
+to one. λ = 0: `GaussNewton` to the misfit of rounding, then the least-squares dual. Where nothing
+fits, that shows, and the pair of least misfit is kept. If it does not certify the interpolant
+found:
   goal "recover"  it is kept when it is identifiable (m above the degrees of freedom, ℬ injective on
                   its tangent space, misfit at rounding level); otherwise as for
   goal "flat"     `Lagrangian` solves for the flattest interpolant, which proves itself.

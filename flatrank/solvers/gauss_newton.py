@@ -200,10 +200,11 @@ class GaussNewton(Solver[GaussNewtonState]):
     # ---- the Newton step ----
 
     def _newton(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+        size = size_of(problem)
         if problem.lam > 0:
             least, share = 1e-2, math.sqrt(state.slack / max(state.objective, 1e-300))
         else:
-            least, share = 1e-3, state.misfit / (size_of(problem) or 1.0)
+            least, share = 1e-3, state.misfit / (size or 1.0)
         most = min(self.inner_tol, _CLOSELY) if state.tries else self.inner_tol
         rtol = min(most, max(least, share))
         out: NewtonStep = newton_step(
@@ -217,7 +218,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             problem.lam > 0,
             state.outside if state.close else None,
             state.hard and affordable(problem.measurement, state.pair.rank),
-            problem.lam * float(np.sum(state.s)) < _UNSEEN * size_of(problem) ** 2,
+            problem.lam * float(np.sum(state.s)) < _UNSEEN * size**2,
         )
         inner = int(out.inner)
         dear = inner > MANY and (problem.lam == 0 or state.ridge > 0)
