@@ -158,7 +158,6 @@ def top_eigenpairs(
     cone: Cone,
     V: Float[Array, "d q"],
     X: Float[Array, "d block"],
-    steps: Int[Array, ""],
     size: int,
 ) -> CompactSVD:
     """Approximate leading eigenpairs of W = (I−VVᵀ) S (I−VVᵀ).
@@ -176,8 +175,6 @@ def top_eigenpairs(
         Orthonormal columns to leave out (zero columns leave nothing out).
     X : array of shape (d, block)
         A random block.
-    steps : int scalar
-        Products with S; what `size` leaves room for, at most.
     size : int
         Dimension of the space at most; a quarter as many pairs are returned.
 
@@ -189,7 +186,7 @@ def top_eigenpairs(
 
     Notes
     -----
-    Cost: `steps` + 1 products with `block` columns; d·size memory.
+    Cost: size/block products with `block` columns; d·size memory.
     """
     x = cone.lift(X)
     n = x.shape[0]
@@ -213,8 +210,7 @@ def top_eigenpairs(
 
     width = blocks * block
     empty = (jnp.zeros((n, width), dtype=x.dtype), jnp.zeros((width, width), dtype=x.dtype), x)
-    span, H, _ = jax.lax.fori_loop(0, jnp.minimum(steps + 1, blocks), grow, empty)
-    # Columns beyond the last block are zero, and so are their eigenvalues.
+    span, H, _ = jax.lax.fori_loop(0, blocks, grow, empty)
     w, E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).conj().T)
     order = jnp.argsort(-w if cone.positive else -jnp.abs(w))[: max(size // 4, block)]
     w, found = w[order], cone.lower(span @ E[:, order])
@@ -227,7 +223,6 @@ def leading(
     S: Adjoint,
     basis: CompactSVD,
     X: Float[Array, "d block"],
-    steps: Int[Array, ""],
     size: int,
 ) -> CompactSVD:
     """Leading singular triplets of S = ℬ*(y) outside a basis, or eigenpairs where X is symmetric.
@@ -235,5 +230,5 @@ def leading(
     See `top_pairs` and `top_eigenpairs`.
     """
     if B.cone is Cone.WHOLE:
-        return top_pairs(S, basis, X, steps, size)
-    return top_eigenpairs(S, B.cone, basis.V, X, steps, size)
+        return top_pairs(S, basis, X, size)
+    return top_eigenpairs(S, B.cone, basis.V, X, size)

@@ -290,7 +290,7 @@ def _small_gram(S: Adjoint, U: Array, V: Array, shape: tuple[int, int]) -> Array
 
 @eqx.filter_jit
 def top_pairs(
-    S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], steps: Int[Array, ""], size: int
+    S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: int
 ) -> CompactSVD:
     """Approximate top singular triplets of W = (I−UUᵀ) S (I−VVᵀ).
 
@@ -305,8 +305,6 @@ def top_pairs(
         U, V to leave out (zero columns leave nothing out).
     X : array of shape (min(d1, d2), block)
         A random block.
-    steps : int scalar
-        Products with the Gram; what `size` leaves room for, at most.
     size : int
         Dimension of the space at most; a quarter as many triplets are returned.
 
@@ -318,7 +316,7 @@ def top_pairs(
 
     Notes
     -----
-    Cost: `steps` + 1 two-sided products with `block` columns, one with size/4; min(d1, d2)·size
+    Cost: size/block two-sided products with `block` columns, one with size/4; min(d1, d2)·size
     memory.
     """
     gram = _Gram(S, basis.U, basis.V)
@@ -326,31 +324,33 @@ def top_pairs(
     blocks = min(size, d) // block
     # S Q Sᵀ = S Sᵀ − (S V)(S V)ᵀ: nothing is projected on the longer side. What that loses to
     # rounding, ε‖S V‖², is nothing to a search.
-    taken = S.right(basis.V) if gram.wide else S.left(basis.U)
+    taken, avoided = (S.right(basis.V), basis.U) if gram.wide else (S.left(basis.U), basis.V)
+    avoided = avoided.astype(X.dtype)
+    q = avoided.shape[1]
 
     def product(X: Array) -> Array:
         Y = S.right(S.left(X)) if gram.wide else S.left(S.right(X))
-        return gram.outside(Y - taken @ (taken.T @ X))
+        return Y - taken @ (taken.T @ X)
 
     def outside(X: Array, span: Array) -> Array:
-        # Orthonormal also where X held nothing but rounding: hence once more after the QR.
-        for _ in range(2):
-            X = gram.outside(X)
-            X = X - span @ (span.T @ X)
-            X = jnp.linalg.qr(X - span @ (span.T @ X))[0]
-        return X
+        # Orthonormal also where X held nothing but rounding: hence twice more after a QR.
+        X = jnp.linalg.qr(X - span @ (span.T @ X))[0]
+        X = X - span @ (span.T @ X)
+        return jnp.linalg.qr(X - span @ (span.T @ X))[0]
 
-    def grow(n: Int[Array, ""], carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    def grow(i: Int[Array, ""], carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         span, H, X = carry
         Q = outside(X, span)
-        span = jax.lax.dynamic_update_slice(span, Q, (0, n * block))
+        span = jax.lax.dynamic_update_slice(span, Q, (0, q + i * block))
         Z = product(Q)
-        return span, jax.lax.dynamic_update_slice(H, span.T @ Z, (0, n * block)), Z
+        return span, jax.lax.dynamic_update_slice(H, span.T @ Z, (0, i * block)), Z
 
     n = blocks * block
-    empty = (jnp.zeros((d, n), dtype=X.dtype), jnp.zeros((n, n), dtype=X.dtype), X)
-    span, H, _ = jax.lax.fori_loop(0, jnp.minimum(steps + 1, blocks), grow, empty)
-    # Columns beyond the last block are zero, and so are their eigenvalues.
+    # The basis and the space, in one matrix: what is orthogonal to one is to the other.
+    span = jnp.concatenate([avoided, jnp.zeros((d, n), dtype=X.dtype)], axis=1)
+    H = jnp.zeros((q + n, n), dtype=X.dtype)
+    span, H, _ = jax.lax.fori_loop(0, blocks, grow, (span, H, X))
+    span, H = span[:, q:], H[q:]
     E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).T)[1][:, ::-1][:, : max(size // 4, block)]
     near = span @ E
     far = gram.far(near)

@@ -169,7 +169,7 @@ class _Search:
 def _look(B: Measurement, svd: CompactSVD, y: Array, X: Array) -> tuple[Array, Array, Array, Array]:
     """φ, ∇φ, ‖W‖ from below, and the block to go on from."""
     size = _BLOCKS * X.shape[1]
-    pairs = leading(B, B.adjoint(y), svd, X, jnp.asarray(_PRODUCTS), size)
+    pairs = leading(B, B.adjoint(y), svd, X, size)
     excess = jnp.maximum(pairs.s - _AIM, 0.0)
     slope = B.forward(FactorPair(pairs.U * excess[None, :], pairs.V))
     frame = FactorPair(svd.U, svd.V)

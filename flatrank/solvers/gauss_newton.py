@@ -128,7 +128,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         size = size_of(problem)
         width = width_for(problem, self.rank, 1)
         state = GaussNewtonState(
-            problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf, math.inf,
+            problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf,
             1, 0, max(1.0, _FIRST_TRY / self.tol), None, None, None, Status.RUNNING, Counts(),
             rng,
         )  # fmt: skip
@@ -204,7 +204,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         if problem.lam > 0:
             least, share = 1e-2, math.sqrt(state.slack / max(state.objective, 1e-300))
         else:
-            least, share = 1e-3, state.misfit / (size or 1.0)
+            _, from_ = state.grown
+            least, share = 1e-3, state.misfit / min(from_, size or 1.0)
         most = min(self.inner_tol, _CLOSELY) if state.tries else self.inner_tol
         rtol = min(most, max(least, share))
         out: NewtonStep = newton_step(
@@ -225,7 +226,6 @@ class GaussNewton(Solver[GaussNewtonState]):
         return state._replace(
             pair=out.pair,
             s=np.asarray(out.s),
-            previous=state.misfit,
             misfit=float(out.misfit),
             objective=float(out.objective),
             slack=float(out.slack),
@@ -244,29 +244,29 @@ class GaussNewton(Solver[GaussNewtonState]):
         if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)) * size:
             return state._replace(ended=Status.STATIONARY)
         plateau = _PATIENT if state.tries else _PLATEAU
-        if state.fresh or (state.rank and state.misfit < plateau * state.previous):
+        if state.fresh or (state.rank and state.left < plateau * state.misfit):
             return state._replace(fresh=max(0, state.fresh - 1))
         if state.misfit <= _FITS * size:
             return state._replace(ended=Status.STATIONARY)
         rank, misfit = state.grown
         if state.rank < self._room(problem, state) and (
-            state.rank > rank or state.misfit < _HELPED * misfit
+            state.rank > rank or state.left < _HELPED * misfit
         ):
             state, pairs = outside(problem, state)
-            state = state._replace(grown=(state.rank, state.misfit))
+            state = state._replace(grown=(state.rank, state.left))
             more = self._append(problem, state, pairs, 1)
             if more.rank > state.rank:
                 return more
         kept = state.kept
-        if kept is None or state.misfit < kept[2]:
-            kept = (state.pair, state.s, state.misfit)
+        if kept is None or state.left < kept[2]:
+            kept = (state.pair, state.s, state.left)
         if state.lent < len(_RIDGES):
             return self._softened(problem, state._replace(kept=kept))
         few = problem.m < _FEW_DATA * problem.degrees(self._limit(problem))
         if self.rank is not None and few and state.tries < _TRIES:
             width = width_for(problem, self.rank, 1)
             return self._begun(problem, state._replace(
-                pair=problem.zero(width), s=np.zeros(width), misfit=size, previous=math.inf,
+                pair=problem.zero(width), s=np.zeros(width), misfit=size,
                 lent=0, shown=None, kept=kept, tries=state.tries + 1, grown=(-1, math.inf),
             ))  # fmt: skip
         pair, s, misfit = kept

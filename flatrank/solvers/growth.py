@@ -27,7 +27,7 @@ from flatrank.solvers.status import Status
 # Singular values further apart than this mark, under a ridge, the end of what the data show.
 _GAP = 3.0
 #: Steps after a change of rank that say nothing about what it can do: a new pair begins small.
-FRESH = 2
+FRESH = 1
 
 
 def size_of(problem: Problem) -> float:
@@ -55,7 +55,6 @@ class GaussNewtonState(NamedTuple):
     objective: float
     slack: float
     fall: float
-    previous: float
     fresh: int
     inner: int
     patience: float
@@ -79,6 +78,11 @@ class GaussNewtonState(NamedTuple):
     hard: bool = False
 
     @property
+    def left(self) -> float:
+        """The misfit after the step that `misfit` was before, of a problem with λ = 0."""
+        return math.sqrt(max(self.misfit**2 - 2.0 * self.fall, 0.0))
+
+    @property
     def rank(self) -> int:
         """Number of nonzero columns."""
         return int(np.sum(self.s > 0))
@@ -87,9 +91,7 @@ class GaussNewtonState(NamedTuple):
 def outside(problem: Problem, state: GaussNewtonState) -> tuple[GaussNewtonState, CompactSVD]:
     """Top singular pairs of −ℬ*(c) outside the factors; a search at one point goes on."""
     X = random_block(problem, BLOCK, state.rng) if state.X is None else state.X
-    pairs = residual_pairs(
-        problem.whitened, problem.b, state.pair, argument(state.s), X, argument(PRODUCTS)
-    )
+    pairs = residual_pairs(problem.whitened, problem.b, state.pair, argument(state.s), X)
     near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
     spent = Counts(forward=1, adjoint=1 + PRODUCTS)
     seen = pairs if problem.lam > 0 and not state.ridge else None

@@ -77,7 +77,7 @@ class PairPlus(Adjoint):
         d1, d2 = self.Y.shape
         nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
         w = near.shape[1]
-        found = top_pairs(self, nothing, near, jnp.asarray(_PRODUCTS), _BLOCKS * w)
+        found = top_pairs(self, nothing, near, _BLOCKS * w)
         return CompactSVD(found.U[:, :w], found.s[:w], found.V[:, :w])
 
 

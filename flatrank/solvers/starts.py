@@ -26,7 +26,7 @@ def leading_pairs(
     d1, d2 = B.shape
     nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
     size = (steps + 1) * X.shape[1]
-    return leading(B, B.adjoint(b), nothing, X, jnp.asarray(steps), size)
+    return leading(B, B.adjoint(b), nothing, X, size)
 
 
 @eqx.filter_jit
@@ -41,7 +41,7 @@ def even_pairs(
     lengths = [jnp.sqrt(x**2 + jnp.mean(x**2)) for x in A.line_norms(b)]
     S = ScaledAdjoint(A.adjoint(b), *(1.0 / x for x in lengths))
     nothing = CompactSVD(*(jnp.zeros(size) for size in ((A.shape[0], 1), 1, (A.shape[1], 1))))
-    pairs = top_pairs(S, nothing, X, jnp.asarray(steps), (steps + 1) * X.shape[1])
+    pairs = top_pairs(S, nothing, X, (steps + 1) * X.shape[1])
     U, V = (
         weighted(x * d, Q) if d.ndim == 1 else d @ (x[:, None] * Q)
         for x, d, Q in zip(lengths, D, (pairs.U, pairs.V), strict=True)

@@ -74,7 +74,7 @@ def test_top_pairs_are_the_singular_triplets_outside_a_basis(problem):
         U, s, Vt = np.linalg.svd(dense(problem, problem.b))
         basis = CompactSVD(jnp.asarray(U[:, :2]), jnp.asarray(s[:2]), jnp.asarray(Vt[:2].T))
         X = jnp.asarray(np.random.default_rng(0).standard_normal((30, 4)))
-        found = top_pairs(S, basis, X, jnp.asarray(6), 28)
+        found = top_pairs(S, basis, X, 28)
     assert np.allclose(found.s[0], s[2], rtol=1e-6)
 
 

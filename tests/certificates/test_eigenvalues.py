@@ -61,7 +61,7 @@ def test_the_leading_eigenpairs_outside_a_basis(cone):
     with jax.enable_x64(True):
         X = jnp.asarray(np.random.default_rng(1).standard_normal((len(S), 4)))
         V = jnp.asarray(Q[:, :2])
-        found = top_eigenpairs(Held(S), cone, V, X, jnp.asarray(9), 40)
+        found = top_eigenpairs(Held(S), cone, V, X, 40)
     expected = np.sort(np.abs(w[2:]))[::-1][:4] if cone is Cone.SYMMETRIC else w[2:4]
     take = len(expected)
     assert np.allclose(found.s[:take], expected, rtol=1e-8)
