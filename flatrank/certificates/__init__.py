@@ -1,5 +1,6 @@
 """Proofs: dual points, bounds on operator norms, uniqueness. They know nothing of solvers."""
 
+from flatrank.certificates.bounds import least_gap as least_gap
 from flatrank.certificates.certificate import Certificate as Certificate
 from flatrank.certificates.certify import certify as certify
 from flatrank.certificates.certify import certify_whitened as certify_whitened

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from flatrank.certificates.bounds import bound_of, whole_bound
 from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.dual import adjoint, least_squares_dual, scaled_residual
-from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.infeasible import no_fit
-from flatrank.certificates.norms import Effort, NormBound, exact_norm, norm_bound
+from flatrank.certificates.norms import Effort, NormBound
 from flatrank.certificates.separation import certify_separation
 from flatrank.certificates.states import (
     as_state,
@@ -242,36 +242,14 @@ def _penalised(
         enough = lam / (1 - _affordable(share, 0.25 * effort.tol))
         hopeless = lam / (1 - _affordable(share, effort.tol)) if effort.tol else math.inf
         # ‖W‖ is not wanted exactly: where the parts are not enough, the whole is.
-        parts = _bound(B, S, svd, enough, effort._replace(exact_size=0), hopeless)
+        parts = bound_of(B, S, svd, enough, effort._replace(exact_size=0), hopeless)
         if parts.value <= enough or parts.reached > hopeless or d > effort.exact_size:
             bound = parts
     if bound is None:
-        bound = _whole(B, S)
+        bound = whole_bound(B, S, svd)
     allowed = np.asarray(max(bound.value, 0.0))
     z, dual = scaled_residual(direction, b, np.asarray(lam), allowed)
     return _Values(primal, float(dual), S, bound, lam), z
-
-
-def _bound(
-    B: Whitened,
-    S: Adjoint,
-    svd: CompactSVD,
-    enough: float,
-    effort: Effort,
-    hopeless: float = math.inf,
-) -> NormBound:
-    """Of ‖S‖; of the largest eigenvalue where X̃ is positive semidefinite: it alone is bounded."""
-    if B.cone.positive:
-        return eigenvalue_bound(S, B.cone, svd.V, enough, effort, hopeless)
-    return norm_bound(S, B.shape, svd, enough, effort, hopeless)
-
-
-def _whole(B: Whitened, S: Adjoint) -> NormBound:
-    """The same, exact and not by parts."""
-    if B.cone.positive:
-        nothing = jnp.zeros((B.shape[1], 0))
-        return eigenvalue_bound(S, B.cone, nothing, 0.0, Effort(0.0))._replace(off_tangent=None)
-    return NormBound(exact_norm(S, B.shape), "exact", 0.0, None)
 
 
 def _affordable(share: float, tol: float) -> float:
@@ -308,7 +286,7 @@ def _interpolating(
 def _bounded(B: Whitened, svd: CompactSVD, y: Array, effort: Effort) -> tuple[Adjoint, NormBound]:
     S = adjoint(B, y)
     hopeless = 1 + effort.tol if effort.tol else math.inf
-    return S, _bound(B, S, svd, 0.995, effort, hopeless)
+    return S, bound_of(B, S, svd, 0.995, effort, hopeless)
 
 
 def _found(
@@ -357,7 +335,7 @@ def _strict(
     limit = (1 - max(_STRICT, _GAPS * relative_gap)) * values.allowed
     bound = values.bound
     if bound.off_tangent is None:
-        bound = _bound(problem.whitened, values.S, svd, limit, effort)
+        bound = bound_of(problem.whitened, values.S, svd, limit, effort)
     return bound.off_tangent is not None and bound.off_tangent <= limit
 
 
@@ -370,11 +348,12 @@ def _record(
     relative = 0.0 if primal == dual == 0 else math.inf
     if primal and math.isfinite(primal):
         relative = gap / abs(primal)
-    delta = effort.failure_probability or 1e-12
+    delta, narrow = effort.failure_probability or 1e-12, svd.narrow()
     unique = (
-        relative <= CLOSED
+        relative <= min(CLOSED, effort.tol or 1.0)
+        and problem.degrees(narrow.s.shape[0]) <= problem.m
         and _strict(problem, svd, values, relative, effort)
-        and injective_on_tangent(problem.whitened, svd.narrow(), failure_probability=delta)
+        and injective_on_tangent(problem.whitened, narrow, failure_probability=delta)
     )
     return Certificate(
         primal=primal,

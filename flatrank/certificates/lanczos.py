@@ -71,6 +71,11 @@ def advance(
     return jax.lax.fori_loop(0, steps, step, state)
 
 
+def slack(n: int, delta: float, q: int = LIMIT) -> float:
+    """ε after q steps, by default all there are, as the module's head says."""
+    return (math.log(1.648 * math.sqrt(n) / delta) / (2 * q - 1)) ** 2
+
+
 def ritz_ranges(
     more: Callable[[LanczosState, int], LanczosState], state: LanczosState, n: int, delta: float
 ) -> Iterator[tuple[float, float, float]]:
@@ -96,7 +101,7 @@ def ritz_ranges(
         if ended.size:
             diagonal, beside = diagonal[: ended[0] + 1], beside[: ended[0] + 1]
         values = eigvalsh_tridiagonal(diagonal, beside[:-1])
-        epsilon = (math.log(1.648 * math.sqrt(n) / delta) / (2 * q - 1)) ** 2
+        epsilon = slack(n, delta, q)
         exhausted = ended.size > 0 or q >= n
         yield float(values[0]), float(values[-1]), 0.0 if exhausted else epsilon
         if exhausted:

@@ -14,6 +14,7 @@ point can be a hundred times more than ‖S‖ exceeds what is allowed: `exact_n
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -24,7 +25,7 @@ from jaxtyping import Array, Float, Int
 from scipy.linalg import cholesky, eigh
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
-from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges
+from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD
 from flatrank.measurements import Adjoint
 
@@ -110,7 +111,7 @@ def norm_bound(
         bound, reached = _lanczos_bound(S, basis, shape, enough, effort)
         exact = bound > enough and reached <= hopeless and d <= effort.exact_size
     if exact:
-        bound = exact_norm(S, shape, basis)
+        bound = exact_norm(S, shape, basis, (enough,))
     inner, a12, a21 = (float(x) for x in _blocks(S, U, V))
     value = float(np.linalg.norm([[inner, a12], [a21, bound]], ord=2))
     reached = max(reached, inner)
@@ -130,6 +131,8 @@ def _lanczos_bound(
     near = np.asarray(basis.U if shape[0] <= shape[1] else basis.V)
     start = jnp.asarray(start - near @ (near.T @ start))
     bound, reached = math.inf, 0.0
+    # What all steps there are would add to ‖W‖.
+    within = math.sqrt(max(0.0, 1.0 - slack(min(shape), effort.failure_probability)))
 
     def more(state: LanczosState, steps: int) -> LanczosState:
         return _gram_steps(S, basis.U, basis.V, state, jnp.asarray(steps))
@@ -138,7 +141,7 @@ def _lanczos_bound(
         reached = math.sqrt(max(high, 0.0))
         if epsilon < 1:
             bound = min(bound, reached / math.sqrt(1 - epsilon))
-        if bound <= enough or (reached > enough and math.isfinite(bound)):
+        if bound <= enough or (reached > within * enough and math.isfinite(bound)):
             break
     return bound, reached
 
@@ -200,7 +203,12 @@ def _gram_steps(S: Adjoint, U: Array, V: Array, state: LanczosState, steps: Arra
     return advance(lambda v: gram(v[:, None])[:, 0], state.vector, state, steps)
 
 
-def exact_norm(S: Adjoint, shape: tuple[int, int], basis: CompactSVD | None = None) -> float:
+def exact_norm(
+    S: Adjoint,
+    shape: tuple[int, int],
+    basis: CompactSVD | None = None,
+    guesses: Iterable[float] = (),
+) -> float:
     """‖S‖, or ‖W‖ for a basis, from the smaller Gram.
 
     Parameters
@@ -211,19 +219,33 @@ def exact_norm(S: Adjoint, shape: tuple[int, int], basis: CompactSVD | None = No
         Of S.
     basis : CompactSVD, optional
         U, V to leave out.
+    guesses : numbers
+        The first of these that proves to be above the norm will do.
 
     Returns
     -------
     float
-        The norm, or above it by the little that `dense_norm` allows.
+        One of `guesses`; else the norm, or above it by the little that `dense_norm` allows.
 
     Notes
     -----
-    Cost: 2 min(d1, d2) columns through S, and what `dense_norm` costs after its Gram.
+    Cost: 2 min(d1, d2) columns through S, a Cholesky factor a guess, and what `dense_norm` costs
+    after its Gram.
     """
     U, V = (jnp.zeros((d, 0)) for d in shape) if basis is None else (basis.U, basis.V)
     gram = np.asarray(_small_gram(S, U, V, shape))
-    return _root_of_largest(0.5 * (gram + gram.T))
+    return _root_of_largest(0.5 * (gram + gram.T), guesses)
+
+
+def close_guesses(seen: float) -> list[float]:
+    """Closely above a lower bound that may be the norm to rounding."""
+    return [math.sqrt(1 + more) * seen for more in (1e-11, 3e-10, 1e-8)]
+
+
+@eqx.filter_jit
+def norm_seen(S: Adjoint, basis: CompactSVD) -> Float[Array, ""]:
+    """max(‖S V‖, ‖Sᵀ U‖) ≤ ‖S‖, at a solution to second order in what is left of the slope."""
+    return jnp.maximum(_tall_norm(S.right(basis.V)), _tall_norm(S.left(basis.U)))
 
 
 def dense_norm(S: np.ndarray) -> float:
@@ -250,28 +272,37 @@ def dense_norm(S: np.ndarray) -> float:
     return _root_of_largest(S @ S.T if S.shape[0] <= S.shape[1] else S.T @ S)
 
 
-def _root_of_largest(gram: np.ndarray) -> float:
-    """An upper bound on the root of a Gram's largest eigenvalue, as `dense_norm` says."""
+def _root_of_largest(gram: np.ndarray, guesses: Iterable[float] = ()) -> float:
+    """An upper bound on the root of a Gram's largest eigenvalue, as `exact_norm` says."""
     d = gram.shape[0]
     if not np.all(np.isfinite(gram)):
         return math.inf
     if d <= _BLOCK or not np.any(gram):
         return math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0))
+    for guess in guesses:
+        if _above(gram, guess * guess):
+            return guess
     start = np.random.default_rng(0).standard_normal(d)
     try:
         found = eigsh(gram, 1, v0=start, ncv=40, tol=1e-9, maxiter=20, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
         top = float(found[0])
     except ArpackNoConvergence:
         top = float(eigh(gram, eigvals_only=True, subset_by_index=[d - 1, d - 1])[0])
-    slack = 1e-11
-    while True:
-        shifted = -gram
-        shifted[np.diag_indices(d)] += (1 + slack) * top
-        try:
-            cholesky(shifted, overwrite_a=True, check_finite=False)
-            return math.sqrt((1 + slack) * top)
-        except np.linalg.LinAlgError:
-            slack *= 30
+    more = 1e-11
+    while not _above(gram, (1 + more) * top):
+        more *= 30
+    return math.sqrt((1 + more) * top)
+
+
+def _above(gram: np.ndarray, value: float) -> bool:
+    """Whether all eigenvalues lie below: value·I − gram has a Cholesky factor."""
+    shifted = -gram
+    shifted[np.diag_indices(gram.shape[0])] += value
+    try:
+        cholesky(shifted, overwrite_a=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 @eqx.filter_jit
@@ -289,9 +320,7 @@ def _small_gram(S: Adjoint, U: Array, V: Array, shape: tuple[int, int]) -> Array
 
 
 @eqx.filter_jit
-def top_pairs(
-    S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: int
-) -> CompactSVD:
+def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: int) -> CompactSVD:
     """Approximate top singular triplets of W = (I−UUᵀ) S (I−VVᵀ).
 
     Block Lanczos with Rayleigh–Ritz on the smaller Gram of W: an orthonormal basis of

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
+from scipy.linalg.lapack import dpotrf, dpotri
 
-from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges
+from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
 
@@ -76,16 +77,19 @@ def injective_on_tangent(
     def more(state: LanczosState, steps: int) -> LanczosState:
         return _steps(B, svd, state, jnp.asarray(steps))
 
+    last = slack(n, failure_probability / 2)
     for low, high, epsilon in ritz_ranges(more, _start(B, svd, seed), n, failure_probability / 2):
         if 2 * epsilon < 1 and low > epsilon * (high - low) / (1 - 2 * epsilon):
             return True
         if not low > 1e-12 * high:
             return False
+        if low <= last * (high - low) / (1 - 2 * last):
+            break  # they only part further: no step that is left would do
     return n <= _WHOLE and bool(_smallest_exact(B, svd, n, _BATCH))
 
 
 class _Frame(NamedTuple):
-    """U, V, C1, the inverses of C1 and C2, and the inverse factor of the Gram of {C1ᵀ U W}."""
+    """U, V, C1, the inverses of C1 and C2, and the inverse of the Gram of {C1ᵀ U W}."""
 
     U: Float[Array, "d1 r"]
     V: Float[Array, "d2 r"]
@@ -98,7 +102,7 @@ class _Frame(NamedTuple):
         """Without its part in {C1ᵀ U W}."""
         r = self.U.shape[1]
         inner = self.U.T @ jnp.einsum("iab,ib->ia", self.C1, p)
-        W = (self.gauge.T @ (self.gauge @ inner.reshape(-1))).reshape(r, r)
+        W = (self.gauge @ inner.reshape(-1)).reshape(r, r)
         return p - jnp.einsum("iab,ia->ib", self.C1, self.U @ W)
 
 
@@ -120,11 +124,23 @@ def _frame(svd: CompactSVD, blocks: tuple[Array, Array]) -> _Frame | None:
     gram = (products.T @ A.reshape(-1, r * r)).reshape(r, r, r, r)
     try:
         C1, C2 = np.linalg.cholesky(A), np.linalg.cholesky(D)
-        gauge = np.linalg.cholesky(gram.transpose(0, 2, 1, 3).reshape(r * r, r * r))
-        inverse1, inverse2, gauge = (np.linalg.inv(x) for x in (C1, C2, gauge))
+        gauge = _inverse(gram.transpose(0, 2, 1, 3).reshape(r * r, r * r))
+        inverse1, inverse2 = np.linalg.inv(C1), np.linalg.inv(C2)
     except np.linalg.LinAlgError:
         return None
     return _Frame(svd.U, svd.V, *jax.device_put((C1, inverse1, inverse2, gauge)))
+
+
+def _inverse(A: np.ndarray) -> np.ndarray:
+    """Of a positive definite matrix, whose order may be thousands: from its Cholesky factor."""
+    factor, failed = dpotrf(A, lower=1, overwrite_a=1)
+    if failed:
+        raise np.linalg.LinAlgError
+    half, failed = dpotri(factor, lower=1, overwrite_c=1)
+    if failed:
+        raise np.linalg.LinAlgError
+    half = np.tril(half)
+    return half + np.tril(half, -1).T
 
 
 def _below_one(B: Measurement, frame: _Frame, failure_probability: float, seed: int) -> bool:
@@ -137,10 +153,11 @@ def _below_one(B: Measurement, frame: _Frame, failure_probability: float, seed: 
     def more(state: LanczosState, steps: int) -> LanczosState:
         return _elimination_steps(B, frame, state, jnp.asarray(steps))
 
+    last = slack(n, failure_probability)
     for _, high, epsilon in ritz_ranges(more, state, n, failure_probability):
         if epsilon < 1 and high < 1 - epsilon:
             return True
-        if not high < 1 - _ROUNDING:
+        if not high < 1 - max(_ROUNDING, last):  # Ritz values only rise
             return False
     return False
 
@@ -151,12 +168,13 @@ def _elimination_steps(
 ) -> LanczosState:
     """Lanczos on K Kᵀ, kept off the gauge."""
     U, V = frame.U, frame.V
+    curvature = B.curvature_at(FactorPair(U, V))
 
     def product(p: Array) -> Array:
-        P = jnp.einsum("iba,ib->ia", frame.inverse1, frame.outside(p))
-        G = B.left(B.forward(FactorPair(P, V)), U)
+        P = jnp.einsum("iba,ib->ia", frame.inverse1, p)
+        G = curvature(FactorPair(P, jnp.zeros_like(V))).R
         Q = jnp.einsum("jba,jb->ja", frame.inverse2, jnp.einsum("jab,jb->ja", frame.inverse2, G))
-        H = B.right(B.forward(FactorPair(U, Q)), V)
+        H = curvature(FactorPair(jnp.zeros_like(U), Q)).L
         return frame.outside(jnp.einsum("iab,ib->ia", frame.inverse1, H))
 
     return advance(product, U, state, steps)

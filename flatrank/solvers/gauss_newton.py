@@ -6,8 +6,9 @@ search is exact, and several pairs are appended at once with one common step.
 
 λ = 0. Start from the leading singular pairs of 𝒜*(b) after its rows and columns were brought to one
 length, as many as stand clear of the bulk. At each rank take two Gauss–Newton steps (a new pair
-begins small) and more until the misfit falls by less than a tenth in one of them, then append the
-top pair of −ℬ*(c), found closely: ill-conditioned matrices are thus found from their largest
+begins small) and more until one lowers the misfit by less than a tenth, which the exact line search
+tells at once; each is solved as closely as the rank's steps before it have brought the misfit down.
+Then append the top pair of −ℬ*(c), found closely: ill-conditioned matrices are thus found from their largest
 singular value down, each rank starting inside its basin. Where the largest rank allowed stalls
 before the data are fitted, the search goes on from there with the penalised problem: λ = ½‖ℬ*(c)‖,
 then taken away in stages. What was fitted is hardly moved by a λ of that size; what was not is
@@ -18,9 +19,9 @@ stays in basins that haste leaves. Where no rank is told, the search has by then
 the first nearly stationary point whose spectrum has a clear gap the columns behind it are cut, and
 the rank before it is the limit from there on.
 
-λ > 0. Newton steps; whenever the point is nearly stationary, the singular pairs of −ℬ*(c) above λ
-outside the factors are appended. Their absence is the certificate. Columns whose singular value
-dies are cut.
+λ > 0. Newton steps; whenever the point is nearly stationary, loosely at first, the singular pairs
+of −ℬ*(c) above λ outside the factors are appended. Where there are none, a lower bound of the gap
+(`least_gap`) tells whether a proof is worth its price. Columns whose singular value dies are cut.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from flatrank.certificates import Effort, certify_whitened
+from flatrank.certificates import Effort, certify_whitened, least_gap
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.problems import Problem
 from flatrank.solvers.elimination import MANY, affordable
@@ -91,9 +92,9 @@ _FAR = 0.1
 _UNSEEN = 1e-6
 # A gap at which the factors' columns point where those of the solution do.
 _CLOSE = 1e-2
-# The gap that a proof is first tried for where a step took as many products: it tells which columns
-# are carried along for nothing.
-_FIRST_TRY, _DEAR = 1e-4, 24
+# The gap that is looked for first: growth, and which columns are carried along for nothing, can be
+# seen long before the end.
+_FIRST_TRY = 1e-2
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         width = width_for(problem, self.rank, 1)
         state = GaussNewtonState(
             problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf,
-            1, 0, max(1.0, _FIRST_TRY / self.tol), None, None, None, Status.RUNNING, Counts(),
-            rng,
+            1, 0, _FIRST_TRY / self.tol, None, None, None, Status.RUNNING, Counts(), rng,
         )  # fmt: skip
         if start is not None and np.any(np.asarray(start.L)) and np.any(np.asarray(start.R)):
             state = self._warm(problem, state, start)
@@ -194,7 +194,9 @@ class GaussNewton(Solver[GaussNewtonState]):
         }
 
     def outcome(self, state: GaussNewtonState) -> Outcome:
-        """The pair of X̃ without its padding; the certificate's dual point for λ > 0."""
+        """The pair of X̃ without its padding; for λ > 0 the certificate where it is of this pair."""
+        if state.ended is Status.RUNNING:
+            return Outcome(state.pair, state.rank, state.counts)
         return Outcome(state.pair, state.rank, state.counts, state.y, state.certificate)
 
     # ---- the Newton step ----
@@ -316,29 +318,31 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _penalised(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """At a nearly stationary point grow, or prove."""
         state = narrowed(state, width_for(problem, self.rank, state.rank))
-        patience = state.patience if state.inner >= _DEAR else min(state.patience, 1.0)
-        if state.rank and state.fall > 0.2 * self.tol * patience * state.objective:
+        if state.rank and state.fall > 0.2 * self.tol * state.patience * state.objective:
             return state
         grown = self._grown(problem, state)
         if grown.fresh:
             return grown
         state = grown
-        certificate, y = certify_whitened(
-            problem, svd_of(state), effort=Effort(self.failure_probability, self.tol)
-        )
-        state = state._replace(certificate=certificate, y=y)
-        if certificate.certified(self.tol):
-            return state._replace(ended=Status.CERTIFIED)
+        svd, gap = svd_of(state), 0.0
         whole = state.rank >= problem.cone.size(min(problem.shape))
         full = state.rank >= self._limit(problem)
-        if full and not whole and state.patience < _SETTLED:
-            if certificate.operator_norm > 1 + self.tol:
+        settled = full and state.patience < (_EXHAUSTED if whole else _SETTLED)
+        if not (settled or problem.cone.positive):
+            gap = float(least_gap(problem.whitened, problem.b, argument(problem.lam), svd))
+        if gap <= self.tol:
+            effort = Effort(self.failure_probability, self.tol)
+            certificate, y = certify_whitened(problem, svd, effort=effort)
+            state = state._replace(certificate=certificate, y=y)
+            if certificate.certified(self.tol):
+                return state._replace(ended=Status.CERTIFIED)
+            gap = certificate.relative_gap
+            if settled and whole:
+                return state._replace(ended=Status.STATIONARY)
+            if settled and certificate.operator_norm > 1 + self.tol:
                 return state._replace(ended=Status.RANK_TOO_SMALL)
-        elif whole and state.patience < _EXHAUSTED:
-            return state._replace(ended=Status.STATIONARY)
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
-        gap = certificate.relative_gap
         patience = 0.25 * min(state.patience, gap / self.tol)
         state = state._replace(patience=patience, close=gap < _CLOSE)
         return self._without_weak(problem, state, gap)

@@ -26,7 +26,7 @@ from flatrank.solvers.status import Status
 
 # Singular values further apart than this mark, under a ridge, the end of what the data show.
 _GAP = 3.0
-#: Steps after a change of rank that say nothing about what it can do: a new pair begins small.
+#: Steps after a change of rank whose fall says nothing about what it can do: a new pair is small.
 FRESH = 1
 
 

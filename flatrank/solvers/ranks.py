@@ -38,9 +38,7 @@ def resized(pair: FactorPair, rank: Array, width: int) -> FactorPair:
 
 
 @eqx.filter_jit
-def residual_pairs(
-    B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array
-) -> CompactSVD:
+def residual_pairs(B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array) -> CompactSVD:
     """Top singular pairs of −ℬ*(c) outside a balanced pair, from a block X."""
     S = B.adjoint(b - B.forward(pair))
     return leading(B, S, unit_columns(pair, s), X, (PRODUCTS + 1) * BLOCK)

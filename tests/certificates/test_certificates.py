@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 import flatrank as fr
-from flatrank.certificates import Effort, injective_on_tangent, norm_bound, top_pairs
+from flatrank.certificates import (
+    Effort,
+    injective_on_tangent,
+    least_gap,
+    norm_bound,
+    top_pairs,
+)
+from flatrank.certificates.norms import exact_norm
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 
 
@@ -52,6 +59,35 @@ def test_a_penalised_certificate_loses_nothing_on_the_norm(problem):
     truth = np.linalg.norm(dense(problem, residual), 2)
     assert certificate.operator_norm == pytest.approx(truth / 7.0, rel=1e-12)
     assert certificate.operator_norm_kind == "exact"
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-6, 1e-3])
+def test_no_certificate_undercuts_the_least_gap(problem, share):
+    penalised = problem.with_lam(50.0)
+    solution = fr.solve(penalised, tol=1e-12)
+    rng = np.random.default_rng(0)
+    L, R = (np.asarray(X) for X in (solution.factors.L, solution.factors.R))
+    L, R = (X + share * rng.standard_normal(X.shape) for X in (L, R))
+    gap = fr.certify(penalised, (L, R)).relative_gap
+    with jax.enable_x64(True):
+        svd = compact_svd(penalised.whiten(FactorPair(jnp.asarray(L), jnp.asarray(R))))
+        least = float(least_gap(penalised.whitened, penalised.b, jnp.asarray(50.0), svd))
+    assert 0 <= least <= gap + 1e-12
+    assert least >= 0.5 * gap - 1e-12  # near a solution it is the gap itself
+
+
+def test_a_guess_will_do_for_the_norm_where_it_is_above(problem, monkeypatch):
+    from flatrank.certificates import norms
+
+    monkeypatch.setattr(norms, "_BLOCK", 8)
+    with jax.enable_x64(True):
+        S = problem.whitened.adjoint(problem.b)
+        truth = np.linalg.norm(dense(problem, problem.b), 2)
+        given = exact_norm(S, problem.shape, guesses=(0.9 * truth, 1.1 * truth, 2 * truth))
+        found = exact_norm(S, problem.shape, guesses=(0.9 * truth,))
+    assert given == 1.1 * truth
+    assert found == pytest.approx(truth, rel=1e-6)
+    assert found >= truth * (1 - 1e-14)
 
 
 @pytest.mark.parametrize("delta", [0.0, 1e-9])

@@ -182,3 +182,14 @@ def test_a_rank_far_below_the_width_of_the_space(solver):
     solution = fr.solve(problem.with_lam(0.1 * largest_lam(problem)), solver=solver())
     assert solution.status is fr.Status.CERTIFIED
     assert solution.counts.steps < 100  # with moves measured by other vectors: 10 000, in vain
+
+
+def test_a_search_that_was_cut_short_is_certified_where_it_stands(small):
+    problem = small["flat"]
+    solver = GaussNewton(tol=1e-12)
+    with jax.enable_x64(True):
+        state = solver.init(problem)
+        while state.certificate is None and state.ended is fr.Status.RUNNING:
+            state = solver.step(problem, state)
+    state = state._replace(ended=fr.Status.RUNNING)  # as when time is up
+    assert solver.outcome(state).certificate is None

@@ -345,3 +345,18 @@ def test_columns_that_grow_back_are_not_cut_again():
     assert solution.status is fr.Status.CERTIFIED
     assert solution.rank == 22
     assert solution.counts.forward < 6500
+
+
+def test_the_fall_of_a_step_tells_the_misfit_it_leaves():
+    instance = random_instance(30, 24, 2, oversampling=3, seed=0)
+    problem = fr.completion(instance.rows, instance.cols, instance.values, instance.shape)
+    solver, compared = GaussNewton(rank=2), 0
+    with jax.enable_x64(True):
+        state = solver.init(problem)
+        while state.ended is fr.Status.RUNNING:
+            after = solver.step(problem, state)
+            if not state.fresh and state.misfit > 1e-4:
+                assert after.misfit == pytest.approx(state.left, rel=1e-6)
+                compared += 1
+            state = after
+    assert compared
