@@ -6,6 +6,7 @@ that XLA calls without Python in between. Nothing here knows of recovery.
 
 from flatrank.kernels.pattern import Compressed as Compressed
 from flatrank.kernels.products import curvature_product as curvature_product
+from flatrank.kernels.products import inverses as inverses
 from flatrank.kernels.products import residual_gradient as residual_gradient
 from flatrank.kernels.products import row_grams as row_grams
 from flatrank.kernels.products import sampled_product as sampled_product

@@ -72,6 +72,7 @@ def target(kernel: str, k: int, bits: int, version: tuple[int, int]) -> str:
         if name not in KEPT_ALIVE:
             shared_symbol()
             make = handlers.copying if what.copies else handlers.plain
+            make = handlers.dense if what.dense else make
             handler = make(str(what), COST.get(what.loop, 1), stamp())
             jax.ffi.register_ffi_target(name, capsule(int(handler.address or 0)), platform="cpu")
             KEPT_ALIVE[name] = handler
