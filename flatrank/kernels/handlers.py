@@ -106,15 +106,14 @@ def plain(variant, cost, stamp):
 
 @no_type_check
 def dense(variant, cost, stamp):
-    """A handler of k × k blocks; `cost` is multiply-adds for each k³ of a block."""
+    """A handler of k × k blocks; `cost` is multiply-adds for each number of a block."""
 
     @cfunc(SIGNATURE, **kept(shapes))
     def handler(frame):
         job = local_words(JOB_WORDS)
         verdict = opened(frame, job, variant)
         if verdict == GO_ON and stamp:
-            k = word(job, K)
-            share(frame, job, cost * k * k * k * word(job, N), loop("", variant))
+            share(frame, job, cost * word(job, N) * word(job, K) ** 2, loop("", variant))
             return 0
         return verdict
 

@@ -18,11 +18,13 @@ from flatrank.kernels.signatures import BLOCK, NARROW, SIGNATURES, Variant, pars
 
 SOURCES = "addresses ffi frames handlers jobs loops pool registers signatures tables vectors wide"
 # Multiply-adds for each entry and column, where not 1; 0 is for one thread only. (Gram matrices
-# have k for each; 8 stands for that, it only decides whether to share the work.)
+# have k for each; 8 stands for that, it only decides whether to share the work. The pivots of an
+# inverse wait for one another.)
 COST = {
     "residual_gradient": 2,
     "curvature_product": 3,
     "row_grams": 8,
+    "inverses": 32,
     "sparse_tall_transposed": 0,
 }
 LINE = 64  # bytes of a cache line
