@@ -25,7 +25,7 @@ from flatrank.measurements import Curvature, Measurement, PreparedCurvature, Sam
 #: Inner steps of one step on the whole system from which on elimination is worth its blocks.
 MANY = 12
 # Columns up to which inverting the blocks costs less than it saves.
-_NARROW = 64
+_NARROW = 24
 
 
 class Blocks(eqx.Module):
