@@ -22,6 +22,7 @@ from flatrank.kernels.jobs import (
     STRIDE,
     SUM,
     WIDTH,
+    WORK,
     M,
     N,
     P,
@@ -239,12 +240,14 @@ def inverses(job, first, last, shapes):
     for i in range(first, last):
         x = word(job, X) + i * lanes_of(one) * span
         out = word(job, OUT) + i * lanes_of(one) * span
+        d = word(job, WORK) + i * span
         for j in range(lanes_of(one)):
+            store(d + j * size, load_pack(x + j * (span + size), none))
             store(out + j * span, add_scaled(minus, load(x + j * span, one), one))
         for c in range(lanes_of(one)):
             here = c * (span + size)
             pivot = negative(load_pack(out + here, none))
-            s = inverse_root(pivot, load_pack(x + here, none))
+            s = inverse_root(pivot, load_pack(d + c * size, none))
             b = with_lane(add_scaled(s, load(out + c * span, one), one), c, negative(s))
             for j in range(lanes_of(one)):
                 row = out + j * span

@@ -139,7 +139,10 @@ def call(kernel: str, pattern, reals, width: int, version: tuple[int, int]):
     results = parsed(SIGNATURES[kernel][1])
     shapes = [jax.ShapeDtypeStruct([lengths[a] for a in axes], dtype) for _, axes in results]
     name = target(kernel, k, 8 * dtype.itemsize, version)
-    out = jax.ffi.ffi_call(name, shapes, vmap_method="sequential")(indptr, indices, *reals)
+    # Blocks are inverted where they lie: they may be as large as all else together.
+    same = {2: 0} if kernel == "inverses" else None
+    operation = jax.ffi.ffi_call(name, shapes, vmap_method="sequential", input_output_aliases=same)
+    out = operation(indptr, indices, *reals)
     return [x for x, (place, _) in zip(out, results, strict=True) if place != "WORK"]
 
 

@@ -19,7 +19,7 @@ SIGNATURES = {
     "newton_product": ("X: n k, Y: w k, P: n k, Q: w k, V: m", "OUT: n k, WORK: w s"),
     "row_grams": ("Y: w k, V: m", "SUM: n k k, OUT: n k"),
     "weighted_row_grams": ("Y: w k, V: m, W: m", "SUM: n k k, OUT: n k"),
-    "inverses": ("X: n k k", "OUT: n k k"),
+    "inverses": ("X: n k k", "OUT: n k k, WORK: n k"),
 }
 # The loop behind each, where it has another name.
 LOOPS = {
@@ -94,4 +94,4 @@ class Variant(NamedTuple):
     @property
     def copies(self) -> bool:
         """Whether the gathered side is copied to scratch first."""
-        return "WORK:" in SIGNATURES[self.kernel][1]
+        return "WORK: w" in SIGNATURES[self.kernel][1]

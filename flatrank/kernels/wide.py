@@ -13,7 +13,7 @@ from typing import no_type_check
 from numba import njit
 
 from flatrank.kernels.ffi import INNER, local_words, word
-from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, K, P, V, W, X, pointer_at
+from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, WORK, K, P, V, W, X, pointer_at
 from flatrank.kernels.loops import clear_unfilled
 from flatrank.kernels.signatures import BLOCK
 from flatrank.kernels.tables import ask, gather, gather_column, shifted, table_of
@@ -273,6 +273,19 @@ def row_grams(job, first, last, shapes):
 
 @no_type_check
 @njit(**INNER)
+def negate_row(out, x, count, shapes):
+    """Write minus the row at x, which may be the same, to out."""
+    rest, _rests, block, _blocks = shapes
+    minus = negative(ones(rest))
+    for c in range(count):
+        at = c * span_of(block)
+        store(out + at, add_scaled(minus, load(x + at, block), block))
+    at = count * span_of(block)
+    store(out + at, add_scaled(minus, load(x + at, rest), rest))
+
+
+@no_type_check
+@njit(**INNER)
 def sweep_columns(out, job, c, s, at, one):
     """Sweep the pivot c in the columns of `one` that begin `at` bytes into a row."""
     k, size = word(job, K), bytes_of(one)
@@ -295,16 +308,16 @@ def inverses(job, first, last, shapes):
     """
     rest, count, k = shapes[0], block_count(job, shapes), word(job, K)
     block, size, none = shapes[2], bytes_of(rest), pack(rest)
-    minus = negative(ones(rest))
     for i in range(first, last):
         x, out = word(job, X) + i * k * k * size, word(job, OUT) + i * k * k * size
+        d = word(job, WORK) + i * k * size
         for j in range(k):
-            clear_row(out + j * k * size, count, shapes)
-            add_row(out + j * k * size, minus, x + j * k * size, count, shapes)
+            store(d + j * size, load_pack(x + j * (k + 1) * size, none))
+            negate_row(out + j * k * size, x + j * k * size, count, shapes)
         for c in range(k):
             here = c * (k + 1) * size
             pivot = negative(load_pack(out + here, none))
-            s = inverse_root(pivot, load_pack(x + here, none))
+            s = inverse_root(pivot, load_pack(d + c * size, none))
             last_block = min(c // BLOCK, count)
             for e in range(1, count + 2):
                 q = (last_block + e) % (count + 1)
