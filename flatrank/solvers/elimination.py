@@ -24,7 +24,8 @@ from flatrank.measurements import Curvature, Measurement, PreparedCurvature, Sam
 
 #: Inner steps of one step on the whole system from which on elimination is worth its blocks.
 MANY = 12
-# Columns up to which inverting the blocks costs less than it saves.
+# Columns up to which the blocks cost less than they save. They pay from 5 steps on the whole system
+# at 5 columns, from 6 at 10, from 19 at 20, from 41 at 32.
 _NARROW = 24
 
 
