@@ -105,6 +105,22 @@ def plain(variant, cost, stamp):
 
 
 @no_type_check
+def dense(variant, cost, stamp):
+    """A handler of k × k blocks; `cost` is multiply-adds for each number of a block."""
+
+    @cfunc(SIGNATURE, **kept(shapes))
+    def handler(frame):
+        job = local_words(JOB_WORDS)
+        verdict = opened(frame, job, variant)
+        if verdict == GO_ON and stamp:
+            share(frame, job, cost * word(job, N) * word(job, K) ** 2, loop("", variant))
+            return 0
+        return verdict
+
+    return handler
+
+
+@no_type_check
 def copying(variant, cost, stamp):
     """A handler that first copies Y, and Q beside it where there is a Q, to scratch."""
 

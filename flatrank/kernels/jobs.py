@@ -3,8 +3,8 @@
 There are N rows and places for M entries, of which the rows have the first FILLED.
 X and P are the sides read row by row, Y and Q those gathered, of WIDTH rows; K is the number of
 columns of each, STRIDE the distance between rows of Y in numbers. V and W are vectors along the
-entries. OUT has a row, and SUM a number or a matrix, for each row of the pattern. WORK is scratch.
-Addresses of what a kernel does not have are 0.
+entries. OUT has a row or a block, and SUM a number or a matrix, for each row of the pattern. WORK
+is scratch. Addresses of what a kernel does not have are 0.
 """
 
 from __future__ import annotations

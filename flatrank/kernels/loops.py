@@ -22,6 +22,7 @@ from flatrank.kernels.jobs import (
     STRIDE,
     SUM,
     WIDTH,
+    WORK,
     M,
     N,
     P,
@@ -37,12 +38,14 @@ from flatrank.kernels.vectors import (
     bytes_of,
     collect,
     index_at,
+    inverse_root,
     lanes_of,
     load,
     load_left,
     load_pack,
     multiplied_add,
     multiply,
+    negative,
     ones,
     pack,
     rows_of,
@@ -52,6 +55,7 @@ from flatrank.kernels.vectors import (
     times,
     times_add,
     total,
+    with_lane,
 )
 
 
@@ -221,6 +225,35 @@ def row_grams(job, first, last, shapes):
                 store(row, add_scaled(sy1, y1, load(row, one)))
             p += 1
         store(word(job, OUT) + i * span_of(one), acc)
+
+
+@no_type_check
+@njit(**INNER)
+def inverses(job, first, last, shapes):
+    """OUT_i = X_i^-1 for symmetric X_i, its pivots swept one after the other.
+
+    B = -X at first. With s = 1/√(-B_cc) and b = s B_c, but b_c = -s, the pivot c is swept by
+    B_j <- B_j + s B_jc b, as if B_jc were 0 before, and B_c <- -s b; s = 0 leaves it out.
+    """
+    one, size, span = shapes[0], bytes_of(shapes[0]), span_of(shapes[0])
+    none, minus = pack(one), negative(ones(one))
+    for i in range(first, last):
+        x = word(job, X) + i * lanes_of(one) * span
+        out = word(job, OUT) + i * lanes_of(one) * span
+        d = word(job, WORK) + i * span
+        for j in range(lanes_of(one)):
+            store(d + j * size, load_pack(x + j * (span + size), none))
+            store(out + j * span, add_scaled(minus, load(x + j * span, one), one))
+        for c in range(lanes_of(one)):
+            here = c * (span + size)
+            pivot = negative(load_pack(out + here, none))
+            s = inverse_root(pivot, load_pack(d + c * size, none))
+            b = with_lane(add_scaled(s, load(out + c * span, one), one), c, negative(s))
+            for j in range(lanes_of(one)):
+                row = out + j * span
+                sj = multiply(s, load_pack(row + c * size, none))
+                store(row, add_scaled(sj, b, with_lane(load(row, one), c, none)))
+            store(out + c * span, add_scaled(negative(s), b, one))
 
 
 @no_type_check

@@ -18,11 +18,13 @@ from flatrank.kernels.signatures import BLOCK, NARROW, SIGNATURES, Variant, pars
 
 SOURCES = "addresses ffi frames handlers jobs loops pool registers signatures tables vectors wide"
 # Multiply-adds for each entry and column, where not 1; 0 is for one thread only. (Gram matrices
-# have k for each; 8 stands for that, it only decides whether to share the work.)
+# have k for each; 8 stands for that, it only decides whether to share the work. The pivots of an
+# inverse wait for one another.)
 COST = {
     "residual_gradient": 2,
     "curvature_product": 3,
     "row_grams": 8,
+    "inverses": 32,
     "sparse_tall_transposed": 0,
 }
 LINE = 64  # bytes of a cache line
@@ -72,6 +74,7 @@ def target(kernel: str, k: int, bits: int, version: tuple[int, int]) -> str:
         if name not in KEPT_ALIVE:
             shared_symbol()
             make = handlers.copying if what.copies else handlers.plain
+            make = handlers.dense if what.dense else make
             handler = make(str(what), COST.get(what.loop, 1), stamp())
             jax.ffi.register_ffi_target(name, capsule(int(handler.address or 0)), platform="cpu")
             KEPT_ALIVE[name] = handler
@@ -136,7 +139,10 @@ def call(kernel: str, pattern, reals, width: int, version: tuple[int, int]):
     results = parsed(SIGNATURES[kernel][1])
     shapes = [jax.ShapeDtypeStruct([lengths[a] for a in axes], dtype) for _, axes in results]
     name = target(kernel, k, 8 * dtype.itemsize, version)
-    out = jax.ffi.ffi_call(name, shapes, vmap_method="sequential")(indptr, indices, *reals)
+    # Blocks are inverted where they lie: they may be as large as all else together.
+    same = {2: 0} if kernel == "inverses" else None
+    operation = jax.ffi.ffi_call(name, shapes, vmap_method="sequential", input_output_aliases=same)
+    out = operation(indptr, indices, *reals)
     return [x for x, (place, _) in zip(out, results, strict=True) if place != "WORK"]
 
 

@@ -33,6 +33,7 @@ PLAIN = {
     "newton_product": reference.curvature_product,
     "row_grams": reference.row_grams,
     "weighted_row_grams": reference.row_grams,
+    "inverses": reference.inverses,
 }
 BILINEAR = ("sampled_product", "sparse_tall", "sparse_tall_transposed")
 PRIMITIVES: dict[str, Primitive] = {}
@@ -141,7 +142,7 @@ def transposed(kernel, cotangent, *operands, **parameters):
 
 
 def written_out(kernel, C, reals):
-    """A fused kernel in terms of bilinear ones."""
+    """A fused kernel in terms of bilinear ones; inverses in plain JAX."""
     sampled, tall = partial(bind, "sampled_product", C), partial(bind, "sparse_tall", C)
     if kernel == "residual_gradient":
         X, Y, b = reals
@@ -151,6 +152,8 @@ def written_out(kernel, C, reals):
         X, Y, P, Q, *e = reals
         out = tall(sampled(X, Q) + sampled(P, Y), Y)
         return [out + tall(e[0], Q) if e else out]
+    if kernel == "inverses":
+        return [reference.inverses(C, *reals)]
     Y, b, *w = reals
     k = Y.shape[1]
     weights, outer = w[0] if w else jnp.ones_like(b), Y[:, :, None] * Y[:, None, :]

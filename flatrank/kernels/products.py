@@ -202,6 +202,38 @@ def row_grams(
     return call("weighted_row_grams", C, Y=Y, b=b, w=w)
 
 
+def inverses(A: Float[Array, "n k k"]) -> Float[Array, "n k k"]:
+    """The inverse of each symmetric positive semidefinite block, by sweeping its pivots in turn.
+
+    A pivot that is rounding of the diagonal entry it is left of is left out, its row and column 0:
+    a generalised inverse, A G A = A and G A G = G up to rounding.
+
+    Parameters
+    ----------
+    A
+        Blocks, shape (n, k, k), symmetric.
+
+    Returns
+    -------
+    Array
+        Inverses, shape (n, k, k), symmetric.
+
+    Raises
+    ------
+    ValueError
+        When A is not a stack of square blocks.
+
+    Notes
+    -----
+    nk^3 multiply-adds. Memory O(nk^2). Derivatives are those of the sweeps. LAPACK, block by block,
+    was seen to wait for ever beside large products.
+    """
+    # Rows without entries, for the blocks are all there is.
+    nothing = jnp.zeros(0, jnp.int32)
+    C = Compressed(jnp.zeros(A.shape[0] + 1, jnp.int32), nothing, nothing, 0)
+    return call("inverses", C, A=A)
+
+
 def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     """Check the arguments of a kernel, given in the order of its signature, and run it."""
     dtype = jnp.result_type(*reals.values())
@@ -227,7 +259,7 @@ def check(kernel, C, reals):
     lengths = {"n": C.n, "m": C.m, "w": C.width}
     signature = parsed(SIGNATURES[kernel][0])
     for (_, letters), (name, x) in zip(signature, reals.items(), strict=True):
-        if "k" in letters and "k" not in lengths and x.ndim == 2:
+        if "k" in letters and "k" not in lengths and x.ndim == len(letters):
             lengths["k"] = x.shape[1]
         expected = tuple(lengths.get(letter) for letter in letters)
         if x.shape != expected:

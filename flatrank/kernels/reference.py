@@ -11,6 +11,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from flatrank.kernels.signatures import PIVOT
+
 
 def sampled_product(C, X, Y):
     """out_p = <X_i, Y_j>; see `flatrank.kernels.sampled_product`."""
@@ -46,6 +48,34 @@ def row_grams(C, Y, b, w=None):
     y = Y[C.indices]
     wy = y if w is None else w[:, None] * y
     return _row_sums(C, wy[:, :, None] * y[:, None, :]), _row_sums(C, b[:, None] * wy)
+
+
+def inverses(C, A):
+    """The inverse of each block, by sweeping its pivots; see `flatrank.kernels.inverses`.
+
+    With a the column of the pivot p and e its unit vector, a sweep is A ← A − (a − e)(a − e)ᵀ/p −
+    2 e eᵀ; all of them leave −A⁻¹. Pivots of a unit diagonal are at most 1, so that a − e does not
+    cancel.
+    """
+    del C
+    k, small = A.shape[1], PIVOT * jnp.finfo(A.dtype).eps
+    d = jnp.diagonal(A, axis1=1, axis2=2)
+    root = jnp.where(d > 0, jax.lax.rsqrt(jnp.where(d > 0, d, 1.0)), 0.0)
+    A = A * root[:, :, None] * root[:, None, :]
+
+    def sweep(i, state):
+        A, swept = state
+        e = jax.nn.one_hot(i, k, dtype=A.dtype)[None, :]
+        a = jax.lax.dynamic_index_in_dim(A, i, 2, keepdims=False)
+        p = jax.lax.dynamic_index_in_dim(a, i, 1, keepdims=False)[:, None, None]
+        good, a = p > small, a - e
+        p = jnp.where(good, p, 1.0)
+        new = A - a[:, :, None] * a[:, None, :] / p - 2.0 * e[:, :, None] * e[:, None, :]
+        return jnp.where(good, new, A), swept | ((e > 0) & good[:, :, 0])
+
+    A, swept = jax.lax.fori_loop(0, k, sweep, (A, jnp.zeros(d.shape, bool)))
+    root = root * swept
+    return -A * root[:, :, None] * root[:, None, :]
 
 
 def _filled(C, values):

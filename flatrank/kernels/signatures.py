@@ -19,6 +19,7 @@ SIGNATURES = {
     "newton_product": ("X: n k, Y: w k, P: n k, Q: w k, V: m", "OUT: n k, WORK: w s"),
     "row_grams": ("Y: w k, V: m", "SUM: n k k, OUT: n k"),
     "weighted_row_grams": ("Y: w k, V: m, W: m", "SUM: n k k, OUT: n k"),
+    "inverses": ("X: n k k", "OUT: n k k, WORK: n k"),
 }
 # The loop behind each, where it has another name.
 LOOPS = {
@@ -29,6 +30,8 @@ LOOPS = {
 # Factors of up to NARROW columns have loops of their own; wider ones are taken in blocks of BLOCK
 # columns, and the rest, BLOCK to 2 BLOCK - 1 columns, has a loop of its own.
 NARROW, BLOCK = 16, 16
+# A pivot of a block of unit diagonal, in units of rounding, that is rounding.
+PIVOT = 100.0
 
 
 def parsed(text: str) -> list[tuple[str, list[str]]]:
@@ -84,6 +87,11 @@ class Variant(NamedTuple):
         return "Q:" in SIGNATURES[self.kernel][0]
 
     @property
+    def dense(self) -> bool:
+        """Whether the rows hold k × k blocks and no entries of a pattern."""
+        return self.kernel == "inverses"
+
+    @property
     def copies(self) -> bool:
         """Whether the gathered side is copied to scratch first."""
-        return "WORK:" in SIGNATURES[self.kernel][1]
+        return "WORK: w" in SIGNATURES[self.kernel][1]

@@ -6,8 +6,9 @@ Arguments called `like` are values that only lend their type. Addresses are inte
 from __future__ import annotations
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numpy import finfo
 
 from flatrank.kernels import registers
 from flatrank.kernels.registers import (
@@ -26,6 +27,7 @@ from flatrank.kernels.registers import (
     row_sums,
     shuffle,
 )
+from flatrank.kernels.signatures import PIVOT
 
 SUMS = registers.count() // 2  # registers for sums kept apart
 
@@ -123,6 +125,55 @@ def load_pack(_context, address, like):
         return builder.load(pointer(builder, args[0], 0, like.vector), align=like.size)
 
     return like(types.int64, like), codegen
+
+
+@intrinsic
+def with_lane(_context, row, lane, number):
+    """The row with one number in place of that of a lane."""
+
+    def codegen(_, builder, _signature, args):
+        kind = ir.VectorType(INT64 if row.bits == 64 else INT32, row.width)
+        sought = args[1] if row.bits == 64 else builder.trunc(args[1], INT32)
+        sought = splat(builder, sought, row.width)
+        new, out = shuffle(builder, args[2], args[2], [0] * row.width), []
+        for start, piece in zip(row.starts, parts(builder, args[0]), strict=True):
+            lanes = ir.Constant(kind, list(range(start, start + row.width)))
+            out.append(builder.select(builder.icmp_signed("==", lanes, sought), new, piece))
+        return joined(builder, out)
+
+    return row(row, types.int64, number), codegen
+
+
+def splat(builder, number, width):
+    """One integer in all lanes."""
+    one = builder.insert_element(
+        ir.Constant(ir.VectorType(number.type, 1), ir.Undefined), number, INT32(0)
+    )
+    return shuffle(builder, one, one, [0] * width)
+
+
+@intrinsic
+def inverse_root(_context, pivot, whole):
+    """1/√pivot, or 0 where the pivot is rounding of the whole it is left of; packs of one."""
+    least = PIVOT * float(finfo(f"float{pivot.bits}").eps)
+
+    def codegen(_, builder, _signature, args):
+        one = ir.Constant(pivot.vector, [1.0])
+        # Not a number goes on.
+        small = builder.fmul(args[1], ir.Constant(pivot.vector, [least]))
+        good = builder.fcmp_unordered(">", args[0], small)
+        kind = ir.FunctionType(pivot.vector, [pivot.vector])
+        name = f"llvm.sqrt.v1f{pivot.bits}"
+        root = builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [args[0]])
+        return builder.select(good, builder.fdiv(one, root), ir.Constant(pivot.vector, None))
+
+    return pivot(pivot, whole), codegen
+
+
+@intrinsic
+def negative(_context, x):
+    """−x, a pack."""
+    return x(x), lambda _c, builder, _s, args: builder.fneg(args[0])
 
 
 @intrinsic

@@ -13,7 +13,7 @@ from typing import no_type_check
 from numba import njit
 
 from flatrank.kernels.ffi import INNER, local_words, word
-from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, K, P, V, W, X, pointer_at
+from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, WORK, K, P, V, W, X, pointer_at
 from flatrank.kernels.loops import clear_unfilled
 from flatrank.kernels.signatures import BLOCK
 from flatrank.kernels.tables import ask, gather, gather_column, shifted, table_of
@@ -23,12 +23,14 @@ from flatrank.kernels.vectors import (
     apart,
     bytes_of,
     index_at,
+    inverse_root,
     lanes_of,
     load,
     load_left,
     load_pack,
     multiplied_add,
     multiply,
+    negative,
     no_products,
     ones,
     pack,
@@ -39,6 +41,7 @@ from flatrank.kernels.vectors import (
     times_add,
     together,
     total,
+    with_lane,
 )
 
 BATCH = 64  # entries; also the words of scratch on the stack
@@ -266,6 +269,62 @@ def row_grams(job, first, last, shapes):
                 row = gram + (i * k + c) * k * size if c < k else out
                 sums(table, batch, s, row, shapes)
             p = batch[1]
+
+
+@no_type_check
+@njit(**INNER)
+def negate_row(out, x, count, shapes):
+    """Write minus the row at x, which may be the same, to out."""
+    rest, _rests, block, _blocks = shapes
+    minus = negative(ones(rest))
+    for c in range(count):
+        at = c * span_of(block)
+        store(out + at, add_scaled(minus, load(x + at, block), block))
+    at = count * span_of(block)
+    store(out + at, add_scaled(minus, load(x + at, rest), rest))
+
+
+@no_type_check
+@njit(**INNER)
+def sweep_columns(out, job, c, s, at, one):
+    """Sweep the pivot c in the columns of `one` that begin `at` bytes into a row."""
+    k, size = word(job, K), bytes_of(one)
+    span, none, lane = k * size, pack(one), c - at // size
+    pivot_row = out + c * span + at
+    b = with_lane(add_scaled(s, load(pivot_row, one), one), lane, negative(s))
+    for j in range(k):
+        row = out + j * span
+        sj = multiply(s, load_pack(row + c * size, none))
+        store(row + at, add_scaled(sj, b, with_lane(load(row + at, one), lane, none)))
+    store(pivot_row, add_scaled(negative(s), b, one))
+
+
+@no_type_check
+@njit(**INNER)
+def inverses(job, first, last, shapes):
+    """OUT_i = X_i^-1 for symmetric X_i, its pivots swept one after the other (`loops.inverses`).
+
+    Every block of columns needs the pivot's column as it was: the block that has it comes last.
+    """
+    rest, count, k = shapes[0], block_count(job, shapes), word(job, K)
+    block, size, none = shapes[2], bytes_of(rest), pack(rest)
+    for i in range(first, last):
+        x, out = word(job, X) + i * k * k * size, word(job, OUT) + i * k * k * size
+        d = word(job, WORK) + i * k * size
+        for j in range(k):
+            store(d + j * size, load_pack(x + j * (k + 1) * size, none))
+            negate_row(out + j * k * size, x + j * k * size, count, shapes)
+        for c in range(k):
+            here = c * (k + 1) * size
+            pivot = negative(load_pack(out + here, none))
+            s = inverse_root(pivot, load_pack(d + c * size, none))
+            last_block = min(c // BLOCK, count)
+            for e in range(1, count + 2):
+                q = (last_block + e) % (count + 1)
+                if q < count:
+                    sweep_columns(out, job, c, s, q * span_of(block), block)
+                else:
+                    sweep_columns(out, job, c, s, q * span_of(block), rest)
 
 
 @no_type_check

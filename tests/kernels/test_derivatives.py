@@ -1,6 +1,7 @@
 """Derivatives and batching: the compiled path against plain JAX, which needs no rules of ours."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ FORMS = {
     "residual_gradient": (0, 1, 5),
     "curvature_product": (0, 1, 2, 3, 6),
     "row_grams": (1, 5, 7),
+    "inverses": (0,),
 }
 
 
@@ -27,6 +29,8 @@ def case(request, pattern, arguments, x64):
     C = pattern(6, 5, 20)
     values = arguments(C, 2, "float64")
     kernel = getattr(kernels, request.param)
+    if request.param == "inverses":
+        kernel = lambda _, X: kernels.inverses(X[:, :, None] * X[:, None, :] + jnp.eye(2)[None])
     point = [values[i] for i in FORMS[request.param]]
     direction = [np.cos(x) for x in point]
     return lambda *reals: kernel(C, *reals), point, direction

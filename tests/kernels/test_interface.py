@@ -167,6 +167,8 @@ def test_shapes_are_checked_before(pattern):
     for name, (X_, Y_) in wrong.items():
         with pytest.raises(ValueError, match=rf"sampled_product: expected {name} of shape \("):
             check("sampled_product", C, {"X": X_, "Y": Y_})
+    with pytest.raises(ValueError, match=r"A of shape \(C.n, k, k\) = \(4, 3, 3\), got"):
+        check("inverses", C, {"A": jnp.ones((4, 3, 2))})
     with pytest.raises(ValueError, match=r"expected v of shape \(C.m\) = \(6,\), got \(5,\)"):
         check("sparse_tall", C, {"v": jnp.ones(5), "Y": Y})
 

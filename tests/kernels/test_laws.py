@@ -54,6 +54,7 @@ def test_the_compiled_twins_were_called(pattern, arguments, every, calls):
         "newton_product",
         "row_grams",
         "weighted_row_grams",
+        "inverses",
     }
 
 
@@ -80,6 +81,29 @@ def test_reference_against_the_dense_matrix(pattern, arguments, every, x64):
     np.testing.assert_allclose(out["residual_gradient"][1], squares)
     np.testing.assert_allclose(out["curvature_product with e"], newton)
     np.testing.assert_allclose(out["row_grams with w"][0], grams)
+
+
+@pytest.mark.parametrize("path", ["auto", "reference"])
+@pytest.mark.parametrize(("k", "dtype"), [(3, "float64"), (17, "float32")])
+def test_inverses_are_generalised_and_symmetric(path, k, dtype):
+    """On blocks of all scales, with a dead column, and with fewer entries than columns."""
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((5, 2 * k, k)) * 10.0 ** rng.uniform(-5, 5, (5, 1, k))
+    X[3, :, 2] = 0.0
+    X[4, 2:] = 0.0
+    A = np.einsum("nij,nik->njk", X, X)
+    with jax.enable_x64(dtype == "float64"), kernels.using(path):
+        G = np.asarray(kernels.inverses(jnp.asarray(A, dtype)))
+    assert G.dtype == dtype
+    scale = np.sqrt(np.diagonal(A, axis1=1, axis2=2).astype(float))
+    size = scale[:, :, None] * scale[:, None, :]
+    inside, tol = G * size, 1e4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(inside, np.swapaxes(inside, 1, 2), atol=tol)
+    unit = A / np.where(size > 0, size, 1)
+    np.testing.assert_allclose(unit @ inside @ unit, unit, atol=tol)
+    np.testing.assert_allclose((unit @ inside)[:3], np.broadcast_to(np.eye(k), (3, k, k)), atol=tol)
+    assert not G[3, 2].any()
+    assert np.linalg.matrix_rank(inside[4]) == 2
 
 
 def test_one_pattern_serves_both_modes(pattern, arguments, every):
