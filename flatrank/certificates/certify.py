@@ -40,8 +40,8 @@ _WHOLE = 1000
 # Misfit, relative to ‖b‖, at which the repaired matrix counts as fitting to rounding.
 _FITTED = 1e-13
 # Misfit, relative to ‖b‖, up to which a better dual point is looked for, and ‖W‖ of the shortest:
-# in general, and in small problems.
-_FITS, _NEAR, _FARTHER = 1e-6, 2.0, 4.0
+# in general, and in small problems; and from which on solvers give the shortest up.
+_FITS, _NEAR, _FARTHER, _VAIN = 1e-6, 2.0, 4.0, 1.1
 # Their size, and the number of measurements up to which ℬℬ* is formed.
 _SMALL, _SMALL_M = 128, 1000
 # How far, relatively, ‖S‖ may exceed what is allowed by rounding alone.
@@ -300,13 +300,15 @@ def _found(
     that fits as flat as any other, and no uniqueness.
     """
     B = problem.whitened
-    y = least_squares_dual(B, svd)
+    small = max(B.shape) <= _SMALL
+    # For a solver a dual point that is clearly too long, and no other will be made, is no news.
+    vain = effort.tol > 0 and not (small or B.cone.positive)
+    y = least_squares_dual(B, svd, give_up=_VAIN if vain else math.inf)
     S, bound = _bounded(B, svd, y, effort)
     off = math.inf if bound.off_tangent is None else bound.off_tangent
     fitted = math.sqrt(point.square) <= _FITS * point.size
     if off <= 1 or not fitted or not bool(jnp.any(svd.s > 0)):
         return y, S, bound
-    small = max(B.shape) <= _SMALL
     near = (small or B.cone.positive) and bound.reached < (_FARTHER if small else _NEAR)
     if problem.degrees(min(B.shape)) <= B.m <= _SMALL_M:
         whole = whole_dual(B, svd)

@@ -38,37 +38,51 @@ class LanczosState(NamedTuple):
     taken: Int[Array, ""]
 
 
-def begin(start: PyTree) -> LanczosState:
+def begin(start: PyTree, inverse: Callable[[PyTree], PyTree] = lambda x: x) -> LanczosState:
     """The state before the first step; `start` is drawn at random by the caller."""
-    flat, _ = ravel_pytree(start)
+    flat, image = ravel_pytree(start)[0], ravel_pytree(inverse(start))[0]
     zeros = jnp.zeros(LIMIT)
     return LanczosState(
-        jnp.zeros_like(flat), flat / jnp.linalg.norm(flat), zeros, zeros, jnp.array(0)
+        jnp.zeros_like(flat), flat / jnp.sqrt(jnp.vdot(flat, image)), zeros, zeros, jnp.array(0)
     )
 
 
 def advance(
-    matvec: Callable[[PyTree], PyTree], like: PyTree, state: LanczosState, steps: Int[Array, ""]
+    matvec: Callable[[PyTree], PyTree],
+    like: PyTree,
+    state: LanczosState,
+    steps: Int[Array, ""],
+    inverse: Callable[[PyTree], PyTree] = lambda x: x,
 ) -> LanczosState:
-    """`steps` more steps of the three-term recurrence (to be called inside a compiled program)."""
+    """`steps` more steps of the three-term recurrence (to be called inside a compiled program).
+
+    Vectors are orthonormal in xᵀ M⁻¹ y, `inverse` being M⁻¹, and `matvec` is given M⁻¹ x: for a
+    symmetric S it then sees the eigenvalues of M⁻¹ S, those of C⁻¹ S C⁻ᵀ for any M = C Cᵀ.
+    """
     _, restore = ravel_pytree(like)
 
-    def step(_: Int[Array, ""], s: LanczosState) -> LanczosState:
+    def image_of(flat: Array) -> Array:
+        return ravel_pytree(inverse(restore(flat)))[0]
+
+    def step(_: Int[Array, ""], carry: tuple[LanczosState, Array]) -> tuple[LanczosState, Array]:
+        s, image = carry
         last = jnp.where(s.taken > 0, s.beside[s.taken - 1], 0.0)
-        w = ravel_pytree(matvec(restore(s.vector)))[0] - last * s.before
-        alpha = jnp.vdot(s.vector, w)
+        w = ravel_pytree(matvec(restore(image)))[0] - last * s.before
+        alpha = jnp.vdot(image, w)
         w = w - alpha * s.vector
-        beta = jnp.linalg.norm(w)
-        unit = jnp.where(beta > 0, w / jnp.where(beta > 0, beta, 1.0), 0.0)
-        return LanczosState(
+        image = image_of(w)
+        beta = jnp.sqrt(jnp.maximum(jnp.vdot(image, w), 0.0))
+        scale = jnp.where(beta > 0, 1.0 / jnp.where(beta > 0, beta, 1.0), 0.0)
+        after = LanczosState(
             s.vector,
-            unit,
+            scale * w,
             s.diagonal.at[s.taken].set(alpha),
             s.beside.at[s.taken].set(beta),
             s.taken + 1,
         )
+        return after, scale * image
 
-    return jax.lax.fori_loop(0, steps, step, state)
+    return jax.lax.fori_loop(0, steps, step, (state, image_of(state.vector)))[0]
 
 
 def slack(n: int, delta: float, q: int = LIMIT) -> float:

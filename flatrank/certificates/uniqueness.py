@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
-from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.linalg import lapack
 
 from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.kernels import inverses
 from flatrank.measurements import Measurement
 
 # Up to this dimension of the tangent space the whole spectrum is computed where Lanczos fails, this
@@ -89,66 +90,66 @@ def injective_on_tangent(
 
 
 class _Frame(NamedTuple):
-    """U, V, C1, the inverses of C1 and C2, and the inverse of the Gram of {C1ᵀ U W}."""
+    """U, V, A, the inverses of A and D, and the inverse of the Gram of {U W} in xᵀ A y."""
 
     U: Float[Array, "d1 r"]
     V: Float[Array, "d2 r"]
-    C1: Float[Array, "d1 r r"]
+    A: Float[Array, "d1 r r"]
     inverse1: Float[Array, "d1 r r"]
     inverse2: Float[Array, "d2 r r"]
     gauge: Float[Array, "s s"]
 
-    def outside(self, p: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:
-        """Without its part in {C1ᵀ U W}."""
+    def inverse(self, x: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:
+        """A⁻¹ x, row by row."""
+        return jnp.einsum("iab,ib->ia", self.inverse1, x)
+
+    def outside(self, x: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:
+        """Without its part in {A U W}."""
         r = self.U.shape[1]
-        inner = self.U.T @ jnp.einsum("iab,ib->ia", self.C1, p)
-        W = (self.gauge @ inner.reshape(-1)).reshape(r, r)
-        return p - jnp.einsum("iab,ia->ib", self.C1, self.U @ W)
+        W = (self.gauge @ (self.U.T @ x).reshape(-1)).reshape(r, r)
+        return x - jnp.einsum("iab,ib->ia", self.A, self.U @ W)
 
 
 @eqx.filter_jit
-def _blocks(B: Measurement, svd: CompactSVD) -> tuple[Array, Array] | None:
-    return B.curvature_blocks(FactorPair(svd.U, svd.V))
-
-
-def _frame(svd: CompactSVD, blocks: tuple[Array, Array]) -> _Frame | None:
-    """None where a block is singular.
-
-    On the host: batched LAPACK beside large products in one program was seen to wait for ever
-    (jaxlib 0.10.2, two cores).
-    """
-    A, D = (np.asarray(x) for x in blocks)
-    U = np.asarray(svd.U)
-    r = U.shape[1]
-    products = (U[:, :, None] * U[:, None, :]).reshape(-1, r * r)
-    gram = (products.T @ A.reshape(-1, r * r)).reshape(r, r, r, r)
-    try:
-        C1, C2 = np.linalg.cholesky(A), np.linalg.cholesky(D)
-        gauge = _inverse(gram.transpose(0, 2, 1, 3).reshape(r * r, r * r))
-        inverse1, inverse2 = np.linalg.inv(C1), np.linalg.inv(C2)
-    except np.linalg.LinAlgError:
+def _blocks(B: Measurement, svd: CompactSVD) -> tuple[Array, ...] | None:
+    """A, A⁻¹, D⁻¹, the Gram of {U W}, and whether all blocks are regular."""
+    blocks = B.curvature_blocks(FactorPair(svd.U, svd.V))
+    if blocks is None:
         return None
-    return _Frame(svd.U, svd.V, *jax.device_put((C1, inverse1, inverse2, gauge)))
+    U, r = svd.U, svd.U.shape[1]
+    inverse1, inverse2 = (inverses(X) for X in blocks)
+    # The trace of X⁻¹ X is the rank of a generalised inverse.
+    full = [
+        jnp.min(jnp.einsum("iab,iab->i", X, Y)) > r - 0.5
+        for X, Y in zip(blocks, (inverse1, inverse2), strict=True)
+    ]
+    products = (U[:, :, None] * U[:, None, :]).reshape(-1, r * r)
+    gram = (products.T @ blocks[0].reshape(-1, r * r)).reshape(r, r, r, r)
+    gram = gram.transpose(0, 2, 1, 3).reshape(r * r, r * r)
+    return blocks[0], inverse1, inverse2, gram, full[0] & full[1]
 
 
-def _inverse(A: np.ndarray) -> np.ndarray:
-    """Of a positive definite matrix, whose order may be thousands: from its Cholesky factor."""
-    factor, failed = dpotrf(A, lower=1, overwrite_a=1)
+def _frame(svd: CompactSVD, blocks: tuple[Array, ...]) -> _Frame | None:
+    """None where a block is singular."""
+    A, inverse1, inverse2, gram, regular = blocks
+    if not bool(regular):
+        return None
+    # On the host: LAPACK beside large products in one program was seen to wait for ever (jaxlib
+    # 0.10.2, two cores).
+    factor, failed = lapack.dpotrf(np.asarray(gram), lower=1)  # pyright: ignore[reportAttributeAccessIssue]
     if failed:
-        raise np.linalg.LinAlgError
-    half, failed = dpotri(factor, lower=1, overwrite_c=1)
+        return None
+    half, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)  # pyright: ignore[reportAttributeAccessIssue]
     if failed:
-        raise np.linalg.LinAlgError
-    half = np.tril(half)
-    return half + np.tril(half, -1).T
+        return None
+    gauge = jax.device_put(np.tril(half) + np.tril(half, -1).T)
+    return _Frame(svd.U, svd.V, A, inverse1, inverse2, gauge)
 
 
 def _below_one(B: Measurement, frame: _Frame, failure_probability: float, seed: int) -> bool:
     """Whether ‖K‖ < 1 off the gauge is proved."""
-    shape = frame.U.shape
-    start = np.random.default_rng(seed).standard_normal(shape)
-    state = begin(frame.outside(jax.device_put(start)))
-    n = shape[0] * shape[1] - shape[1] ** 2
+    (d1, r), xi = frame.U.shape, np.random.default_rng(seed).standard_normal(B.m)
+    state, n = _elimination_start(B, frame, jax.device_put(xi)), r * (d1 - r)
 
     def more(state: LanczosState, steps: int) -> LanczosState:
         return _elimination_steps(B, frame, state, jnp.asarray(steps))
@@ -163,21 +164,25 @@ def _below_one(B: Measurement, frame: _Frame, failure_probability: float, seed: 
 
 
 @eqx.filter_jit
+def _elimination_start(B: Measurement, frame: _Frame, xi: Array) -> LanczosState:
+    """From Jᵀξ, J the map P ↦ ℬ(P Vᵀ): A = JᵀJ, so that C1⁻¹ Jᵀξ is standard normal if ξ is."""
+    return begin(frame.outside(B.adjoint(xi).right(frame.V)), frame.inverse)
+
+
+@eqx.filter_jit
 def _elimination_steps(
     B: Measurement, frame: _Frame, state: LanczosState, steps: Array
 ) -> LanczosState:
-    """Lanczos on K Kᵀ, kept off the gauge."""
+    """Lanczos on E D⁻¹ Eᵀ beside A, which is K Kᵀ, kept off the gauge."""
     U, V = frame.U, frame.V
     curvature = B.curvature_at(FactorPair(U, V))
 
-    def product(p: Array) -> Array:
-        P = jnp.einsum("iba,ib->ia", frame.inverse1, p)
+    def product(P: Array) -> Array:
         G = curvature(FactorPair(P, jnp.zeros_like(V))).R
-        Q = jnp.einsum("jba,jb->ja", frame.inverse2, jnp.einsum("jab,jb->ja", frame.inverse2, G))
-        H = curvature(FactorPair(jnp.zeros_like(U), Q)).L
-        return frame.outside(jnp.einsum("iab,ib->ia", frame.inverse1, H))
+        Q = jnp.einsum("jab,jb->ja", frame.inverse2, G)
+        return frame.outside(curvature(FactorPair(jnp.zeros_like(U), Q)).L)
 
-    return advance(product, U, state, steps)
+    return advance(product, U, state, steps, frame.inverse)
 
 
 def _projected(B: Measurement, svd: CompactSVD):

@@ -22,11 +22,9 @@ from flatrank.factors import FactorPair
 from flatrank.kernels import inverses
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature, SampledEntries
 
-#: Inner steps of one step on the whole system from which on elimination is worth its blocks.
-MANY = 12
-# Columns up to which the blocks cost less than they save. They pay from 5 steps on the whole system
-# at 5 columns, from 6 at 10, from 19 at 20, from 41 at 32.
-_NARROW = 24
+# Elimination is worth its blocks from 5 inner steps on the whole system at 5 columns, from 6 at 10,
+# from 19 at 20, from 41 at 32: about as many as there are columns, up to as many as these.
+_LEAST, _NARROW = 6, 24
 
 
 class Blocks(eqx.Module):
@@ -63,6 +61,11 @@ class Reduced(eqx.Module):
     def _right(self, P: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
         """Bᵀ P."""
         return self.H(FactorPair(P, jnp.zeros(self.inverse.blocks.shape[:2], P.dtype))).R
+
+
+def dear(inner: int, width: int) -> bool:
+    """Whether a step on the whole system took so many inner steps that blocks would have paid."""
+    return inner > max(_LEAST, width)
 
 
 def affordable(measurement: Measurement, width: int) -> bool:

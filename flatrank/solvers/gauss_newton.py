@@ -8,10 +8,10 @@ search is exact, and several pairs are appended at once with one common step.
 length, as many as stand clear of the bulk. At each rank take two Gauss–Newton steps (a new pair
 begins small) and more until one lowers the misfit by less than a tenth, which the exact line search
 tells at once; each is solved as closely as the rank's steps before it have brought the misfit down.
-Then append the top pair of −ℬ*(c), found closely: ill-conditioned matrices are thus found from their largest
-singular value down, each rank starting inside its basin. Where the largest rank allowed stalls
-before the data are fitted, the search goes on from there with the penalised problem: λ = ½‖ℬ*(c)‖,
-then taken away in stages. What was fitted is hardly moved by a λ of that size; what was not is
+Then append the top pair of −ℬ*(c), found closely: ill-conditioned matrices are thus found from
+their largest singular value down, each rank starting inside its basin. Where the largest rank
+allowed stalls before the data are fitted, the search goes on from there with the penalised problem:
+λ = ½‖ℬ*(c)‖, then taken away in stages. What was fitted is hardly moved by a λ of that size; what was not is
 found anew, at minimal norm, which is what settles flat spectra near the limit of information. Where
 that fails as well, the rank is told and data are few, all is begun once more with patience: the
 rank grows only when steps hardly help any longer, and steps are solved closely. It is slower, and
@@ -36,7 +36,7 @@ import numpy as np
 from flatrank.certificates import Effort, certify_whitened, least_gap
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.problems import Problem
-from flatrank.solvers.elimination import MANY, affordable
+from flatrank.solvers.elimination import affordable, dear
 from flatrank.solvers.growth import (
     FRESH,
     GaussNewtonState,
@@ -224,7 +224,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             problem.lam * float(np.sum(state.s)) < _UNSEEN * size**2,
         )
         inner = int(out.inner)
-        dear = inner > MANY and (problem.lam == 0 or state.ridge > 0)
+        exact = problem.lam == 0 or state.ridge > 0
         return state._replace(
             pair=out.pair,
             s=np.asarray(out.s),
@@ -233,7 +233,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             slack=float(out.slack),
             fall=float(out.fall),
             inner=inner,
-            hard=state.hard or dear,
+            hard=state.hard or (exact and dear(inner, state.pair.rank)),
             counts=state.counts + Counts(inner + 4, inner + 1, 1),
         )
 
