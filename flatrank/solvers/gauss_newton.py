@@ -11,13 +11,13 @@ tells at once; each is solved as closely as the rank's steps before it have brou
 Then append the top pair of −ℬ*(c), found closely: ill-conditioned matrices are thus found from
 their largest singular value down, each rank starting inside its basin. Where the largest rank
 allowed stalls before the data are fitted, the search goes on from there with the penalised problem:
-λ = ½‖ℬ*(c)‖, then taken away in stages. What was fitted is hardly moved by a λ of that size; what was not is
-found anew, at minimal norm, which is what settles flat spectra near the limit of information. Where
-that fails as well, the rank is told and data are few, all is begun once more with patience: the
-rank grows only when steps hardly help any longer, and steps are solved closely. It is slower, and
-stays in basins that haste leaves. Where no rank is told, the search has by then gone past it: at
-the first nearly stationary point whose spectrum has a clear gap the columns behind it are cut, and
-the rank before it is the limit from there on.
+λ = ½‖ℬ*(c)‖, then taken away in stages. What was fitted is hardly moved by a λ of that size; what
+was not is found anew, at minimal norm, which is what settles flat spectra near the limit of
+information. Where that fails as well, the rank is told and data are few, all is begun once more
+with patience: the rank grows only when steps hardly help any longer, and steps are solved closely.
+It is slower, and stays in basins that haste leaves. Where no rank is told, the search has by then
+gone past it: at the first nearly stationary point whose spectrum has a clear gap the columns behind
+it are cut, and the rank before it is the limit from there on.
 
 λ > 0. Newton steps; whenever the point is nearly stationary, loosely at first, the singular pairs
 of −ℬ*(c) above λ outside the factors are appended. Where there are none, a lower bound of the gap
