@@ -17,6 +17,7 @@ def main():
     parser.add_argument("--tol", type=float, default=1e-8)
     parser.add_argument("--change", type=float, help="stop at this relative change instead")
     parser.add_argument("--max-seconds", type=float, default=600.0)
+    parser.add_argument("--factors", help="of BMGlobal: newton or coordinates")
     options = parser.parse_args()
     with np.load(options.instance) as data:
         places, values = (data["rows"], data["cols"]), data["values"]
@@ -33,7 +34,8 @@ def main():
 def solve(problem, options):
     # With a published stop no gap is asked for on the way, and the one reported is off the clock.
     tol = options.tol if options.change is None else 1e-15
-    solver = getattr(fr.solvers, options.solver)(tol=tol)
+    how = {"factors": options.factors} if options.factors else {}
+    solver = getattr(fr.solvers, options.solver)(tol=tol, **how)
     start, cpu, spent = time.perf_counter(), time.process_time(), []
 
     def watch(record):

@@ -10,7 +10,7 @@ stationary points of the factor form that are not optima. Columns that have beco
 filtered between the steps.
 
 Reference: Lee, Liang, Tang and Toh (2024). Departures: in step 1 Newton steps take the place of
-epochs of coordinate descent, for any ℬ; ℓ starts at ‖ℬ‖² and falls where half of it would have
+epochs of coordinate descent, which serve sampled entries alone (`factors="coordinates"`); ℓ starts at ‖ℬ‖² and falls where half of it would have
 done (with uneven D the constant is far above the curvature met); the space always holds random or
 discarded directions, not only where the rank stagnates. As published it begins small and at most
 doubles from one proximal step to the next, so that the rank comes from below. Where the published
@@ -23,13 +23,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, Literal, NamedTuple
 
+import equinox as eqx
+import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair
+from flatrank.measurements import Measurement, SampledEntries
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Scope, Solver, argument
 from flatrank.solvers.newton import newton_step
@@ -91,20 +95,24 @@ class BMGlobal(Solver[BMGlobalState]):
     ----------
     tol : float
         Relative duality gap to reach.
+    factors : "newton" or "coordinates"
+        The steps on the factors: Newton's, or as published epochs of coordinate descent, one column
+        of L and of R after the other (Yu et al. 2012), for sampled entries.
     factor_steps : int
-        Newton steps on the factors before each proximal step (the published epochs: 2).
+        How many before each proximal step (the published epochs: 2).
     failure_probability : float
         Of the probabilistic bounds in the certificate.
 
     Notes
     -----
-    Cost of a step: `factor_steps` times up to 100 curvature products, and a proximal step
-    (`ProximalGradient`). Memory O(m + (d1 + d2) k).
+    Cost of a step: `factor_steps` times up to 100 curvature products, or about as many flops as
+    four for an epoch, and a proximal step (`ProximalGradient`). Memory O(m + (d1 + d2) k).
     """
 
     scope: ClassVar[Scope] = Scope(exact=False)
 
     tol: float = 1e-6
+    factors: Literal["newton", "coordinates"] = "newton"
     factor_steps: int = 2
     failure_probability: float = 1e-9
 
@@ -116,6 +124,13 @@ class BMGlobal(Solver[BMGlobalState]):
             raise ValueError(
                 "BMGlobal minimises the penalised form (lam > 0); got lam = 0. "
                 "Use Lagrangian for the flattest interpolant"
+            )
+        if self.factors not in ("newton", "coordinates"):
+            raise ValueError(f"factors must be 'newton' or 'coordinates'; got {self.factors!r}")
+        if self.factors == "coordinates" and not isinstance(problem.measurement, SampledEntries):
+            raise ValueError(
+                "coordinates stand alone where measurements are entries of the matrix; this problem "
+                "has others. Use BMGlobal(factors='newton')"
             )
         rng = np.random.default_rng(seed)
         pair = problem.zero(1) if start is None else start
@@ -145,26 +160,16 @@ class BMGlobal(Solver[BMGlobalState]):
         return self._proved(problem, state)
 
     def _factors(self, problem: Problem, state: BMGlobalState) -> BMGlobalState:
-        """Newton steps from the balanced pair; the iterate and objective they lead to."""
+        """Steps on the factors from the balanced pair; the iterate and objective they lead to."""
         pair, counts, objective = balanced_of(state.iterate.svd), state.counts, state.objective
         top = float(np.asarray(state.iterate.svd.s)[0])
         weak = _REDUNDANT * top
         if state.rank == state.previous:
             weak = max(weak, _WEAK * self.tol * min(objective, 1e300) / problem.lam)
-        share = min(state.change, 1.0)
+        rtol = min(_LOOSE, max(1e-2, math.sqrt(min(state.change, 1.0))))
         for _ in range(self.factor_steps):
-            out = newton_step(
-                problem.whitened,
-                problem.b,
-                argument(problem.lam),
-                pair,
-                argument(min(_LOOSE, max(1e-2, math.sqrt(share)))),
-                argument(_INNER),
-                argument(weak),
-                True,
-            )
-            pair, inner = out.pair, int(out.inner)
-            counts += Counts(inner + 4, inner + 1)
+            pair, spent = self._lowered(problem, pair, state.rank, rtol, weak)
+            counts += spent
         iterate = iterate_of(problem.whitened, problem.b, pair)
         s, c = np.asarray(iterate.svd.s), np.asarray(iterate.c)
         return state._replace(
@@ -172,6 +177,17 @@ class BMGlobal(Solver[BMGlobalState]):
             objective=float(0.5 * c @ c + problem.lam * np.sum(s)),
             counts=counts + Counts(1, 0),
         )
+
+    def _lowered(
+        self, problem: Problem, pair: FactorPair, rank: int, rtol: float, weak: float
+    ) -> tuple[FactorPair, Counts]:
+        """One Newton step, or one epoch."""
+        at = problem.whitened, problem.b, argument(problem.lam), pair
+        if self.factors == "coordinates":
+            return coordinate_epoch(*at, argument(rank)), Counts(1 + 2 * rank, 2 * rank)
+        out = newton_step(*at, argument(rtol), argument(_INNER), argument(weak), True)
+        inner = int(out.inner)
+        return out.pair, Counts(inner + 4, inner + 1)
 
     def _proximal(self, problem: Problem, state: BMGlobalState) -> BMGlobalState:
         """The accepted proximal step, with the ℓ and the width it needed."""
@@ -250,3 +266,32 @@ class BMGlobal(Solver[BMGlobalState]):
         if state.ended is Status.RUNNING:
             return Outcome(pair, state.rank, state.counts)
         return Outcome(pair, state.rank, state.counts, state.y, state.certificate)
+
+
+@eqx.filter_jit
+def coordinate_epoch(
+    B: Measurement,
+    b: Float[Array, " m"],
+    lam: Float[Array, ""],
+    pair: FactorPair,
+    rank: Int[Array, ""],
+) -> FactorPair:
+    """The pair after each of its columns (u, v) was replaced by the best u, then by the best v.
+
+    Where measurements are entries the numbers of u stand alone: uᵢ ← uᵢ − (S v + λ u)ᵢ/(hᵢ + λ) with
+    S = ℬ*(c), h the diagonal of the Gauss–Newton matrix; likewise v.
+    """
+
+    def column(t: Int[Array, ""], carry: tuple[FactorPair, Array]) -> tuple[FactorPair, Array]:
+        pair, c = carry
+        one = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, t, 1, axis=1), pair)
+        S, h = B.adjoint(c), B.curvature_diagonal(one)
+        step = -(S.right(one.R) + lam * one.L) / (h.L + lam)
+        one, c = FactorPair(one.L + step, one.R), c + B.forward(FactorPair(step, one.R))
+        S, h = B.adjoint(c), B.curvature_diagonal(one)
+        step = -(S.left(one.L) + lam * one.R) / (h.R + lam)
+        one, c = FactorPair(one.L, one.R + step), c + B.forward(FactorPair(one.L, step))
+        put = partial(jax.lax.dynamic_update_slice_in_dim, start_index=t, axis=1)
+        return jax.tree.map(put, pair, one), c
+
+    return jax.lax.fori_loop(0, rank, column, (pair, B.forward(pair) - b))[0]

@@ -9,6 +9,7 @@ import flatrank as fr
 from flatrank.certificates import dense_norm
 from flatrank.factors import FactorPair, compact_svd
 from flatrank.solvers import BMGlobal, GaussNewton, ProximalGradient, largest_lam
+from flatrank.solvers.bm_global import coordinate_epoch
 from flatrank.solvers.proximal import iterate_of, lipschitz, proximal_step
 
 YARDSTICKS = (ProximalGradient, BMGlobal)
@@ -193,3 +194,30 @@ def test_a_search_that_was_cut_short_is_certified_where_it_stands(small):
             state = solver.step(problem, state)
     state = state._replace(ended=fr.Status.RUNNING)  # as when time is up
     assert solver.outcome(state).certificate is None
+
+
+def test_an_epoch_of_coordinate_descent_leaves_nothing_along_its_last_column(small):
+    problem = small["flat"]
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        B, b, lam = problem.whitened, problem.b, jnp.asarray(problem.lam)
+        start = FactorPair(*(jnp.asarray(rng.standard_normal((d, 2))) for d in problem.shape))
+        pair = coordinate_epoch(B, b, lam, start, jnp.asarray(2))
+        S = B.adjoint(B.forward(pair) - b)
+        slope = S.left(pair.L) + lam * pair.R
+        objective = [
+            0.5 * np.sum(np.asarray(B.forward(x) - b) ** 2) + 0.5 * lam * x.squared_norm()
+            for x in (start, pair)
+        ]
+    assert np.abs(slope[:, 1]).max() <= 1e-10 * np.abs(np.asarray(b)).max()
+    assert objective[1] < objective[0]
+
+
+def test_bm_global_as_published_finds_the_same_optimum(small):
+    problem = small["norm-minimal"]
+    solution = fr.solve(problem, solver=BMGlobal(tol=1e-6, factors="coordinates"), tol=1e-6)
+    assert solution.status is fr.Status.CERTIFIED
+    with pytest.raises(ValueError, match="entries"):
+        fr.solve(gaussian().with_lam(1.0), solver=BMGlobal(factors="coordinates"))
+    with pytest.raises(ValueError, match="coordinates"):
+        fr.solve(problem, solver=BMGlobal(factors="epochs"))  # pyright: ignore[reportArgumentType]
