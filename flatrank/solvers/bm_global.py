@@ -10,13 +10,13 @@ stationary points of the factor form that are not optima. Columns that have beco
 filtered between the steps.
 
 Reference: Lee, Liang, Tang and Toh (2024). Departures: in step 1 Newton steps take the place of
-epochs of coordinate descent, which serve sampled entries alone (`factors="coordinates"`); ℓ starts at ‖ℬ‖² and falls where half of it would have
-done (with uneven D the constant is far above the curvature met); the space always holds random or
-discarded directions, not only where the rank stagnates. As published it begins small and at most
-doubles from one proximal step to the next, so that the rank comes from below. Where the published
-rule (the relative change of the objective in step 2) would stop, a duality gap decides. The filter
-for a rank that has settled is tied to that gap: the published 1e-4 of the largest singular value
-would bar small ones.
+epochs of coordinate descent, which serve sampled entries alone (`factors="coordinates"`); ℓ starts
+at ‖ℬ‖² and falls where half of it would have done (with uneven D the constant is far above the
+curvature met); the space always holds random or discarded directions, not only where the rank
+stagnates. As published it begins small and at most doubles from one proximal step to the next, so
+that the rank comes from below. Where the published rule (the relative change of the objective in
+step 2) would stop, a duality gap decides. The filter for a rank that has settled is tied to that
+gap: the published 1e-4 of the largest singular value would bar small ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -112,7 +112,7 @@ class BMGlobal(Solver[BMGlobalState]):
     scope: ClassVar[Scope] = Scope(exact=False)
 
     tol: float = 1e-6
-    factors: Literal["newton", "coordinates"] = "newton"
+    factors: str = "newton"
     factor_steps: int = 2
     failure_probability: float = 1e-9
 
@@ -129,8 +129,8 @@ class BMGlobal(Solver[BMGlobalState]):
             raise ValueError(f"factors must be 'newton' or 'coordinates'; got {self.factors!r}")
         if self.factors == "coordinates" and not isinstance(problem.measurement, SampledEntries):
             raise ValueError(
-                "coordinates stand alone where measurements are entries of the matrix; this problem "
-                "has others. Use BMGlobal(factors='newton')"
+                "coordinates stand alone where measurements are entries of the matrix; these are "
+                "not. Use BMGlobal(factors='newton')"
             )
         rng = np.random.default_rng(seed)
         pair = problem.zero(1) if start is None else start
@@ -278,7 +278,7 @@ def coordinate_epoch(
 ) -> FactorPair:
     """The pair after each of its columns (u, v) was replaced by the best u, then by the best v.
 
-    Where measurements are entries the numbers of u stand alone: uᵢ ← uᵢ − (S v + λ u)ᵢ/(hᵢ + λ) with
+    Where measurements are entries the numbers of u stand alone: u ← u − (S v + λ u)/(h + λ) with
     S = ℬ*(c), h the diagonal of the Gauss–Newton matrix; likewise v.
     """
 

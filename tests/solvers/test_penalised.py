@@ -220,4 +220,4 @@ def test_bm_global_as_published_finds_the_same_optimum(small):
     with pytest.raises(ValueError, match="entries"):
         fr.solve(gaussian().with_lam(1.0), solver=BMGlobal(factors="coordinates"))
     with pytest.raises(ValueError, match="coordinates"):
-        fr.solve(problem, solver=BMGlobal(factors="epochs"))  # pyright: ignore[reportArgumentType]
+        fr.solve(problem, solver=BMGlobal(factors="epochs"))
