@@ -8,16 +8,16 @@ search is exact, and several pairs are appended at once with one common step.
 length, as many as stand clear of the bulk. At each rank take two Gauss–Newton steps (a new pair
 begins small) and more until one lowers the misfit by less than a tenth, which the exact line search
 tells at once; each is solved as closely as the rank's steps before it have brought the misfit down.
-Then append the top pair of −ℬ*(c), found closely: ill-conditioned matrices are thus found from
-their largest singular value down, each rank starting inside its basin. Where the largest rank
-allowed stalls before the data are fitted, the search goes on from there with the penalised problem:
-λ = ½‖ℬ*(c)‖, then taken away in stages. What was fitted is hardly moved by a λ of that size; what
-was not is found anew, at minimal norm, which is what settles flat spectra near the limit of
-information. Where that fails as well, the rank is told and data are few, all is begun once more
-with patience: the rank grows only when steps hardly help any longer, and steps are solved closely.
-It is slower, and stays in basins that haste leaves. Where no rank is told, the search has by then
-gone past it: at the first nearly stationary point whose spectrum has a clear gap the columns behind
-it are cut, and the rank before it is the limit from there on.
+Then append the top pair of −ℬ*(c), found closely where data are few: ill-conditioned matrices are
+thus found from their largest singular value down, each rank starting inside its basin. Where the
+largest rank allowed stalls before the data are fitted, the search goes on from there with the
+penalised problem: λ = ½‖ℬ*(c)‖, then taken away in stages. What was fitted is hardly moved by a λ
+of that size; what was not is found anew, at minimal norm, which is what settles flat spectra near
+the limit of information. Where that fails as well, the rank is told and data are few, all is begun
+once more with patience: the rank grows only when steps hardly help any longer, and steps are solved
+closely. It is slower, and stays in basins that haste leaves. Where no rank is told, the search has
+by then gone past it: at the first nearly stationary point whose spectrum has a clear gap the
+columns behind it are cut, and the rank before it is the limit from there on.
 
 λ > 0. Newton steps; whenever the point is nearly stationary, loosely at first, the singular pairs
 of −ℬ*(c) above λ outside the factors are appended. Where there are none, a lower bound of the gap
@@ -52,7 +52,7 @@ from flatrank.solvers.growth import (
 )
 from flatrank.solvers.loop import Outcome, Solver, argument
 from flatrank.solvers.newton import NewtonStep, newton_step
-from flatrank.solvers.ranks import BLOCK, PRODUCTS, balanced, largest_rank, resized
+from flatrank.solvers.ranks import BLOCK, FEWER, PRODUCTS, balanced, largest_rank, resized
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import clear_of_bulk, even_pairs, leading_pairs, random_block
 from flatrank.solvers.status import Status
@@ -64,6 +64,8 @@ _PLATEAU = 0.9
 # The same, and the tolerance of the inner solves, where haste has failed; entries for each degree
 # of freedom from which on haste is not to blame.
 _PATIENT, _CLOSELY, _FEW_DATA = 0.99, 1e-2, 4.0
+# Entries for each degree of freedom that are plenty.
+_PLENTY = 2.4
 # Patient searches at most, each from vectors of its own.
 _TRIES = 3
 # Patience at which a point counts as stationary: what is left of the norm is the rank's fault.
@@ -158,9 +160,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         alike and entries are plenty, all at once is as safe and half the work.
         """
         limit = self._limit(problem)
-        told = self.rank is not None and limit <= s.size and s[limit - 1] * _FLAT > s[0]
-        plenty = problem.m >= 2.5 * problem.degrees(limit)
-        if told and plenty:
+        alike = limit <= s.size and s[limit - 1] * _FLAT > s[0]
+        if alike and self._plenty(problem):
             return limit
         if problem.cone is not Cone.WHOLE:
             return 1  # a column too many dies slowly, and no bulk says how many there are
@@ -254,7 +255,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         if state.rank < self._room(problem, state) and (
             state.rank > rank or state.left < _HELPED * misfit
         ):
-            state, pairs = outside(problem, state)
+            products = FEWER if self._plenty(problem) else PRODUCTS
+            state, pairs = outside(problem, state, products)
             state = state._replace(grown=(state.rank, state.left))
             more = self._append(problem, state, pairs, 1)
             if more.rank > state.rank:
@@ -312,6 +314,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         if problem.cone is not Cone.WHOLE:
             return max(1, bisect_right(range(top + 1), problem.m, key=problem.degrees) - 1)
         return min(top, largest_rank(problem.shape, problem.m))
+
+    def _plenty(self, problem: Problem) -> bool:
+        """Whether the rank is told and data are plenty for it."""
+        enough = _PLENTY * problem.degrees(self._limit(problem))
+        return self.rank is not None and problem.m >= enough
 
     # ---- λ > 0 ----
 

@@ -88,12 +88,14 @@ class GaussNewtonState(NamedTuple):
         return int(np.sum(self.s > 0))
 
 
-def outside(problem: Problem, state: GaussNewtonState) -> tuple[GaussNewtonState, CompactSVD]:
+def outside(
+    problem: Problem, state: GaussNewtonState, products: int = PRODUCTS
+) -> tuple[GaussNewtonState, CompactSVD]:
     """Top singular pairs of −ℬ*(c) outside the factors; a search at one point goes on."""
     X = random_block(problem, BLOCK, state.rng) if state.X is None else state.X
-    pairs = residual_pairs(problem.whitened, problem.b, state.pair, argument(state.s), X)
+    pairs = residual_pairs(problem.whitened, problem.b, state.pair, argument(state.s), X, products)
     near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
-    spent = Counts(forward=1, adjoint=1 + PRODUCTS)
+    spent = Counts(forward=1, adjoint=1 + products)
     seen = pairs if problem.lam > 0 and not state.ridge else None
     X = near[:, : X.shape[1]]
     return state._replace(X=X, outside=seen, counts=state.counts + spent), pairs

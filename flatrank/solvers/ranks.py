@@ -13,8 +13,9 @@ from flatrank.certificates import leading
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
 
-# The block Lanczos that looks outside: columns, and products at most.
-BLOCK, PRODUCTS = 8, 7
+# The block Lanczos that looks outside: columns, and products; fewer where data are plenty: pairs
+# need not be found closely then.
+BLOCK, PRODUCTS, FEWER = 8, 7, 3
 
 
 @eqx.filter_jit
@@ -38,10 +39,12 @@ def resized(pair: FactorPair, rank: Array, width: int) -> FactorPair:
 
 
 @eqx.filter_jit
-def residual_pairs(B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array) -> CompactSVD:
+def residual_pairs(
+    B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array, products: int
+) -> CompactSVD:
     """Top singular pairs of −ℬ*(c) outside a balanced pair, from a block X."""
     S = B.adjoint(b - B.forward(pair))
-    return leading(B, S, unit_columns(pair, s), X, (PRODUCTS + 1) * BLOCK)
+    return leading(B, S, unit_columns(pair, s), X, (products + 1) * BLOCK)
 
 
 @eqx.filter_jit
