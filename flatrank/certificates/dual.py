@@ -59,7 +59,7 @@ def least_squares_dual(
     frame, at = FactorPair(svd.U, svd.V), None
     if give_up < math.inf:
         start = np.random.default_rng(0).standard_normal((min(B.shape), _BLOCK))
-        y, at, seen = _look(B, svd, jax.device_put(start))
+        y, at, seen = _look(B, svd, jax.device_put(start), max_steps)
         if float(seen) > give_up:
             return y
     return _solve(B, frame, at, tol, max_steps)
@@ -73,10 +73,12 @@ def _solve(
 
 
 @eqx.filter_jit
-def _look(B: Measurement, svd: CompactSVD, X: Array) -> tuple[Array, FactorPair, Array]:
+def _look(
+    B: Measurement, svd: CompactSVD, X: Array, max_steps: int
+) -> tuple[Array, FactorPair, Array]:
     """A loose y, the solution behind it, and ‖W‖ from below."""
     frame = FactorPair(svd.U, svd.V)
-    solution = _solution(B, frame, frame, tol=_LOOSE)
+    solution = _solution(B, frame, frame, tol=_LOOSE, maxiter=max_steps)
     y = _multiplier(B, frame, solution)
     return y, solution, top_pairs(B.adjoint(y), svd, X, _SIZE).s[0]
 

@@ -1,5 +1,8 @@
 """A certificate bounds any pair, from anywhere, and never claims too much."""
 
+from collections.abc import Callable
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,11 +13,13 @@ from flatrank.certificates import (
     Effort,
     injective_on_tangent,
     least_gap,
+    least_squares_dual,
     norm_bound,
     top_pairs,
 )
 from flatrank.certificates.norms import exact_norm
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
+from flatrank.measurements import Measurement
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +163,42 @@ def test_a_certificate_reads_as_a_sentence(problem):
     pair = (np.ones((40, 1)), np.ones((30, 1)))
     assert "the optimum lies between" in str(fr.certify(problem, pair))
     assert not fr.certify(problem, pair).certified(1e-6)
+
+
+class Counted(Measurement):
+    """Tells of every product."""
+
+    inner: Measurement
+    tell: Callable[[], None] = eqx.field(static=True)
+
+    @property
+    def shape(self):
+        return self.inner.shape
+
+    @property
+    def m(self):
+        return self.inner.m
+
+    def forward(self, pair):
+        jax.debug.callback(self.tell)
+        return self.inner.forward(pair)
+
+    def adjoint(self, y):
+        return self.inner.adjoint(y)
+
+    def gram_diagonals(self):
+        return self.inner.gram_diagonals()
+
+
+def test_the_first_look_at_a_dual_point_ends_where_no_step_helps():
+    """More directions than data, and U, V from nowhere: thousands of steps would not do."""
+    rng = np.random.default_rng(0)
+    rows, cols = np.divmod(rng.choice(200 * 160, 1500, replace=False), 160)
+    problem = fr.completion(rows, cols, rng.standard_normal(1500), (200, 160))
+    told = []
+    with jax.enable_x64(True):
+        X = FactorPair(*(jnp.asarray(rng.standard_normal((d, 8))) for d in (200, 160)))
+        B = Counted(problem.measurement, lambda: told.append(1))
+        least_squares_dual(B, compact_svd(X), max_steps=20, give_up=1.1)
+        jax.effects_barrier()
+    assert 0 < len(told) <= 100  # two a step, in the look and after it
