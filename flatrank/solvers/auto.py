@@ -38,13 +38,17 @@ _MISSED = 1e-6
 
 
 class AutoState(NamedTuple):
-    """The state of whichever solver is at work, and what is proved of the interpolant found."""
+    """The state of whichever solver is at work, and what is proved of the interpolant found.
+
+    `kept` is that interpolant with its proof while a flatter one is looked for.
+    """
 
     inner: GaussNewtonState | LagrangianState
     phase: str
     certificate: Certificate | None
     y: Any
     ended: Status
+    kept: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,8 @@ class Auto(Solver[AutoState]):
                 return state._replace(ended=Status.IDENTIFIABLE)
         if self.rank is not None:
             return state._replace(ended=Status.RANK_TOO_SMALL if not fits else Status.STATIONARY)
-        return state._replace(inner=self._flatten.init(problem), phase="flatten")
+        kept = self.outcome(state)
+        return state._replace(inner=self._flatten.init(problem), phase="flatten", kept=kept)
 
     def status(self, problem: Problem, state: AutoState) -> Status:
         """Decided in `step`."""
@@ -139,9 +144,13 @@ class Auto(Solver[AutoState]):
         return {"phase": state.phase} | solver.info(state.inner)  # pyright: ignore[reportArgumentType]
 
     def outcome(self, state: AutoState) -> Outcome:
-        """The pair found, with the dual point of its certificate."""
+        """The pair found, with the dual point of its certificate; cut short, the best proved."""
         solver = self._flatten if state.phase == "flatten" else self._find
         found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
+        if state.kept and state.ended is Status.RUNNING:
+            proof, before = state.inner.certificate, state.kept.certificate
+            if not (proof and before) or proof.relative_gap > before.relative_gap:
+                return state.kept._replace(counts=found.counts)
         return found._replace(y=state.y, certificate=state.certificate)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import flatrank as fr
 from flatrank.data import random_instance
-from flatrank.solvers import AlternatingLeastSquares, GaussNewton, Lagrangian, largest_lam
+from flatrank.solvers import AlternatingLeastSquares, Auto, GaussNewton, Lagrangian, largest_lam
 
 
 def noisy(n1=12, n2=9, seed=0):
@@ -360,3 +360,19 @@ def test_the_fall_of_a_step_tells_the_misfit_it_leaves():
                 compared += 1
             state = after
     assert compared
+
+
+def test_a_search_for_a_flatter_answer_that_is_cut_short_keeps_the_one_found():
+    """The flattest is far from rank 2 here; at its first steps the multiplier method knows 0."""
+    instance = random_instance(60, 50, 2, oversampling=2.2, seed=0)
+    problem = fr.completion(instance.rows, instance.cols, instance.values, instance.shape)
+    solver = Auto(goal="flat")
+    with jax.enable_x64(True):
+        state = solver.init(problem)
+        while state.phase != "flatten":
+            state = solver.step(problem, state)
+        kept = solver.outcome(state)
+    assert kept.certificate is not None
+    assert kept.certificate.feasibility < 1e-9
+    again = fr.certify(problem, problem.unwhiten(kept.pair))
+    assert again.relative_gap == pytest.approx(kept.certificate.relative_gap, rel=1e-3)
