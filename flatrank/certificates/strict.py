@@ -41,8 +41,8 @@ _RANGE, _BATCH = 1e-13, 64
 _AIM, _ENOUGH = 0.95, 0.985
 # Looks at W at most, and the distance to a zero of φ, in lengths of y, at which hope is given up.
 _LOOKS, _FAR = 25, 5.0
-# Block Lanczos: columns at most, spaces as many times as wide, and products a look.
-_BLOCK, _BLOCKS, _PRODUCTS = 64, 4, 3
+# Block Lanczos: columns at most, and spaces as many times as wide: one product less a look.
+_BLOCK, _BLOCKS = 64, 4
 # Accuracy of P along the way, and of P_T ℬ*(y) = U Vᵀ in the end.
 _LOOSE, _RIGHT = 1e-3, 1e-12
 

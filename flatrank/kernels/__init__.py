@@ -1,8 +1,8 @@
 """The numerical loops that decide speed: products of a sparse pattern with tall factors.
 
-The inverses of the small blocks that these leave are one more. Each has a plain JAX
-reference, which is also what runs on GPUs and TPUs, and a compiled CPU twin that XLA calls without
-Python in between. Nothing here knows of recovery.
+The inverses of the small blocks that these leave are one more. Each has a plain JAX reference,
+which is also what runs on GPUs and TPUs, and a compiled CPU twin that XLA calls without Python in
+between. Nothing here knows of recovery.
 """
 
 from flatrank.kernels.pattern import Compressed as Compressed
