@@ -5,13 +5,15 @@
 VENV ?= .venv
 PYTHON ?=
 RUN := $(VENV)/bin
+# Certificates that `make audit` asks for.
+TRIES ?= 2000
 # Most of a test's time is compiling, on one core. Each process takes half of the tests in order, so
 # that a file compiles once; one that has none left takes half of what the other still has.
 TWICE := --numprocesses 2 --dist worksteal
 # One stamp for each set of extras and each interpreter asked for.
 WITH := $(VENV)/.with$(subst /,-,$(PYTHON))
 
-.PHONY: help demo test test-all lint format types contracts docs bench clean
+.PHONY: help demo test test-all lint format types contracts docs bench audit clean
 .NOTPARALLEL:
 
 help:  ## this list
@@ -49,9 +51,12 @@ docs: $(WITH)-docs  ## the documentation, into site/
 bench: $(WITH)-dev  ## time and accuracy, side by side with the peers that are installed
 	$(RUN)/python -m benchmarks
 
+audit: $(WITH)-dev  ## false claims looked for, against an interior-point method; TRIES=100000 for a night
+	$(RUN)/python -m audit --tries $(TRIES) --processes 2 --results audit-run.json
+
 clean:  ## what the commands above left, all but the environment
-	rm -rf build dist site demo-run .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
-	find flatrank tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	rm -rf build dist site demo-run audit-run.json .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+	find flatrank tests benchmarks audit -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(WITH)-%: pyproject.toml .ci/environment
 	@PYTHON='$(PYTHON)' .ci/environment '$(VENV)' '$*'
