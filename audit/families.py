@@ -7,15 +7,15 @@ model times powers of two, which cost no rounding.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from audit.reference import Model
+from audit.reference import Model, Range, Reference
 
 Rng = np.random.Generator
-SHAPE = (5, 4)
+SHAPE, LARGE = (5, 4), (40, 30)
 # Numbers of measurements: too few for rank two, and enough for it.
 COUNTS = (12, 17)
 
@@ -43,7 +43,9 @@ class Instance:
     units: Units = Units()
     traits: tuple[str, ...] = ()
     # Minimisers known by construction.
-    others: tuple[np.ndarray, ...] = field(default=())
+    others: tuple[np.ndarray, ...] = ()
+    # The answer, where it need not be computed.
+    known: Reference | None = None
 
     @property
     def fit(self) -> str:
@@ -372,6 +374,37 @@ def mirrored(rng: Rng) -> Instance:
     return Instance(name, model, "sensing", arguments, at(0.0), units, (), (at(x), at(-x)))
 
 
+def planted(rng: Rng) -> Instance:
+    """Large enough for norms to be bounded by Lanczos: the optimum is known, not computed.
+
+    X = U diag(s) Vᵀ is a minimiser where 𝒜*(y) = κ S, S = U Vᵀ + W, ‖W‖ ≤ 1: A₀ is made so. With
+    θ = 1, D1 X D2 = γ X, γ = ‖A‖²/(m d1 d2). λ = 0: b = 𝒜(X); else b = 𝒜(X) + y and λ = κ/γ.
+    """
+    (d1, d2), m, r = LARGE, 80, int(rng.integers(1, 4))
+    U, V = (np.linalg.qr(rng.standard_normal((d, d2)))[0] for d in LARGE)
+    s = 10.0 ** -(rng.choice([0.0, 1.0, 3.0]) * np.arange(r))
+    X = (U[:, :r] * s) @ V[:, :r].T
+    w = np.ones(d2)
+    w[r:] = rng.uniform(0, 1, d2 - r) ** rng.choice([0.02, 1.0, 20.0])
+    A, y = rng.standard_normal((m, d1, d2)) / 30, rng.standard_normal(m)
+    y[0] = 1.0 + abs(y[0])
+    kappa = 10.0 ** rng.uniform(-2, 2)
+    A[0] = (kappa * (U * w) @ V.T - np.einsum("m,mij->ij", y[1:], A[1:])) / y[0]
+    gamma = float(np.sum(A**2)) / (m * d1 * d2)
+    b, lam = np.einsum("mij,ij->m", A, X), 0.0
+    if rng.random() < 0.5:
+        b, lam = b + y, kappa / gamma
+    model = Model("whole", A, b, lam, 1.0)
+    value = gamma * s.sum() if lam == 0 else 0.5 * y @ y + lam * gamma * s.sum()
+    known = Reference(
+        Range(value * (1 - 1e-12), value * (1 + 1e-12)), X, y if lam else y * gamma / kappa
+    )
+    a, scale = _scales(rng, 300)
+    units = _units(a, scale, lam)
+    arguments = {"A": np.ldexp(A, a), "smoothing": 1.0} | _finish(model, units)
+    return Instance("planted", model, "sensing", arguments, X, units, known=known)
+
+
 def _shrunk(rng: Rng, model: Model, at: Callable[[float], np.ndarray]) -> tuple[float, Model]:
     """b so that at(x), |x| ≤ d, are the minimisers at a weight: b = 𝒜(at(0)) + λ γ 𝒜(P Qᵀ).
 
@@ -397,4 +430,5 @@ FAMILIES: dict[str, Callable[[Rng], Instance]] = {
     "robust PCA": robust,
     "tomography": tomography,
     "mirror images": mirrored,
+    "planted": planted,
 }

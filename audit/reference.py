@@ -87,11 +87,19 @@ class Model:
         """The objective; where X must fit, a lower bound of it for what fits and is nearest to X.
 
         Repairing a misfit c moves X̃ by N with ℬ(N) = c, and ‖N‖_* ≥ ‖c‖/‖ℬ‖. `mass` bounds the sum
-        of the sizes that made each entry of X.
+        of the sizes that made each entry of X. Where X must be semidefinite, the nearest matrix
+        that is, be it of X or of D X D: the one of less value.
         """
-        C1, C2, B = self.roots
         mass = np.abs(X) if mass is None else mass
-        X = self.nearest(X)
+        values = [self._value(self.nearest(X), mass)]
+        if self.form == "positive" and np.all(np.isfinite(X)):
+            C, inverse = self.roots[0], np.linalg.pinv(self.roots[0])
+            whitened = self.nearest(C @ X @ C.conj().T)
+            values.append(self._value(inverse @ whitened @ inverse.conj().T, mass))
+        return min(values)
+
+    def _value(self, X: np.ndarray, mass: np.ndarray) -> Range:
+        C1, C2, B = self.roots
         if not np.all(np.isfinite(X)) or (self.form == "state" and not np.any(X)):
             return Range(math.inf, math.inf)
         r = self.b - self.measured(X)

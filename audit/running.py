@@ -8,9 +8,9 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from multiprocessing.pool import AsyncResult
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ def shown(seed: int, index: int) -> Iterator[tuple[Instance, Reference, Attack]]
 def _prepared(seed: int, index: int) -> tuple[np.random.Generator, Instance, Reference]:
     rng = np.random.default_rng([seed, index])
     instance = families.made(rng, NAMES[index % len(NAMES)])
-    return rng, instance, solved(instance.model, instance.truth)
+    return rng, instance, instance.known or solved(instance.model, instance.truth)
 
 
 def _asked(instance: Instance, outcome: Outcome, index: int) -> Any:
@@ -132,16 +132,14 @@ def outcomes(seed: int, start: int, processes: int) -> Iterator[Outcome]:
             yield block(seed, start)
             start += 1
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _alone)
-    waiting: deque[Future[Outcome]] = deque()
-    try:
+    # Fresh processes: a library with threads does not survive a fork.
+    with get_context("spawn").Pool(processes, _alone) as pool:
+        waiting: deque[AsyncResult[Outcome]] = deque()
         while True:
             while len(waiting) < AHEAD * processes:
-                waiting.append(pool.submit(block, seed, start))
+                waiting.append(pool.apply_async(block, (seed, start)))
                 start += 1
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+            yield waiting.popleft().get()
 
 
 def _alone() -> None:
