@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audit.families import Instance, Rng
+from audit.drawing import Instance, Rng
 from audit.reference import Reference
 
 

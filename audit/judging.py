@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audit.attacks import Attack
-from audit.families import Instance
+from audit.drawing import Instance
 from audit.reference import Range, Reference
 
 TOL = 1e-6

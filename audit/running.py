@@ -17,7 +17,7 @@ import numpy as np
 
 from audit import families
 from audit.attacks import Attack, attacks, ldexp
-from audit.families import Instance
+from audit.drawing import Instance, Units
 from audit.judging import TOL, Claim, judged
 from audit.reference import Reference, solved
 
@@ -75,7 +75,7 @@ def _asked(instance: Instance, outcome: Outcome, index: int) -> Any:
         return getattr(fr, instance.door)(**instance.arguments)
     except (ValueError, TypeError) as error:
         outcome.counts.update(tries=1, refused=1)
-        if instance.units == families.Units():
+        if instance.units == Units():
             _noted(outcome, index, "refused", f"the front door: {error}")
     except Exception as error:
         outcome.counts["tries"] += 1
@@ -100,7 +100,7 @@ def _tried(
         certificate = fr.certify(problem, (L, R), y)
     except (ValueError, TypeError) as error:
         outcome.counts["refused"] += 1
-        if instance.units == families.Units() and y is None and not attack.stretch:
+        if instance.units == Units() and y is None and not attack.stretch:
             _noted(outcome, index, "refused", f"{attack.name}: {error}")
         return
     except Exception as error:

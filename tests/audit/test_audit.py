@@ -15,13 +15,14 @@ sys.path.insert(0, str(ROOT))
 
 from audit import families, running, table  # noqa: E402
 from audit.attacks import Attack, attacks  # noqa: E402
+from audit.drawing import Units  # noqa: E402
 from audit.judging import KINDS, Claim, judged  # noqa: E402
 from audit.reference import Model, Range, lower, solved  # noqa: E402
 
 
 def plain(instance):
     model = instance.model
-    return instance.units == families.Units() and np.linalg.norm(model.b) > 0
+    return instance.units == Units() and np.linalg.norm(model.b) > 0
 
 
 def even(instance):
