@@ -97,6 +97,15 @@ def test_contradictory_data_are_not_certified():
     assert judged(instance, found, at_optimum(instance, found), claim) == ["infeasible"]
 
 
+@pytest.mark.parametrize("family", ["entries", "thin", "bilinear", "covariance", "robust PCA"])
+def test_nothing_false_is_found_in_a_hundred_tries(family):
+    outcome = running.block(4, running.NAMES.index(family))
+    assert outcome.family == family
+    assert outcome.counts["tries"] >= 20
+    assert outcome.counts["certified"] > 0
+    assert outcome.examples == []
+
+
 def test_a_doctored_library_is_reported(monkeypatch):
     import flatrank as fr
 
