@@ -328,9 +328,11 @@ def _others(model: Model, conic: _Conic, W: np.ndarray, high: float) -> tuple[np
 
     With W = Q H Q', Q of full column rank, the face is {Q H Q': same products with C and all Aᵢ}.
     """
-    cost = conic.cone.C
+    cost, penalised = conic.cone.C, model.form in ("whole", "positive") and model.lam > 0
     if np.any(cost) and abs(np.vdot(cost, W)) < 1e-4 * abs(high):
         return ()  # X = 0, to the accuracy here
+    if penalised and (not np.any(model.b) or high < 1e-10 * (model.b @ model.b)):
+        return ()  # and where the data are zero
     w, Q = np.linalg.eigh(W)
     kept = w > 1e-4 * w[-1]
     if not np.any(kept) or np.any(w[~kept] > 1e-8 * w[-1]):

@@ -88,6 +88,12 @@ def test_one_of_two_minimisers_is_not_unique():
     assert judged(instance, found, at_optimum(instance, found), claim) == ["unique"]
 
 
+def test_zero_is_the_only_minimiser_of_zero_data():
+    x = np.random.default_rng(0).standard_normal((7, 3, 2)) @ [1, 1j]
+    A = x[:, :, None] * x[:, None, :].conj()
+    assert solved(Model("positive", A, np.zeros(7), 0.5)).others == ()
+
+
 def test_contradictory_data_are_not_certified():
     instance, found = an_instance(
         "dense", wanted=lambda i: "contradiction" in i.traits and i.model.lam == 0 and plain(i)
