@@ -51,7 +51,7 @@ docs: $(WITH)-docs  ## the documentation, into site/
 bench: $(WITH)-dev  ## time and accuracy, side by side with the peers that are installed
 	$(RUN)/python -m benchmarks
 
-audit: $(WITH)-dev  ## false claims looked for, against an interior-point method; TRIES=100000 for all night
+audit: $(WITH)-dev  ## false claims looked for, against an interior-point method; TRIES=100000 for a nightly run
 	$(RUN)/python -m audit --tries $(TRIES) --processes 2 --results audit-run.json
 
 clean:  ## what the commands above left, all but the environment
