@@ -34,9 +34,8 @@ from flatrank.solvers.status import Status
 ROUNDING = 1e-8
 # λ, relative to what is seen of λ_max, below which the multiplier method takes fewer products.
 _SMALL = 3e-3
-# Steps of a penalised search after which, up to this d1 d2 min(d1, d2), the method that converges
-# from anywhere goes on from its pair.
-_LONG, _MEDIUM = 100, 4e9
+# Largest d1 d2 min(d1, d2) at which X may still be held as an array.
+_MEDIUM = 4e9
 # Misfit with which its end says that the data cannot be fitted.
 _MISSED = 1e-6
 
@@ -69,12 +68,16 @@ class Auto(Solver[AutoState]):
         Relative duality gap to prove.
     failure_probability : float
         Of the probabilistic bounds in the certificate.
+    long : int
+        λ > 0: steps of the search after which `ProximalPoint`, which converges from anywhere, goes
+        on from its pair, where X may be held as an array.
     """
 
     goal: Literal["recover", "flat"] = "recover"
     rank: int | None = None
     tol: float = 1e-6
     failure_probability: float = 1e-9
+    long: int = 100
 
     @property
     def _find(self) -> GaussNewton:
@@ -117,7 +120,7 @@ class Auto(Solver[AutoState]):
             )
         inner = self._find.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
         if inner.ended is Status.RUNNING:
-            long = self.rank is None and inner.counts.steps >= _LONG
+            long = self.rank is None and inner.counts.steps >= self.long
             if long and suits(problem, _MEDIUM):
                 found = self._converge.init(problem, inner.pair)
                 return state._replace(inner=found._replace(counts=inner.counts), phase="converge")

@@ -234,8 +234,8 @@ class ProximalPoint(Solver[ProximalPointState]):
     def outcome(self, state: ProximalPointState) -> Outcome:
         """The pair of X, and its certificate where there is one."""
         svd = _compact(state)
-        root = np.sqrt(svd.s)
-        pair = FactorPair(*(jax.device_put(Q * root) for Q in (svd.U, svd.V)))
+        root = np.sqrt(svd.s)[None, :]
+        pair = FactorPair(*(jax.device_put(np.asarray(Q) * root) for Q in (svd.U, svd.V)))
         return Outcome(pair, root.size, state.counts, state.dual, state.certificate)
 
     def _proved(
