@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmarks import instances, running, table
+from benchmarks import instances, ordinary, running, table
 from benchmarks.blocks import BLOCKS
 
 WORK = running.ROOT / ".benchmarks" / "instances"
@@ -26,6 +26,7 @@ GRADIENTS = {
 #: Sections whose adapters make their instances themselves, of the name alone.
 NAMED = {
     "hard": instances.HARD,
+    "ordinary": {name: f"{n // 4} to {n}" for name, n in ordinary.CLASSES.items()},
     "kernels": GRADIENTS,
     "figures": instances.FIGURES,
     "robust": instances.ROBUST,

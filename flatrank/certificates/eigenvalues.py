@@ -192,7 +192,11 @@ def top_eigenpairs(
     n = x.shape[0]
     x = x[:, : min(n, x.shape[1])]
     block = x.shape[1]
-    blocks = min(size, n) // block
+    count = min(max(size // 4, block), n)
+    if size + V.shape[1] > n:  # as in `top_pairs`: no Krylov space fits beside V
+        w, E = jnp.linalg.eigh(_dense(S, cone, V))
+        return _signed(cone, w, E, count)
+    blocks = size // block
 
     def outside(x: Array, span: Array) -> Array:
         for _ in range(2):
@@ -212,8 +216,13 @@ def top_eigenpairs(
     empty = (jnp.zeros((n, width), dtype=x.dtype), jnp.zeros((width, width), dtype=x.dtype), x)
     span, H, _ = jax.lax.fori_loop(0, blocks, grow, empty)
     w, E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).conj().T)
-    order = jnp.argsort(-w if cone.positive else -jnp.abs(w))[: max(size // 4, block)]
-    w, found = w[order], cone.lower(span @ E[:, order])
+    return _signed(cone, w, span @ E, count)
+
+
+def _signed(cone: Cone, w: Array, E: Array, count: int) -> CompactSVD:
+    """The leading of the eigenpairs w, E, as `top_eigenpairs` returns them."""
+    order = jnp.argsort(-w if cone.positive else -jnp.abs(w))[:count]
+    w, found = w[order], cone.lower(E[:, order])
     s = jnp.maximum(w, 0.0) if cone.positive else jnp.abs(w)
     return CompactSVD(found * jnp.where(w < 0, -1.0, 1.0)[None, :], s, found)
 

@@ -350,7 +350,10 @@ def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: i
     """
     gram = _Gram(S, basis.U, basis.V)
     d, block = X.shape
-    blocks = min(size, d) // block
+    count = min(max(size // 4, block), d)
+    if size + basis.s.shape[0] > d:
+        return _all_pairs(gram, d, count)
+    blocks = size // block
     # S Q Sᵀ = S Sᵀ − (S V)(S V)ᵀ: nothing is projected on the longer side. What that loses to
     # rounding, ε‖S V‖², is nothing to a search.
     taken, avoided = (S.right(basis.V), basis.U) if gram.wide else (S.left(basis.U), basis.V)
@@ -380,8 +383,23 @@ def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: i
     H = jnp.zeros((q + n, n), dtype=X.dtype)
     span, H, _ = jax.lax.fori_loop(0, blocks, grow, (span, H, X))
     span, H = span[:, q:], H[q:]
-    E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).T)[1][:, ::-1][:, : max(size // 4, block)]
-    near = span @ E
+    E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).T)[1][:, ::-1][:, :count]
+    return _triplets(gram, span @ E)
+
+
+def _all_pairs(gram: _Gram, d: int, count: int) -> CompactSVD:
+    """The leading triplets of W from all of its Gram: no Krylov space fits beside the basis.
+
+    Forced into the rest of the space it would hold vectors that are not orthonormal, and values
+    that are none of W's.
+    """
+    E = gram.outside(jnp.eye(d, dtype=gram.U.dtype))
+    Q = jnp.linalg.eigh(gram(E))[1]
+    return _triplets(gram, gram.outside(Q[:, ::-1][:, :count]))
+
+
+def _triplets(gram: _Gram, near: Array) -> CompactSVD:
+    """U, s, V of W from orthonormal vectors of its smaller side."""
     far = gram.far(near)
     s = jnp.linalg.norm(far, axis=0)
     far = far / jnp.where(s > 0, s, 1.0)[None, :]

@@ -12,6 +12,7 @@ from flatrank.solvers.lagrangian import Lagrangian as Lagrangian
 from flatrank.solvers.loop import Scope as Scope
 from flatrank.solvers.loop import Solver as Solver
 from flatrank.solvers.proximal_gradient import ProximalGradient as ProximalGradient
+from flatrank.solvers.proximal_point import ProximalPoint as ProximalPoint
 from flatrank.solvers.reweighted import Reweighted as Reweighted
 from flatrank.solvers.riemannian_cg import (
     RiemannianConjugateGradient as RiemannianConjugateGradient,

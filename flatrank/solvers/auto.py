@@ -1,9 +1,9 @@
 """Find fast, then prove; act on `goal` when the proof fails.
 
 λ > 0: `GaussNewton` to a certified gap; `Lagrangian` where λ is so small that it is the quicker way
-to one. λ = 0: `GaussNewton` to the misfit of rounding, then the least-squares dual. Where nothing
-fits, that shows, and the pair of least misfit is kept. If it does not certify the interpolant
-found:
+to one; `ProximalPoint` from where the search takes long, if X may be held as an array.
+λ = 0: `GaussNewton` to the misfit of rounding, then the least-squares dual. Where nothing fits,
+that shows, and the pair of least misfit is kept. If it does not certify the interpolant found:
   goal "recover"  it is kept when it is identifiable (m above the degrees of freedom, ℬ injective on
                   its tangent space, misfit at rounding level); otherwise as for
   goal "flat"     `Lagrangian` solves for the flattest interpolant, which proves itself.
@@ -27,12 +27,15 @@ from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
 from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.proximal_point import ProximalPoint, ProximalPointState, suits
 from flatrank.solvers.status import Status
 
 # Misfit, relative to ‖b‖, up to which an interpolant counts as fitting to rounding.
 ROUNDING = 1e-8
 # λ, relative to what is seen of λ_max, below which the multiplier method takes fewer products.
 _SMALL = 3e-3
+# Largest d1 d2 min(d1, d2) at which X may still be held as an array.
+_MEDIUM = 4e9
 # Misfit with which its end says that the data cannot be fitted.
 _MISSED = 1e-6
 
@@ -43,7 +46,7 @@ class AutoState(NamedTuple):
     `kept` is that interpolant with its proof while a flatter one is looked for.
     """
 
-    inner: GaussNewtonState | LagrangianState
+    inner: GaussNewtonState | LagrangianState | ProximalPointState
     phase: str
     certificate: Certificate | None
     y: Any
@@ -65,16 +68,24 @@ class Auto(Solver[AutoState]):
         Relative duality gap to prove.
     failure_probability : float
         Of the probabilistic bounds in the certificate.
+    long : int
+        λ > 0: steps of the search after which `ProximalPoint`, which converges from anywhere, goes
+        on from its pair, where X may be held as an array.
     """
 
     goal: Literal["recover", "flat"] = "recover"
     rank: int | None = None
     tol: float = 1e-6
     failure_probability: float = 1e-9
+    long: int = 100
 
     @property
     def _find(self) -> GaussNewton:
         return GaussNewton(self.rank, self.tol, failure_probability=self.failure_probability)
+
+    @property
+    def _converge(self) -> ProximalPoint:
+        return ProximalPoint(self.tol, self.failure_probability)
 
     @property
     def _flatten(self) -> Lagrangian:
@@ -102,8 +113,17 @@ class Auto(Solver[AutoState]):
             )
         if state.phase == "prove":
             return self._prove(problem, state)
+        if state.phase == "converge":
+            inner = self._converge.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
+            return state._replace(
+                inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
+            )
         inner = self._find.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
         if inner.ended is Status.RUNNING:
+            long = self.rank is None and inner.counts.steps >= self.long
+            if long and suits(problem, _MEDIUM):
+                found = self._converge.init(problem, inner.pair)
+                return state._replace(inner=found._replace(counts=inner.counts), phase="converge")
             return state._replace(inner=inner)
         if problem.lam > 0 or inner.ended is Status.NONFINITE:
             return state._replace(
@@ -140,12 +160,15 @@ class Auto(Solver[AutoState]):
 
     def info(self, state: AutoState) -> dict[str, Any]:
         """The phase and the numbers of the solver at work."""
-        solver = self._flatten if state.phase == "flatten" else self._find
+        solver = self._at_work(state)
         return {"phase": state.phase} | solver.info(state.inner)  # pyright: ignore[reportArgumentType]
+
+    def _at_work(self, state: AutoState) -> GaussNewton | Lagrangian | ProximalPoint:
+        return {"flatten": self._flatten, "converge": self._converge}.get(state.phase, self._find)
 
     def outcome(self, state: AutoState) -> Outcome:
         """The pair found, with the dual point of its certificate; cut short, the best proved."""
-        solver = self._flatten if state.phase == "flatten" else self._find
+        solver = self._at_work(state)
         found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
         if state.kept and state.ended is Status.RUNNING:
             proof, before = state.inner.certificate, state.kept.certificate

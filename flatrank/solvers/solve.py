@@ -30,6 +30,7 @@ from flatrank.solvers.auto import Auto
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Solver, run_hosted
+from flatrank.solvers.proximal_point import ProximalPoint, suits
 from flatrank.solvers.solution import Solution
 from flatrank.solvers.states import StateSearch
 from flatrank.solvers.status import Status
@@ -93,9 +94,9 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     with scope():
         scale = _unit(problem)
         scaled = problem if scale == 1.0 else problem.scaled(1.0 / scale)
-        if problem.lam > 0:
-            scaled = with_room(scaled)
         solver = _chosen(problem, solver or _default(problem, goal, rank, tol))
+        if problem.lam > 0 and not isinstance(solver, ProximalPoint):
+            scaled = with_room(scaled)
         first = None if start is None else _started(problem, start, scale)
         state, status, history = run_hosted(
             solver,
@@ -130,6 +131,8 @@ def _default(
         return AlternatingDirections(rank, tol)
     if isinstance(problem, Tomography):
         return StateSearch(goal, rank, tol)
+    if rank is None and suits(problem):
+        return ProximalPoint(tol)
     return Auto(goal=goal, rank=rank, tol=tol)
 
 

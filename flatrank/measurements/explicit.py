@@ -1,0 +1,91 @@
+"""ℬ held as an array, for problems so small that X itself may be one. NumPy, on the host."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from flatrank.measurements.compose import Whitened
+from flatrank.measurements.dense import DenseMatrices
+from flatrank.measurements.entries import SampledEntries
+
+
+class Explicit(ABC):
+    """ℬ on d1 × d2 arrays."""
+
+    shape: tuple[int, int]
+
+    @abstractmethod
+    def forward(self, X: np.ndarray) -> np.ndarray:
+        """ℬ(X), of shape (m,)."""
+
+    @abstractmethod
+    def adjoint(self, y: np.ndarray) -> np.ndarray:
+        """ℬ*(y), of shape (d1, d2)."""
+
+    @abstractmethod
+    def squares(self) -> np.ndarray:
+        """The squared norm of each matrix B_i, of shape (m,): the diagonal of ℬℬ*."""
+
+
+@dataclass(frozen=True)
+class ExplicitEntries(Explicit):
+    """Entry places[i] of X, counted row by row, times weights[i]; 0 from their end up to m."""
+
+    shape: tuple[int, int]
+    m: int
+    places: np.ndarray
+    weights: np.ndarray
+
+    def forward(self, X: np.ndarray) -> np.ndarray:
+        """The weighted entries."""
+        return self._to_m(self.weights * X.reshape(-1)[self.places])
+
+    def adjoint(self, y: np.ndarray) -> np.ndarray:
+        """Zero where nothing is observed."""
+        S = np.zeros(self.shape)
+        S.reshape(-1)[self.places] = self.weights * y[: self.places.size]
+        return S
+
+    def squares(self) -> np.ndarray:
+        """The squared weights."""
+        return self._to_m(self.weights**2)
+
+    def _to_m(self, x: np.ndarray) -> np.ndarray:
+        return x if x.size == self.m else np.pad(x, (0, self.m - x.size))
+
+
+@dataclass(frozen=True)
+class ExplicitMatrices(Explicit):
+    """Row i of `matrix`, (m, d1 d2), is B_i."""
+
+    shape: tuple[int, int]
+    matrix: np.ndarray
+
+    def forward(self, X: np.ndarray) -> np.ndarray:
+        """One product with the matrix."""
+        return self.matrix @ X.reshape(-1)
+
+    def adjoint(self, y: np.ndarray) -> np.ndarray:
+        """One product with its transpose."""
+        return (y @ self.matrix).reshape(self.shape)
+
+    def squares(self) -> np.ndarray:
+        """Of the rows."""
+        return np.einsum("ij,ij->i", self.matrix, self.matrix)
+
+
+def explicit(B: Whitened) -> Explicit | None:
+    """ℬ as an array, where its measurements are entries or stored matrices; else None."""
+    scales = np.asarray(B.scale1), np.asarray(B.scale2)
+    if isinstance(B.inner, SampledEntries) and all(d.ndim == 1 for d in scales):
+        rows, cols = B.inner.places()
+        places = rows.astype(np.int64) * B.shape[1] + cols
+        return ExplicitEntries(B.shape, B.m, places, scales[0][rows] * scales[1][cols])
+    if isinstance(B.inner, DenseMatrices):
+        left, right = (d if d.ndim == 2 else np.diag(d) for d in scales)
+        scaled = left @ np.asarray(B.inner.A) @ right
+        return ExplicitMatrices(B.shape, scaled.reshape(B.m, -1))
+    return None
