@@ -10,6 +10,7 @@ from flatrank.measurements.dense import DenseMatrices as DenseMatrices
 from flatrank.measurements.diffraction import CodedDiffraction as CodedDiffraction
 from flatrank.measurements.diffraction import coded_diffraction as coded_diffraction
 from flatrank.measurements.entries import SampledEntries as SampledEntries
+from flatrank.measurements.explicit import HELD as HELD
 from flatrank.measurements.explicit import Explicit as Explicit
 from flatrank.measurements.explicit import explicit as explicit
 from flatrank.measurements.fourier import MaskedFourier as MaskedFourier

@@ -5,11 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
+from flatrank.measurements.base import Measurement
 from flatrank.measurements.compose import Whitened
-from flatrank.measurements.dense import DenseMatrices
 from flatrank.measurements.entries import SampledEntries
+
+# Numbers of all B_i together that may be held.
+HELD = 2e7
 
 
 class Explicit(ABC):
@@ -78,14 +85,24 @@ class ExplicitMatrices(Explicit):
 
 
 def explicit(B: Whitened) -> Explicit | None:
-    """ℬ as an array, where its measurements are entries or stored matrices; else None."""
+    """ℬ as an array; None where it has too many numbers and its measurements are no entries."""
+    d1, d2 = B.shape
     scales = np.asarray(B.scale1), np.asarray(B.scale2)
     if isinstance(B.inner, SampledEntries) and all(d.ndim == 1 for d in scales):
         rows, cols = B.inner.places()
-        places = rows.astype(np.int64) * B.shape[1] + cols
+        places = rows.astype(np.int64) * d2 + cols
         return ExplicitEntries(B.shape, B.m, places, scales[0][rows] * scales[1][cols])
-    if isinstance(B.inner, DenseMatrices):
-        left, right = (d if d.ndim == 2 else np.diag(d) for d in scales)
-        scaled = left @ np.asarray(B.inner.A) @ right
-        return ExplicitMatrices(B.shape, scaled.reshape(B.m, -1))
-    return None
+    if B.m * d1 * d2 > HELD:
+        return None
+    return ExplicitMatrices(B.shape, np.asarray(_stacked(B)))
+
+
+@eqx.filter_jit
+def _stacked(B: Measurement) -> Float[Array, "m cells"]:
+    """B_i, row by row, in the rows."""
+    E = jnp.eye(B.shape[1])
+
+    def one(i: Array) -> Array:
+        return B.adjoint(jax.nn.one_hot(i, B.m, dtype=E.dtype)).right(E).reshape(-1)
+
+    return jax.lax.map(one, jnp.arange(B.m))

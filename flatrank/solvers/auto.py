@@ -27,7 +27,7 @@ from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
 from flatrank.solvers.loop import Outcome, Solver
-from flatrank.solvers.proximal_point import ProximalPoint, ProximalPointState, suits
+from flatrank.solvers.proximal_point import ProximalPoint, ProximalPointState, may_hold
 from flatrank.solvers.status import Status
 
 # Misfit, relative to ‖b‖, up to which an interpolant counts as fitting to rounding.
@@ -121,7 +121,7 @@ class Auto(Solver[AutoState]):
         inner = self._find.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
         if inner.ended is Status.RUNNING:
             long = self.rank is None and inner.counts.steps >= self.long
-            if long and suits(problem, _MEDIUM):
+            if long and may_hold(problem, _MEDIUM):
                 found = self._converge.init(problem, inner.pair)
                 return state._replace(inner=found._replace(counts=inner.counts), phase="converge")
             return state._replace(inner=inner)

@@ -27,7 +27,7 @@ import numpy as np
 
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import CompactSVD, Cone, FactorPair
-from flatrank.measurements import Explicit, SampledEntries, explicit
+from flatrank.measurements import HELD, Explicit, SampledEntries, explicit
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.solution import Counts
@@ -178,7 +178,8 @@ class ProximalPoint(Solver[ProximalPointState]):
         if problem.lam == 0 or problem.cone is not Cone.WHOLE or B is None:
             raise ValueError(
                 "ProximalPoint needs lam > 0, a matrix that need not be symmetric, and sampled "
-                "entries or stored matrices; leave solver out for anything else"
+                "entries or at most 2e7 numbers in all measurements together; leave solver out "
+                "for anything else"
             )
         b, lam = np.asarray(problem.b), problem.lam
         top = float(np.linalg.norm(B.adjoint(b), 2))
@@ -310,14 +311,19 @@ def threshold(Z: np.ndarray, limit: float) -> Thresholded:
     return Thresholded(U, s, Vt, np.maximum(s - limit, 0.0))
 
 
-def suits(problem: Problem, most: float = SMALL) -> bool:
-    """Whether d1 d2 min(d1, d2) ≤ `most` for sampled entries, λ > 0 and any X."""
+def suits(problem: Problem) -> bool:
+    """Whether this is the method to begin with: entries of a small matrix, λ > 0."""
+    return isinstance(problem.measurement, SampledEntries) and may_hold(problem, SMALL)
+
+
+def may_hold(problem: Problem, most: float) -> bool:
+    """Whether λ > 0, X may be any matrix, d1 d2 min(d1, d2) ≤ `most`, and ℬ may be an array."""
     d1, d2 = problem.shape
     return (
         problem.lam > 0
         and problem.cone is Cone.WHOLE
-        and isinstance(problem.measurement, SampledEntries)
         and d1 * d2 * min(d1, d2) <= most
+        and (isinstance(problem.measurement, SampledEntries) or problem.m * d1 * d2 <= HELD)
     )
 
 

@@ -13,6 +13,7 @@ from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Solver
 from flatrank.solvers.proximal_gradient import ProximalGradient
+from flatrank.solvers.proximal_point import ProximalPoint
 from flatrank.solvers.reweighted import Reweighted
 from flatrank.solvers.riemannian_cg import RiemannianConjugateGradient
 from flatrank.solvers.riemannian_tr import RiemannianTrustRegion
@@ -22,6 +23,7 @@ SOLVERS: tuple[type[Solver[Any]], ...] = (
     Auto,
     GaussNewton,
     Lagrangian,
+    ProximalPoint,
     BMGlobal,
     ProximalGradient,
     Reweighted,

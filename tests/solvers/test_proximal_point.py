@@ -98,10 +98,13 @@ def test_a_start_is_used():
     assert len(warm.history) < len(cold.history)
 
 
-def test_stored_matrices():
+@pytest.mark.parametrize("door", ["sensing", "bilinear"])
+def test_measurements_that_mix_entries(door):
     rng = np.random.default_rng(4)
     A, b = rng.standard_normal((60, 6, 5)), rng.standard_normal(60)
     problem = fr.sensing(A, b, lam=1.0)
+    if door == "bilinear":
+        problem = fr.bilinear(A[:, :, 0], A[:, 0, :], b, lam=1.0)
     problem = problem.with_lam(0.1 * fr.solvers.largest_lam(problem))
     solution = fr.solve(problem, solver=ProximalPoint())
     assert solution.status is fr.Status.CERTIFIED
