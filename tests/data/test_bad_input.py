@@ -77,11 +77,6 @@ def test_a_number_too_large_is_infinite(tmp_path: Path) -> None:
         read_entries(written(tmp_path, "a,x,1e400\nb,x,1\n"))
 
 
-def test_decimal_commas_are_explained_and_lose_no_first_row(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"lines 1, 2: .*Write decimals with a point"):
-        read_entries(written(tmp_path, "a;x;3,5\nb;x;4,5\nc;x;4\n"))
-
-
 @pytest.mark.parametrize(
     "content", ['a,"x,1\nb,x,2\nc,x,3\n', 'a,x,1\nb,"x,2\nc,x,3\n', 'a,x,1\nb,"x,2\nc,"x",3\n']
 )
