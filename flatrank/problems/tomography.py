@@ -199,8 +199,8 @@ def tomography(
                 f"got {data.size}"
             )
         problem = stated(measurement, data, lam)
-    _refuse_counts(measurement, data)
-    return problem
+        _refuse_counts(measurement, data)
+        return problem
 
 
 def fidelity(U: ArrayLike, state: ArrayLike) -> float:
