@@ -35,7 +35,7 @@ _WORDS: dict[Kind, tuple[str, str]] = {
 #: What follows the word that counts: "userId", "movie_name", "FromNodeId".
 _TAILS = ("id", "ids", "name", "node", "code", "key", "no")
 _GIVEN = "name them with --row, --col and --value (row=, col=, value=)"
-#: A table with no more columns than this is not taken for wide, unless ids would be fractions.
+#: The fewest columns that a wide table has.
 _NARROW = 4
 
 
@@ -148,7 +148,9 @@ def kind_of(name: str) -> tuple[Kind, int]:
 
 def _chosen(table: Table, left: list[int], missing: list[str], valued: bool) -> dict[str, int]:
     """Columns for the roles that are missing, from those that are left."""
-    kinds = {n: kind_of(table.names[n]) if table.header else ("other", 0) for n in left}
+    kinds: dict[int, tuple[Kind, int]] = {
+        n: kind_of(table.names[n]) if table.header else ("other", 0) for n in left
+    }
     found = {role: n for role in missing if (n := _named(table, kinds, role)) is not None}
     if valued and len(found) < 3:
         _refuse_wide(table, left)
@@ -204,7 +206,8 @@ def _refuse_wide(table: Table, left: list[int]) -> None:
     numeric = [n for n in left[1:] if _numeric(table.column(n))]
     # Ids are no fractions, and the first of them recurs while both together do not.
     fractions = any(map(_fraction, second))
-    unplaced = len(left) > _NARROW and (
+    # Nameless, four columns are ids, a value and a time; shuffled, such a file repeats no id soon.
+    unplaced = len(left) >= _NARROW + (not table.header) and (
         len(set(first)) == len(first)
         or 5 * len(set(zip(first, second, strict=True))) < 4 * len(first)
     )

@@ -32,7 +32,15 @@ _NEARLY = {
         r"^[+-]?[\d.]*\d,[\d.,]*$",
         "Write decimals with a point, and leave out thousands separators.",
     ),
-    "value with a percent sign": (r"^[+-]?[\d.,]+ ?%$", "Leave out the percent signs."),
+    "value with a thousands separator": (
+        r"^[+-]?\d{1,3}(?:[ \u00a0\u202f'\u2019]\d{3})+(?:[.,]\d*)?$",
+        "Leave out thousands separators.",
+    ),
+    "value with a percent sign": (r"^[+-]?[\d.,]+\s?%$", "Leave out the percent signs."),
+    "value with a currency sign": (
+        r"^[+-]?(?:\p{Sc}\s?[\d.,]+|[\d.,]+\s?\p{Sc})$",
+        "Leave out the currency signs.",
+    ),
 }
 #: A number with a decimal comma, and one that could as well have a comma between thousands.
 _DECIMAL_COMMA = r"^[+-]?\d*,\d*(?:[eE][+-]?\d+)?$"

@@ -233,7 +233,7 @@ def _is_heading(field: str) -> bool:
 
 def _reads_like_a_name(field: str) -> bool:
     # "3,5" or "4 stars" is a bad value, not a name: taking it for a header would lose a row.
-    leads = field.lstrip("+-.")[:1]
+    leads = field.lstrip("+-.$€£¥ ")[:1]
     return not number(field) and not leads.isdecimal() and field.lower() not in ABSENT
 
 

@@ -165,7 +165,8 @@ def _separation(
     rows, cols = np.zeros(d1, dtype=np.int64), np.zeros(d2, dtype=np.int64)
     gaps = Unidentifiable(rows + d2, cols + d1, rows, cols, 1)
     if mask is not None:
-        gaps = Unidentifiable.of_pattern(*np.nonzero(mask), shape)
+        i, j = np.nonzero(mask)
+        gaps = Unidentifiable.of_pattern(i, j, shape)
     return Separation(
         WholeMatrix(d1, d2),
         b,

@@ -66,7 +66,7 @@ def test_tokens_for_absent_values(tmp_path: Path, token: str) -> None:
         read_entries(written(tmp_path, content))
 
 
-@pytest.mark.parametrize("token", ["True", "1_000", "0x10", "1+2j", "12 000", "five", "2020-01-01"])
+@pytest.mark.parametrize("token", ["True", "1_000", "0x10", "1+2j", "five", "2020-01-01"])
 def test_text_that_is_not_a_number(tmp_path: Path, token: str) -> None:
     with pytest.raises(InputError, match=r"1 with value not a number \(line 2"):
         read_entries(written(tmp_path, f"a,x,1\nb,x,{token}\n"))

@@ -166,6 +166,15 @@ def test_wide_tables_of_whole_numbers_and_in_parquet(tmp_path: Path) -> None:
         read_entries(tmp_path / "wide.parquet")
 
 
+def test_a_table_of_four_columns_may_be_wide(tmp_path: Path) -> None:
+    path = written(tmp_path, "name,A,B,C\nr1,1,0,2\nr2,0,1,2\nr3,0,1,2\n")
+    with pytest.raises(InputError, match="with 3 columns of numbers beside 'name'"):
+        read_entries(path)
+    # Ids, a value and a time without names, shuffled so that no id is repeated soon.
+    lines = "".join(f"{7 * n % 300}\t{n % 9}\t{n % 5}\t{881250949 + n}\n" for n in range(300))
+    assert read_entries(written(tmp_path, lines, "u.data")).m == 300
+
+
 def test_many_numbers_beside_ids_are_no_wide_table(tmp_path: Path) -> None:
     lines = "".join(f"{n % 7},{n // 7},{n % 5},{n},{n % 3},{n % 2}\n" for n in range(49))
     assert read_entries(written(tmp_path, lines)).shape == (7, 7)

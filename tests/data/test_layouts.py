@@ -82,6 +82,10 @@ COMMAS = "Write decimals with a point, and leave out thousands separators"
         ('1,2,"1,368.7"\n1,3,900.5\n', "1 with value with a comma (line 1: ", COMMAS),
         ("1;2;1,368\n1;3;2,500\n", "2 with value with a comma (lines 1, 2: ", COMMAS),
         ("1;2;1,5\n1;3;2.5\n", "1 with value with a comma (line 1: ", COMMAS),
+        ("1,2,$5\n1,3,$6.50\n", "2 with value with a currency sign", "Leave out the currency"),
+        ("1,2,5 €\n1,3,7\n", "1 with value with a currency sign (line 1", "Leave out the curr"),
+        ("1,2,12 000\n1,3,7\n", "1 with value with a thousands separator (line", "Leave out thou"),
+        ("1,2,1'000.5\n1,3,7\n", "1 with value with a thousands separator", "Leave out thou"),
         ("1,2,50%\n1,3,20.5 %\n", "2 with value with a percent sign", "Leave out the percent sig"),
     ],
 )
