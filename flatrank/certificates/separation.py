@@ -3,6 +3,7 @@
     sparsity λ:   min ‖X‖_* + λ‖Y − X‖₁          ≥   max ⟨Y, Λ⟩               ‖Λ‖ ≤ 1, ‖Λ‖_∞ ≤ λ
     radius ρ:     min ‖X‖_*  s.t. ‖Y − X‖₁ ≤ ρ   ≥   max ⟨Y, Λ⟩ − ρ‖Λ‖_∞      ‖Λ‖ ≤ 1
 
+With gaps ‖Y − X‖₁ adds the observed entries alone, and Λ is zero at the others.
 Both right sides are homogeneous in Λ: any Λ is brought to the boundary of what is allowed. Y, Λ and
 what lies between are dense, so this is host arithmetic, by tiles: no array of their size is made
 but the scaled Λ.
@@ -64,8 +65,9 @@ def certify_separation(
     L, R = np.asarray(svd.U) * s[None, :], np.asarray(svd.V)
     Y = problem.Y
     Lam = sign_dual(problem, svd) if y is None else np.asarray(y).reshape(problem.shape)
+    Lam = problem.seen(Lam)
     bound, largest, inner = dense_norm(Lam), _largest(Lam), float(np.vdot(Y, Lam))
-    misfit, square = _misfit(Y, L, R)
+    misfit, square = _misfit(problem, L, R)
     size = float(sum(np.abs(Y[tile]).sum() for tile in tiles(Y.shape)))
     nuclear = float(s.sum())
     if problem.sparsity is not None:
@@ -119,9 +121,9 @@ def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> 
     U, V = np.asarray(svd.U), np.asarray(svd.V)
     keep = np.asarray(svd.s) > 1e-13 * np.max(np.asarray(svd.s), initial=0.0)
     L, (U, V) = (U * np.asarray(svd.s))[:, keep], (U[:, keep], V[:, keep])
-    Y, signs = problem.Y, np.empty(problem.shape, dtype=np.int8)
-    top = max(_largest(E) for _, E in _remainders(Y, L, V))
-    for tile, E in _remainders(Y, L, V):
+    signs = np.empty(problem.shape, dtype=np.int8)
+    top = max(_largest(E) for _, E in _remainders(problem, L, V))
+    for tile, E in _remainders(problem, L, V):
         signs[tile] = np.where(np.abs(E) > _SUPPORT * top, np.sign(E), 0)
     level = problem.level
     Lam = level * signs
@@ -134,7 +136,7 @@ def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> 
             old = Lam[tile].copy()
             free = old - left[tile[0]] @ right[:, tile[1]]
             np.clip(free, -_INSIDE * level, _INSIDE * level, out=free)
-            new = np.where(signs[tile] != 0, level * signs[tile], free)
+            new = problem.seen(np.where(signs[tile] != 0, level * signs[tile], free), tile)
             Lam[tile] = new
             new -= old
             moved += float(np.vdot(new, new))
@@ -154,17 +156,18 @@ def tiles(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
 
 
 def _remainders(
-    Y: np.ndarray, L: np.ndarray, R: np.ndarray
+    problem: Separation, L: np.ndarray, R: np.ndarray
 ) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
-    """Y − L Rᵀ, a tile at a time."""
+    """Y − L Rᵀ where Y is observed, a tile at a time."""
+    Y = problem.Y
     for tile in tiles(Y.shape):
-        yield tile, Y[tile] - L[tile[0]] @ R[tile[1]].T
+        yield tile, problem.seen(Y[tile] - L[tile[0]] @ R[tile[1]].T, tile)
 
 
-def _misfit(Y: np.ndarray, L: np.ndarray, R: np.ndarray) -> tuple[float, float]:
-    """‖Y − L Rᵀ‖₁ and ‖Y − L Rᵀ‖²."""
+def _misfit(problem: Separation, L: np.ndarray, R: np.ndarray) -> tuple[float, float]:
+    """‖Y − L Rᵀ‖₁ and ‖Y − L Rᵀ‖², of the observed entries."""
     total = square = 0.0
-    for _, E in _remainders(Y, L, R):
+    for _, E in _remainders(problem, L, R):
         total, square = total + float(np.abs(E).sum()), square + float(np.vdot(E, E))
     return total, square
 

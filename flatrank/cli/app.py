@@ -107,9 +107,15 @@ def complete(  # noqa: PLR0913 - one parameter an option
             "movielens_latest_small_2016 or insteval for a set that is at hand.",
         ),
     ],
-    row: Annotated[str | None, typer.Option(help="Column with the row ids.")] = None,
-    col: Annotated[str | None, typer.Option(help="Column with the column ids.")] = None,
-    value: Annotated[str | None, typer.Option(help="Column with the values.")] = None,
+    row: Annotated[
+        str | None, typer.Option(help="Column with the row ids; found by name if not given.")
+    ] = None,
+    col: Annotated[
+        str | None, typer.Option(help="Column with the column ids; found by name if not given.")
+    ] = None,
+    value: Annotated[
+        str | None, typer.Option(help="Column with the values; found by name if not given.")
+    ] = None,
     lam: Annotated[
         str, typer.Option(metavar="auto|X", help="Weight of the norm; 0 fits exactly.")
     ] = "auto",
@@ -165,8 +171,12 @@ def predict(
     pairs: Annotated[
         str, typer.Argument(metavar="PAIRS", help="File with row and column ids; - for stdin.")
     ],
-    row: Annotated[str | None, typer.Option(help="Column with the row ids.")] = None,
-    col: Annotated[str | None, typer.Option(help="Column with the column ids.")] = None,
+    row: Annotated[
+        str | None, typer.Option(help="Column with the row ids; found by name if not given.")
+    ] = None,
+    col: Annotated[
+        str | None, typer.Option(help="Column with the column ids; found by name if not given.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of stdout.")] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Add a column: are both ids known?")

@@ -49,6 +49,7 @@ def complete_entries(job: Job) -> int:
         entries = read_entries(
             job.source, row=job.row, col=job.col, value=job.value, bad_rows=job.bad_rows
         )
+        progress({"stage": "read", "message": _columns_read(entries)})
         seconds = {"read": time.perf_counter() - started}
         asked = {k: v for k, v in job.fit.arguments().items() if k != "max_seconds"}
         checkpoint = Checkpoint(job.out, entries, asked)
@@ -67,6 +68,8 @@ def complete_entries(job: Job) -> int:
         status = completion.solution.status
         if not _unfinished(status):
             checkpoint.remove()
+    if entries.columns and not job.quiet:
+        complain(f"{_columns_read(entries)}.")
     if job.json:
         from flatrank.reporting.runs import to_json
 
@@ -138,6 +141,16 @@ def exit_code(status: Status) -> int:
     from flatrank.solvers.status import Status
 
     return {Status.CERTIFIED: 0, Status.INTERRUPTED: 130}.get(status, 3)
+
+
+def _columns_read(entries: Entries) -> str:
+    roles = zip(("rows from", "columns from", "values from"), entries.columns, strict=False)
+    parts = [f"{role} {name!r}" for role, name in roles]
+    if entries.unused:
+        parts.append(f"not used {', '.join(map(repr, entries.unused))}")
+    if entries.opening:
+        parts.append(f"lines passed over at the top {entries.opening}")
+    return "; ".join(parts)
 
 
 def _empty_handed(checkpoint: Checkpoint) -> int:

@@ -54,6 +54,13 @@ class Entries:
         Lines that a declared shape has but no entry names; they have no code here.
     source
         Where the entries come from.
+    columns
+        Names, or positions, of the columns read as row, column and value; empty where the source
+        has no such columns.
+    unused
+        Those of the columns that were left aside.
+    opening
+        How many comments and titles above the table were passed over.
     """
 
     rows: NDArray[np.int32]
@@ -66,6 +73,9 @@ class Entries:
     empty_rows: int = 0
     empty_cols: int = 0
     source: str = ""
+    columns: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    opening: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -103,7 +113,7 @@ def assemble(
     source
         Where the entries come from.
     counts
-        Further fields of `Entries`: `dropped`, `empty_rows`, `empty_cols`.
+        Further fields of `Entries`, such as `dropped` and `empty_rows`.
 
     Returns
     -------

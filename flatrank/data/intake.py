@@ -23,7 +23,7 @@ from flatrank.data.screening import (
 )
 from flatrank.data.sniffing import sniff
 from flatrank.data.tables import parquet_columns
-from flatrank.data.text import Columns, fast_columns, kept, slow_columns
+from flatrank.data.text import Columns, kept, text_columns
 
 Labels = tuple[NDArray[np.str_], NDArray[np.str_]]
 
@@ -45,13 +45,9 @@ def entries_of(raw: Raw, wanted: dict[str, str | None], bad_rows: BadRows) -> En
     Entries
         As `read_entries` describes.
     """
-    kind = format_of(raw)
-    if kind in ("npz", "mtx"):
+    if format_of(raw) in ("npz", "mtx"):
         return _from_triplets(raw.name, _triplets(raw, wanted), bad_rows)
-    if kind == "parquet":
-        columns = parquet_columns(raw, wanted)
-        return _from_columns(raw.name, columns, _examined(columns), bad_rows)
-    return _from_columns(raw.name, *_text(raw, wanted), bad_rows)
+    return _from_columns(raw.name, _columns(raw, wanted), bad_rows)
 
 
 def pairs_of(raw: Raw, wanted: dict[str, str | None]) -> Labels:
@@ -74,19 +70,14 @@ def pairs_of(raw: Raw, wanted: dict[str, str | None]) -> Labels:
     InputError
         If there are no pairs, or an id is missing.
     """
-    kind = format_of(raw)
-    if kind in ("npz", "mtx"):
+    if format_of(raw) in ("npz", "mtx"):
         found = _triplets(raw, wanted)
         if found.rows.size == 0:
             raise InputError(f"{raw.name}: expected at least one pair, found none.")
         return (found.rows + found.base).astype(str), (found.cols + found.base).astype(str)
-    if kind == "parquet":
-        columns = parquet_columns(raw, wanted)
-        examined = _examined(columns)
-    else:
-        columns, examined = _text(raw, wanted)
+    columns = _columns(raw, wanted)
+    examined = _examined(columns)
     if examined.defects:
-        assert columns.places is not None
         judge(raw.name, examined.defects, columns.places, "refuse")
     (rows, row_labels), (cols, col_labels) = examined.rows, examined.cols
     return row_labels[rows], col_labels[cols]
@@ -112,27 +103,32 @@ def _examined(columns: Columns) -> _Examined:
     return _Examined(rows, cols, values, defects)
 
 
-def _text(raw: Raw, wanted: dict[str, str | None]) -> tuple[Columns, _Examined]:
-    layout = sniff(raw, wanted)
-    fast = fast_columns(raw, layout)
-    if fast is not None:
-        examined = _examined(fast)
-        if not examined.defects:
-            return fast, examined
-    slow = slow_columns(raw, layout)
-    return slow, _examined(slow)
+def _columns(raw: Raw, wanted: dict[str, str | None]) -> Columns:
+    if format_of(raw) == "parquet":
+        return parquet_columns(raw, wanted)
+    return text_columns(raw, sniff(raw, wanted))
 
 
-def _from_columns(source: str, columns: Columns, examined: _Examined, bad_rows: BadRows) -> Entries:
+def _from_columns(source: str, columns: Columns, bad_rows: BadRows) -> Entries:
+    examined = _examined(columns)
     dropped: tuple[BadRow, ...] = ()
     if examined.defects:
-        assert columns.places is not None
         good, dropped = judge(source, examined.defects, columns.places, bad_rows)
         # Codes are made anew: a label that only bad rows used must not leave an empty line.
         examined = _examined(kept(columns, good))
     (rows, row_labels), (cols, col_labels) = examined.rows, examined.cols
     labels = (row_labels, col_labels)
-    return assemble(rows, cols, examined.values, labels, source=source, dropped=dropped)
+    return assemble(
+        rows,
+        cols,
+        examined.values,
+        labels,
+        source=source,
+        dropped=dropped,
+        columns=columns.names,
+        unused=columns.unused,
+        opening=columns.opening,
+    )
 
 
 def _triplets(raw: Raw, wanted: dict[str, str | None]) -> Triplets:

@@ -27,8 +27,9 @@ def read_entries(
     """Read observed entries from a file, standard input or a named set.
 
     Text: csv, tsv, the `::` and tab layouts of MovieLens, semicolons, bars, blanks; quotes, gzip,
-    any line ends, UTF-8 or UTF-16. Separator and header are found by looking: a first line whose
-    value column is not a number is a header. Blank lines are passed over, other columns ignored.
+    any line ends, UTF-8 or UTF-16; decimal points, or decimal commas throughout. Separator and
+    header are found by looking: a first line whose value column is not a number is a header. Blank
+    lines, comments (#, %) at the top and titles above the header are passed over.
     Also parquet, MatrixMarket, and npz with `row`, `col`, `val`, `shape`. What is stored is
     observed: explicit zeros are entries.
 
@@ -42,9 +43,10 @@ def read_entries(
         A path (a MovieLens folder or zip too), "-" for standard input (text), or the name of a
         set, "movielens_latest_small_2016" or "insteval".
     row, col, value
-        Names of the columns; None for the first three, or the first that are left. Columns of
-        text without a header go by position, "1", "2", ...; for npz these are the names of the
-        arrays.
+        Names of the columns; None for those whose names say so ("userId", "item", "rating"), and
+        else for the first that are left, times and running numbers last. `Entries.columns` says
+        which were taken. What that leaves open is refused, and so is a wide table. Columns of text
+        without a header go by position, "1", "2", ...; for npz these are the names of the arrays.
     bad_rows
         What to do with rows that have no row or column id, or no finite number as value, or the
         wrong number of fields: `"error"`, or `"skip"` and count them.
@@ -61,8 +63,7 @@ def read_entries(
 
     Notes
     -----
-    About a second for a million lines of csv. The first bad row makes it read line by line, three
-    times as slow, to name the lines.
+    One or two seconds for a million lines of csv.
     """
     check_policy(bad_rows)
     wanted = {"row": row, "col": col, "value": value}
@@ -90,7 +91,7 @@ def read_pairs(
     source
         A path, or "-" for standard input.
     row, col
-        Names of the columns; None for the first two.
+        Names of the columns; None as in `read_entries`.
 
     Returns
     -------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -11,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flatrank.data.coding import load_polars
+from flatrank.data.columns import ABSENT
 from flatrank.data.entries import BadRow
 from flatrank.data.errors import InputError
-from flatrank.data.sniffing import ABSENT
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,9 +21,30 @@ BadRows = Literal["error", "skip"]
 #: "refuse" is "error" where the caller has no choice, so none is offered.
 Policy = Literal["error", "skip", "refuse"]
 
+#: Where the first bad row is among so many at the end, they may be a footer.
+_FOOTER = 5
 #: How many line numbers a message names for each defect.
 NAMED_LINES = 5
 _NO_NUMBER = "value not a number"
+#: Values that are numbers to people, and what to do; for each the pattern of such a value.
+_NEARLY = {
+    "value with a comma": (
+        r"^[+-]?[\d.]*\d,[\d.,]*$",
+        "Write decimals with a point, and leave out thousands separators.",
+    ),
+    "value with a thousands separator": (
+        r"^[+-]?\d{1,3}(?:[ \u00a0\u202f'\u2019]\d{3})+(?:[.,]\d*)?$",
+        "Leave out thousands separators.",
+    ),
+    "value with a percent sign": (r"^[+-]?[\d.,]+\s?%$", "Leave out the percent signs."),
+    "value with a currency sign": (
+        r"^[+-]?(?:\p{Sc}\s?[\d.,]+|[\d.,]+\s?\p{Sc})$",
+        "Leave out the currency signs.",
+    ),
+}
+#: A number with a decimal comma, and one that could as well have a comma between thousands.
+_DECIMAL_COMMA = r"^[+-]?\d*,\d*(?:[eE][+-]?\d+)?$"
+_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+$"
 
 
 @dataclass(frozen=True)
@@ -89,10 +109,13 @@ def id_defects(codes: Sequence[NDArray[np.int32]]) -> list[Defect]:
 def parse_values(texts: pl.Series) -> tuple[NDArray[np.float64], list[Defect]]:
     """Text to numbers.
 
+    Decimals have points throughout, or commas throughout: "3,5" is read where no value has a point,
+    and another value shows that it is not 1,234 that is meant.
+
     Parameters
     ----------
     texts
-        (m,) text (decimal points, exponents, surrounding blanks), or numbers already.
+        (m,) text (exponents, surrounding blanks), or numbers already.
 
     Returns
     -------
@@ -112,20 +135,35 @@ def parse_values(texts: pl.Series) -> tuple[NDArray[np.float64], list[Defect]]:
     if numbers.null_count() == 0:
         values = numbers.to_numpy()
         return values, number_defects(values)
-    stripped = texts.str.strip_chars()
+    stripped = _with_points(texts.str.strip_chars())
     numbers = stripped.cast(polars.Float64, strict=False)
     unread = numbers.is_null().to_numpy()
     absent = stripped.is_null() | stripped.str.to_lowercase().is_in(list(ABSENT))
     absent = absent.fill_null(value=True).to_numpy()
     values = numbers.fill_null(0.0).to_numpy()
     defects = number_defects(values)
+    nearly = [(reason, stripped.str.contains(pattern)) for reason, (pattern, _) in _NEARLY.items()]
     for reason, mask in (
         ("missing value", unread & absent),
+        *((reason, unread & mask.fill_null(value=False).to_numpy()) for reason, mask in nearly),
         (_NO_NUMBER, unread & ~absent),
     ):
+        unread = unread & ~mask
         if mask.any():
             defects.append(Defect(reason, np.flatnonzero(mask)))
     return values, defects
+
+
+def _with_points(texts: pl.Series) -> pl.Series:
+    """Decimal commas made points, where it is certain that they are decimal commas."""
+    commas = texts.filter(texts.str.contains(",", literal=True))
+    certain = (
+        commas.len() > 0
+        and commas.str.contains(_DECIMAL_COMMA).all()
+        and not commas.str.contains(_THOUSANDS).all()
+        and not texts.str.contains(".", literal=True).any()
+    )
+    return texts.str.replace(",", ".", literal=True) if certain else texts
 
 
 def judge(
@@ -170,27 +208,33 @@ def judge(
             kinds.append(
                 BadRow(defect.reason, int(at.size), first, places.example(int(at[0]))[:60])
             )
-    if kinds and policy != "skip":
-        remedy = "Correct them."
-        if policy == "error":
-            remedy = 'Correct them, or pass bad_rows="skip" (--bad-rows skip) to leave them out.'
-        raise InputError(f"{source}: {_refusal(kinds, places)} {remedy}")
-    if not good.any():
-        what = "; ".join(_named(kind, places.unit) for kind in kinds)
-        raise InputError(f"{source}: no usable rows among {good.size}: {what}.")
-    return good, tuple(kinds)
-
-
-def _refusal(kinds: list[BadRow], places: Places) -> str:
-    bad = sum(kind.count for kind in kinds)
+    if not kinds or (policy == "skip" and good.any()):
+        return good, tuple(kinds)
     what = "; ".join(_named(kind, places.unit) for kind in kinds)
-    hint = " Write decimals with a point." if any(map(_decimal_comma, kinds)) else ""
-    return f"{bad} of {places.numbers.size} rows cannot be used: {what}.{hint}"
+    remedies = [_NEARLY[kind.reason][1] for kind in kinds if kind.reason in _NEARLY]
+    if not good.any():
+        remedies = remedies or ["Are they separated as expected, and the columns the right ones?"]
+        raise InputError(f"{source}: no usable rows among {good.size}: {what}. {remedies[0]}")
+    if not remedies:
+        remedies = [
+            _after(kinds, good)
+            + 'Correct them, or pass bad_rows="skip" (--bad-rows skip) to leave them out.'
+            if policy == "error"
+            else "Correct them."
+        ]
+    bad = sum(kind.count for kind in kinds)
+    raise InputError(
+        f"{source}: {bad} of {good.size} rows cannot be used: {what}. {' '.join(remedies)}"
+    )
 
 
-def _decimal_comma(kind: BadRow) -> bool:
-    number = r"(?:^|[^\d,])\d+,\d+(?:$|[^\d,])"
-    return kind.reason == _NO_NUMBER and re.search(number, kind.example) is not None
+def _after(kinds: list[BadRow], good: NDArray[np.bool_]) -> str:
+    """Whether the bad rows look like lines below the table, such as totals."""
+    first = int(np.argmin(good))
+    if good.size - first > _FOOTER or first < good.size - first:
+        return ""
+    line = min(kind.lines[0] for kind in kinds)
+    return f"If the table ends above line {line}, delete what follows. "
 
 
 def _named(kind: BadRow, unit: str) -> str:

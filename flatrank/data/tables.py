@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatrank.data.coding import load_polars
+from flatrank.data.columns import Table, choose_columns
 from flatrank.data.errors import InputError
 from flatrank.data.raw import Raw
 from flatrank.data.screening import Places
-from flatrank.data.sniffing import choose_columns
-from flatrank.data.text import Columns
+from flatrank.data.text import Columns, named_columns
 
 if TYPE_CHECKING:
     import polars as pl
+
+# Rows that are looked at to tell which columns are meant.
+_SAMPLE = 200
 
 
 def parquet_columns(raw: Raw, wanted: dict[str, str | None]) -> Columns:
@@ -51,7 +54,9 @@ def parquet_columns(raw: Raw, wanted: dict[str, str | None]) -> Columns:
         ) from damaged
     if table.height == 0:
         raise InputError(f"{raw.name}: has no rows; expected at least one entry.")
-    picks = choose_columns(raw.name, table.columns, wanted, header=True)
+    head = [["" if x is None else str(x) for x in row] for row in table.head(_SAMPLE).iter_rows()]
+    reader = f"pandas.read_parquet({raw.name!r})"
+    picks = choose_columns(Table(raw.name, table.columns, head, header=True, reader=reader), wanted)
     columns = [
         _numeric(raw.name, column) if role == "value" else _text(raw.name, column)
         for role, column in zip(wanted, (table.to_series(n) for n in picks), strict=True)
@@ -61,7 +66,7 @@ def parquet_columns(raw: Raw, wanted: dict[str, str | None]) -> Columns:
         return ", ".join(str(column[at]) for column in columns)
 
     rows = np.arange(1, table.height + 1, dtype=np.int64)
-    return Columns(columns, Places("row", rows, example), [])
+    return Columns(columns, Places("row", rows, example), [], *named_columns(table.columns, picks))
 
 
 def _text(source: str, ids: pl.Series) -> pl.Series:

@@ -1,10 +1,11 @@
-"""Text tables: all columns at once while nothing is wrong, line by line once something is."""
+"""Text tables: lines to columns of text, keeping line numbers and the lines that do not split."""
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Stands for separators of more than one character; it cannot occur in text.
 _UNIT = "\x1f"
+#: Lines with quotes that are looked at for the end of a field over several lines.
+_CONTINUED = 10
 
 
 @dataclass(frozen=True)
@@ -31,69 +34,27 @@ class Columns:
     texts
         One (m,) column a role.
     places
-        Where the rows stand in the file; None after a fast reading, which does not know.
+        Where the rows stand in the file.
     broken
         Rows that do not split into fields.
+    names
+        What the columns are called.
+    unused
+        The columns that were left aside.
+    opening
+        How many comments and titles stand above the table.
     """
 
     texts: list[pl.Series]
-    places: Places | None
+    places: Places
     broken: list[Defect]
+    names: tuple[str, ...]
+    unused: tuple[str, ...] = ()
+    opening: int = 0
 
 
-def fast_columns(raw: Raw, layout: Layout) -> Columns | None:
-    """Read the columns with polars; None where a line does not fit the layout.
-
-    Parameters
-    ----------
-    raw
-        The opened text.
-    layout
-        How to read it.
-
-    Returns
-    -------
-    Columns or None
-        The columns without line numbers.
-
-    Notes
-    -----
-    About 0.3 s for a million lines on two cores.
-    """
-    polars = load_polars()
-    if layout.ragged:  # polars would take the first line for the width of all
-        return None
-    separator, skip = layout.separator, layout.skip
-    source = raw.path if raw.path is not None else raw.read()
-    if skip > 1:
-        # Blank lines count among the skipped ones in some versions of polars, and not in others.
-        source, skip = raw.read().split(b"\n", skip)[skip], 0
-    if separator in ("::", " "):
-        source = _single_separator(raw.read() if isinstance(source, Path) else source, separator)
-        separator = _UNIT
-    wanted = sorted(layout.picks)
-    try:
-        table = polars.read_csv(
-            source,
-            has_header=False,
-            skip_rows=skip,
-            separator=separator,
-            quote_char=None if separator == _UNIT else '"',
-            columns=wanted,
-            infer_schema=False,
-        )
-    except polars.exceptions.PolarsError:
-        return None
-    found = dict(zip(wanted, table.get_columns(), strict=True))
-    texts = _without_blank_end(raw, [found[n] for n in layout.picks])
-    # A line break inside a field is a quote that was never closed.
-    if any(text.str.contains("\n", literal=True).any() for text in texts):
-        return None
-    return Columns(texts, None, [])
-
-
-def slow_columns(raw: Raw, layout: Layout) -> Columns:
-    """Read the columns line by line, keeping line numbers and the lines that do not split.
+def text_columns(raw: Raw, layout: Layout) -> Columns:
+    """Read the columns of a text table.
 
     Parameters
     ----------
@@ -109,11 +70,12 @@ def slow_columns(raw: Raw, layout: Layout) -> Columns:
 
     Notes
     -----
-    About 0.6 s and 0.3 GB for a million lines, more where many of them have quotes.
+    About half a second and 0.3 GB for a million lines.
     """
     polars = load_polars()
     lines, numbers = _lines(raw, layout.skip)
-    parts = _parts(lines, layout)
+    parts, alone = _parts(lines, layout)
+    lines, parts, numbers = lines.filter(alone), parts.filter(alone), numbers[alone.to_numpy()]
     widths = parts.list.len().fill_null(0).to_numpy()
     # Absent trailing fields that nobody asked for do no harm; extra ones shift the meaning.
     misfit = (widths > layout.width) | (widths <= max(layout.picks))
@@ -126,7 +88,17 @@ def slow_columns(raw: Raw, layout: Layout) -> Columns:
     texts = [parts.list.get(n, null_on_oob=True) for n in layout.picks]
     if broken:
         texts = [text.set(polars.Series(misfit), None) for text in texts]
-    return Columns(texts, Places("line", numbers, lambda at: str(lines[at])), broken)
+    places = Places("line", numbers, lambda at: str(lines[at]))
+    used, unused = named_columns(layout.names, layout.picks)
+    return Columns(texts, places, broken, used, unused, layout.opening)
+
+
+def named_columns(
+    names: Sequence[str], picks: Sequence[int]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the columns taken, in the order of their roles, and those of the others."""
+    unused = (name for n, name in enumerate(names) if n not in picks)
+    return tuple(names[n] for n in picks), tuple(unused)
 
 
 def kept(columns: Columns, good: NDArray[np.bool_]) -> Columns:
@@ -139,54 +111,55 @@ def _lines(raw: Raw, skip: int) -> tuple[pl.Series, NDArray[np.int64]]:
     """Lines that are not blank, after the first `skip`, with their 1-based numbers."""
     data = raw.read()
     try:
-        lines = data.decode("utf-8-sig").split("\n")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise not_utf8(raw.name, data[: error.start].count(b"\n") + 1) from error
-    every = load_polars().Series(lines[skip:]).str.strip_chars_end("\r")
+        raise not_utf8(raw.name, data, error) from error
+    every = load_polars().Series([text]).str.split("\n").explode()[skip:].str.strip_chars_end("\r")
     filled = every.str.contains(r"\S")
     return every.filter(filled), np.flatnonzero(filled.to_numpy()) + (skip + 1)
 
 
-def _parts(lines: pl.Series, layout: Layout) -> pl.Series:
-    """Fields of each line, as a list; null where its quotes do not match."""
-    separator = layout.separator
+def _parts(lines: pl.Series, layout: Layout) -> tuple[pl.Series, pl.Series]:
+    """Fields of each line, null where its quotes do not match; false where it continues another."""
+    polars, separator = load_polars(), layout.separator
+    alone = polars.repeat(value=True, n=lines.len(), eager=True)
     if separator == " ":
-        return lines.str.strip_chars(" \t").str.replace_all(r"[ \t]+", _UNIT).str.split(_UNIT)
+        blank = lines.str.strip_chars(" \t").str.replace_all(r"[ \t]+", _UNIT)
+        return blank.str.split(_UNIT), alone
     quoted = lines.str.contains('"', literal=True)
     if separator == "::" or not quoted.any():
-        return lines.str.split(separator)
-    parsed = [split_line(line, separator) for line in lines.filter(quoted)]
-    joined = [None if fields is None else _UNIT.join(fields) for fields in parsed]
+        return lines.str.split(separator), alone
+    # Where quotes enclose whole fields, and neither quotes nor separators, they say nothing.
+    mark = re.escape(separator)
+    field = rf'(?:"[^"{mark}]*"|[^"{mark}]*)'
+    plain = lines.str.contains(rf"^{field}(?:{mark}{field})*$")
     units = lines.str.replace_all(separator, _UNIT, literal=True)
-    texts = load_polars().Series(joined, dtype=lines.dtype)
-    return units.scatter(quoted.arg_true(), texts).str.split(_UNIT)
+    units = units.zip_with(~plain, units.str.replace_all('"', "", literal=True))
+    at = (quoted & ~plain).arg_true()
+    joined, continued = _joined(lines, at.to_list(), layout)
+    texts = polars.Series(joined, dtype=lines.dtype)
+    return units.scatter(at, texts).str.split(_UNIT), alone.scatter(continued, values=False)
 
 
-def _single_separator(data: bytes, separator: str) -> bytes:
-    unit = _UNIT.encode()
-    if separator == "::":
-        return data.replace(b"::", unit)
-    trimmed = re.sub(rb"(?m)^[ \t]+|[ \t\r]+$", b"", data)
-    return re.sub(rb"[ \t]+", unit, trimmed)
-
-
-def _without_blank_end(raw: Raw, texts: list[pl.Series]) -> list[pl.Series]:
-    """Drop the empty rows that polars makes of blank lines at the end of the file."""
-    total = texts[0].len()
-    blank = 0
-    while blank < total and all(text[total - 1 - blank] is None for text in texts):
-        blank += 1
-    if blank == 0 or blank != _blank_end(raw):
-        return texts
-    return [text.head(total - blank) for text in texts]
-
-
-def _blank_end(raw: Raw) -> int:
-    if raw.data is not None or raw.path is None:
-        tail = (raw.data or b"")[-4096:]
-    else:
-        with raw.path.open("rb") as file:
-            file.seek(max(0, raw.path.stat().st_size - 4096))
-            tail = file.read()
-    lines = tail.removesuffix(b"\n").split(b"\n")
-    return next((n for n, line in enumerate(reversed(lines)) if line.strip()), len(lines))
+def _joined(lines: pl.Series, at: list[int], layout: Layout) -> tuple[list[str | None], list[int]]:
+    """Rows with quotes as fields and units, null where quotes do not match; lines continued in."""
+    quoted, separator = lines.gather(at).to_list(), layout.separator
+    try:
+        # A quote that is not closed takes in the next line, if nothing worse.
+        together = [_UNIT.join(row) for row in csv.reader(quoted, delimiter=separator, strict=True)]
+    except csv.Error:
+        together = []
+    if len(together) == len(quoted):
+        return [*together], []
+    whole, continued = [split_line(line, separator) for line in quoted], set[int]()
+    for n, fields in enumerate(whole):
+        if fields is not None or at[n] in continued:
+            continue
+        for last in at[n + 1 : n + 1 + _CONTINUED]:
+            text = "\n".join(lines[at[n] : last + 1].to_list())
+            found = split_line(text, separator)
+            if found is not None and len(found) == layout.width:
+                whole[n] = found
+                continued.update(range(at[n] + 1, last + 1))
+                break
+    return [None if fields is None else _UNIT.join(fields) for fields in whole], sorted(continued)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from numbers import Number
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 # Largest values below this leave the range of full precision when they are scaled.
 SMALLEST = 1e-300
+#: What to do with a complex matrix X.
+COMPLEX = (
+    "A complex X is a real one of twice the size and rank, [[Re X, -Im X], [Im X, Re X]]: give "
+    "real and imaginary parts as data of that"
+)
 _KINDS = {1: "a vector", 2: "a matrix", 3: "an array (m, d1, d2)"}
 
 
@@ -51,20 +58,42 @@ def checked_chance(failure_probability: float) -> float:
 
 
 def rectangular(name: str, values: ArrayLike) -> np.ndarray:
-    """An array of whatever it holds.
+    """An array of whatever it holds: columns of data frames too, and numbers kept as objects.
 
     Raises
     ------
     ValueError
-        If it is made of lists of different lengths.
+        If it is made of lists of different lengths, or an entry is missing.
     """
+    plain = values.to_numpy() if hasattr(values, "to_numpy") else values  # pyright: ignore[reportAttributeAccessIssue]
     try:
-        return np.asarray(values)
+        x = np.asarray(plain)
     except ValueError:
         raise ValueError(
             f"{name} must be an array, every row as long as the others; got lists of different "
             "lengths"
         ) from None
+    if x.dtype.kind != "O" or x.ndim == 0:
+        return x
+    absent = [n for n, v in enumerate(x.flat) if _absent(v)]
+    if absent:
+        raise ValueError(
+            f"{name} hold {len(absent)} missing entries, the first at {absent[0]}; leave them out, "
+            "with what belongs to them"
+        )
+    if all(isinstance(v, Number) for v in x.flat):
+        return x.astype(complex if any(isinstance(v, complex) for v in x.flat) else float)
+    return x
+
+
+def _absent(value: object) -> bool:
+    """Whether an object stands for a missing number: None, NaN, NaT, NA."""
+    try:
+        return value is None or bool(value != value)  # only NaN differs from itself
+    except TypeError:  # NA has no truth
+        return True
+    except ValueError:  # an array
+        return False
 
 
 def checked_array(
@@ -93,11 +122,18 @@ def checked_array(
         If it is something else.
     """
     v = rectangular(name, values)
-    masked = np.ma.count_masked(values)
+    masked = np.ma.count_masked(values) if isinstance(values, np.ma.MaskedArray) else 0
     if masked:
         raise ValueError(
             f"{name} hold {masked} masked entries; leave them out, with the measurements they "
             "belong to"
+        )
+    if ndim == 1 and v.ndim == 2 and v.shape[1] == 1 and hasattr(values, "columns"):
+        v = v[:, 0]  # a data frame of one column
+    if v.dtype.kind == "c":
+        raise ValueError(
+            f"{name} must be {_KINDS[ndim]} of real numbers; got shape {v.shape} of {v.dtype}. "
+            f"{COMPLEX}"
         )
     if v.ndim != ndim or (v.size and v.dtype.kind not in "fiub"):
         raise ValueError(

@@ -11,19 +11,24 @@ from flatrank.factors import FactorPair
 from flatrank.flatness import Rescaling
 from flatrank.measurements.checks import checked_shape
 from flatrank.measurements.entries import SampledEntries, sample_entries
-from flatrank.problems.arguments import checked_array, checked_parameters
+from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 
 # Entries up to which a product with them is cheaper than a program.
 FEW = 1 << 20
+_INCOMPLETE = (
+    "completion takes rows, cols, values and shape; got {} alone. Of a whole table X with NaN in "
+    "its gaps: X = np.asarray(X, dtype=float); rows, cols = np.nonzero(~np.isnan(X)); "
+    "completion(rows, cols, X[rows, cols], X.shape)"
+)
 
 
 def completion(
     rows: ArrayLike,
-    cols: ArrayLike,
-    values: ArrayLike,
-    shape: tuple[int, int],
+    cols: ArrayLike | None = None,
+    values: ArrayLike | None = None,
+    shape: tuple[int, int] | None = None,
     *,
     lam: float = 0.0,
     smoothing: float = 0.0,
@@ -38,9 +43,10 @@ def completion(
     Parameters
     ----------
     rows, cols : integer arrays of shape (m,)
-        0-based places of the observed entries, in any order, each at most once.
+        0-based places of the observed entries, in any order, each at most once. Arrays, lists,
+        ranges, or columns of data frames; floats where they are whole.
     values : real array of shape (m,)
-        The observed values, finite.
+        The observed values, finite. None of the four may be left out.
     shape : (d1, d2)
         Shape of the matrix.
     lam : float
@@ -62,6 +68,8 @@ def completion(
     -----
     Cost: O(m + d1 + d2) time and memory.
     """
+    if cols is None or values is None or shape is None:
+        raise ValueError(_INCOMPLETE.format(_described(rows)))
     d1, d2 = checked_shape(shape)
     i, j = _checked_places("rows", rows, d1), _checked_places("cols", cols, d2)
     v = checked_array("values", values)
@@ -154,12 +162,25 @@ def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, Factor
     return part, FactorPair(jax.device_put(L), jax.device_put(R))
 
 
+def _described(x: ArrayLike) -> str:
+    return f"{type(x).__name__} of shape {np.shape(x)}"
+
+
 def _checked_places(name: str, places: ArrayLike, size: int) -> np.ndarray:
-    x = np.asarray(places)
-    if x.ndim != 1 or (x.size and x.dtype.kind not in "iu"):
+    x = rectangular(name, places)
+    if x.ndim == 2 and x.shape[1] == 1 and hasattr(places, "columns"):
+        x = x[:, 0]  # a data frame of one column
+    if x.dtype.kind == "f" and x.ndim == 1:
+        wrong = np.flatnonzero(~(np.isfinite(x) & (x % 1 == 0)))
+        if wrong.size:
+            raise ValueError(
+                f"{name} must be whole numbers; {wrong.size} are not, first {name}[{wrong[0]}] = "
+                f"{x[wrong[0]]}"
+            )
+    elif x.ndim != 1 or (x.size and x.dtype.kind not in "iu"):
         raise ValueError(
-            f"{name} must be a vector of integers; got shape {x.shape} of {x.dtype}. "
-            "Labels of other types are coded by flatrank.data.read_entries"
+            f"{name} must be a vector of integers; got shape {x.shape} of {x.dtype}. Number labels "
+            "of other types: labels, places = np.unique(x, return_inverse=True)"
         )
     if x.size and not (x.min() >= 0 and x.max() < size):
         bad = int(x[(x < 0) | (x >= size)][0])

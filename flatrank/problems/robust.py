@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from flatrank.flatness import Rescaling
 from flatrank.measurements.whole import WholeMatrix
-from flatrank.problems.arguments import rectangular
+from flatrank.problems.arguments import COMPLEX, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 
@@ -27,17 +27,21 @@ class Separation(Problem):
         radius:      min ‖X‖_*  s.t. ‖Y − X‖₁ ≤ radius
         sparsity:    min ‖X‖_* + sparsity·‖Y − X‖₁
 
-    (‖·‖₁ adds the absolute entries). `b` holds Y row by row, `measurement` is the identity, and
+    (‖·‖₁ adds the absolute entries, the observed ones where there are gaps: what S is elsewhere
+    costs nothing). `b` holds Y row by row, `measurement` is the identity, and
     D1 = D2 = I: the flattest separation is the norm-minimal one (theory §1.6).
 
     Parameters
     ----------
     radius, sparsity : float or None
         One of the two, > 0.
+    mask : bool array of shape (d1, d2) or None
+        Where Y is observed; it is zero elsewhere. None for everywhere.
     """
 
     radius: float | None = eqx.field(static=True)
     sparsity: float | None = eqx.field(static=True)
+    mask: np.ndarray | None = None
 
     @property
     def Y(self) -> np.ndarray:
@@ -47,7 +51,11 @@ class Separation(Problem):
     @property
     def level(self) -> float:
         """The size of the multiplier on the sparse part; with a radius, where to look first."""
-        return self.sparsity if self.sparsity is not None else 1.0 / math.sqrt(max(self.shape))
+        return self.sparsity if self.sparsity is not None else _usual(self.shape, self.mask)
+
+    def seen(self, X: np.ndarray, tile: tuple[slice, ...] = ()) -> np.ndarray:
+        """X of a tile of the matrix, zero where nothing is observed."""
+        return X if self.mask is None else X * self.mask[tile]
 
     def with_lam(self, lam: float) -> Problem:
         """Refused: λ weighs a least-squares misfit, which there is not.
@@ -64,28 +72,33 @@ class Separation(Problem):
 
     def with_sparsity(self, sparsity: float) -> Separation:
         """The same data in the penalised form, at a weight > 0."""
-        return _separation(self.b, self.shape, None, _positive("sparsity", sparsity))
+        return _separation(self.b, self.shape, None, _positive("sparsity", sparsity), self.mask)
 
     def with_radius(self, radius: float) -> Separation:
         """The same data, the sparse part of size `radius` > 0 at most."""
-        return _separation(self.b, self.shape, _positive("radius", radius), None)
+        return _separation(self.b, self.shape, _positive("radius", radius), None, self.mask)
 
     def scaled(self, factor: float) -> Separation:
         """The problem of factor·Y: the radius scales, the sparsity does not."""
         radius = None if self.radius is None else self.radius * factor
-        return _separation(self.b * factor, self.shape, radius, self.sparsity)
+        return _separation(self.b * factor, self.shape, radius, self.sparsity, self.mask)
 
     def settings(self) -> dict[str, float | None]:
         """The numbers that with the arrays make the problem whole again."""
         return {"radius": self.radius, "sparsity": self.sparsity}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Y."""
-        return {"Y": np.ascontiguousarray(self.Y)}
+        """Y, and the mask where there is one."""
+        mask = {} if self.mask is None else {"mask": self.mask}
+        return {"Y": np.ascontiguousarray(self.Y)} | mask
 
 
 def robust_pca(
-    Y: ArrayLike, *, radius: float | None = None, sparsity: float | None = None
+    Y: ArrayLike,
+    *,
+    radius: float | None = None,
+    sparsity: float | None = None,
+    mask: ArrayLike | None = None,
 ) -> Problem:
     """Y = X + S, X of low rank and S sparse: find both.
 
@@ -93,16 +106,20 @@ def robust_pca(
     sparsity: min ‖X‖_* + sparsity·‖Y − X‖₁, principal component pursuit, which needs no such
     knowledge. With neither, the penalised form at sparsity = 1/√max(d1, d2), the weight of its
     recovery theorem: L and S are then found exactly, whatever the size of the errors, when X
-    is incoherent, its rank is small against min(d1, d2) and the errors are few and spread out.
+    is incoherent, its rank is small against min(d1, d2) and the errors are few and spread out. With
+    a share p of the entries observed, at random, the weight is 1/√(p·max(d1, d2)).
 
     Parameters
     ----------
     Y : real array of shape (d1, d2)
-        The data, finite, complete.
+        The data, finite where observed.
     radius : float, optional
         Σ|S_ij| at most, > 0.
     sparsity : float, optional
-        Weight of Σ|S_ij|, > 0. From 1 on S = 0 is optimal.
+        Weight of Σ|S_ij|, > 0. From 1 on S = 0 is optimal where Y has no gaps.
+    mask : bool array of shape (d1, d2), optional
+        True where Y is observed; what Y holds elsewhere is not looked at, S is zero there, and the
+        sums run over the observed entries alone. Everywhere by default.
 
     Returns
     -------
@@ -112,45 +129,74 @@ def robust_pca(
     Raises
     ------
     ValueError
-        If Y is not a finite real matrix with at least one entry, or both or a wrong radius or
-        sparsity are given.
+        If Y is not a finite real matrix with at least one observed entry, both or a wrong radius
+        or sparsity are given, or the mask is not one.
 
     Notes
     -----
     Cost: O(d1 d2) time and memory: the data are dense, and so are S and the dual variable.
 
     Reference: Ding, Drusvyatskiy, Fazel, Harchaoui (2024), §6, for the radius; Candès, Li, Ma,
-    Wright (2011), Theorem 1.1, for the sparsity.
+    Wright (2011), Theorems 1.1 and 1.2, for the sparsity.
     """
     if radius is not None and sparsity is not None:
         raise ValueError(
             f"give radius or sparsity, not both; got radius={radius!r} and sparsity={sparsity!r}"
         )
-    data = _checked_matrix(Y)
+    seen = None if mask is None else _checked_mask(mask, np.shape(Y))
+    data = _checked_matrix(Y if seen is None else np.where(seen, rectangular("Y", Y), 0.0))
     radius, sparsity = _positive("radius", radius), _positive("sparsity", sparsity)
     if radius is None and sparsity is None:
-        sparsity = 1.0 / math.sqrt(max(data.shape))
+        sparsity = _usual(data.shape, seen)
     with jax.enable_x64(True):
         # Copied: the caller's array may change later, and the device may share its memory.
         b = jnp.array(data.reshape(-1), copy=True)
-        return _separation(b, data.shape, radius, sparsity)
+        return _separation(b, data.shape, radius, sparsity, seen)
 
 
 def _separation(
-    b: Array, shape: tuple[int, int], radius: float | None, sparsity: float | None
+    b: Array,
+    shape: tuple[int, int],
+    radius: float | None,
+    sparsity: float | None,
+    mask: np.ndarray | None,
 ) -> Separation:
     d1, d2 = shape
     rows, cols = np.zeros(d1, dtype=np.int64), np.zeros(d2, dtype=np.int64)
+    gaps = Unidentifiable(rows + d2, cols + d1, rows, cols, 1)
+    if mask is not None:
+        i, j = np.nonzero(mask)
+        gaps = Unidentifiable.of_pattern(i, j, shape)
     return Separation(
         WholeMatrix(d1, d2),
         b,
         Rescaling(jnp.ones(d1), jnp.ones(d2)),
         0.0,
         0.0,
-        Unidentifiable(rows + d2, cols + d1, rows, cols, 1),
+        gaps,
         radius,
         sparsity,
+        mask,
     )
+
+
+def _usual(shape: tuple[int, ...], mask: np.ndarray | None) -> float:
+    """The weight of the recovery theorem: 1/√(entries observed in a longest line)."""
+    share = 1.0 if mask is None else float(np.mean(mask))
+    return 1.0 / math.sqrt(share * max(shape))
+
+
+def _checked_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray | None:
+    """A copy, or None where all is observed."""
+    seen = np.array(mask)
+    if seen.shape != shape or seen.dtype != bool:
+        raise ValueError(
+            f"mask must be an array of bool of the shape of Y, {shape}, True where Y is observed; "
+            f"got shape {seen.shape} of {seen.dtype}"
+        )
+    if seen.size and not seen.any():
+        raise ValueError("mask is False everywhere; expected at least one observed entry")
+    return None if seen.all() else seen
 
 
 def _positive(name: str, value: float | None) -> float | None:
@@ -170,14 +216,16 @@ def _positive(name: str, value: float | None) -> float | None:
 
 def _checked_matrix(Y: ArrayLike) -> np.ndarray:
     data = rectangular("Y", Y)
-    if np.ma.count_masked(Y):
+    masked = np.ma.count_masked(Y) if isinstance(Y, np.ma.MaskedArray) else 0
+    if masked:
         raise ValueError(
-            f"Y holds {np.ma.count_masked(Y)} masked entries; robust PCA needs all of them. "
-            "Use completion for a matrix with gaps"
+            f"Y holds {masked} masked entries; pass the data and where they are observed: "
+            "robust_pca(Y.filled(0), mask=~np.ma.getmaskarray(Y))"
         )
     if data.ndim != 2 or data.dtype.kind not in "fiub":
+        advice = f". {COMPLEX}" if data.dtype.kind == "c" else ""
         raise ValueError(
-            f"Y must be a real matrix (d1, d2); got shape {data.shape} of {data.dtype}"
+            f"Y must be a real matrix (d1, d2); got shape {data.shape} of {data.dtype}{advice}"
         )
     if data.size == 0:
         raise ValueError(f"Y must hold at least one entry; got shape {data.shape}")
@@ -188,7 +236,7 @@ def _checked_matrix(Y: ArrayLike) -> np.ndarray:
         i, j = wrong[0]
         raise ValueError(
             f"Y must be finite; {len(wrong)} entries are not, first Y[{i}, {j}] = {data[i, j]}. "
-            "Use completion for a matrix with gaps"
+            "Where they are gaps, say so: robust_pca(Y, mask=np.isfinite(Y))"
         )
     top = float(max(data.max(), -data.min()))
     if top and not _SMALLEST <= top <= 1 / _SMALLEST:

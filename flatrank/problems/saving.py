@@ -45,7 +45,8 @@ def rebuilt(
     """
     if "Y" in arrays if form is None else form["family"] == "Separation":
         radius, sparsity = settings["radius"], settings["sparsity"]
-        return robust_pca(arrays["Y"], radius=radius, sparsity=sparsity)
+        mask = arrays.get("mask")
+        return robust_pca(arrays["Y"], radius=radius, sparsity=sparsity, mask=mask)
     b, lam, smoothing = arrays["b"], settings["lam"], settings["smoothing"]
     if form is None:
         shape = tuple(settings["shape"])

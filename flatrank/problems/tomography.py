@@ -145,7 +145,8 @@ def tomography(
         Hermitian matrices, such as `flatrank.measurements.pauli_strings`. Leading axes may be
         several, as in (settings, outcomes, d, d).
     frequencies : real array of shape (m,)
-        The relative frequencies, or the mean values, finite; with the leading axes of `effects`.
+        The relative frequencies, not counts, or the mean values, finite; with the leading axes of
+        `effects`.
     lam : float
         Weight λ ≥ 0 of tr(D² X). It changes nothing where D² is a multiple of the identity.
 
@@ -159,7 +160,8 @@ def tomography(
     ------
     ValueError
         If lengths differ, nothing is measured, a number is not finite, an effect is not Hermitian,
-        every effect is zero, or lam is out of range.
+        every effect is zero, lam is out of range, or the data are counts: whole numbers of which
+        one is, or numbers of which most by squares are, beyond what any state gives.
 
     Notes
     -----
@@ -181,6 +183,11 @@ def tomography(
             f"{type(effects).__name__} does not measure Hermitian matrices; give an array "
             "(m, d, d), or flatrank.measurements.pauli_strings"
         )
+    if np.iscomplexobj(frequencies):
+        raise ValueError(
+            "frequencies must be a vector of real numbers, as tr(E X) is for Hermitian E; got "
+            "complex ones. Take their real parts if the imaginary ones are rounding"
+        )
     data = checked_array("frequencies", frequencies)
     lam, _ = checked_parameters(lam, 0.0)
     with jax.enable_x64(True):
@@ -191,7 +198,9 @@ def tomography(
                 f"frequencies must hold one number for each of the {measurement.m} effects; "
                 f"got {data.size}"
             )
-        return stated(measurement, data, lam)
+        problem = stated(measurement, data, lam)
+        _refuse_counts(measurement, data)
+        return problem
 
 
 def fidelity(U: ArrayLike, state: ArrayLike) -> float:
@@ -245,6 +254,26 @@ def stated(measurement: OnHermitian, b: np.ndarray, lam: float) -> Tomography:
     ones = Rescaling(jnp.ones(d), jnp.ones(d))
     gaps = _all_seen(d, measurement.m)
     return Tomography(measurement, jax.device_put(b), ones, lam, 0.0, gaps, Cone.HERMITIAN, square)
+
+
+def _refuse_counts(measurement: OnHermitian, b: np.ndarray) -> None:
+    """Refuse data that no state comes near: |tr(E X)| ≤ ‖E‖ ≤ ‖E‖_F, which counts exceed."""
+    if isinstance(measurement, HermitianEffects):
+        sizes = np.linalg.norm(np.asarray(measurement.effects), axis=(1, 2))
+    else:  # on average over them: tr Σ Eᵢ², half of that of the real form
+        rows, _ = measurement.gram_diagonals()
+        sizes = np.full(b.size, np.sqrt(0.5 * float(jnp.sum(rows)) / b.size))
+    excess = np.maximum(np.abs(b) - sizes * (1 + _ROUNDING), 0.0)
+    whole = bool((b == np.round(b)).all())
+    if not excess.any() or not (whole or excess @ excess > 0.5 * (b @ b)):
+        return
+    first = int(np.argmax(excess))
+    raise ValueError(
+        f"frequencies[{first}] = {b[first]:.6g}, and no state gives more than {sizes[first]:.3g} "
+        "there: these look like counts. Divide the counts of each setting by its shots, "
+        "counts / counts.sum(axis=-1, keepdims=True) for counts (settings, outcomes); mean values "
+        "of observables are sums of outcomes over their number"
+    )
 
 
 def _all_seen(d: int, m: int) -> Unidentifiable:

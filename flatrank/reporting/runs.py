@@ -149,6 +149,7 @@ def make_record(
         "seconds": dict.fromkeys(STAGES, 0.0) | completion.seconds | seconds,
         "versions": versions(),
         "input": entries.source,
+        "columns": dict(zip(("row", "col", "value"), entries.columns, strict=False)),
         "options": options,
         "command": command,
         "offsets": {

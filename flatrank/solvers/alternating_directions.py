@@ -12,6 +12,8 @@ values above 1/μ are computed, from the subspace of the sweep before. Sweeps ar
 until the residuals are small. Where proved, the pair is moved on to agree with Y exactly off the
 errors (`restored`).
 
+Where nothing is observed Y and Λ are zero, and S is free: the sweep fills X in there.
+
 Dense arrays on the host: tiles in the cache, BLAS for the products, nothing compiled.
 Reference: Lin, Chen, Ma (2010), for the growing penalty; Boyd et al. (2011), §3.4.1, for balancing
 and §3.4.3 for over-relaxation.
@@ -30,7 +32,7 @@ from flatrank.certificates import Certificate, certify_separation, tiles
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.problems import Problem, Separation
 from flatrank.solvers.loop import Outcome, Scope, Solver
-from flatrank.solvers.multiplier import Sums, level_of, update
+from flatrank.solvers.multiplier import Arrays, Sums, level_of, update
 from flatrank.solvers.shrinkage import shrink
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
@@ -117,7 +119,7 @@ class AlternatingDirections(Solver[DirectionsState]):
         L, R = np.array(first.L, Y.dtype), np.array(first.R, Y.dtype)
         Q = rng.standard_normal((min(d1, d2), min(8, d1, d2))).astype(Y.dtype)
         mu = 2.5 / _rough_norm(Y, rng) if size else 1.0
-        Lam = np.clip(mu * (Y - L @ R.T), -problem.level, problem.level)
+        Lam = problem.seen(np.clip(mu * (Y - L @ R.T), -problem.level, problem.level))
         Z = L @ R.T + Lam * ((1 + 1 / _GROWTH) / mu)
         state = DirectionsState(
             problem, Y, Lam, Z, Q, L, R, size, _GROWTH * mu, problem.level,
@@ -148,7 +150,8 @@ class AlternatingDirections(Solver[DirectionsState]):
 
     def _sweep(self, state: DirectionsState) -> DirectionsState:
         problem, Z, mu = state.problem, state.Z, state.mu
-        arrays, wide = (state.Y, state.Lam, Z), Z.shape[0] <= Z.shape[1]
+        arrays = Arrays(state.Y, state.Lam, Z, problem.mask)
+        wide = Z.shape[0] <= Z.shape[1]
         near, far, s, Q = shrink(Z if wide else Z.T, state.Q, 1 / mu, self.rank)
         L, R = (near, far) if wide else (far, near)
         after = _penalty(state)
@@ -273,7 +276,7 @@ def _cut(state: DirectionsState, slack: float) -> np.ndarray:
         np.matmul(L, R.T, out=found[tile])
         found[tile] += Lam[tile]
         np.clip(found[tile], -level, level, out=found[tile])
-    return found
+    return state.problem.seen(found)
 
 
 def restored(state: DirectionsState) -> tuple[np.ndarray, np.ndarray] | None:
@@ -286,6 +289,8 @@ def restored(state: DirectionsState) -> tuple[np.ndarray, np.ndarray] | None:
     Y, L, R = (x.astype(np.float64, copy=False) for x in (state.problem.Y, state.L, state.R))
     (d1, d2), r = Y.shape, L.shape[1]
     errors = np.abs(state.Lam) >= state.level
+    if state.problem.mask is not None:
+        errors |= ~state.problem.mask  # as free as the errors are
     if r == 0 or r * (d1 + d2 - r) >= errors.size - int(errors.sum()):
         return None
     wide, M = d1 <= d2, np.empty_like(Y)

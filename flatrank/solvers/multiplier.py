@@ -3,7 +3,7 @@
     A = Λ + μ(Y − X̂),   X̂ = αX + (1 − α)(Y − S),   Λ₊ = clip(A, ±λ),   S₊ = (A − Λ₊)/μ,
     Z₊ = Y − S₊ + Λ₊/μ₊,                           with Y − S = Z − Λ/μ.
 
-S takes no room of its own.
+S takes no room of its own. Where nothing is observed Λ₊ = 0: S is free.
 """
 
 from __future__ import annotations
@@ -18,8 +18,20 @@ from flatrank.certificates import TILE, tiles
 _RELAXED = 1.6
 
 
+class Arrays(NamedTuple):
+    """Y, Λ, Z, each (d1, d2), of one precision; and where Y is observed, None for everywhere."""
+
+    Y: np.ndarray
+    Lam: np.ndarray
+    Z: np.ndarray
+    mask: np.ndarray | None
+
+
 class Sums(NamedTuple):
-    """‖Y − X‖₁, ‖Y − X − S₊‖², ‖G − Λ₊‖², ⟨Y, Λ₊⟩, ‖Λ₊‖², with G = μ(Z − X) of norm ≤ 1."""
+    """‖Y − X‖₁, ‖Y − X − S₊‖², ‖G − Λ₊‖², ⟨Y, Λ₊⟩, ‖Λ₊‖², with G = μ(Z − X) of norm ≤ 1.
+
+    The first adds the observed entries alone.
+    """
 
     errors: float
     misfit: float
@@ -29,7 +41,7 @@ class Sums(NamedTuple):
 
 
 def update(
-    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
+    arrays: Arrays,
     pair: tuple[np.ndarray, np.ndarray],
     penalties: tuple[float, float],
     level: float,
@@ -39,8 +51,8 @@ def update(
 
     Parameters
     ----------
-    arrays : (Y, Λ, Z)
-        Each (d1, d2), of one precision.
+    arrays : Arrays
+        Y, Λ and Z.
     pair : (L, R)
         Of X.
     penalties : (μ, μ₊)
@@ -61,7 +73,7 @@ def update(
 
 
 def _update_tile(
-    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
+    arrays: Arrays,
     pair: tuple[np.ndarray, np.ndarray],
     tile: tuple[slice, slice],
     room: np.ndarray,
@@ -77,10 +89,12 @@ def _update_tile(
     _relaxed((y, lam, arrays[2][tile]), X, mu, A, z)
     if measured:
         np.subtract(y, X, out=z)
-        sums[0] = np.abs(z).sum()
+        sums[0] = np.abs(z).sum(where=True if arrays.mask is None else arrays.mask[tile])
         np.subtract(arrays[2][tile], X, out=X)
         X *= mu
     np.clip(A, -level, level, out=lam)
+    if arrays.mask is not None:
+        lam *= arrays.mask[tile]
     if measured:
         X -= lam
         sums[2:] = np.vdot(X, X), np.vdot(y, lam), np.vdot(lam, lam)
@@ -114,7 +128,7 @@ def _relaxed(
 
 
 def level_of(
-    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
+    arrays: Arrays,
     pair: tuple[np.ndarray, np.ndarray],
     mu: float,
     radius: float,
@@ -143,6 +157,8 @@ def level_of(
         parts = arrays[0][tile], arrays[1][tile], arrays[2][tile]
         _relaxed(parts, X, mu, A, room[: X.size].reshape(X.shape))
         np.abs(A, out=A)
+        if arrays.mask is not None:
+            A *= arrays.mask[tile]
     last = -1
     for _ in range(100):  # ties at the level, to rounding, could flip the number for ever
         total, count = -mu * radius, 0

@@ -20,7 +20,7 @@ def names(folder):
 def test_certified_run(cli, ratings, tmp_path):
     outcome = cli("complete", ratings, "--out", tmp_path / "new" / "run")
     assert outcome.code == 0
-    assert outcome.err == ""
+    assert outcome.err == "flatrank: rows from 'user'; columns from 'item'; values from 'rating'.\n"
     assert names(tmp_path / "new" / "run") == FILES
     for word in ("certified: the relative duality gap", "rank", "hold-out 0.5", "report.html"):
         assert word in " ".join(outcome.out.split())
@@ -61,6 +61,7 @@ def test_record_says_what_was_asked(cli, ratings, tmp_path):
     record = json.loads((tmp_path / "my run" / "run.json").read_text("utf-8"))
     assert record["command"] == f"flatrank complete {ratings} --out 'my run' --quiet"
     assert record["options"]["tol"] == 1e-4
+    assert record["columns"] == {"row": "user", "col": "item", "value": "rating"}
     assert record["seconds"]["total"] >= record["seconds"]["report"] > 0
 
 
@@ -68,6 +69,18 @@ def test_record_says_what_was_asked(cli, ratings, tmp_path):
 def test_quiet_prints_nothing(cli, ratings):
     outcome = cli("complete", ratings, "--quiet")
     assert (outcome.out, outcome.err) == ("", "")
+
+
+@pytest.mark.usefixtures("quick")
+def test_columns_left_aside_and_lines_passed_over_are_said(cli, ratings):
+    lines = ratings.read_text("utf-8").splitlines()
+    lines = ["# a comment", lines[0] + ",timestamp", *(f"{line},7" for line in lines[1:])]
+    ratings.write_text("\n".join(lines) + "\n", "utf-8")
+    outcome = cli("complete", ratings, "--no-report")
+    assert outcome.err == (
+        "flatrank: rows from 'user'; columns from 'item'; values from 'rating'; not used "
+        "'timestamp'; lines passed over at the top 1.\n"
+    )
 
 
 @pytest.mark.usefixtures("quick")

@@ -1,9 +1,12 @@
 """Bad input at the front door, and what the data cannot determine."""
 
 import importlib
+from decimal import Decimal
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 import flatrank as fr
@@ -22,13 +25,28 @@ GOOD = {"rows": [0, 1], "cols": [0, 1], "values": [1.0, 2.0], "shape": (2, 2)}
     [
         ({"rows": [0, 2]}, "rows must lie between 0 and 1; got 2"),
         ({"cols": [-1, 0]}, "cols must lie between"),
-        ({"rows": [0.0, 1.0]}, "vector of integers"),
+        ({"rows": [0.0, 1.5]}, r"whole numbers; 1 are not, first rows\[1\] = 1.5"),
+        ({"rows": [0.0, np.nan]}, r"whole numbers; 1 are not, first rows\[1\] = nan"),
+        (
+            {"cols": pd.array([0, pd.NA], dtype="Int64")},
+            "cols hold 1 missing|cols.1. = nan",
+        ),
+        ({"rows": pd.Series(["a", "b"])}, r"vector of integers.*np.unique\(x, return_inverse"),
+        ({"rows": {0, 1}}, r"vector of integers; got shape \(\) of object"),
+        (
+            {"values": pd.array([1.0, pd.NA], dtype="Float64")},
+            "values hold 1 missing|1 are not, first",
+        ),
+        ({"values": [1.0, None]}, "values hold 1 missing entries, the first at 1"),
+        ({"values": pl.Series([1.0, None])}, "values must be finite; 1 are not"),
+        ({"values": pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})}, r"got shape \(2, 2\)"),
+        ({"cols": None}, r"takes rows, cols, values and shape; got list of shape \(2,\) alone"),
         ({"rows": ["a", "b"]}, "vector of integers"),
         ({"rows": [[0], [1]]}, "vector of integers"),
         ({"values": [1.0]}, "one length"),
         ({"values": [1.0, np.nan]}, "finite"),
         ({"values": [1.0, np.inf]}, "finite"),
-        ({"values": [1j, 2.0]}, "real numbers"),
+        ({"values": [1j, 2.0]}, r"real numbers.*twice the size and rank, \[\[Re X, -Im X\]"),
         ({"values": ["x", "y"]}, "real numbers"),
         ({"rows": [], "cols": [], "values": []}, "no entry"),
         ({"rows": [1, 1], "cols": [1, 1]}, "more than once"),
@@ -37,7 +55,6 @@ GOOD = {"rows": [0, 1], "cols": [0, 1], "values": [1.0, 2.0], "shape": (2, 2)}
         ({"shape": (2.5, 2)}, "two integers"),
         ({"shape": (2, 2, 2)}, "two integers"),
         ({"shape": (2**31, 2)}, "between 1 and"),
-        ({"rows": np.array([0, 1], dtype=object)}, "vector of integers"),
         ({"rows": np.array([True, False])}, "vector of integers"),
         ({"rows": [0, 2**31]}, "rows must lie between"),
         ({"values": np.ma.masked_array([1.0, 2.0], mask=[0, 1])}, "1 masked"),
@@ -53,6 +70,54 @@ GOOD = {"rows": [0, 1], "cols": [0, 1], "values": [1.0, 2.0], "shape": (2, 2)}
 def test_bad_input_is_refused_with_a_sentence(change, message):
     with pytest.raises(ValueError, match=message):
         fr.completion(**(GOOD | change))
+
+
+@pytest.mark.parametrize("table", [np.eye(2), pd.DataFrame(np.eye(2)), [[1.0, 2.0]]])
+def test_a_whole_table_is_told_what_to_pass(table):
+    with pytest.raises(ValueError, match=r"Of a whole table X with NaN.*np.nonzero\(~np.isnan"):
+        fr.completion(table)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        list,
+        tuple,
+        pl.Series,
+        pd.Series,
+        lambda x: pd.Series(x, index=[7, 7, 9]),
+        lambda x: pd.Series(x).astype("Float64"),
+        lambda x: pd.Series(x).astype(object),
+        lambda x: pd.DataFrame({"x": x}),
+        lambda x: pl.DataFrame({"x": x}),
+        lambda x: np.array(x, dtype=np.float32),
+        lambda x: np.array([*x, "end"], dtype=object)[:-1],
+        lambda x: [Decimal(v) for v in x],
+    ],
+)
+def test_numbers_come_in_many_kinds(kind):
+    problem = fr.completion(kind([0.0, 1.0, 1.0]), kind([1, 0, 1]), kind([4, 0, 2]), (2, 2))
+    want = fr.completion([0, 1, 1], [1, 0, 1], [4, 0, 2], (2, 2))
+    assert np.array_equal(problem.b, want.b)
+    for mine, its in zip(problem.measurement.places(), want.measurement.places(), strict=True):
+        assert np.array_equal(mine, its)
+
+
+def test_places_may_be_ranges_and_values_truths():
+    problem = fr.completion(range(2), range(2), [True, False], (2, 2))
+    assert problem.b.tolist() == [1.0, 0.0]
+
+
+def test_a_complex_matrix_in_its_real_form():
+    rng = np.random.default_rng(0)
+    u, v = (rng.standard_normal(d) + 1j * rng.standard_normal(d) for d in (10, 8))
+    X = np.outer(u, v)
+    i, j = np.nonzero(rng.random(X.shape) < 0.7)
+    re, im = X[i, j].real, X[i, j].imag
+    rows, cols = np.concatenate([i, i, i + 10, i + 10]), np.concatenate([j, j + 8, j, j + 8])
+    s = fr.solve(fr.completion(rows, cols, np.concatenate([re, -im, im, re]), (20, 16)))
+    whole = np.asarray(s.factors.L) @ np.asarray(s.factors.R).T
+    assert np.allclose(whole[:10, :8] + 1j * whole[10:, :8], X, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["int8", "float16", "bool", "uint16"])

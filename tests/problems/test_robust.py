@@ -17,13 +17,23 @@ Y = np.arange(12.0).reshape(3, 4)
         (Y, {"radius": 0}, "radius must be a finite number > 0"),
         (Y, {"sparsity": np.nan}, "sparsity must be a finite number > 0"),
         (Y, {"sparsity": "small"}, "sparsity must be a number; got 'small'"),
-        (np.where(Y == 5, np.nan, Y), {}, r"1 entries are not, first Y\[1, 1\] = nan"),
+        (np.where(Y == 5, np.nan, Y), {}, r"first Y\[1, 1\] = nan.*mask=np.isfinite\(Y\)"),
         (np.where(Y == 5, np.inf, Y), {}, "Y must be finite"),
-        (1j * Y, {}, "real matrix .* of complex128"),
+        (1j * Y, {}, "real matrix .* of complex128. A complex X is a real one of twice the size"),
+        (np.where(Y == 5, None, Y), {}, "Y hold 1 missing entries, the first at 5"),
+        (Y, {"mask": Y > -1.0, "radius": -1}, "radius must be"),
+        (Y, {"mask": Y < 0}, "mask is False everywhere"),
+        (
+            Y,
+            {"mask": Y},
+            r"mask must be an array of bool .*\(3, 4\), True where Y is observed; got",
+        ),
+        (Y, {"mask": [True]}, r"mask must be .*; got shape \(1,\) of bool"),
+        (np.where(Y == 5, np.nan, Y), {"mask": Y != 4}, r"first Y\[1, 1\] = nan"),
         (Y.astype(str), {}, "real matrix"),
         (Y[0], {}, r"real matrix \(d1, d2\); got shape \(4,\)"),
         (np.zeros((0, 4)), {}, r"at least one entry; got shape \(0, 4\)"),
-        (np.ma.masked_equal(Y, 3), {}, "1 masked entries"),
+        (np.ma.masked_equal(Y, 3), {}, r"1 masked entries.*mask=~np\.ma\.getmaskarray\(Y\)"),
         (1e301 * Y, {}, "divide Y by a common unit"),
     ],
 )
@@ -35,6 +45,18 @@ def test_wrong_input_is_refused(data, options, message):
 def test_neither_number_means_the_usual_weight():
     problem = fr.robust_pca(Y)
     assert (problem.sparsity, problem.radius) == (pytest.approx(0.5), None)
+
+
+def test_a_mask_says_where_the_data_are():
+    gap = Y == 5
+    problem = fr.robust_pca(np.where(gap, np.nan, Y), mask=~gap)
+    assert np.array_equal(problem.Y, np.where(gap, 0.0, Y))
+    assert problem.sparsity == pytest.approx(1 / np.sqrt(4 * 11 / 12))
+    masked = np.ma.masked_equal(Y, 5)
+    filled = fr.robust_pca(masked.filled(0), mask=~np.ma.getmaskarray(masked))
+    assert np.array_equal(filled.Y, problem.Y)
+    assert fr.robust_pca(Y, mask=np.ones_like(Y, dtype=bool)).mask is None
+    assert np.array_equal(problem.with_radius(2.0).mask, ~gap)
 
 
 def test_the_problem_keeps_its_own_copy_of_the_data():

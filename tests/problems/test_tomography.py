@@ -281,3 +281,37 @@ def test_steps_towards_a_trace_grow_while_nothing_is_left():
     trail = ((5.0, -1.0), (4.0, -1.0), (2.0, -1.0))
     assert next_multiplier(trail, 1.0) == -2.0
     assert next_multiplier((*trail, (-2.0, 0.5)), 1.0) == pytest.approx(-2.0 + 4 / 3)
+
+
+PAULI = [np.array(m, complex) for m in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]])]
+SETTINGS = np.array([[(np.eye(2) + s * m) / 2 for s in (1, -1)] for m in PAULI])
+COUNTS = np.array([[60, 40], [52, 48], [90, 10]])
+
+
+@pytest.mark.parametrize(
+    ("effects", "data"),
+    [
+        (SETTINGS, COUNTS),
+        (SETTINGS, COUNTS[:, ::-1].astype(float).ravel()),
+        (SETTINGS, np.array([[2, 0], [1, 1], [2, 0]])),
+        (SETTINGS, 100.0 * COUNTS / 99.5),
+        (fr.measurements.pauli_strings(1), np.array([100.0, 20.0, 4.0, 80.0])),
+    ],
+)
+def test_counts_are_refused_with_what_to_do(effects, data):
+    with pytest.raises(ValueError, match=r"look like counts. Divide .*counts\.sum\(axis=-1, keep"):
+        fr.tomography(effects, data)
+
+
+@pytest.mark.parametrize(
+    ("effects", "data"),
+    [
+        (SETTINGS, COUNTS / COUNTS.sum(axis=-1, keepdims=True)),
+        (SETTINGS, np.array([[1, 0], [0, 1], [1, 0]])),  # one shot each
+        (SETTINGS, np.array([[1.1, -0.1], [0.4, 0.6], [1.3, -0.2]])),  # noise, not from shots
+        (5.0 * SETTINGS, 5.0 * COUNTS / 100),
+        (fr.measurements.pauli_strings(1), np.array([1.0, 0.2, 0.04, 0.8])),
+    ],
+)
+def test_frequencies_and_mean_values_are_no_counts(effects, data):
+    assert np.array_equal(fr.tomography(effects, data).b, data.ravel())

@@ -214,3 +214,80 @@ def test_memory_is_a_few_copies_of_the_data():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak <= 7 * Y.nbytes
+
+
+def with_gaps(gaps, seed=0, shape=(100, 80)):
+    L, S = corrupted(shape[0], 2, 0.04, seed, shape[1])
+    mask = np.random.default_rng(seed + 1).random(shape) >= gaps
+    return L, np.where(mask, S, 0.0), mask
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("gaps", [0.1, 0.4])
+def test_gross_errors_and_gaps_are_overcome_together(known, gaps):
+    L, S, mask = with_gaps(gaps)
+    Y = np.where(mask, L + S, np.nan)
+    problem = fr.robust_pca(Y, radius=np.abs(S).sum() if known else None, mask=mask)
+    solution = fr.solve(problem)
+    assert solution.status is fr.Status.CERTIFIED
+    assert np.linalg.norm(product(solution) - L) <= 1e-9 * np.linalg.norm(L)
+    assert np.abs(np.asarray(solution.extra["sparse"]) - S).max() <= 1e-9
+    # The proof, in dense arithmetic: Λ may not weigh what is not observed.
+    Lam = np.asarray(solution.y).reshape(mask.shape)
+    assert not Lam[~mask].any()
+    assert np.linalg.norm(Lam, 2) <= 1 + 1e-12
+    nuclear, inner = np.linalg.norm(product(solution), "nuc"), np.vdot(Lam[mask], Y[mask])
+    errors = np.abs(Y - product(solution))[mask].sum()
+    if known:
+        assert inner - problem.radius * np.abs(Lam).max() >= (1 - 2e-6) * nuclear
+    else:
+        assert np.abs(Lam).max() <= problem.sparsity * (1 + 1e-12)
+        assert inner >= (1 - 2e-6) * (nuclear + problem.sparsity * errors)
+
+
+def test_a_dual_matrix_that_weighs_gaps_proves_nothing_for_it():
+    L, S, mask = with_gaps(0.3, shape=(30, 20))
+    problem = fr.robust_pca(L + S, mask=mask)
+    solution = fr.solve(problem)
+    y = np.where(mask, np.asarray(solution.y).reshape(mask.shape), 0.5)
+    again = fr.certify(problem, solution.factors, y)
+    assert again.dual_bound == pytest.approx(solution.certificate.dual_bound, rel=1e-9)
+    assert fr.certify(problem, solution.factors).dual_bound <= again.primal * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_the_optimum_with_gaps_is_that_of_interior_points(known):
+    cvxpy = pytest.importorskip("cvxpy")
+    rng = np.random.default_rng(3)
+    Y, mask = rng.standard_normal((12, 9)), rng.random((12, 9)) < 0.7
+    radius = 0.3 * np.abs(Y[mask]).sum() if known else None
+    problem = fr.robust_pca(Y, radius=radius, mask=mask)
+    solution = fr.solve(problem, tol=1e-7)
+    X = cvxpy.Variable(Y.shape)
+    errors = cvxpy.sum(cvxpy.abs(cvxpy.multiply(mask.astype(float), Y - X)))
+    norm = cvxpy.normNuc(X)
+    if known:
+        program = cvxpy.Problem(cvxpy.Minimize(norm), [errors <= radius])
+    else:
+        program = cvxpy.Problem(cvxpy.Minimize(norm + problem.sparsity * errors))
+    optimum = program.solve(solver="CLARABEL")
+    assert solution.certificate.primal == pytest.approx(optimum, rel=1e-5)
+    assert solution.certificate.dual_bound <= optimum * (1 + 1e-6)
+
+
+def test_a_mask_is_kept_in_the_file(tmp_path):
+    L, S, mask = with_gaps(0.3, shape=(30, 20))
+    solution = fr.solve(fr.robust_pca(L + S, mask=mask))
+    solution.save(tmp_path / "run")
+    back = fr.load(tmp_path / "run")
+    assert np.array_equal(back.problem.mask, mask)
+    assert fr.certify(back.problem, back.factors, back.y).certified(1e-6)
+
+
+def test_a_row_of_which_nothing_is_seen():
+    L, S, mask = with_gaps(0.2)
+    mask[7] = False
+    solution = fr.solve(fr.robust_pca(L + S, mask=mask))
+    assert solution.status is fr.Status.CERTIFIED
+    assert np.array_equal(np.asarray(solution.problem.unidentifiable.rows(1)), [7])
+    assert np.linalg.norm(np.delete(product(solution) - L, 7, 0)) <= 1e-9 * np.linalg.norm(L)
