@@ -296,7 +296,7 @@ def _found(
 
     U Vᵀ where the data may see every direction, a strict one where the shortest is not far from it:
     among matrices that need not be positive semidefinite in small problems alone. The last, for
-    those that must be, is w/(m d) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of it is the identity. It proves any X
+    those that must be, is w/(m n) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of it is the identity. It proves any X
     that fits as flat as any other, and no uniqueness.
     """
     B = problem.whitened
@@ -321,7 +321,7 @@ def _found(
         S, bound = _bounded(B, svd, y, effort)
     weights = B.inner.gram_weights() if B.cone.positive else None
     if bound.value > 1 + _ROUNDING and weights is not None:
-        y = weights / (B.m * B.shape[0])
+        y = weights / (B.m * B.orders[0])
         S, bound = _bounded(B, svd, y, effort)
     return y, S, bound
 

@@ -19,7 +19,7 @@ def no_fit(B: Whitened, b: Float[Array, " m"], r: Float[Array, " m"], effort: Ef
 
     Where ℬ*(y) has no positive eigenvalue, bᵀy = tr(ℬ*(y) X̃) ≤ 0 for every X̃ ⪰ 0 that fits. The
     residual r of the nearest fit is such a y with bᵀy = ‖r‖². Near it y is r less as much as it
-    takes of the weights w/(m d), whose ℬ* is the identity.
+    takes of the weights w/(m n), whose ℬ* is the identity.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def no_fit(B: Whitened, b: Float[Array, " m"], r: Float[Array, " m"], effort: Ef
     weights = B.inner.gram_weights()
     if weights is None:
         weights = jnp.zeros_like(r)
-    one = weights / (B.m * B.shape[0])
+    one = weights / (B.m * B.orders[0])
     worth, trace = float(jnp.vdot(b, r)), float(jnp.vdot(b, one))
     if not worth > 0:
         return False

@@ -19,7 +19,9 @@ class Rescaling(eqx.Module):
 
     Each is held as its diagonal where it is diagonal, else as the symmetric root. Where D is
     singular no measurement sees the directions of its null space: the problem is the one
-    restricted to the range, and D⁻¹ the pseudo-inverse.
+    restricted to the range, and D⁻¹ the pseudo-inverse. For Hermitian X it is the real form of the
+    D of the complex matrices, whose order n is d1 = d2 here: a real problem written in complex
+    numbers keeps its D.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ class Rescaling(eqx.Module):
         θ = 0 is flat, θ = 1 norm-minimal (D a multiple of the identity, held as its diagonal).
         Cost: for dense Grams one eigenvalue decomposition a side, O(d³).
         """
-        d1, d2 = measurement.shape
+        d1, d2 = measurement.orders
         scale = 1.0 / max(measurement.m, 1)
         rows, cols = measurement.grams()
         D1, inverse1 = _root(rows * (scale / d2), smoothing)

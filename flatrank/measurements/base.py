@@ -106,6 +106,12 @@ class Measurement(eqx.Module):
         """The matrices it can be asked about: all real ones here, or Hermitian ones."""
         return Cone.WHOLE
 
+    @property
+    def orders(self) -> tuple[int, int]:
+        """Rows and columns of X itself: `shape`, and half of it where X is Hermitian."""
+        d1, d2 = self.shape
+        return self.cone.size(d1), self.cone.size(d2)
+
     @abstractmethod
     def forward(self, pair: FactorPair) -> Float[Array, " m"]:
         """𝒜(L Rᵀ)."""
