@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import equinox as eqx
@@ -128,6 +129,14 @@ class Measurement(eqx.Module):
         """Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ: vectors where they are diagonal, as here, else matrices."""
         return self.gram_diagonals()
 
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """W1, W2 with WᵀW the Grams, from the Aᵢ stacked and without squaring them (host).
+
+        They tell directions that the Aᵢ see a 1e-13 as strongly as the rest, Grams those seen a
+        1e-6. None where Grams are all there is, as here.
+        """
+        return None
+
     def gram_weights(self) -> Float[Array, " m"] | None:
         """The w with Σᵢ Aᵢ² = Σᵢ wᵢ Aᵢ where Aᵢ² = wᵢ Aᵢ, as for Aᵢ of rank one; None here."""
         return None
@@ -248,6 +257,14 @@ class Measurement(eqx.Module):
         if residual is not None:
             G, H = G + residual.right(step.R), H + residual.left(step.L)
         return FactorPair(G, H)
+
+
+def triangular(pieces: Iterable[np.ndarray], d: int) -> np.ndarray:
+    """W of d columns with WᵀW = Σ KᵀK over the pieces K, by QR: accurate column by column."""
+    W = np.zeros((0, d))
+    for piece in pieces:
+        W = np.asarray(np.linalg.qr(np.vstack([W, piece]), mode="r"))
+    return W
 
 
 def identity_block(n: Int[Array, ""] | int, d: int, dtype: Any) -> Float[Array, "d block"]:

@@ -196,6 +196,9 @@ def _check_dense(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     expected = (np.einsum("pqi,rqi->pr", M, M), np.einsum("pqi,psi->qs", M, M))
     for side, gram, true in zip(("rows", "columns"), grams, expected, strict=False):
         _agree(f"Gram of {side}", gram if gram.ndim == 2 else np.diag(gram), true)
+    roots = A.gram_roots() if grams else None
+    for side, W, true in zip(("rows", "columns"), roots or (), expected, strict=False):
+        _agree(f"root of the Gram of {side}", W.T @ W, true)
     for gram, diagonal in zip(grams, A.gram_diagonals() if grams else (), strict=True):
         _agree("diagonal of a Gram", diagonal, gram if gram.ndim == 1 else np.diag(gram))
 

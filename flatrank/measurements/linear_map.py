@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -15,7 +16,7 @@ from jaxtyping import Array, Float, Int
 from flatrank.measurements.base import BLOCK, identity_block
 from flatrank.measurements.checks import checked_shape
 from flatrank.measurements.dense import DenseMatrices
-from flatrank.measurements.matrices import OnMatrices, block_count, sum_grams
+from flatrank.measurements.matrices import OnMatrices, block_count, roots_of, sum_grams
 
 # By how much ⟨𝒜(X), y⟩ and ⟨X, 𝒜*(y)⟩ may differ, relative to ‖𝒜(X)‖‖y‖.
 _ROUNDING = 1e-6
@@ -63,6 +64,12 @@ class LinearMap(OnMatrices):
     def m(self) -> int:
         """Number of measurements."""
         return self._m
+
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
+        """From the Aᵢ = 𝒜*(eᵢ), stacked."""
+        block = eqx.filter_jit(partial(_matrices, self.transpose, self.m))
+        numbers = (jnp.asarray(n) for n in range(block_count(self.m, BLOCK)))
+        return roots_of((np.asarray(block(n)) for n in numbers), self.shape)
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """The user's function, in the type of X."""

@@ -7,10 +7,11 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from flatrank.factors import Cone, FactorPair, real_form
-from flatrank.measurements.base import Adjoint, Measurement, TangentMap
+from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 
 
 class Vectors(eqx.Module):
@@ -149,6 +150,16 @@ class QuadraticForms(Forms):
     def grams(self) -> tuple[Float[Array, "d d"], Float[Array, "d d"]]:
         """Σᵢ Aᵢ² = Σᵢ ‖xᵢ‖² Aᵢ, twice."""
         return self.gram, self.gram
+
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
+        """From the ‖xᵢ‖ xᵢ, in the real form of complex ones."""
+        x = np.asarray(self.x)
+        x = np.linalg.norm(x, axis=1, keepdims=True) * x
+        parts = [x]
+        if np.iscomplexobj(x):
+            parts = [np.hstack([x.real, x.imag]), np.hstack([-x.imag, x.real])]
+        W = triangular(parts, self.shape[0])
+        return W, W
 
     def gram_diagonals(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
         """Its diagonal, twice."""
