@@ -166,7 +166,7 @@ def _dense_roots(
         _, s, Vh = np.linalg.svd(W, full_matrices=False)
         return _symmetric(s, Vh.T)
     W = np.vstack([W, np.zeros((d - len(W), d))])
-    jacobi = get_lapack_funcs("gejsv", (W,))
+    (jacobi,) = get_lapack_funcs(("gejsv",), (W,))
     s, _, V, work, _, _ = jacobi(W, joba=2, jobu=0, jobv=0, jobr=1, jobt=0, jobp=0)
     rank = int(seen.sum())
     return _symmetric(s[:rank] * (work[0] / work[1]), V[:, :rank])

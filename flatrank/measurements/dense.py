@@ -61,6 +61,10 @@ class DenseMatrices(OnMatrices):
         """Σᵢ yᵢ Aᵢ."""
         return (y @ self.A.reshape(self.m, -1).astype(y.dtype)).reshape(self.shape)
 
+    def written(self) -> np.ndarray:
+        """As stored."""
+        return np.asarray(self.A)
+
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
         """From the Aᵢ stacked."""
         A = np.asarray(self.A)

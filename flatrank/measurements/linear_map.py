@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -65,11 +65,19 @@ class LinearMap(OnMatrices):
         """Number of measurements."""
         return self._m
 
-    def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
-        """From the Aᵢ = 𝒜*(eᵢ), stacked."""
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """The Aᵢ = 𝒜*(eᵢ), some at a time."""
         block = eqx.filter_jit(partial(_matrices, self.transpose, self.m))
-        numbers = (jnp.asarray(n) for n in range(block_count(self.m, BLOCK)))
-        return roots_of((np.asarray(block(n)) for n in numbers), self.shape)
+        for n in range(block_count(self.m, BLOCK)):
+            yield np.asarray(block(jnp.asarray(n)))
+
+    def written(self) -> np.ndarray:
+        """The Aᵢ, asked for one by one."""
+        return np.concatenate(list(self._blocks()))[: self.m]
+
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
+        """From the Aᵢ stacked."""
+        return roots_of(self._blocks(), self.shape)
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """The user's function, in the type of X."""

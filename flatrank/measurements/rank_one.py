@@ -89,6 +89,10 @@ class RankOne(Measurement):
         """aᵀ diag(‖cᵢ‖²) a and cᵀ diag(‖aᵢ‖²) c."""
         return self.gram1, self.gram2
 
+    def written(self) -> np.ndarray:
+        """The aᵢ cᵢᵀ."""
+        return np.asarray(self.a)[:, :, None] * np.asarray(self.c)[:, None, :]
+
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
         """From the ‖cᵢ‖ aᵢ, and the ‖aᵢ‖ cᵢ."""
         a, c = np.asarray(self.a), np.asarray(self.c)
