@@ -66,7 +66,7 @@ def size_of_adjoint(S: Adjoint, D1: Weight, D2: Weight) -> Float[Array, ""]:
 def _norm(A: Measurement) -> Float[Array, ""]:
     """‖𝒜‖, from below."""
 
-    def step(_: int, y: Array) -> Array:
+    def step(_: Array, y: Array) -> Array:
         z = A.normal(y)
         return z / jnp.maximum(jnp.linalg.norm(z), 1e-300)
 

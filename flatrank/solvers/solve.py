@@ -112,10 +112,8 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         found = solver.outcome(state)
         certificate, y, status = _proved(scaled, found, status, tol)
         if even is not None:
-            certificate, y = (
-                certificate.shaken(even.rounding, even.misfit(found.pair)),
-                even.back(y),
-            )
+            certificate = certificate.shaken(even.rounding, even.misfit(found.pair))
+            y = even.back(y)
             if status is Status.CERTIFIED and not certificate.certified(tol):
                 status = Status.STATIONARY
         if scaled.m > problem.m:
