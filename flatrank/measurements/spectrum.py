@@ -10,7 +10,7 @@ from jaxtyping import Float
 from flatrank.measurements.base import Measurement
 
 # Measurements, numbers and flops up to which 𝒜 is written out and decomposed.
-_MOST, _NUMBERS, _FLOPS = 3000, 3e7, 3e10
+_MOST, _NUMBERS, _FLOPS = 3000, 3e7, 6e11
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -36,10 +36,10 @@ class Spectrum(NamedTuple):
 
 
 def affordable(A: Measurement) -> bool:
-    """Whether `spectrum_of` takes no more than some seconds and 1 GB."""
+    """Whether `spectrum_of` takes no more than half a minute of one core or two, and 1 GB."""
     d1, d2 = A.shape
     low, high = sorted((A.m, d1 * d2))
-    return A.m <= _MOST and low * high <= _NUMBERS and low * low * high <= _FLOPS
+    return A.m <= _MOST and low * high <= _NUMBERS and low * low * (2 * high + 20 * low) <= _FLOPS
 
 
 def spectrum_of(written: Float[np.ndarray, "m d1 d2"]) -> Spectrum:
