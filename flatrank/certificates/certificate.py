@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
 CLOSED = 1e-6
@@ -17,9 +17,10 @@ class Certificate:
     ----------
     primal : float
         An upper bound on the optimal value: the objective at the pair (λ = 0: ‖X̃_f‖_* of the pair
-        after its misfit is repaired).
+        after its misfit is repaired, infinite where it was not).
     dual_bound : float
-        A lower bound on the optimal value, from a feasible dual point.
+        A lower bound on the optimal value, from a feasible dual point; infinite where it is proved
+        that no matrix fits.
     gap : float
         primal − dual_bound ≥ 0 up to rounding.
     relative_gap : float
@@ -60,6 +61,25 @@ class Certificate:
         """Whether the relative gap is proved to be at most `tol` (NaN proves nothing)."""
         return bool(self.relative_gap <= tol)
 
+    @property
+    def infeasible(self) -> bool:
+        """Whether it is proved that no matrix fits: the dual is unbounded."""
+        return self.primal == self.dual_bound == math.inf
+
+    def shaken(self, rounding: float, feasibility: float) -> Certificate:
+        """That of the problem before rounding of this relative size, and the pair's misfit there.
+
+        The dual bound is lowered by as much.
+        """
+        if not math.isfinite(self.primal):
+            return replace(self, feasibility=feasibility)
+        dual = self.dual_bound - rounding * abs(self.dual_bound)
+        gap = self.primal - dual
+        relative = gap / abs(self.primal) if self.primal else self.relative_gap
+        return replace(
+            self, dual_bound=dual, gap=gap, relative_gap=relative, feasibility=feasibility
+        )
+
     def to_dict(self) -> dict[str, float | str | bool]:
         """Every field by name."""
         return asdict(self)
@@ -71,9 +91,15 @@ class Certificate:
             if self.operator_norm_kind == "exact"
             else f"operator norm bounded with failure probability {self.failure_probability:.0e}"
         )
+        if self.infeasible:
+            return (
+                "no matrix was found to fit, and none can, to rounding: a combination of the "
+                "measurements is zero for every matrix that may be, and not for the data"
+            )
         if self.primal == math.inf:
             return (
-                "no matrix was found to fit, to rounding; if there is one, its value is at least "
+                f"the misfit left, {self.feasibility:.1e} of the data, was not made to vanish, nor "
+                "proved to be there for every matrix; if one fits, its value is at least "
                 f"{self.dual_bound:.9g} ({sure})"
             )
         alone = "the only minimiser" if self.unique else "not proved to be the only minimiser"

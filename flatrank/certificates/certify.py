@@ -16,6 +16,7 @@ from flatrank.certificates.certificate import CLOSED, Certificate, relative_misf
 from flatrank.certificates.dual import adjoint, least_squares_dual, scaled_residual
 from flatrank.certificates.infeasible import no_fit
 from flatrank.certificates.norms import Effort, NormBound
+from flatrank.certificates.repair import Repair, repaired
 from flatrank.certificates.separation import certify_separation
 from flatrank.certificates.states import (
     as_state,
@@ -27,18 +28,16 @@ from flatrank.certificates.states import (
 )
 from flatrank.certificates.strict import strict_dual, whole_dual
 from flatrank.certificates.uniqueness import injective_on_tangent
-from flatrank.factors import CompactSVD, Cone, FactorPair, Factors, Weight
+from flatrank.factors import CompactSVD, Cone, FactorPair, Factors
 from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Whitened
-from flatrank.problems import Problem, Separation, Tomography, as_pair, checked_chance
+from flatrank.problems import Problem, Separation, Tomography, as_pair, checked_chance, equalised
 
 # Strictly below what is allowed means by this share of it, for closer is rounding, the more of it
 # the worse D is conditioned, and by so many relative gaps (see `_strict`).
 _STRICT, _GAPS = 1e-6, 100
 # Up to min(d1, d2) = _WHOLE the exact ‖S‖ costs a penalised certificate less than a bound by parts.
 _WHOLE = 1000
-# Misfit, relative to ‖b‖, at which the repaired matrix counts as fitting to rounding.
-_FITTED = 1e-13
 # Misfit, relative to ‖b‖, up to which a better dual point is looked for, and ‖W‖ of the shortest:
 # in general, and in small problems; and from which on solvers give the shortest up.
 _FITS, _NEAR, _FARTHER, _VAIN = 1e-6, 2.0, 4.0, 1.1
@@ -63,7 +62,13 @@ def certify(
 
     λ > 0: gap = ½‖r‖² + λ‖X̃‖_* − (bᵀz − ½‖z‖²), r = b − ℬ(X̃), z = s r feasible (theory §6.2).
     λ = 0: gap = ‖X̃_f‖_* − bᵀŷ, ŷ = y/max(1, ‖ℬ*(y)‖), with ‖X̃_f‖_* bounded by
-    ‖X̃‖_* + ‖ℬ⁺c‖_* after repairing the misfit c (theory §6.1), infinite where nothing fits.
+    ‖X̃‖_* + ‖ℬ⁺c‖_* after repairing the misfit c (theory §6.1), infinite where nothing was made to
+    fit. Where it is proved that nothing can (Farkas: ℬ*(y) = 0 and bᵀy > 0, or where X ⪰ 0
+    ℬ*(y) ⪯ 0), the dual bound is infinite as well. Small ill-conditioned ℬ are first replaced by
+    better equations of the same solutions (`problems.equalised`).
+
+    ‖ℬ*(y)‖ is enlarged by the share ε κ(D1) κ(D2) that rounding may take (`Rescaling.rounding`):
+    no bound is closer than that, so that 1e5 on either side leave six digits.
 
     Where X must be symmetric, the pair is first replaced by the nearest matrix that is. Where it
     must be positive semidefinite, only the largest eigenvalue of ℬ*(y) is bounded (theory §6.3),
@@ -111,9 +116,15 @@ def certify(
         pair = as_pair(problem, factors)
         if y is not None:
             y = _as_dual(problem, y)
-        svd = _decomposed(problem.cone, problem.whiten(pair))
+        whitened = problem.whiten(pair)
+        svd = _decomposed(problem.cone, whitened)
         effort = Effort(failure_probability=checked_chance(failure_probability))
-        return certify_whitened(problem, svd, y, effort)[0]
+        even = equalised(problem)
+        if even is None:
+            return certify_whitened(problem, svd, y, effort)[0]
+        dual = None if y is None else even.dual_of(y)
+        found = certify_whitened(even.problem, svd, dual, effort)[0]
+        return found.shaken(even.rounding, even.misfit(whitened))
 
 
 def _as_dual(problem: Problem, y: ArrayLike) -> Float[Array, " m"]:
@@ -183,40 +194,27 @@ class _Values(NamedTuple):
 
 
 class _Point(NamedTuple):
-    """r = b − ℬ(X̃), its square, ‖b‖, ‖X̃‖_* and the bound on what repairing the misfit costs."""
+    """r = b − ℬ(X̃), its square, ‖b‖, ‖X̃‖_*; what repairing the misfit costs, or a proof instead."""
 
     r: Float[Array, " m"]
     square: float
     size: float
     nuclear: float
-    repair: float
+    repair: Repair = Repair(0.0)
 
 
 def _measure(problem: Problem, svd: CompactSVD) -> tuple[_Point, CompactSVD]:
-    D = problem.rescaling
-    svd, r, *numbers = _measured(problem.whitened, problem.b, svd, (D.D1, D.D2), problem.lam == 0)
-    return _Point(r, *(float(x) for x in numbers)), svd
+    svd, r, *numbers = _measured(problem.whitened, problem.b, svd)
+    repair = repaired(problem, r) if problem.lam == 0 else Repair(0.0)
+    return _Point(r, *(float(x) for x in numbers), repair=repair), svd
 
 
 @eqx.filter_jit
-def _measured(
-    B: Whitened, b: Array, svd: CompactSVD, D: tuple[Weight, Weight], interpolating: bool
-) -> tuple[CompactSVD, *tuple[Array, ...]]:
-    """The positive part of the decomposition, and the numbers of `_Point`.
-
-    With 𝒜(N) = r, ℬ(X̃ + D1 N D2) = b and ‖D1 N D2‖_* ≤ √d_min ‖D1 N D2‖_F; for entries N is sparse
-    and overwrites them. Infinite where nothing of the sort fits: b is then outside the range of 𝒜.
-    """
+def _measured(B: Whitened, b: Array, svd: CompactSVD) -> tuple[CompactSVD, *tuple[Array, ...]]:
+    """The positive part of the decomposition, and the numbers of `_Point`."""
     svd = _positive(svd)
     r = b - B.forward(FactorPair(svd.U * svd.s[None, :], svd.V))
-    square, size, repair = jnp.vdot(r, r), jnp.linalg.norm(b), jnp.zeros(())
-    if interpolating:
-        misfit = jnp.sqrt(square)
-        scale = jnp.maximum(size, misfit)
-        N, left = B.inner.right_inverse(r, jnp.minimum(_FITTED * scale, 1e-2 * misfit))
-        fits = left <= 100 * _FITTED * scale
-        repair = jnp.where(fits, jnp.sqrt(min(B.shape)) * N.size(*D), jnp.inf)
-    return svd, r, square, size, jnp.sum(svd.s), repair
+    return svd, r, jnp.vdot(r, r), jnp.linalg.norm(b), jnp.sum(svd.s)
 
 
 def _positive(svd: CompactSVD) -> CompactSVD:
@@ -247,7 +245,7 @@ def _penalised(
             bound = parts
     if bound is None:
         bound = whole_bound(B, S, svd)
-    allowed = np.asarray(max(bound.value, 0.0))
+    allowed = np.asarray(max(bound.value, 0.0) * (1.0 + problem.rescaling.rounding))
     z, dual = scaled_residual(direction, b, np.asarray(lam), allowed)
     return _Values(primal, float(dual), S, bound, lam), z
 
@@ -264,22 +262,20 @@ def _affordable(share: float, tol: float) -> float:
 def _interpolating(
     problem: Problem, svd: CompactSVD, point: _Point, y: Array | None, effort: Effort
 ) -> tuple[_Values, Array]:
-    B = problem.whitened
+    B, proof = problem.whitened, point.repair.y
+    if B.cone.positive and proof is None and math.sqrt(point.square) > _FITS * point.size:
+        proof = no_fit(B, problem.b, point.r, effort)
+    if proof is not None:
+        return _Values(math.inf, math.inf, *_bounded(B, svd, proof, effort), 1.0), proof
     if y is None:
         y, S, bound = _found(problem, svd, point, effort)
     else:
         S, bound = _bounded(B, svd, y, effort)
-    y_hat = y / max(1.0, bound.value)
+    y_hat = y / max(1.0, bound.value * (1.0 + problem.rescaling.rounding))
     dual = float(jnp.vdot(problem.b, y_hat))
-    repair = point.repair
+    repair = point.repair.cost
     if B.cone.positive:
         repair += float(jnp.linalg.norm(y_hat)) * math.sqrt(point.square)
-        if (
-            math.isfinite(repair)
-            and math.sqrt(point.square) > _FITS * point.size
-            and no_fit(B, problem.b, point.r, effort)
-        ):
-            repair = math.inf
     return _Values(point.nuclear + repair, dual, S, bound, 1.0), y_hat
 
 
@@ -296,7 +292,7 @@ def _found(
 
     U Vᵀ where the data may see every direction, a strict one where the shortest is not far from it:
     among matrices that need not be positive semidefinite in small problems alone. The last, for
-    those that must be, is w/(m d) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of it is the identity. It proves any X
+    those that must be, is w/(m n) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of it is the identity. It proves any X
     that fits as flat as any other, and no uniqueness.
     """
     B = problem.whitened
@@ -321,7 +317,7 @@ def _found(
         S, bound = _bounded(B, svd, y, effort)
     weights = B.inner.gram_weights() if B.cone.positive else None
     if bound.value > 1 + _ROUNDING and weights is not None:
-        y = weights / (B.m * B.shape[0])
+        y = weights / (B.m * B.orders[0])
         S, bound = _bounded(B, svd, y, effort)
     return y, S, bound
 
@@ -346,7 +342,7 @@ def _record(
 ) -> Certificate:
     """Put the numbers together; prove uniqueness where the dual is strict and the gap closed."""
     primal, dual, bound = values.primal, values.dual, values.bound
-    gap = primal - dual
+    gap = math.inf if primal == math.inf else primal - dual
     relative = 0.0 if primal == dual == 0 else math.inf
     if primal and math.isfinite(primal):
         relative = gap / abs(primal)

@@ -2,24 +2,87 @@
 
 from __future__ import annotations
 
+import math
+
+import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort
-from flatrank.measurements import Whitened
+from flatrank.factors import Weight
+from flatrank.measurements import Adjoint, Measurement, Whitened
 
 # How far a sum may be from zero by rounding alone.
 _ROUNDING = 1e-9
 
 
-def no_fit(B: Whitened, b: Float[Array, " m"], r: Float[Array, " m"], effort: Effort) -> bool:
-    """Whether it is proved that no positive semidefinite matrix fits (Farkas).
+# ℬ*(y) beside ‖ℬ‖ ‖y‖ that is zero to rounding. Full row rank of a condition below 1e13 is thus
+# never taken for a contradiction.
+_ZERO = 1e-13
+# Power steps for ‖ℬ‖, from below: an underestimate asks for more.
+_STEPS = 8
+
+
+def fits_nothing(B: Whitened, b: Float[Array, " m"], y: Float[Array, " m"]) -> bool:
+    """Whether y proves that no matrix fits (Farkas): ℬ*(y) = 0 to rounding, and bᵀy > 0.
+
+    bᵀy = ⟨ℬ*(y), X̃⟩ for every X̃ that fits. Rounding is 1e-13 of ‖ℬ‖ ‖y‖, for ℬ and for 𝒜, in
+    which D leaves nothing out; bᵀy must be ½‖y‖² at least, as it is of the residual of least
+    squares.
+
+    Parameters
+    ----------
+    B : Whitened
+        ℬ.
+    b, y : array of shape (m,)
+        The data, and what is left of some misfit by least squares.
+
+    Returns
+    -------
+    bool
+        False where nothing is proved either way.
+    """
+    square = float(jnp.vdot(y, y))
+    if not (0 < square < math.inf and float(jnp.vdot(b, y)) >= 0.5 * square):
+        return False
+    for A in (B, B.inner):
+        size = float(size_of_adjoint(adjoint(A, y), *(jnp.ones(d) for d in A.shape)))
+        if size > _ZERO * float(_norm(A)) * math.sqrt(square):
+            return False
+    return True
+
+
+@eqx.filter_jit
+def size_of_adjoint(S: Adjoint, D1: Weight, D2: Weight) -> Float[Array, ""]:
+    """‖D1 S D2‖_F."""
+    return S.size(D1, D2)
+
+
+@eqx.filter_jit
+def _norm(A: Measurement) -> Float[Array, ""]:
+    """‖𝒜‖, from below."""
+
+    def step(_: Array, y: Array) -> Array:
+        z = A.normal(y)
+        return z / jnp.maximum(jnp.linalg.norm(z), 1e-300)
+
+    start = jnp.asarray(np.random.default_rng(0).standard_normal(A.m))
+    y = jax.lax.fori_loop(0, _STEPS, step, start)
+    return jnp.sqrt(jnp.linalg.norm(A.normal(y)) / jnp.maximum(jnp.linalg.norm(y), 1e-300))
+
+
+def no_fit(
+    B: Whitened, b: Float[Array, " m"], r: Float[Array, " m"], effort: Effort
+) -> Float[Array, " m"] | None:
+    """A y that proves that no positive semidefinite matrix fits (Farkas).
 
     Where ℬ*(y) has no positive eigenvalue, bᵀy = tr(ℬ*(y) X̃) ≤ 0 for every X̃ ⪰ 0 that fits. The
     residual r of the nearest fit is such a y with bᵀy = ‖r‖². Near it y is r less as much as it
-    takes of the weights w/(m d), whose ℬ* is the identity.
+    takes of the weights w/(m n), whose ℬ* is the identity.
 
     Parameters
     ----------
@@ -32,21 +95,22 @@ def no_fit(B: Whitened, b: Float[Array, " m"], r: Float[Array, " m"], effort: Ef
 
     Returns
     -------
-    bool
-        False where nothing is proved either way.
+    array of shape (m,), or None
+        None where nothing is proved either way.
     """
     weights = B.inner.gram_weights()
     if weights is None:
         weights = jnp.zeros_like(r)
-    one = weights / (B.m * B.shape[0])
+    one = weights / (B.m * B.orders[0])
     worth, trace = float(jnp.vdot(b, r)), float(jnp.vdot(b, one))
     if not worth > 0:
-        return False
+        return None
     enough = 0.5 * worth / trace if trace > 0 else 0.0
     nothing = jnp.zeros((B.shape[1], 0))
     top = eigenvalue_bound(adjoint(B, r), B.cone, nothing, enough, effort).value
     if top > 0 and not bool(jnp.any(weights)):
-        return False
+        return None
     shift = max(top, 0.0) + _ROUNDING * abs(top)
     y = r - shift * one
-    return worth - shift * trace > _ROUNDING * float(jnp.linalg.norm(b) * jnp.linalg.norm(y))
+    proved = worth - shift * trace > _ROUNDING * float(jnp.linalg.norm(b) * jnp.linalg.norm(y))
+    return y if proved else None

@@ -185,8 +185,8 @@ def trace_dual(problem: Tomography) -> Float[Array, " m1"]:
 
 def _units(problem: Tomography) -> tuple[float, float, float]:
     """c, w²/(m n) and w with D² = c D'² − w²/(m n) I (see `Tomography.exact`)."""
-    m, d, weight = problem.m, problem.shape[0], problem.stiffness**0.5
-    return 2.0 * (m + 1) / m, 2.0 * weight**2 / (m * d), weight
+    m, n, weight = problem.m, problem.measurement.orders[0], problem.stiffness**0.5
+    return (m + 1) / m, weight**2 / (m * n), weight
 
 
 def _tilted(problem: Tomography, y: Array, tilt: float) -> Adjoint:

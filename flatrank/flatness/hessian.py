@@ -169,7 +169,8 @@ def symmetric_trace(
 ) -> Float[Array, ""]:
     """The trace of D²f for f(U) = ‖𝒜(U E Uᵀ) − b‖²: 8 Σ‖Aᵢ U‖² + 4 tr(E) Σ cᵢ tr(Aᵢ).
 
-    c = 𝒜(U E Uᵀ) − b, Σ‖Aᵢ U‖² = m d ‖D U‖²; divided by d it is the scaled trace.
+    c = 𝒜(U E Uᵀ) − b, Σ‖Aᵢ U‖² = m d ‖D U‖²; divided by d, which is n for
+    complex n × n matrices, it is the scaled trace.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def measure_flatness(measurement: Measurement, pair: Factors, rescaling: Rescali
 def _numbers(
     measurement: Measurement, pair: FactorPair, rescaling: Rescaling
 ) -> tuple[Float[Array, ""], ...]:
-    (d1, d2), (rows, cols) = measurement.shape, measurement.grams()
+    (d1, d2), (rows, cols) = measurement.orders, measurement.grams()
     trace = jnp.vdot(pair.L, weighted(rows, pair.L)) / d2
     trace = 2.0 * (trace + jnp.vdot(pair.R, weighted(cols, pair.R)) / d1)
     rescaled = rescaling.apply(pair)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+from scipy.linalg import get_lapack_funcs
 
 from flatrank.factors import FactorPair, Weight
 from flatrank.measurements import Measurement
 
-# Eigenvalues of D² below this share of the largest are rounding: D is singular there.
-_RANK_FLOOR = 1e-13
+_EPS = float(np.finfo(np.float64).eps)
+# Eigenvalues of D² within this share of the largest are taken from D² as it is: squared, they have
+# ten digits left. Else D comes from roots of the Grams.
+_PLAIN = 1e-6
+# Columns of a root whose sizes differ by more than this ask for Jacobi's method, which is accurate
+# column by column; others for a common SVD.
+_EVEN = 1e3
 
 
 class Rescaling(eqx.Module):
@@ -19,7 +30,9 @@ class Rescaling(eqx.Module):
 
     Each is held as its diagonal where it is diagonal, else as the symmetric root. Where D is
     singular no measurement sees the directions of its null space: the problem is the one
-    restricted to the range, and D⁻¹ the pseudo-inverse.
+    restricted to the range, and D⁻¹ the pseudo-inverse. For Hermitian X it is the real form of the
+    D of the complex matrices, whose order n is d1 = d2 here: a real problem written in complex
+    numbers keeps its D.
 
     Parameters
     ----------
@@ -43,14 +56,25 @@ class Rescaling(eqx.Module):
         """D_θ² = (1−θ) D² + θ·mean(diag D²) on each side, θ = `smoothing`.
 
         θ = 0 is flat, θ = 1 norm-minimal (D a multiple of the identity, held as its diagonal).
-        Cost: for dense Grams one eigenvalue decomposition a side, O(d³).
+        Cost: for dense Grams one eigenvalue decomposition a side, O(d³); where one is nearly
+        singular, once more the work of the Grams (`Measurement.gram_roots`), and an SVD.
         """
-        d1, d2 = measurement.shape
-        scale = 1.0 / max(measurement.m, 1)
-        rows, cols = measurement.grams()
-        D1, inverse1 = _root(rows * (scale / d2), smoothing)
-        D2, inverse2 = _root(cols * (scale / d1), smoothing)
-        return cls(D1, D2, (inverse1, inverse2))
+        m = max(measurement.m, 1)
+        with jax.enable_x64(True):
+            rows, cols = measurement.grams()
+            n1, n2 = measurement.orders
+            roots = functools.cache(measurement.gram_roots)
+
+            def side(square: Weight, n: int, place: int) -> tuple[Weight, Weight]:
+                def root() -> np.ndarray | None:
+                    both = roots()
+                    return None if both is None else both[place] / math.sqrt(m * n)
+
+                return _roots(square / (m * n), smoothing, root)
+
+            one = side(rows, n2, 0)
+            other = one if cols is rows and n1 == n2 else side(cols, n1, 1)
+        return cls(one[0], other[0], (one[1], other[1]))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -58,14 +82,28 @@ class Rescaling(eqx.Module):
         return self.D1.shape[0], self.D2.shape[0]
 
     @property
+    def unseen(self) -> tuple[int, int]:
+        """How many directions of rows and of columns D leaves out: the ranks lacking in D1, D2."""
+        with jax.enable_x64(True):
+            one, other = map(_lacking, (self.D1, self.D2), self.inverse)
+            return round(float(one)), round(float(other))
+
+    @property
+    def rounding(self) -> float:
+        """By how much, relatively, rounding may shift a value of the problem in X̃: ε κ(D1) κ(D2).
+
+        The κ are those with the columns of D brought to one length (van der Sluis 1969), for the
+        unit of a row or a column costs nothing.
+        """
+        return _EPS * math.prod(map(_even_kappa, (self.D1, self.D2), self.inverse))
+
+    @property
     def extremes(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """(α1, α2), tight, with α1 I ≤ D1, D2 ≤ α2 I; α1 = 0 when one of them is singular."""
         with jax.enable_x64(True):
-            both = jnp.concatenate(
-                [D if D.ndim == 1 else jnp.linalg.eigvalsh(D) for D in (self.D1, self.D2)]
-            )
-            top, low = jnp.max(both), jnp.min(both)
-            return jnp.where(low > _RANK_FLOOR**0.5 * top, low, 0.0), top
+            top, bottom = (_largest(both) for both in ((self.D1, self.D2), self.inverse))
+            lacking = _lacking(self.D1, self.inverse[0]) + _lacking(self.D2, self.inverse[1])
+            return jnp.where(lacking < 0.5, 1.0 / bottom, 0.0), top
 
     @property
     def kappa(self) -> Float[Array, ""]:
@@ -83,25 +121,81 @@ class Rescaling(eqx.Module):
         return pair.scaled(*self.inverse)
 
 
-def _root(square: Weight, smoothing: float) -> tuple[Weight, Weight]:
-    """D_θ and its pseudo-inverse from D²."""
-    if square.ndim == 1:
-        D = jnp.sqrt((1.0 - smoothing) * square + smoothing * jnp.mean(square))
-        return D, _reciprocal(D)
-    diagonal = jnp.diagonal(square)
-    if smoothing == 1.0:
-        return _root(diagonal, 1.0)
-    if bool(jnp.all(square == jnp.diag(diagonal))):
-        return _root(diagonal, smoothing)
-    return _symmetric_root(square, jnp.asarray(smoothing))
+def _roots(
+    square: Weight, smoothing: float, root: Callable[[], np.ndarray | None]
+) -> tuple[Weight, Weight]:
+    """D_θ and its pseudo-inverse from D², and from a root of D² where D² is not enough."""
+    if square.ndim == 2:
+        G = np.asarray(square)
+        if smoothing < 1.0 and np.any(np.diag(np.diagonal(G)) != G):
+            return tuple(map(jax.device_put, _dense_roots(G, smoothing, root)))
+        square = jnp.diagonal(square)
+    D = jnp.sqrt((1.0 - smoothing) * square + smoothing * jnp.mean(square))
+    return D, _reciprocal(D)
 
 
-@eqx.filter_jit
-def _symmetric_root(square: Array, smoothing: Array) -> tuple[Array, Array]:
-    w, Q = jnp.linalg.eigh(square)
-    w = jnp.where(w > _RANK_FLOOR * w[-1], w, 0.0)
-    root = jnp.sqrt((1.0 - smoothing) * w + smoothing * jnp.mean(w))
-    return (Q * root[None, :]) @ Q.T, (Q * _reciprocal(root)[None, :]) @ Q.T
+def _dense_roots(
+    square: np.ndarray, smoothing: float, root: Callable[[], np.ndarray | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same for D² that is not diagonal (host).
+
+    A root W, WᵀW = D², holds what squaring loses. Its columns are brought to one length by powers
+    of two, which are exact, before its rank is read: singular values below 4 d ε of the largest are
+    rounding of the Aᵢ, and what they belong to is left out of the problem. Where there is no W but
+    from the eigenvalues of D² they are rounding below √(4 d ε).
+    """
+    d, ridge = square.shape[0], smoothing * float(np.mean(np.diagonal(square)))
+    G = (1.0 - smoothing) * square + ridge * np.eye(d)
+    w, V = np.linalg.eigh(G)
+    if w[0] > _PLAIN * w[-1]:
+        return _symmetric(np.sqrt(w), V)
+    lengths = np.sqrt(np.diagonal(G))
+    lengths = 2.0 ** np.round(np.log2(np.where(lengths > 0, lengths, 1.0)))
+    W, floor = root(), 4 * d * _EPS
+    if W is None:
+        w, V = np.linalg.eigh(G / lengths / lengths[:, None])
+        s, Vh = np.sqrt(np.maximum(w[::-1], 0.0)), V[:, ::-1].T
+        floor = math.sqrt(floor)
+    else:
+        W = math.sqrt(1.0 - smoothing) * W
+        W = W if ridge == 0 else np.vstack([W, math.sqrt(ridge) * np.eye(d)])
+        _, s, Vh = np.linalg.svd(W / lengths, full_matrices=False)
+    seen = s > floor * s[0]
+    W = s[seen, None] * Vh[seen] * lengths
+    if lengths.max() <= _EVEN * lengths.min():
+        _, s, Vh = np.linalg.svd(W, full_matrices=False)
+        return _symmetric(s, Vh.T)
+    W = np.vstack([W, np.zeros((d - len(W), d))])
+    (jacobi,) = get_lapack_funcs(("gejsv",), (W,))
+    s, _, V, work, _, _ = jacobi(W, joba=2, jobu=0, jobv=0, jobr=1, jobt=0, jobp=0)
+    rank = int(seen.sum())
+    return _symmetric(s[:rank] * (work[0] / work[1]), V[:, :rank])
+
+
+def _symmetric(s: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """V diag(s) Vᵀ and its pseudo-inverse."""
+    return (V * s) @ V.T, (V / s) @ V.T
+
+
+def _even_kappa(D: Weight, inverse: Weight) -> float:
+    """About κ(D S⁻¹), S the lengths of the columns of D: 1 where D is diagonal."""
+    if D.ndim == 1:
+        return 1.0
+    one, other = np.asarray(D), np.asarray(inverse)
+    lengths = np.linalg.norm(one, axis=0)
+    seen = lengths > 0
+    even = one[:, seen] / lengths[seen], lengths[seen, None] * other[seen]
+    return max(1.0, float(np.linalg.norm(even[0]) * np.linalg.norm(even[1]) / seen.sum()))
+
+
+def _lacking(D: Weight, inverse: Weight) -> Float[Array, ""]:
+    """The dimension less the rank: less the trace of the projector D⁻¹ D, to rounding."""
+    return D.shape[0] - jnp.sum(D * inverse)
+
+
+def _largest(both: tuple[Weight, Weight]) -> Float[Array, ""]:
+    """The largest eigenvalue of two matrices."""
+    return jnp.max(jnp.stack([jnp.max(D if D.ndim == 1 else jnp.linalg.eigvalsh(D)) for D in both]))
 
 
 def _reciprocal(d: Float[Array, " d"]) -> Float[Array, " d"]:

@@ -29,6 +29,8 @@ from flatrank.measurements.quadratic import QuadraticForms as QuadraticForms
 from flatrank.measurements.rank_one import RankOne as RankOne
 from flatrank.measurements.saving import from_parts as from_parts
 from flatrank.measurements.saving import to_parts as to_parts
+from flatrank.measurements.spectrum import affordable as affordable
+from flatrank.measurements.spectrum import spectrum_of as spectrum_of
 from flatrank.measurements.transform import MaskedTransform as MaskedTransform
 from flatrank.measurements.transform import masked_transform as masked_transform
 from flatrank.measurements.whole import WholeMatrix as WholeMatrix

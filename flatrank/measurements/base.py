@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float, Int
+from scipy.sparse.linalg import LinearOperator, minres
 
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 
 # Columns of the identity pushed through an operator at a time.
 BLOCK = 64
-# Conjugate gradients at most in `right_inverse`.
-_REPAIR_STEPS = 500
+# Steps at most in `right_inverse`, and its tolerance on both residuals of least squares.
+_REPAIR_STEPS, _REPAIR_TOL = 500, 1e-14
 
 
 class Adjoint(eqx.Module):
@@ -106,6 +107,12 @@ class Measurement(eqx.Module):
         """The matrices it can be asked about: all real ones here, or Hermitian ones."""
         return Cone.WHOLE
 
+    @property
+    def orders(self) -> tuple[int, int]:
+        """Rows and columns of X itself: `shape`, and half of it where X is Hermitian."""
+        d1, d2 = self.shape
+        return self.cone.size(d1), self.cone.size(d2)
+
     @abstractmethod
     def forward(self, pair: FactorPair) -> Float[Array, " m"]:
         """𝒜(L Rᵀ)."""
@@ -122,6 +129,18 @@ class Measurement(eqx.Module):
         """Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ: vectors where they are diagonal, as here, else matrices."""
         return self.gram_diagonals()
 
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """W1, W2 with WᵀW the Grams, from the Aᵢ stacked and without squaring them (host).
+
+        They tell directions that the Aᵢ see a 1e-13 as strongly as the rest, Grams those seen a
+        1e-6. None where Grams are all there is, as here.
+        """
+        return None
+
+    def written(self) -> np.ndarray | None:
+        """The Aᵢ, (m, d1, d2), where they are at hand or soon made (host); None here."""
+        return None
+
     def gram_weights(self) -> Float[Array, " m"] | None:
         """The w with Σᵢ Aᵢ² = Σᵢ wᵢ Aᵢ where Aᵢ² = wᵢ Aᵢ, as for Aᵢ of rank one; None here."""
         return None
@@ -137,18 +156,22 @@ class Measurement(eqx.Module):
         return jax.lax.fori_loop(0, -(-d2 // BLOCK), add, jnp.zeros_like(y))
 
     def right_inverse(
-        self, c: Float[Array, " m"], tol: Float[Array, ""]
-    ) -> tuple[Adjoint, Float[Array, ""]]:
-        """A matrix N = 𝒜*(w) with 𝒜(N) = c, by conjugate gradients on 𝒜𝒜* w = c, and ‖𝒜(N) − c‖.
+        self, c: Float[Array, " m"], tol: float
+    ) -> tuple[Adjoint, Float[Array, " m"]]:
+        """A matrix N = 𝒜*(w) with 𝒜(N) = c, as nearly as there is one, and y = c − 𝒜(N) (host).
 
-        The latter ends at `tol`, unless c lies outside the range of 𝒜 or the steps run out. Where
-        they lead away, as they can for a c that is rounding outside the range, N = 0.
+        By MINRES on 𝒜𝒜* w = c, which ends where ‖y‖ is at most `tol`, or 1e-14 ‖𝒜‖² ‖w‖; where c is
+        outside the range of 𝒜 and ‖𝒜𝒜* y‖ ≤ 1e-14 ‖𝒜‖² ‖y‖: y is then what no matrix can fit; or
+        after 500 steps. Where a y larger than c is left, N = 0.
         """
-        steps = _REPAIR_STEPS
-        w, _ = cg(self.normal, c, tol=0.0, atol=tol, maxiter=steps)  # pyright: ignore[reportArgumentType]
-        left, size = jnp.linalg.norm(self.normal(w) - c), jnp.linalg.norm(c)
-        w = jnp.where(left <= size, w, 0.0)
-        return self.adjoint(w), jnp.where(left <= size, left, size)
+        w, left, steps = np.zeros(self.m), np.asarray(c), _REPAIR_STEPS
+        while steps > 0 and np.linalg.norm(left) > tol:
+            more, count = _least(lambda y: np.asarray(_normal(self, jnp.asarray(y))), left, steps)
+            new = np.asarray(c) - np.asarray(_normal(self, jnp.asarray(w + more)))
+            if not np.linalg.norm(new) < 0.5 * np.linalg.norm(left):
+                break
+            w, left, steps = w + more, new, steps - count
+        return self.adjoint(jnp.asarray(w)), jnp.asarray(left)
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, where a measurement is an entry (host)."""
@@ -242,6 +265,35 @@ class Measurement(eqx.Module):
         if residual is not None:
             G, H = G + residual.right(step.R), H + residual.left(step.L)
         return FactorPair(G, H)
+
+
+@eqx.filter_jit
+def _normal(A: Measurement, y: Array) -> Array:
+    return A.normal(y)
+
+
+def _least(
+    normal: Callable[[np.ndarray], np.ndarray], c: np.ndarray, steps: int
+) -> tuple[np.ndarray, int]:
+    """A w of least ‖normal(w) − c‖, normal ⪰ 0, and how many steps it took."""
+    count = 0
+
+    def product(y: np.ndarray) -> np.ndarray:
+        nonlocal count
+        count += 1
+        return normal(y)
+
+    operator = LinearOperator((c.size, c.size), matvec=product, dtype=np.float64)  # pyright: ignore
+    w, _ = minres(operator, c, rtol=_REPAIR_TOL, maxiter=steps)
+    return w, max(count, 1)
+
+
+def triangular(pieces: Iterable[np.ndarray], d: int) -> np.ndarray:
+    """W of d columns with WᵀW = Σ KᵀK over the pieces K, by QR: accurate column by column."""
+    W = np.zeros((0, d))
+    for piece in pieces:
+        W = np.asarray(np.linalg.qr(np.vstack([W, piece]), mode="r"))
+    return W
 
 
 def identity_block(n: Int[Array, ""] | int, d: int, dtype: Any) -> Float[Array, "d block"]:

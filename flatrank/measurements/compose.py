@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap
+from flatrank.measurements.matrices import OnMatrices
 
 
 class ScaledAdjoint(Adjoint):
@@ -74,6 +76,26 @@ class Whitened(Measurement):
     def m(self) -> int:
         """Number of measurements."""
         return self.inner.m
+
+    def written(self) -> np.ndarray | None:
+        """D1⁻¹ Aᵢ D2⁻¹."""
+        A = self.inner.written()
+        if A is None:
+            return None
+        D1, D2 = np.asarray(self.scale1), np.asarray(self.scale2)
+        A = A * D2 if D2.ndim == 1 else A @ D2
+        return D1[:, None] * A if D1.ndim == 1 else D1 @ A
+
+    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
+        """Through the matrix, where the inner measurement has it."""
+        if not isinstance(self.inner, OnMatrices):
+            return super().normal(y)
+        S = self.inner.matrix(y)
+        for scale in (self.scale1, self.scale1):
+            S = weighted(scale, S)
+        for scale in (self.scale2, self.scale2):
+            S = weighted(scale, S.T).T
+        return self.inner.of_matrix(S)
 
     def _unscaled(self, pair: FactorPair) -> FactorPair:
         return pair.scaled(self.scale1, self.scale2)

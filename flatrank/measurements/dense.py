@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import TangentMap
-from flatrank.measurements.matrices import ListedTangentMap, OnMatrices, block_count, sum_grams
+from flatrank.measurements.matrices import (
+    ListedTangentMap,
+    OnMatrices,
+    block_count,
+    roots_of,
+    sum_grams,
+)
 
 # Numbers in a block while the Grams are summed.
 _NUMBERS = 1 << 22
@@ -53,6 +60,16 @@ class DenseMatrices(OnMatrices):
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
         """Σᵢ yᵢ Aᵢ."""
         return (y @ self.A.reshape(self.m, -1).astype(y.dtype)).reshape(self.shape)
+
+    def written(self) -> np.ndarray:
+        """As stored."""
+        return np.asarray(self.A)
+
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
+        """From the Aᵢ stacked."""
+        A = np.asarray(self.A)
+        size = max(1, _NUMBERS // A[0].size)
+        return roots_of((A[i : i + size] for i in range(0, self.m, size)), self.shape)
 
     def tangent_map(self, pair: FactorPair) -> TangentMap | None:
         """Every Aᵢ R and Aᵢᵀ L, where they are fewer numbers than the Aᵢ."""

@@ -135,11 +135,11 @@ class SampledEntries(Measurement):
         return y
 
     def right_inverse(
-        self, c: Float[Array, " m"], tol: Float[Array, ""]
-    ) -> tuple[Adjoint, Float[Array, ""]]:
+        self, c: Float[Array, " m"], tol: float
+    ) -> tuple[Adjoint, Float[Array, " m"]]:
         """The sparse matrix of the values c: adding it overwrites the entries."""
         del tol
-        return self.adjoint(c), jnp.zeros(())
+        return self.adjoint(c), jnp.zeros_like(c)
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, as int32 arrays of length m (host)."""

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 from flatrank.factors import Cone, FactorPair, Weight, real_form
-from flatrank.measurements.base import Adjoint, Measurement
+from flatrank.measurements.base import Adjoint, Measurement, triangular
 
 _CONE = Cone.HERMITIAN
 
@@ -116,6 +116,11 @@ class HermitianEffects(OnHermitian):
         self.effects = effects
         self.gram = _gram(effects)
 
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
+        """From the Eᵢ stacked."""
+        W = _root(np.asarray(self.effects))
+        return W, W
+
     @property
     def m(self) -> int:
         """Number of effects."""
@@ -131,6 +136,14 @@ class HermitianEffects(OnHermitian):
         """The sum of the list."""
         flat = self.effects.reshape(self.m, -1).astype(_wide(y))
         return (y @ flat.real + 1j * (y @ flat.imag)).reshape(self.effects.shape[1:])
+
+
+def _root(effects: np.ndarray) -> np.ndarray:
+    """W with WᵀW the real form of Σ Eᵢ²."""
+    E = effects.reshape(-1, effects.shape[-1])
+    re, im = np.real(E), np.imag(E)
+    parts = [np.hstack([re, -im]), np.hstack([im, re])]
+    return triangular(parts, 2 * E.shape[1])
 
 
 def _product(A: Float[Array, "d k"], B: Float[Array, "d k"]) -> Complex[Array, "n n"]:

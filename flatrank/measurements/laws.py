@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from flatrank.factors import FactorPair
-from flatrank.measurements.base import Measurement
+from flatrank.measurements.base import Adjoint, Measurement
 from flatrank.measurements.compose import Whitened
 
 # Numbers of 𝒜 as a dense matrix up to which it is written out.
@@ -145,18 +145,24 @@ def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: np
 
 
 @eqx.filter_jit
-def _normal(A: Measurement, y: Array, data: Array) -> tuple[Array, ...]:
+def _normal(A: Measurement, y: Array) -> tuple[Array, ...]:
     S, eye = A.adjoint(y), jnp.eye(A.shape[1])
-    N, _ = A.right_inverse(data, 1e-12 * jnp.linalg.norm(data))
     ones1, ones2 = (jnp.ones(d) for d in A.shape)
-    fitted = A.forward(FactorPair(N.right(eye), eye))
-    return S.right(eye), S.size(ones1, ones2), jnp.vdot(y, A.normal(y)), fitted
+    return S.right(eye), S.size(ones1, ones2), jnp.vdot(y, A.normal(y))
+
+
+@eqx.filter_jit
+def _fitted(A: Measurement, N: Adjoint) -> Array:
+    eye = jnp.eye(A.shape[1])
+    return A.forward(FactorPair(N.right(eye), eye))
 
 
 def _check_normal(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     """𝒜𝒜* is the square of 𝒜*, and a matrix made to have given measurements has them."""
     data = _at(A, pair, y).forward
-    S, size, square, fitted = _normal(A, jnp.asarray(y), jnp.asarray(data))
+    S, size, square = _normal(A, jnp.asarray(y))
+    N, _ = A.right_inverse(jnp.asarray(data), 1e-12 * float(np.linalg.norm(data)))
+    fitted = _fitted(A, N)
     _agree("size of the adjoint", size, np.linalg.norm(S))
     _agree("normal map", square, np.linalg.norm(S) ** 2)
     _agree("right inverse", fitted, data)
@@ -196,6 +202,12 @@ def _check_dense(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     expected = (np.einsum("pqi,rqi->pr", M, M), np.einsum("pqi,psi->qs", M, M))
     for side, gram, true in zip(("rows", "columns"), grams, expected, strict=False):
         _agree(f"Gram of {side}", gram if gram.ndim == 2 else np.diag(gram), true)
+    written = A.written()
+    if written is not None:
+        _agree("written-out matrices", written, np.moveaxis(M, 2, 0))
+    roots = A.gram_roots() if grams else None
+    for side, W, true in zip(("rows", "columns"), roots or (), expected, strict=False):
+        _agree(f"root of the Gram of {side}", W.T @ W, true)
     for gram, diagonal in zip(grams, A.gram_diagonals() if grams else (), strict=True):
         _agree("diagonal of a Gram", diagonal, gram if gram.ndim == 1 else np.diag(gram))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -15,7 +16,7 @@ from jaxtyping import Array, Float, Int
 from flatrank.measurements.base import BLOCK, identity_block
 from flatrank.measurements.checks import checked_shape
 from flatrank.measurements.dense import DenseMatrices
-from flatrank.measurements.matrices import OnMatrices, block_count, sum_grams
+from flatrank.measurements.matrices import OnMatrices, block_count, roots_of, sum_grams
 
 # By how much ⟨𝒜(X), y⟩ and ⟨X, 𝒜*(y)⟩ may differ, relative to ‖𝒜(X)‖‖y‖.
 _ROUNDING = 1e-6
@@ -63,6 +64,20 @@ class LinearMap(OnMatrices):
     def m(self) -> int:
         """Number of measurements."""
         return self._m
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """The Aᵢ = 𝒜*(eᵢ), some at a time."""
+        block = eqx.filter_jit(partial(_matrices, self.transpose, self.m))
+        for n in range(block_count(self.m, BLOCK)):
+            yield np.asarray(block(jnp.asarray(n)))
+
+    def written(self) -> np.ndarray:
+        """The Aᵢ, asked for one by one."""
+        return np.concatenate(list(self._blocks()))[: self.m]
+
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
+        """From the Aᵢ stacked."""
+        return roots_of(self._blocks(), self.shape)
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """The user's function, in the type of X."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from flatrank.factors import FactorPair, Weight, weighted
-from flatrank.measurements.base import Adjoint, Measurement, TangentMap
+from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 
 
 class DenseAdjoint(Adjoint):
@@ -98,6 +99,16 @@ class ListedTangentMap(TangentMap):
         m, d1, k = self.left.shape
         P, Q = t @ self.left.reshape(m, -1), t @ self.right.reshape(m, -1)
         return FactorPair(P.reshape(d1, k), Q.reshape(-1, k))
+
+
+def roots_of(blocks: Iterable[np.ndarray], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """`Measurement.gram_roots` from the Aᵢ, a block of them at a time."""
+    d1, d2 = shape
+    W1, W2 = np.zeros((0, d1)), np.zeros((0, d2))
+    for A in blocks:
+        W1 = triangular([W1, A.transpose(0, 2, 1).reshape(-1, d1)], d1)
+        W2 = triangular([W2, A.reshape(-1, d2)], d2)
+    return W1, W2
 
 
 def block_count(m: int, size: int) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.factors import Cone, FactorPair, Weight, weighted
-from flatrank.measurements.base import Adjoint, Measurement
+from flatrank.measurements.base import Adjoint, Measurement, triangular
 
 
 class ShiftedAdjoint(Adjoint):
@@ -89,6 +90,15 @@ class WithTrace(Measurement):
         """Those of 𝒜 with w² more on the diagonal."""
         rows, cols = self.inner.grams()
         return self._shifted(rows), self._shifted(cols)
+
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Those of 𝒜 with w I below."""
+        roots = self.inner.gram_roots()
+        if roots is None:
+            return None
+        wide = [float(self.weight) * np.eye(d) for d in self.shape]
+        W1, W2 = (triangular([W, one], len(one)) for W, one in zip(roots, wide, strict=True))
+        return W1, W2
 
     def _shifted(self, G: Weight) -> Weight:
         return G + self.weight**2 * (jnp.ones_like(G) if G.ndim == 1 else jnp.eye(G.shape[0]))

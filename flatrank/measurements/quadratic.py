@@ -7,10 +7,11 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from flatrank.factors import Cone, FactorPair, real_form
-from flatrank.measurements.base import Adjoint, Measurement, TangentMap
+from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 
 
 class Vectors(eqx.Module):
@@ -150,6 +151,17 @@ class QuadraticForms(Forms):
         """Σᵢ Aᵢ² = Σᵢ ‖xᵢ‖² Aᵢ, twice."""
         return self.gram, self.gram
 
+    def written(self) -> np.ndarray:
+        """The xᵢxᵢ*, in the real form of complex ones."""
+        rows = _real_rows(np.asarray(self.x))
+        return np.asarray(sum(z[:, :, None] * z[:, None, :] for z in rows))
+
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
+        """From the ‖xᵢ‖ xᵢ, in the real form of complex ones."""
+        x = np.asarray(self.x)
+        W = triangular(_real_rows(np.linalg.norm(x, axis=1, keepdims=True) * x), self.shape[0])
+        return W, W
+
     def gram_diagonals(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
         """Its diagonal, twice."""
         return jnp.diagonal(self.gram), jnp.diagonal(self.gram)
@@ -172,6 +184,14 @@ class QuadraticForms(Forms):
 def _inner(a: Inexact[Array, "m k"], c: Inexact[Array, "m k"]) -> Float[Array, " m"]:
     """Re Σⱼ aᵢⱼ cᵢⱼ*."""
     return jnp.sum((a * c.conj()).real, axis=1)
+
+
+def _real_rows(x: np.ndarray) -> list[np.ndarray]:
+    """Lists of z with Σ zzᵀ the real form of xᵢxᵢ*: the xᵢ themselves where they are real."""
+    if not np.iscomplexobj(x):
+        return [x]
+    re, im = np.real(x), np.imag(x)
+    return [np.hstack([re, im]), np.hstack([-im, re])]
 
 
 def _squares(x: Inexact[Array, "m n"]) -> Float[Array, " m"]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.factors import FactorPair
-from flatrank.measurements.base import Adjoint, Measurement, TangentMap
+from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 
 
 class _RankOneAdjoint(Adjoint):
@@ -87,6 +88,16 @@ class RankOne(Measurement):
     def grams(self) -> tuple[Float[Array, "d1 d1"], Float[Array, "d2 d2"]]:
         """aᵀ diag(‖cᵢ‖²) a and cᵀ diag(‖aᵢ‖²) c."""
         return self.gram1, self.gram2
+
+    def written(self) -> np.ndarray:
+        """The aᵢ cᵢᵀ."""
+        return np.asarray(self.a)[:, :, None] * np.asarray(self.c)[:, None, :]
+
+    def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
+        """From the ‖cᵢ‖ aᵢ, and the ‖aᵢ‖ cᵢ."""
+        a, c = np.asarray(self.a), np.asarray(self.c)
+        x, z = (np.linalg.norm(v, axis=1, keepdims=True) for v in (a, c))
+        return triangular([z * a], a.shape[1]), triangular([x * c], c.shape[1])
 
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Their diagonals."""

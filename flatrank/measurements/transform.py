@@ -78,11 +78,11 @@ class MaskedTransform(OnMatrices):
         return y
 
     def right_inverse(
-        self, c: Float[Array, " m"], tol: Float[Array, ""]
-    ) -> tuple[Adjoint, Float[Array, ""]]:
+        self, c: Float[Array, " m"], tol: float
+    ) -> tuple[Adjoint, Float[Array, " m"]]:
         """𝒜*(c)."""
         del tol
-        return DenseAdjoint(self.matrix(c)), jnp.zeros(())
+        return DenseAdjoint(self.matrix(c)), jnp.zeros_like(c)
 
 
 def masked_transform(

@@ -6,6 +6,8 @@ from flatrank.problems.completion import FEW as FEW
 from flatrank.problems.completion import completion as completion
 from flatrank.problems.completion import core as core
 from flatrank.problems.completion import with_room as with_room
+from flatrank.problems.equalised import Equalised as Equalised
+from flatrank.problems.equalised import equalised as equalised
 from flatrank.problems.flat import Problem as Problem
 from flatrank.problems.identifiability import Unidentifiable as Unidentifiable
 from flatrank.problems.pairs import as_pair as as_pair

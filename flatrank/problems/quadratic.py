@@ -112,9 +112,9 @@ def phase_retrieval(x: ArrayLike | CodedDiffraction, y: ArrayLike, *, lam: float
     Returns
     -------
     Problem
-        A `Symmetric`. For complex vectors n complex numbers are 2n real ones: factors, D and the
-        scaled trace are those of the real parts over the imaginary ones (D² in the real form of the
-        matrix above, halved).
+        A `Symmetric`. Its factors are the real parts of those of Z over the imaginary ones; D² and
+        tr(D Z D) are the complex ones above, so that real vectors given as complex numbers pose the
+        same problem.
 
     Raises
     ------

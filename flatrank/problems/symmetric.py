@@ -21,7 +21,9 @@ class Symmetric(Problem):
         str(D²f) = tr(D²f)/d = 8m ‖D U‖² + (4/d) tr(E) Σ cᵢ tr(Aᵢ),
 
     and where the data fit the flattest U minimises ‖D U‖², that is the nuclear norm of D X D, or
-    its trace if X = U Uᵀ (theory §1.6). Factors are L = U E, R = U.
+    its trace if X = U Uᵀ (theory §1.6). Factors are L = U E, R = U. For Hermitian n × n matrices
+    d is n, and D and tr(D X D) are those of the complex matrices; the trace of D²f is over the 2n k
+    real numbers of U.
 
     Parameters
     ----------
@@ -42,7 +44,8 @@ class Symmetric(Problem):
 
     def scaled_trace(self, pair: Factors) -> float:
         """str(D²f) at L = U E, R = U, by the formula above; d² numbers of work a measurement."""
-        return float(symmetric_trace(self.measurement, pair, self.b)) / self.shape[0]
+        trace = symmetric_trace(self.measurement, pair, self.b)
+        return float(trace) / self.measurement.orders[0]
 
 
 def stated(measurement: Measurement, b: np.ndarray, lam: float, among: Cone) -> Symmetric:

@@ -88,8 +88,7 @@ class Tomography(Symmetric):
         """The interpolation problem, the trace one of the data.
 
         min tr(D'² X) s.t. 𝒜(X) = b, w tr X = w, over X ⪰ 0, w² the `stiffness` and D'² that of the
-        m + 1 measurements. It has the minimisers of tr(D² X): in the real form
-        (m + 1) 2n D'² = m n D² + w² I.
+        m + 1 measurements. It has the minimisers of tr(D² X): (m + 1) n D'² = m n D² + w² I.
         """
         weight = self.stiffness**0.5
         measurement = self.with_trace(weight)
@@ -242,8 +241,7 @@ def stated(measurement: OnHermitian, b: np.ndarray, lam: float) -> Tomography:
     """The problem of checked arguments; wants 64 bits enabled, and refuses effects all zero."""
     d = measurement.shape[0]
     gram, _ = measurement.grams()
-    # In the real form d is 2n, and D² the real form of (1/(m n)) Σ Eᵢ².
-    square = gram * (2.0 / (measurement.m * d))
+    square = gram / (measurement.m * measurement.orders[0])
     top = float(jnp.max(jnp.abs(square)))
     if top == 0:
         raise ValueError("every effect is zero; expected at least one that is not")

@@ -11,7 +11,6 @@ that shows, and the pair of least misfit is kept. If it does not certify the int
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -139,7 +138,7 @@ class Auto(Solver[AutoState]):
         effort = Effort(self.failure_probability, self.tol)
         certificate, y = certify_whitened(problem, svd, effort=effort)
         state = state._replace(certificate=certificate, y=y)
-        if certificate.primal == math.inf:
+        if certificate.infeasible:
             return state._replace(ended=Status.INFEASIBLE)
         if fits:
             if certificate.certified(self.tol):

@@ -163,9 +163,9 @@ class Lagrangian(Solver[LagrangianState]):
         certificate = state.certificate
         if certificate is None:
             return Status.RUNNING
-        if certificate.gap == float("inf"):
+        if certificate.infeasible:
             return Status.INFEASIBLE
-        if inner is Status.NONFINITE or not certificate.gap < float("inf"):
+        if inner is Status.NONFINITE or np.isnan(certificate.gap):
             return Status.NONFINITE
         if certificate.certified(self.tol):
             return Status.CERTIFIED

@@ -23,6 +23,7 @@ from flatrank.problems import (
     as_pair,
     as_problem,
     checked_chance,
+    equalised,
     with_room,
 )
 from flatrank.solvers.alternating_directions import AlternatingDirections
@@ -94,6 +95,8 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     with scope():
         scale = _unit(problem)
         scaled = problem if scale == 1.0 else problem.scaled(1.0 / scale)
+        even = equalised(scaled)
+        scaled = scaled if even is None else even.problem
         solver = _chosen(problem, solver or _default(problem, goal, rank, tol))
         if problem.lam > 0 and not isinstance(solver, ProximalPoint):
             scaled = with_room(scaled)
@@ -108,6 +111,11 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         )
         found = solver.outcome(state)
         certificate, y, status = _proved(scaled, found, status, tol)
+        if even is not None:
+            certificate = certificate.shaken(even.rounding, even.misfit(found.pair))
+            y = even.back(y)
+            if status is Status.CERTIFIED and not certificate.certified(tol):
+                status = Status.STATIONARY
         if scaled.m > problem.m:
             y = jax.device_put(np.asarray(y)[: problem.m])
         return Solution(

@@ -63,7 +63,8 @@ def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Arra
     first block otherwise.
     """
     d = min(problem.shape)
-    return jax.device_put(rng.standard_normal((d, count if d >= 2 * count else d)))
+    few = problem.cone.size(d) < 2 * count
+    return jax.device_put(rng.standard_normal((d, d if few else count)))
 
 
 def largest_lam(problem: Problem, seed: int = 0) -> float:

@@ -67,7 +67,7 @@ def test_the_identity_made_shorter_proves_no_uniqueness(m, shorter):
     """The gap closes, and all of S is below 1: by what the gap hides. m = 60 is below 2N − 1."""
     problem, U = drawn(m)
     with jax.enable_x64(True):
-        y = (1 - shorter) * np.asarray(problem.measurement.gram_weights()) / (m * 2 * N)
+        y = (1 - shorter) * np.asarray(problem.measurement.gram_weights()) / (m * N)
     certificate = fr.certify(problem, (U, U), y)
     assert certificate.certified(1e-6)
     assert certificate.operator_norm <= 1 - shorter + 1e-12

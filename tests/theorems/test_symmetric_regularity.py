@@ -129,15 +129,14 @@ def test_the_flat_factor_has_the_nuclear_norm_of_d_m_d(family, k):
     both = (U * signs, U)
     svd = rescaled_matrix(at.problem.rescaling, both, at.problem.cone)
     left, s, right = (np.asarray(x) for x in svd)
-    shrunk = 0.5 if np.iscomplexobj(U) else 1.0  # the real form holds D² halved
-    assert np.allclose((left * s) @ right.conj().T, shrunk * X, atol=1e-11)
+    assert np.allclose((left * s) @ right.conj().T, X, atol=1e-11)
     back = flattest_pair(at.problem.rescaling, svd, k, at.problem.cone)
     assert np.allclose(np.abs(np.asarray(back.L)), np.abs(np.asarray(back.R)))
     with jax.enable_x64(True):
         L, R = (np.asarray(at.problem.cone.lift(x)) for x in (back.L, back.R))
     assert value(at, R) == pytest.approx(at.optimum, rel=1e-10)
     assert np.allclose(L @ R.conj().T, at.M, atol=1e-11)
-    scaled = 8 * len(at.b) * at.optimum * (0.5 if np.iscomplexobj(U) else 1.0)
+    scaled = 8 * len(at.b) * at.optimum
     assert fr.flatness_of(at.problem, pair).scaled_trace == pytest.approx(scaled, rel=1e-10)
     if family == "quadratic network":
         # U1U1ᵀ − U2U2ᵀ stays where it is, and U grows.
@@ -172,10 +171,8 @@ def test_flat_factors_are_nearly_the_shortest(family):
     pair, rescaling = pair_of(U, signs), at.problem.rescaling
     spectrum = np.linalg.eigvalsh(at.D)
     kappa2 = (spectrum[-1] / spectrum[0]) ** 2
-    # The real form of complex matrices holds D² halved.
-    optimum = at.optimum * (0.5 if np.iscomplexobj(U) else 1.0)
-    norm = norm_bound(rescaling, pair, 2 * at.least, optimum)
-    imbalance = imbalance_bound(rescaling, pair, at.least, optimum)
+    norm = norm_bound(rescaling, pair, 2 * at.least, at.optimum)
+    imbalance = imbalance_bound(rescaling, pair, at.least, at.optimum)
     lemma = balance_lemma(rescaling, pair)
     assert d_balance(rescaling, pair) <= 1e-11
     assert norm.left == pytest.approx(2 * np.linalg.norm(U) ** 2, rel=1e-12)

@@ -1,0 +1,141 @@
+"""Exact data of ill-conditioned measurements: the same matrices fit, told by better equations.
+
+    ℬ(X̃) = b   ⇔   G Uᵀ ℬ(X̃) = G Uᵀ b       for ℬ = U diag(s) V, G = diag(s² + τ²)^(−1/2) > 0.
+
+The equations on the right have singular values s/√(s² + τ²) ≤ 1 and the same solutions, so that
+optimum and uniqueness are those of the problem, and b ᵀy = (G Uᵀ b)ᵀ y' for y = U G y'. With
+τ = 1e-6 s₁ what the data say of a direction seen more weakly is rounding from the tenth digit on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from flatrank.factors import Cone, FactorPair, weighted
+from flatrank.flatness import Rescaling
+from flatrank.measurements import DenseMatrices, SampledEntries, Whitened, affordable, spectrum_of
+from flatrank.problems.flat import Problem
+
+# Steps of conjugate gradients on ℬℬ* w = c, c random, and what they leave where ℬ is well
+# conditioned: κ(ℬ) is then below about ten.
+_STEPS, _LEAVE = 30, 1e-2
+# τ beside the largest singular value; its like, of data that no matrix fits, beside ‖b‖.
+_WEAK, _OUTSIDE = 1e-6, 1e-11
+# ε κ(ℬ) up to which bounds are of use.
+_ROUNDING = 1e-7
+
+
+class Equalised(NamedTuple):
+    """The problem in better equations, and the way back.
+
+    Parameters
+    ----------
+    problem : Problem
+        In the same unknown X̃, with D1 = D2 = I.
+    turn : array of shape (m, q)
+        U G.
+    written : array of shape (m, d1 d2)
+        ℬ.
+    b : array of shape (m,)
+        The data of the problem as it was.
+    rounding : float
+        ε κ(ℬ): the relative precision of its bounds.
+    """
+
+    problem: Problem
+    turn: Float[np.ndarray, "m q"]
+    written: Float[np.ndarray, "m n"]
+    b: Float[np.ndarray, " m"]
+    rounding: float
+
+    def dual_of(self, y: Float[Array, " m"]) -> Float[Array, " q"]:
+        """The y' of y: what is outside the range of ℬ is lost, and worth nothing."""
+        squares = np.sum(self.turn**2, axis=0)
+        return jax.device_put((np.asarray(y) @ self.turn) / squares)
+
+    def back(self, y: Float[Array, " q"]) -> Float[Array, " m"]:
+        """The y of y'."""
+        return jax.device_put(self.turn @ np.asarray(y))
+
+    def misfit(self, pair: FactorPair) -> float:
+        """‖ℬ(X̃) − b‖/‖b‖."""
+        X = np.asarray(pair.L) @ np.asarray(pair.R).T
+        size = float(np.linalg.norm(self.b))
+        return float(np.linalg.norm(self.written @ X.reshape(-1) - self.b)) / (size or 1.0)
+
+
+def equalised(problem: Problem) -> Equalised | None:
+    """The problem in better equations, where λ = 0, ℬ is small and ill-conditioned, and data fit.
+
+    Parameters
+    ----------
+    problem : Problem
+        Any.
+
+    Returns
+    -------
+    Equalised or None
+        None where the problem is to be solved as it is.
+
+    Notes
+    -----
+    Cost: 120 m d1 d2 flops at most to see the condition; where that is bad 2 m d1 d2 (d1 + d2) to
+    write ℬ out, and those of `spectrum_of`.
+    """
+    B, A = problem.whitened, problem.measurement
+    exact = problem.lam == 0 and problem.cone is Cone.WHOLE
+    if not exact or isinstance(A, SampledEntries) or not affordable(A):
+        return None
+    stored = A.written()
+    if stored is None or _well_conditioned(stored, B):
+        return None
+    written = B.written()
+    assert written is not None  # as of the inner one
+    M = written.reshape(A.m, -1)
+    b, found = np.asarray(problem.b), spectrum_of(written)
+    s, outside = found.s, found.outside(b)
+    rounding = float(np.finfo(np.float64).eps * s[0] / s[-1])
+    fit = np.linalg.norm(outside) <= _OUTSIDE * np.linalg.norm(b)
+    if not fit or s[-1] > 0.1 * s[0] or rounding > _ROUNDING:
+        return None
+    G = 1.0 / np.hypot(s, _WEAK * s[0])
+    matrices = ((G * s)[:, None] * found.V).reshape(-1, *A.shape)
+    ones = Rescaling(jnp.ones(A.shape[0]), jnp.ones(A.shape[1]))
+    measurement = DenseMatrices(jax.device_put(matrices))
+    turn = found.U * G
+    data = jax.device_put(b @ turn)
+    work = replace(problem, measurement=measurement, b=data, rescaling=ones)
+    return Equalised(work, turn, M, b, rounding)
+
+
+def _well_conditioned(A: Float[np.ndarray, "m d1 d2"], B: Whitened) -> bool:
+    """Whether conjugate gradients solve ℬℬ* w = c, or ℬ*ℬ Z = C, in a few steps."""
+    M, weights = A.reshape(len(A), -1), [np.asarray(D) for D in (B.scale1, B.scale2)]
+
+    def scaled(X: np.ndarray) -> np.ndarray:
+        return weighted(weights[1], weighted(weights[0], X.reshape(B.shape)).T).T.reshape(-1)
+
+    def normal(y: np.ndarray) -> np.ndarray:
+        if few:
+            return M @ scaled(scaled(y @ M))
+        return scaled((M @ scaled(y)) @ M)
+
+    few = len(M) <= M.shape[1]
+    r = np.random.default_rng(0).standard_normal(min(M.shape))
+    first = square = float(r @ r)
+    p = r
+    for _ in range(_STEPS):
+        q = normal(p)
+        share = square / max(float(p @ q), 1e-300)
+        r = r - share * q
+        square, before = float(r @ r), square
+        if square <= _LEAVE**2 * first:
+            return True
+        p = r + (square / before) * p
+    return False
