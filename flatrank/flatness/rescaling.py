@@ -8,13 +8,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from flatrank.factors import FactorPair, Weight
+from flatrank.kernels import Kept
 from flatrank.measurements import Measurement
 
 # Eigenvalues of D² below this share of the largest are rounding: D is singular there.
 _RANK_FLOOR = 1e-13
 
 
-class Rescaling(eqx.Module):
+class Rescaling(Kept):
     """D1, D2 with D1² = (1/(m d2)) Σ AᵢAᵢᵀ and D2² = (1/(m d1)) Σ AᵢᵀAᵢ, smoothed.
 
     Each is held as its diagonal where it is diagonal, else as the symmetric root. Where D is

@@ -14,6 +14,7 @@ from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float, Int
 
 from flatrank.factors import Cone, FactorPair, Weight, weighted
+from flatrank.kernels import Kept
 
 # Columns of the identity pushed through an operator at a time.
 BLOCK = 64
@@ -83,7 +84,7 @@ class PreparedCurvature(eqx.Module):
         return FactorPair(out.L + self.residual.right(step.R), out.R + self.residual.left(step.L))
 
 
-class Measurement(eqx.Module):
+class Measurement(Kept):
     """A linear map 𝒜 from d1 × d2 matrices to m numbers, used on factored matrices only.
 
     A new measurement supplies `shape`, `m`, `forward`, `adjoint` and `gram_diagonals`; the rest is

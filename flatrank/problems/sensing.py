@@ -14,7 +14,7 @@ from flatrank.measurements import (
     OnHermitian,
     SampledEntries,
 )
-from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
+from flatrank.problems.arguments import checked_array, checked_parameters, own, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 
@@ -106,7 +106,7 @@ def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float
 def _of_any(A: Measurement) -> Measurement:
     """If it measures real matrices of any kind."""
     if A.cone is not Cone.HERMITIAN:
-        return A
+        return own(A)
     door = "tomography for states" if isinstance(A, OnHermitian) else "phase_retrieval for z z*"
     raise ValueError(
         f"{type(A).__name__} measures complex Hermitian matrices, and sensing is about real ones; "

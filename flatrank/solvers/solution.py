@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 from flatrank.certificates import Certificate
 from flatrank.factors import ComplexPair, Cone, FactorPair
 from flatrank.flatness import Flatness
+from flatrank.kernels import restored, state_of
 from flatrank.problems import Problem, flatness_of, rebuilt
 from flatrank.solvers.status import Status
 
@@ -81,6 +83,10 @@ class Solution:
             marked = ComplexPair(self.factors.L, self.factors.R)
             object.__setattr__(self, "factors", marked)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied with every number as it is."""
+        return restored, (type(self), state_of(self))
+
     @cached_property
     def flatness(self) -> Flatness:
         """How flat, how balanced and how large the factors are; measured when first asked for."""
@@ -113,11 +119,7 @@ class Solution:
 
     @property
     def unidentifiable(self) -> dict[str, Any]:
-        """Rows and columns the data cannot determine, and the number of connected components.
-
-        With λ = 0 a row with fewer entries than the rank is undetermined; with λ > 0 only an empty
-        one is (the others are shrunk).
-        """
+        """Rows and columns that `determined` rules out, and the number of connected components."""
         needed = self.rank if self.problem.lam == 0 else 1
         gaps, (d1, d2) = self.problem.unidentifiable, self.order
         # Both real rows of a complex one are seen, or neither.
@@ -128,9 +130,11 @@ class Solution:
         }
 
     def entries(self, rows: ArrayLike, cols: ArrayLike) -> Inexact[Array, " n"]:
-        """Entries of X = L Rᵀ; NaN where nothing determines them (see `unidentifiable`).
+        """Entries of X = L Rᵀ; of U U* where X is a Hermitian n × n matrix, complex.
 
-        Where X is a Hermitian n × n matrix, the complex entries of U U*.
+        NaN only where no measurement ties the place to any other: in a row or a column without an
+        entry, and with λ = 0 between two components of the data. An observed entry is never NaN.
+        Whether the data determine an entry is for `determined` to say.
 
         Parameters
         ----------
@@ -148,17 +152,8 @@ class Solution:
         ValueError
             If a place lies outside the matrix, is no whole number, or the lengths differ.
         """
-        d1, d2 = self.order
-        i, j = _places("rows", rows, d1), _places("cols", cols, d2)
-        if i.size != j.size:
-            raise ValueError(
-                f"rows and cols must have one length, a column for each row; got {i.size} and "
-                f"{j.size}"
-            )
-        interpolating = self.problem.lam == 0
-        blank = self.problem.unidentifiable.undetermined(
-            i, j, self.rank if interpolating else 1, across=interpolating
-        )
+        i, j = self._places(rows, cols)
+        blank = self.problem.unidentifiable.undetermined(i, j, 1, across=self.problem.lam == 0)
         with jax.enable_x64(True):
             hermitian = self.problem.cone is Cone.HERMITIAN
             both = (self.U, self.U.conj()) if hermitian else (self.factors.L, self.factors.R)
@@ -168,6 +163,51 @@ class Solution:
                 part = slice(a, a + (1 << 20))
                 values[part] = np.einsum("pk,pk->p", L[i[part]], R[j[part]])
             return jnp.asarray(np.where(blank, np.nan, values))
+
+    def determined(self, rows: ArrayLike, cols: ArrayLike) -> np.ndarray:
+        """Whether there are data enough to determine entries: by counting, which is no proof.
+
+        λ = 0: row and column hold at least as many observed entries as the rank found, and lie in
+        the same connected component of the data. With fewer, a row of the factors can be moved
+        without changing any observed entry: the value given is one of many that fit at this rank.
+        Data fitted with noise have a high rank, and may then determine next to nothing.
+        λ > 0: row and column hold an entry each. Any entry is then the optimum's own value, but one
+        of a row with few entries is shrunk towards zero.
+        Measurements other than entries: row and column are touched by some measurement.
+
+        Parameters
+        ----------
+        rows : integer array of shape (n,)
+            0-based.
+        cols : integer array of shape (n,)
+            0-based.
+
+        Returns
+        -------
+        bool array of shape (n,)
+            True says that counting finds no reason against. That no other matrix will do is for
+            `certificate.unique` to prove.
+
+        Raises
+        ------
+        ValueError
+            As for `entries`.
+        """
+        i, j = self._places(rows, cols)
+        exact = self.problem.lam == 0
+        needed = self.rank if exact else 1
+        return ~self.problem.unidentifiable.undetermined(i, j, needed, across=exact)
+
+    def _places(self, rows: ArrayLike, cols: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of places, checked."""
+        d1, d2 = self.order
+        i, j = _places("rows", rows, d1), _places("cols", cols, d2)
+        if i.size != j.size:
+            raise ValueError(
+                f"rows and cols must have one length, a column for each row; got {i.size} and "
+                f"{j.size}"
+            )
+        return i, j
 
     def __str__(self) -> str:
         """One screen: status, rank, certificate, flatness, time."""
@@ -270,8 +310,24 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write a JSON file so that `path` is never half-written."""
     beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(record, indent=1, allow_nan=True) + "\n", encoding="utf-8")
+    beside.write_text(to_json(record), encoding="utf-8")
     beside.replace(path)
+
+
+def to_json(record: dict[str, Any]) -> str:
+    """The text of `run.json`: ASCII, so that it survives every terminal, and JSON: see `plain`."""
+    return json.dumps(plain(record), indent=1, allow_nan=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """What JSON knows: scalars as Python's, NaN and infinities as null, at any depth."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load(folder: str | Path) -> Solution:
@@ -302,7 +358,9 @@ def _assemble(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Solution
         return Solution(
             factors=FactorPair(jnp.asarray(arrays["L"]), jnp.asarray(arrays["R"])),
             y=jnp.asarray(arrays["y"]),
-            certificate=Certificate(**record["certificate"]) if record["certificate"] else None,
+            certificate=Certificate.from_dict(record["certificate"])
+            if record["certificate"]
+            else None,
             status=Status[record["status"].upper()],
             counts=Counts(**record["counts"]),
             history=record.get("history", []),
