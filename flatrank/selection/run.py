@@ -217,7 +217,7 @@ class Run:
         if solution.status is Status.DEADLINE:
             raise OutOfTimeError
         base = offsets.at(e.rows[held], e.cols[held])
-        predictions = base + np.nan_to_num(np.asarray(solution.entries(e.rows[held], e.cols[held])))
+        predictions = base + _fitted(solution, e.rows[held], e.cols[held])
         return {
             "rmse": _rmse(predictions - e.values[held]),
             "baseline": _rmse(base - e.values[held]),
@@ -306,8 +306,9 @@ class Run:
     def _point(self, solution: Solution, trail: Trail) -> PathPoint:
         e = self.entries
         rows, cols = e.rows[self.validation], e.cols[self.validation]
-        fitted = np.nan_to_num(np.asarray(solution.entries(rows, cols)))
-        error = fitted + self.offsets.at(rows, cols) - e.values[self.validation]
+        error = (
+            _fitted(solution, rows, cols) + self.offsets.at(rows, cols) - e.values[self.validation]
+        )
         problem, certificate = solution.problem, solution.certificate
         assert certificate is not None
         residual = certificate.feasibility * float(np.linalg.norm(np.asarray(problem.b)))
@@ -348,6 +349,15 @@ class Run:
     ) -> None:
         record = {"stage": stage, "step": step, "of": of, "message": message}
         self.choice.monitor(record | (numbers or {}))
+
+
+def _fitted(solution: Solution, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+    """Entries of X; 0, the offsets alone, where no entry ties the place to the data.
+
+    A run predicts so. Only with λ = 0, and between unconnected blocks: what is held out leaves its
+    row and its column another entry.
+    """
+    return np.nan_to_num(np.asarray(solution.entries(rows, cols)))
 
 
 def _rmse(error: np.ndarray) -> float:
