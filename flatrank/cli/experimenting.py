@@ -78,7 +78,7 @@ def run_experiment(asked: Asked) -> int:
         )
     check_folder(asked.out)
     from flatrank.experiments import phase_transition, theorem_sweep
-    from flatrank.solvers.solution import to_json
+    from flatrank.solvers.writing import to_json
 
     experiment = phase_transition if asked.name == NAMES[0] else theorem_sweep
     # The family is checked there, by name.

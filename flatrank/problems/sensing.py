@@ -17,6 +17,7 @@ from flatrank.measurements import (
 from flatrank.problems.arguments import checked_array, checked_parameters, own, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
+from flatrank.problems.share import at_share
 
 # Bytes up to which the matrices are stored.
 _STORED = 8_000_000_000
@@ -25,7 +26,12 @@ _SMALLEST = 1e-100
 
 
 def sensing(
-    A: ArrayLike | Measurement, b: ArrayLike, *, lam: float = 0.0, smoothing: float = 0.0
+    A: ArrayLike | Measurement,
+    b: ArrayLike,
+    *,
+    lam: float = 0.0,
+    lam_ratio: float | None = None,
+    smoothing: float = 0.0,
 ) -> Problem:
     """A matrix known through linear measurements bᵢ = ⟨Aᵢ, X⟩.
 
@@ -40,6 +46,8 @@ def sensing(
         The data, finite; for a measurement in its own order.
     lam : float
         Weight λ ≥ 0 of the norm; 0 interpolates.
+    lam_ratio : float, optional
+        λ as a share of λ_max, in [0, 1], in place of `lam`: from λ_max on X = 0 is optimal.
     smoothing : float
         θ in [0, 1]: D² ← (1−θ)D² + θ·mean(diag D²)·I. 0 is flat, 1 is norm-minimal.
 
@@ -66,7 +74,7 @@ def sensing(
         raise ValueError(
             f"b must hold one number for each of the {measurement.m} measurements; got {data.size}"
         )
-    return stated(measurement, data, lam, smoothing)
+    return at_share(stated(measurement, data, lam, smoothing), lam, lam_ratio)
 
 
 def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float) -> Problem:

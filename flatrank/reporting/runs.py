@@ -26,7 +26,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from flatrank.data import Entries, InputError, Offsets
-from flatrank.solvers.solution import Solution, load, plain, to_json
+from flatrank.solvers.solution import Solution, load
+from flatrank.solvers.writing import plain, to_json
 
 if TYPE_CHECKING:
     from flatrank.measurements.entries import SampledEntries

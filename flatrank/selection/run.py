@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
@@ -16,7 +17,7 @@ from flatrank.problems import Problem, completion
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
 from flatrank.selection.records import Completion, PathPoint
 from flatrank.selection.trail import CLIMB, PATH, Best, Stage, Trail
-from flatrank.solvers import Solution, Status, largest_lam, solve
+from flatrank.solvers import NoisyDataWarning, Solution, Status, largest_lam, solve
 
 # Beside the largest value, a remainder this small after the offsets is rounding.
 _NOTHING = 1e-12
@@ -284,10 +285,12 @@ class Run:
     def _solve(
         self, problem: Problem, tol: float, start: Any, seconds: float | None, **options: Any
     ) -> Solution:
-        return solve(
-            problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed,
-            max_seconds=seconds, **options,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NoisyDataWarning)  # the run says it in its own words
+            return solve(
+                problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed,
+                max_seconds=seconds, **options,
+            )  # fmt: skip
 
     def _remains(self, problem: Problem) -> bool:
         """Whether the offsets leave anything to fit."""

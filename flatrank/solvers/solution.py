@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -15,14 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 from numpy.typing import ArrayLike
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from flatrank.certificates import Certificate
 from flatrank.factors import ComplexPair, Cone, FactorPair
 from flatrank.flatness import Flatness
 from flatrank.kernels import restored, state_of
-from flatrank.problems import Problem, flatness_of, rebuilt
+from flatrank.problems import Problem, Separation, Tomography, flatness_of, rebuilt
 from flatrank.solvers.status import Status
+from flatrank.solvers.writing import write_arrays, write_json
 
 
 @dataclass(frozen=True)
@@ -218,6 +218,7 @@ class Solution:
             + ", ".join(f"{name} {value:g}" for name, value in settings if value is not None),
             f"status   {self.status}",
             *self._meaning(),
+            *([f"remark   {self.remark}"] if self.remark else []),
             f"rank     {self.rank}",
             f"proof    {self.certificate if self.certificate else 'none'}",
             f"flatness scaled trace {self.flatness.scaled_trace:.6g}, "
@@ -239,11 +240,33 @@ class Solution:
             "matrix that was measured"
         ]
 
+    @property
+    def remark(self) -> str:
+        """What a fit of noisy data by λ = 0 asks to be done; empty where there is no sign of noise.
+
+        The sign is an exact fit that needs at least as many degrees of freedom as there are data,
+        while the data leave something of the matrix open.
+        """
+        p, needed = self.problem, self.problem.degrees(self.rank)
+        misses = self.status in (Status.INFEASIBLE, Status.LEAST_SQUARES)
+        if p.lam > 0 or misses or isinstance(p, (Separation, Tomography)):
+            return ""
+        if needed < p.m or p.degrees(min(self.order)) <= p.m:
+            return ""
+        return (
+            "the data look noisy, or are too few: to fit them exactly, as lam = 0 asks, takes rank "
+            f"{self.rank}, and its {needed} degrees of freedom are no fewer than the {p.m} data. "
+            "Noise is fitted too. Give a weight, lam_ratio in (0, 1), a share of lam_max, and "
+            "choose it by the error on held-out data: flatrank.path solves for a grid of them, and "
+            "`flatrank complete` does it all"
+        )
+
     def record(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON."""
         return {
             "status": self.status.name.lower(),
             "rank": self.rank,
+            "remark": self.remark,
             **self.problem.settings(),
             "problem": self.problem.form(),
             "certificate": self.certificate.to_dict() if self.certificate else None,
@@ -298,36 +321,6 @@ def _places(name: str, given: ArrayLike, d: int) -> np.ndarray:
     if not (places.min() >= 0 and places.max() < d):
         raise ValueError(f"{name} must lie between 0 and {d - 1}")
     return places
-
-
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write a safetensors file so that `path` is never half-written."""
-    beside = path.with_name(path.name + ".part")
-    save_file(arrays, beside)
-    beside.replace(path)
-
-
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write a JSON file so that `path` is never half-written."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(to_json(record), encoding="utf-8")
-    beside.replace(path)
-
-
-def to_json(record: dict[str, Any]) -> str:
-    """The text of `run.json`: ASCII, so that it survives every terminal, and JSON: see `plain`."""
-    return json.dumps(plain(record), indent=1, allow_nan=False) + "\n"
-
-
-def plain(value: Any) -> Any:
-    """What JSON knows: scalars as Python's, NaN and infinities as null, at any depth."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load(folder: str | Path) -> Solution:

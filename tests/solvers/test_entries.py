@@ -16,7 +16,9 @@ def apart():
     rng = np.random.default_rng(5)
     rows, cols = np.arange(24), np.where(rng.random(24) < 0.6, 0, 1)
     values = np.round(rng.uniform(1, 10, 24), 2)
-    return fr.solve(fr.completion(rows, cols, values, (24, 2))), (rows, cols, values)
+    with pytest.warns(fr.NoisyDataWarning):
+        solution = fr.solve(fr.completion(rows, cols, values, (24, 2)))
+    return solution, (rows, cols, values)
 
 
 def test_observed_entries_are_the_values_whatever_the_rank(apart):
@@ -39,7 +41,11 @@ def test_data_with_noise_are_fitted_and_the_fit_is_read():
     rows, cols = np.nonzero(seen)
     values = rng.standard_normal((40, 2)) @ rng.standard_normal((2, 30))
     values = (values + 0.3 * rng.standard_normal(values.shape))[seen]
-    solution = fr.solve(fr.completion(rows, cols, values, seen.shape))
+    with pytest.warns(fr.NoisyDataWarning, match=r"the data look noisy.*lam_ratio in \(0, 1\)"):
+        solution = fr.solve(fr.completion(rows, cols, values, seen.shape))
+    assert solution.problem.degrees(solution.rank) >= rows.size
+    assert "remark   the data look noisy, or are too few: to fit them exactly" in str(solution)
+    assert "held-out" in solution.remark
     assert solution.rank > np.bincount(rows).min()
     assert np.abs(np.asarray(solution.entries(rows, cols)) - values).max() <= 1e-2
     assert np.isfinite(np.asarray(solution.entries(*np.nonzero(~seen)))).all()
