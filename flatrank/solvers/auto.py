@@ -125,14 +125,14 @@ class Auto(Solver[AutoState]):
         inner = self._find.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
         if inner.ended is Status.RUNNING:
             long = self.rank is None and inner.counts.steps >= self.long
-            if state.phase == "find" and long and may_hold(problem, _MEDIUM):
+            if long and may_hold(problem, _MEDIUM):
                 found = self._converge.init(problem, inner.pair)
                 return state._replace(inner=found._replace(counts=inner.counts), phase="converge")
             return state._replace(inner=inner)
         if state.phase == "lower":
             if inner.ended is Status.STATIONARY:
                 inner = inner._replace(lent=0)  # it is a fit, whatever it took
-                return state._replace(inner=inner, phase="prove", kept=None, before=None)
+                return AutoState(inner, "prove", None, None, Status.RUNNING)
             assert state.before is not None
             return self._settled(problem, state._replace(inner=state.before, phase="prove"))
         if problem.lam > 0 or inner.ended is Status.NONFINITE:
