@@ -79,7 +79,8 @@ class Certificate:
     def from_dict(cls, record: Mapping[str, Any]) -> Certificate:
         """Back from `to_dict`; None, where a file could not hold a number, is no bound at all."""
         known = {name: value for name, value in record.items() if value is not None}
-        return cls(**(_UNKNOWN | known))
+        fields: dict[str, Any] = {**_UNKNOWN, **known}
+        return cls(**fields)
 
     def __str__(self) -> str:
         """The proof in one sentence."""

@@ -77,10 +77,10 @@ def largest(problem: Problem) -> float:
             return max(float(top), 0.0)
         start = np.random.default_rng(0).standard_normal(d2)
         if problem.cone is not Cone.WHOLE:
-            op = LinearOperator((d2, d2), matvec=lambda x: right(x)[:, 0], dtype=np.float64)
+            op = LinearOperator((d2, d2), matvec=lambda x: right(x)[:, 0], dtype=np.float64)  # pyright: ignore[reportCallIssue]
             which = "LA" if positive else "LM"
             top = eigsh(op, 1, which=which, v0=start, return_eigenvectors=False)[0]
             return max(float(top), 0.0) if positive else abs(float(top))
-        gram = LinearOperator((d2, d2), matvec=lambda x: left(right(x))[:, 0], dtype=np.float64)
+        gram = LinearOperator((d2, d2), matvec=lambda x: left(right(x))[:, 0], dtype=np.float64)  # pyright: ignore[reportCallIssue]
         top = eigsh(gram, 1, which="LA", v0=start, return_eigenvectors=False)[0]
         return float(np.sqrt(max(float(top), 0.0)))

@@ -94,7 +94,8 @@ def best_multiple(problem: Problem, pair: FactorPair) -> FactorPair | None:
     L, R = (x / size for x, size in zip(host, sizes, strict=True))
     unit = FactorPair(jax.device_put(L), jax.device_put(R))
     fitted, b = np.asarray(_forward(problem.whitened, unit)), np.asarray(problem.b)
-    core = np.linalg.qr(L, mode="r") @ np.linalg.qr(R, mode="r").T
+    T1, T2 = (np.asarray(np.linalg.qr(x, mode="r")) for x in (L, R))
+    core = T1 @ T2.T
     norm, square = np.linalg.svd(core, compute_uv=False).sum(), float(fitted @ fitted)
     fall = float(b @ fitted) - problem.lam * float(norm)
     if not (fall > 0 and square > 0):
