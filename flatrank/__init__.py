@@ -23,6 +23,7 @@ from flatrank.problems import robust_pca as robust_pca
 from flatrank.problems import sensing as sensing
 from flatrank.problems import tomography as tomography
 from flatrank.selection import path as path
+from flatrank.solvers import NoisyDataWarning as NoisyDataWarning
 from flatrank.solvers import Solution as Solution
 from flatrank.solvers import Status as Status
 from flatrank.solvers import load as load

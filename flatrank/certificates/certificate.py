@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
 CLOSED = 1e-6
+# What a bound reads that is not known.
+_UNKNOWN = {
+    "primal": math.inf,
+    "dual_bound": -math.inf,
+    "gap": math.inf,
+    "relative_gap": math.inf,
+    "feasibility": math.inf,
+    "operator_norm": math.inf,
+}
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,13 @@ class Certificate:
     def to_dict(self) -> dict[str, float | str | bool]:
         """Every field by name."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Certificate:
+        """Back from `to_dict`; None, where a file could not hold a number, is no bound at all."""
+        known = {name: value for name, value in record.items() if value is not None}
+        fields: dict[str, Any] = {**_UNKNOWN, **known}
+        return cls(**fields)
 
     def __str__(self) -> str:
         """The proof in one sentence."""

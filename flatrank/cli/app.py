@@ -179,7 +179,7 @@ def predict(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of stdout.")] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Add a column: are both ids known?")
+        bool, typer.Option("--verbose", help="Add columns: known ids? value determined?")
     ] = False,
 ) -> int:
     """Values for listed pairs, as csv: row,col,value."""

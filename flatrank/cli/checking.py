@@ -76,16 +76,16 @@ def differences(recorded: Certificate | None, found: Certificate, tol: float) ->
     """
     if recorded is None:
         return ["the run has no certificate on record"]
-    scale = max(abs(found.primal), abs(found.dual_bound), 1e-300)
+    bounds = [abs(x) for x in (found.primal, found.dual_bound) if np.isfinite(x)]
+    scale = max(*bounds, 1e-300) if bounds else 1e-300
     # The pair is the same, so its objective is, to rounding; a dual bound may come out better.
     allowed = {"primal": 1e-9, "dual_bound": max(0.1 * tol, 1e-9)}
     out = []
     for name, share in allowed.items():
         old, new = getattr(recorded, name), getattr(found, name)
-        if not abs(old - new) <= share * scale:
+        if old != new and not abs(old - new) <= share * scale:
             out.append(f"{name} is {new:.9g}, recorded {old:.9g}")
-    if not abs(recorded.relative_gap - found.relative_gap) <= allowed["dual_bound"] + 1e-9:
-        out.append(
-            f"relative gap is {found.relative_gap:.2e}, recorded {recorded.relative_gap:.2e}"
-        )
+    old, new = recorded.relative_gap, found.relative_gap
+    if old != new and not abs(old - new) <= allowed["dual_bound"] + 1e-9:
+        out.append(f"relative gap is {new:.2e}, recorded {old:.2e}")
     return out

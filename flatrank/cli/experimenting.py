@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -79,6 +78,7 @@ def run_experiment(asked: Asked) -> int:
         )
     check_folder(asked.out)
     from flatrank.experiments import phase_transition, theorem_sweep
+    from flatrank.solvers.writing import to_json
 
     experiment = phase_transition if asked.name == NAMES[0] else theorem_sweep
     # The family is checked there, by name.
@@ -92,7 +92,7 @@ def run_experiment(asked: Asked) -> int:
         record = _write(asked, sweep)
     record["seconds"] = round(time.perf_counter() - started, 3)
     if asked.json:
-        emit(json.dumps(record, indent=1) + "\n")
+        emit(to_json(record))
     elif not asked.quiet:
         show_table(_rows(record), "flatrank experiment")
     return 3 if sweep.uncertified else 0

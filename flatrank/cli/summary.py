@@ -139,6 +139,8 @@ def _notes(record: dict[str, Any]) -> list[str]:
         notes.append(f"{record['dropped']} bad rows were left out: {kinds}")
     if record["duplicates"]:
         notes.append(f"{record['duplicates']} repeated entries were averaged away")
+    if record.get("remark"):
+        notes.append(record["remark"])
     gaps = record["unidentifiable"]
     for side, name in (("rows", "rows"), ("cols", "columns")):
         if gaps[side]:

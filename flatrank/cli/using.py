@@ -35,7 +35,7 @@ def predict_pairs(
     out : Path or None
         File to write; None for standard output.
     verbose : bool
-        Add the column `known`.
+        Add the columns `known` and `determined`.
 
     Returns
     -------
@@ -56,18 +56,19 @@ def predict_pairs(
     i = _codes(rows, run.row_codes)
     j = _codes(cols, run.col_codes)
     values = run.predict(i, j)
-    known = (i >= 0) & (j >= 0)
+    known, determined = (i >= 0) & (j >= 0), run.determined(i, j)
     header = ["row", "col", "value"]
     columns = [rows.tolist(), cols.tolist(), values.tolist()]
     if verbose:
-        header.append("known")
-        columns.append(["true" if k else "false" for k in known.tolist()])
+        for name, marks in (("known", known), ("determined", determined)):
+            header.append(name)
+            columns.append(["true" if mark else "false" for mark in marks.tolist()])
     text = to_csv(header, zip(*columns, strict=True))
     if out is None:
         emit(text)
     else:
         write_text(out, text)
-    _remark(known, values)
+    _remark(known, determined)
     return 0
 
 
@@ -108,15 +109,13 @@ def recommend_columns(folder: Path, row: str, top: int) -> int:
     else:
         emit(to_csv(["col", "value"], zip(labels, values.tolist(), strict=True)))
     if len(labels) < top:
-        complain(f"only {len(labels)} columns are unseen and determined for row {row}.")
+        complain(f"only {len(labels)} columns are unseen by row {row}.")
     return 0
 
 
 def _best_unseen(run: Run, code: int, top: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     candidates = np.setdiff1d(np.arange(run.col_labels.size), run.seen(code))
     values = run.predict(np.full(candidates.size, code), candidates)
-    determined = np.isfinite(values)
-    candidates, values = candidates[determined], values[determined]
     best = np.argsort(-values, kind="stable")[:top]
     return candidates[best], values[best]
 
@@ -126,16 +125,19 @@ def _codes(labels: NDArray[np.str_], codes: dict[str, int]) -> NDArray[np.int64]
     return np.fromiter(found, dtype=np.int64, count=labels.size)
 
 
-def _remark(known: NDArray[np.bool_], values: NDArray[np.float64]) -> None:
+def _remark(known: NDArray[np.bool_], determined: NDArray[np.bool_]) -> None:
     unknown = int(np.count_nonzero(~known))
     if unknown:
         complain(
             f"{unknown} of {known.size} pairs name a row or column that the run does not know; "
             "they get the offset alone."
         )
-    blank = int(np.count_nonzero(np.isnan(values)))
-    if blank:
-        complain(f"{blank} of {known.size} pairs are not determined by the data; they read nan.")
+    free = int(np.count_nonzero(known & ~determined))
+    if free:
+        complain(
+            f"{free} of {known.size} pairs are not determined by the data: others of the same rank "
+            "fit as well. --verbose marks them; a model with lambda > 0 has one value for each."
+        )
 
 
 def _similar(label: str, labels: NDArray[np.str_]) -> str:

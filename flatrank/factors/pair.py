@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from flatrank.kernels import Kept
 
 _WIDTHS = (4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
@@ -27,7 +28,7 @@ def weighted(D: Float[A, " d"] | Float[A, "d d"], X: Float[A, "d k"]) -> Float[A
     return D[:, None] * X if D.ndim == 1 else D @ X
 
 
-class FactorPair(eqx.Module):
+class FactorPair(Kept):
     """X = L Rᵀ, held as its two factors; X itself is never formed.
 
     Parameters

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from scipy.linalg import get_lapack_funcs
 
 from flatrank.factors import FactorPair, Weight
+from flatrank.kernels import Kept
 from flatrank.measurements import Measurement
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -25,7 +26,7 @@ _PLAIN = 1e-6
 _EVEN = 1e3
 
 
-class Rescaling(eqx.Module):
+class Rescaling(Kept):
     """D1, D2 with D1² = (1/(m d2)) Σ AᵢAᵢᵀ and D2² = (1/(m d1)) Σ AᵢᵀAᵢ, smoothed.
 
     Each is held as its diagonal where it is diagonal, else as the symmetric root. Where D is

@@ -5,6 +5,10 @@ which is also what runs on GPUs and TPUs, and a compiled CPU twin that XLA calls
 between. Nothing here knows of recovery.
 """
 
+from flatrank.kernels.kept import Kept as Kept
+from flatrank.kernels.kept import own_copy as own_copy
+from flatrank.kernels.kept import restored as restored
+from flatrank.kernels.kept import state_of as state_of
 from flatrank.kernels.pattern import Compressed as Compressed
 from flatrank.kernels.products import curvature_product as curvature_product
 from flatrank.kernels.products import inverses as inverses

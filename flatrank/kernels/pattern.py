@@ -6,8 +6,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from flatrank.kernels.kept import Kept
 
-class Compressed(eqx.Module):
+
+class Compressed(Kept):
     """The places (i, j) of a sparse pattern, compressed by rows.
 
     Entry p lies in the row i with ``indptr[i] <= p < indptr[i + 1]`` and in the column

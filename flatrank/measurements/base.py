@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int
 from scipy.sparse.linalg import LinearOperator, minres
 
 from flatrank.factors import Cone, FactorPair, Weight, weighted
+from flatrank.kernels import Kept
 
 # Columns of the identity pushed through an operator at a time.
 BLOCK = 64
@@ -84,7 +85,7 @@ class PreparedCurvature(eqx.Module):
         return FactorPair(out.L + self.residual.right(step.R), out.R + self.residual.left(step.L))
 
 
-class Measurement(eqx.Module):
+class Measurement(Kept):
     """A linear map 𝒜 from d1 × d2 matrices to m numbers, used on factored matrices only.
 
     A new measurement supplies `shape`, `m`, `forward`, `adjoint` and `gram_diagonals`; the rest is

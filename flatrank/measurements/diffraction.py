@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Complex, Float
 
 from flatrank.factors import Cone
+from flatrank.kernels import own_copy
 from flatrank.measurements.checks import checked_count
 from flatrank.measurements.quadratic import Forms, Vectors
 
@@ -119,7 +120,7 @@ def _checked(masks: Any) -> Complex[Array, "count n"]:
             f"got {type(masks).__name__} of shape {np.shape(given)}"
         )
     with jax.enable_x64(True):
-        return jax.device_put(given)
+        return jax.device_put(own_copy(given))
 
 
 def coded_diffraction(n: int, count: int = 12, *, seed: int = 0) -> CodedDiffraction:

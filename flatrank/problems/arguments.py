@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from numbers import Number
+from typing import TypeVar
 
+import jax
 import numpy as np
 from numpy.typing import ArrayLike
+
+from flatrank.kernels import own_copy
+from flatrank.measurements import Measurement
 
 # Largest values below this leave the range of full precision when they are scaled.
 SMALLEST = 1e-300
@@ -14,6 +19,7 @@ COMPLEX = (
     "A complex X is a real one of twice the size and rank, [[Re X, -Im X], [Im X, Re X]]: give "
     "real and imaginary parts as data of that"
 )
+M = TypeVar("M", bound=Measurement)
 _KINDS = {1: "a vector", 2: "a matrix", 3: "an array (m, d1, d2)"}
 
 
@@ -55,6 +61,11 @@ def checked_chance(failure_probability: float) -> float:
             f"got {failure_probability!r}"
         )
     return float(chance)
+
+
+def own(measurement: M) -> M:
+    """A measurement whose arrays, where they are NumPy's, nobody else can write to."""
+    return jax.tree.map(lambda x: own_copy(x) if isinstance(x, np.ndarray) else x, measurement)
 
 
 def rectangular(name: str, values: ArrayLike) -> np.ndarray:
@@ -115,6 +126,7 @@ def checked_array(
     Returns
     -------
     array
+        A copy: the caller's may change later.
 
     Raises
     ------
@@ -139,7 +151,7 @@ def checked_array(
         raise ValueError(
             f"{name} must be {_KINDS[ndim]} of real numbers; got shape {v.shape} of {v.dtype}"
         )
-    v = v.astype(np.float64, copy=False)
+    v = own_copy(v.astype(np.float64, copy=False))
     wrong = ~np.isfinite(v)
     if wrong.any():
         first = tuple(int(i) for i in np.argwhere(wrong)[0])

@@ -9,13 +9,20 @@ from flatrank.measurements import RankOne
 from flatrank.problems.arguments import checked_array, checked_parameters
 from flatrank.problems.flat import Problem
 from flatrank.problems.sensing import stated
+from flatrank.problems.share import at_share
 
 # Largest numbers of a and c below this, or above its reciprocal, have Grams out of range.
 _SMALLEST = 1e-50
 
 
 def bilinear(
-    a: ArrayLike, c: ArrayLike, b: ArrayLike, *, lam: float = 0.0, smoothing: float = 0.0
+    a: ArrayLike,
+    c: ArrayLike,
+    b: ArrayLike,
+    *,
+    lam: float = 0.0,
+    lam_ratio: float | None = None,
+    smoothing: float = 0.0,
 ) -> Problem:
     """A matrix known through bᵢ = aᵢᵀ X cᵢ.
 
@@ -30,6 +37,8 @@ def bilinear(
         The data, finite.
     lam : float
         Weight λ ≥ 0 of the norm; 0 interpolates.
+    lam_ratio : float, optional
+        λ as a share of λ_max, in [0, 1], in place of `lam`: from λ_max on X = 0 is optimal.
     smoothing : float
         θ in [0, 1]: D² ← (1−θ)D² + θ·mean(diag D²)·I. 0 is flat, 1 is norm-minimal.
 
@@ -64,4 +73,4 @@ def bilinear(
         )
     with jax.enable_x64(True):
         measurement = RankOne(jax.device_put(left), jax.device_put(right))
-    return stated(measurement, data, lam, smoothing)
+    return at_share(stated(measurement, data, lam, smoothing), lam, lam_ratio)

@@ -14,6 +14,7 @@ from flatrank.measurements.entries import SampledEntries, sample_entries
 from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
+from flatrank.problems.share import at_share
 
 # Entries up to which a product with them is cheaper than a program.
 FEW = 1 << 20
@@ -24,13 +25,14 @@ _INCOMPLETE = (
 )
 
 
-def completion(
+def completion(  # noqa: PLR0913 - the contract's arguments, each named
     rows: ArrayLike,
     cols: ArrayLike | None = None,
     values: ArrayLike | None = None,
     shape: tuple[int, int] | None = None,
     *,
     lam: float = 0.0,
+    lam_ratio: float | None = None,
     smoothing: float = 0.0,
 ) -> Problem:
     """A matrix known at some of its entries.
@@ -51,6 +53,8 @@ def completion(
         Shape of the matrix.
     lam : float
         Weight λ ≥ 0 of the norm; 0 interpolates.
+    lam_ratio : float, optional
+        λ as a share of λ_max, in [0, 1], in place of `lam`: from λ_max on X = 0 is optimal.
     smoothing : float
         θ in [0, 1]: D² ← (1−θ)D² + θ·mean(D²). 0 is flat, 1 is norm-minimal.
 
@@ -82,7 +86,7 @@ def completion(
     lam, smoothing = checked_parameters(lam, smoothing)
     measurement, b = sample_entries(i, j, v, (d1, d2))
     with jax.enable_x64(True):
-        return Problem(
+        problem = Problem(
             measurement,
             jax.device_put(b),
             Rescaling.of(measurement, smoothing),
@@ -90,6 +94,7 @@ def completion(
             smoothing,
             Unidentifiable.of_pattern(i, j, (d1, d2)),
         )
+    return at_share(problem, lam, lam_ratio)
 
 
 def with_room(problem: Problem) -> Problem:

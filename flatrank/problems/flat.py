@@ -19,12 +19,13 @@ from jaxtyping import Array, Float
 
 from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Rescaling
+from flatrank.kernels import Kept
 from flatrank.measurements import Measurement, Whitened, to_parts
 from flatrank.problems.arguments import checked_parameters
 from flatrank.problems.identifiability import Unidentifiable
 
 
-class Problem(eqx.Module):
+class Problem(Kept):
     """A low-rank recovery problem.
 
     Parameters

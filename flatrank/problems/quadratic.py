@@ -10,13 +10,16 @@ from flatrank.factors import Cone
 from flatrank.measurements import CodedDiffraction, QuadraticForms
 from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
 from flatrank.problems.flat import Problem
+from flatrank.problems.share import at_share
 from flatrank.problems.symmetric import stated
 
 # Largest numbers of x below this, or above its reciprocal, have Grams out of range.
 _SMALLEST = 1e-50
 
 
-def covariance(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
+def covariance(
+    x: ArrayLike, y: ArrayLike, *, lam: float = 0.0, lam_ratio: float | None = None
+) -> Problem:
     """A positive semidefinite matrix known through yᵢ = xᵢᵀ M xᵢ.
 
     lam = 0: min tr(D M D) over M ⪰ 0 that fit; lam > 0: min ½ Σ (xᵢᵀ M xᵢ − yᵢ)² + lam tr(D M D),
@@ -30,6 +33,8 @@ def covariance(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
         The data, finite.
     lam : float
         Weight λ ≥ 0 of the trace; 0 interpolates.
+    lam_ratio : float, optional
+        λ as a share of λ_max, in [0, 1], in place of `lam`: from λ_max on X = 0 is optimal.
 
     Returns
     -------
@@ -52,10 +57,12 @@ def covariance(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
 
     Reference: Ding, Drusvyatskiy, Fazel, Harchaoui (2024), §7.
     """
-    return _stated(x, y, lam, Cone.POSITIVE)
+    return at_share(_stated(x, y, lam, Cone.POSITIVE), lam, lam_ratio)
 
 
-def quadratic_network(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Problem:
+def quadratic_network(
+    x: ArrayLike, y: ArrayLike, *, lam: float = 0.0, lam_ratio: float | None = None
+) -> Problem:
     """A symmetric matrix of any sign known through yᵢ = xᵢᵀ M xᵢ.
 
     A network with squared activations: y = Σⱼ vⱼ (uⱼᵀ x)² with vⱼ = ±1 is xᵀ M x for
@@ -70,6 +77,8 @@ def quadratic_network(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Proble
         The outputs, finite.
     lam : float
         Weight λ ≥ 0 of the norm; 0 interpolates.
+    lam_ratio : float, optional
+        λ as a share of λ_max, in [0, 1], in place of `lam`: from λ_max on X = 0 is optimal.
 
     Returns
     -------
@@ -88,10 +97,16 @@ def quadratic_network(x: ArrayLike, y: ArrayLike, *, lam: float = 0.0) -> Proble
 
     Reference: Ding, Drusvyatskiy, Fazel, Harchaoui (2024), §7.
     """
-    return _stated(x, y, lam, Cone.SYMMETRIC)
+    return at_share(_stated(x, y, lam, Cone.SYMMETRIC), lam, lam_ratio)
 
 
-def phase_retrieval(x: ArrayLike | CodedDiffraction, y: ArrayLike, *, lam: float = 0.0) -> Problem:
+def phase_retrieval(
+    x: ArrayLike | CodedDiffraction,
+    y: ArrayLike,
+    *,
+    lam: float = 0.0,
+    lam_ratio: float | None = None,
+) -> Problem:
     """A vector z known through the sizes yᵢ = |xᵢ* z|², up to its phase.
 
     lam = 0: min tr(D Z D) over Z ⪰ 0 with xᵢ* Z xᵢ = yᵢ; lam > 0:
@@ -108,6 +123,8 @@ def phase_retrieval(x: ArrayLike | CodedDiffraction, y: ArrayLike, *, lam: float
         those of the second and so on.
     lam : float
         Weight λ ≥ 0 of the trace; 0 interpolates.
+    lam_ratio : float, optional
+        λ as a share of λ_max, in [0, 1], in place of `lam`: from λ_max on X = 0 is optimal.
 
     Returns
     -------
@@ -134,15 +151,16 @@ def phase_retrieval(x: ArrayLike | CodedDiffraction, y: ArrayLike, *, lam: float
     what is left without the trace.
     """
     if isinstance(x, CodedDiffraction):
-        return _coded(x, y, lam)
+        return at_share(_coded(x, y, lam), lam, lam_ratio)
     array = rectangular("x", x)
     if array.dtype.kind != "c":
-        return _stated(x, y, lam, Cone.POSITIVE)
+        return at_share(_stated(x, y, lam, Cone.POSITIVE), lam, lam_ratio)
     data = checked_array("y", y)
     lam, _ = checked_parameters(lam, 0.0)
     parts = [checked_array(f"x.{part}", getattr(array, part), 2) for part in ("real", "imag")]
     checked_array("x", np.maximum(*map(np.abs, parts)), 2, _SMALLEST)
-    return _of_vectors(parts[0] + 1j * parts[1], data, lam, Cone.HERMITIAN)
+    problem = _of_vectors(parts[0] + 1j * parts[1], data, lam, Cone.HERMITIAN)
+    return at_share(problem, lam, lam_ratio)
 
 
 def _coded(measurement: CodedDiffraction, y: ArrayLike, lam: float) -> Problem:

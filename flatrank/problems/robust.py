@@ -12,6 +12,7 @@ from jaxtyping import Array
 from numpy.typing import ArrayLike
 
 from flatrank.flatness import Rescaling
+from flatrank.kernels import own_copy
 from flatrank.measurements.whole import WholeMatrix
 from flatrank.problems.arguments import COMPLEX, rectangular
 from flatrank.problems.flat import Problem
@@ -149,8 +150,7 @@ def robust_pca(
     if radius is None and sparsity is None:
         sparsity = _usual(data.shape, seen)
     with jax.enable_x64(True):
-        # Copied: the caller's array may change later, and the device may share its memory.
-        b = jnp.array(data.reshape(-1), copy=True)
+        b = jax.device_put(own_copy(data.reshape(-1)))
         return _separation(b, data.shape, radius, sparsity, seen)
 
 

@@ -14,9 +14,10 @@ from flatrank.measurements import (
     OnHermitian,
     SampledEntries,
 )
-from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
+from flatrank.problems.arguments import checked_array, checked_parameters, own, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
+from flatrank.problems.share import at_share
 
 # Bytes up to which the matrices are stored.
 _STORED = 8_000_000_000
@@ -25,7 +26,12 @@ _SMALLEST = 1e-100
 
 
 def sensing(
-    A: ArrayLike | Measurement, b: ArrayLike, *, lam: float = 0.0, smoothing: float = 0.0
+    A: ArrayLike | Measurement,
+    b: ArrayLike,
+    *,
+    lam: float = 0.0,
+    lam_ratio: float | None = None,
+    smoothing: float = 0.0,
 ) -> Problem:
     """A matrix known through linear measurements bᵢ = ⟨Aᵢ, X⟩.
 
@@ -40,6 +46,8 @@ def sensing(
         The data, finite; for a measurement in its own order.
     lam : float
         Weight λ ≥ 0 of the norm; 0 interpolates.
+    lam_ratio : float, optional
+        λ as a share of λ_max, in [0, 1], in place of `lam`: from λ_max on X = 0 is optimal.
     smoothing : float
         θ in [0, 1]: D² ← (1−θ)D² + θ·mean(diag D²)·I. 0 is flat, 1 is norm-minimal.
 
@@ -66,7 +74,7 @@ def sensing(
         raise ValueError(
             f"b must hold one number for each of the {measurement.m} measurements; got {data.size}"
         )
-    return stated(measurement, data, lam, smoothing)
+    return at_share(stated(measurement, data, lam, smoothing), lam, lam_ratio)
 
 
 def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float) -> Problem:
@@ -106,7 +114,7 @@ def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float
 def _of_any(A: Measurement) -> Measurement:
     """If it measures real matrices of any kind."""
     if A.cone is not Cone.HERMITIAN:
-        return A
+        return own(A)
     door = "tomography for states" if isinstance(A, OnHermitian) else "phase_retrieval for z z*"
     raise ValueError(
         f"{type(A).__name__} measures complex Hermitian matrices, and sensing is about real ones; "

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.flatness import Rescaling
 from flatrank.measurements import HermitianEffects, Measurement, OnHermitian, WithTrace
-from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
+from flatrank.problems.arguments import checked_array, checked_parameters, own, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 from flatrank.problems.symmetric import Symmetric
@@ -176,7 +176,7 @@ def tomography(
     if not isinstance(effects, Measurement):
         array, frequencies = _flattened(effects, frequencies)
     elif isinstance(effects, OnHermitian):
-        measurement = effects
+        measurement = own(effects)
     else:
         raise ValueError(
             f"{type(effects).__name__} does not measure Hermitian matrices; give an array "

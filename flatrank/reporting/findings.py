@@ -140,7 +140,7 @@ def largest_residuals(
         part = slice(start, start + _BLOCK)
         rows, cols = entries.rows[part], entries.cols[part]
         fitted = completion.offsets.at(rows, cols)
-        fitted += np.nan_to_num(np.asarray(completion.solution.entries(rows, cols)))
+        fitted += np.asarray(completion.solution.entries(rows, cols))
         miss = np.abs(fitted - entries.values[part])
         top = np.argsort(-miss, kind="stable")[:count]
         worst += [(-float(miss[at]), start + int(at), float(fitted[at])) for at in top]

@@ -27,6 +27,7 @@ from safetensors.numpy import save_file
 
 from flatrank.data import Entries, InputError, Offsets
 from flatrank.solvers.solution import Solution, load
+from flatrank.solvers.writing import plain, to_json
 
 if TYPE_CHECKING:
     from flatrank.measurements.entries import SampledEntries
@@ -93,13 +94,31 @@ class Run:
         Returns
         -------
         ndarray
-            (n,); NaN where nothing in the data determines the entry.
+            (n,); the offsets alone too where nothing ties the place to the data, as between two
+            unconnected blocks of a table that is fitted exactly.
         """
-        i, j = np.asarray(rows, dtype=np.int64), np.asarray(cols, dtype=np.int64)
+        i, j, known = _coded(rows, cols)
         values = self.offsets.at(i, j)
-        known = np.flatnonzero((i >= 0) & (j >= 0))
-        values[known] += np.asarray(self.solution.entries(i[known], j[known]))
+        values[known] += np.nan_to_num(np.asarray(self.solution.entries(i[known], j[known])))
         return values
+
+    def determined(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.bool_]:
+        """Whether there are data enough to determine the values (`Solution.determined`).
+
+        Parameters
+        ----------
+        rows, cols
+            (n,) codes, as for `predict`; a value of an unknown row or column is not determined.
+
+        Returns
+        -------
+        ndarray
+            (n,)
+        """
+        i, j, known = _coded(rows, cols)
+        marks = np.zeros(i.size, dtype=bool)
+        marks[known] = self.solution.determined(i[known], j[known])
+        return marks
 
 
 def make_record(
@@ -133,7 +152,7 @@ def make_record(
     solution = completion.solution
     gaps = solution.unidentifiable
     offsets = completion.offsets
-    return solution.record() | {
+    record = solution.record() | {
         "rmse": dict(completion.rmse),
         "dropped": entries.dropped_count,
         "duplicates": entries.duplicates,
@@ -155,12 +174,13 @@ def make_record(
         "offsets": {
             "kind": offsets.kind,
             "mean": offsets.mean,
-            "ridge": [_finite(ridge) for ridge in offsets.ridge],
+            "ridge": list(offsets.ridge),
         },
-        "path": [_plain(asdict(point)) for point in completion.path],
-        "offset_trials": [_plain(asdict(trial)) for trial in completion.offset_trials],
-        "history": [_plain(record) for record in solution.history],
+        "path": [asdict(point) for point in completion.path],
+        "offset_trials": [asdict(trial) for trial in completion.offset_trials],
+        "history": solution.history,
     }
+    return plain(record)
 
 
 def versions() -> dict[str, str]:
@@ -255,11 +275,6 @@ def load_run(folder: str | Path) -> Run:
     return Run(solution, offsets, rows, cols, record)
 
 
-def to_json(record: dict[str, Any]) -> str:
-    """The text of `run.json`: ASCII, so that it survives every terminal."""
-    return json.dumps(record, indent=1) + "\n"
-
-
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]], about: str | None = None) -> None:
     """Write a safetensors file; `about` is a text that travels with it.
 
@@ -277,6 +292,12 @@ def write_arrays(path: Path, arrays: dict[str, NDArray[Any]], about: str | None 
     except SafetensorError as refused:
         raise OSError(f"{path}: {refused}") from refused
     path.chmod(mode)
+
+
+def _coded(rows: ArrayLike, cols: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes as integers, and where both are known."""
+    i, j = np.asarray(rows, dtype=np.int64), np.asarray(cols, dtype=np.int64)
+    return i, j, np.flatnonzero((i >= 0) & (j >= 0))
 
 
 def _sides(solution: Solution) -> tuple[tuple[str, int], tuple[str, int]]:
@@ -322,20 +343,3 @@ def _read_offsets(file: Any, record: dict[str, Any], shape: tuple[int, int]) -> 
         raise ValueError("the offsets do not fit the factors")
     ridge = tuple(math.inf if x is None else float(x) for x in about["ridge"])
     return Offsets(float(about["mean"]), row, col, (ridge[0], ridge[1]), about["kind"])
-
-
-def _finite(x: Any) -> Any:
-    return None if isinstance(x, float) and not math.isfinite(x) else x
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """Numbers that JSON knows: NumPy and JAX scalars as Python's, NaN and infinities as null."""
-    return {key: _plain_value(value) for key, value in record.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain_value(item) for item in value]
-    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
-        value = value.item()
-    return _finite(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
@@ -16,7 +17,7 @@ from flatrank.problems import Problem, completion
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
 from flatrank.selection.records import Completion, PathPoint
 from flatrank.selection.trail import CLIMB, PATH, Best, Stage, Trail
-from flatrank.solvers import Solution, Status, largest_lam, solve
+from flatrank.solvers import NoisyDataWarning, Solution, Status, largest_lam, solve
 
 # Beside the largest value, a remainder this small after the offsets is rounding.
 _NOTHING = 1e-12
@@ -217,7 +218,7 @@ class Run:
         if solution.status is Status.DEADLINE:
             raise OutOfTimeError
         base = offsets.at(e.rows[held], e.cols[held])
-        predictions = base + np.nan_to_num(np.asarray(solution.entries(e.rows[held], e.cols[held])))
+        predictions = base + _fitted(solution, e.rows[held], e.cols[held])
         return {
             "rmse": _rmse(predictions - e.values[held]),
             "baseline": _rmse(base - e.values[held]),
@@ -284,10 +285,12 @@ class Run:
     def _solve(
         self, problem: Problem, tol: float, start: Any, seconds: float | None, **options: Any
     ) -> Solution:
-        return solve(
-            problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed,
-            max_seconds=seconds, **options,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NoisyDataWarning)  # the run says it in its own words
+            return solve(
+                problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed,
+                max_seconds=seconds, **options,
+            )  # fmt: skip
 
     def _remains(self, problem: Problem) -> bool:
         """Whether the offsets leave anything to fit."""
@@ -306,8 +309,9 @@ class Run:
     def _point(self, solution: Solution, trail: Trail) -> PathPoint:
         e = self.entries
         rows, cols = e.rows[self.validation], e.cols[self.validation]
-        fitted = np.nan_to_num(np.asarray(solution.entries(rows, cols)))
-        error = fitted + self.offsets.at(rows, cols) - e.values[self.validation]
+        error = (
+            _fitted(solution, rows, cols) + self.offsets.at(rows, cols) - e.values[self.validation]
+        )
         problem, certificate = solution.problem, solution.certificate
         assert certificate is not None
         residual = certificate.feasibility * float(np.linalg.norm(np.asarray(problem.b)))
@@ -348,6 +352,15 @@ class Run:
     ) -> None:
         record = {"stage": stage, "step": step, "of": of, "message": message}
         self.choice.monitor(record | (numbers or {}))
+
+
+def _fitted(solution: Solution, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+    """Entries of X; 0, the offsets alone, where no entry ties the place to the data.
+
+    A run predicts so. Only with λ = 0, and between unconnected blocks: what is held out leaves its
+    row and its column another entry.
+    """
+    return np.nan_to_num(np.asarray(solution.entries(rows, cols)))
 
 
 def _rmse(error: np.ndarray) -> float:

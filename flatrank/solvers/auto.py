@@ -5,7 +5,8 @@ to one; `ProximalPoint` from where the search takes long, if X may be held as an
 λ = 0: `GaussNewton` to the misfit of rounding, then the least-squares dual. Where nothing fits,
 that shows, and the pair of least misfit is kept. If it does not certify the interpolant found:
   goal "recover"  it is kept when it is identifiable (m above the degrees of freedom, ℬ injective on
-                  its tangent space, misfit at rounding level); otherwise as for
+                  its tangent space, misfit at rounding level); if not, one of smaller rank is
+                  looked for and proved in its turn; where there is none, as for
   goal "flat"     `Lagrangian` solves for the flattest interpolant, which proves itself.
 """
 
@@ -26,6 +27,7 @@ from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
 from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.lowering import at_most, least_squares, without_dying
 from flatrank.solvers.proximal_point import ProximalPoint, ProximalPointState, may_hold
 from flatrank.solvers.status import Status
 
@@ -42,7 +44,8 @@ _MISSED = 1e-6
 class AutoState(NamedTuple):
     """The state of whichever solver is at work, and what is proved of the interpolant found.
 
-    `kept` is that interpolant with its proof while a flatter one is looked for.
+    `kept` is that interpolant with its proof while a flatter one, or one of smaller rank, is looked
+    for; `before` is the find step's state at it.
     """
 
     inner: GaussNewtonState | LagrangianState | ProximalPointState
@@ -51,6 +54,7 @@ class AutoState(NamedTuple):
     y: Any
     ended: Status
     kept: Outcome | None = None
+    before: GaussNewtonState | None = None
 
 
 @dataclass(frozen=True)
@@ -124,10 +128,20 @@ class Auto(Solver[AutoState]):
                 found = self._converge.init(problem, inner.pair)
                 return state._replace(inner=found._replace(counts=inner.counts), phase="converge")
             return state._replace(inner=inner)
+        if state.phase == "lower":
+            if inner.ended is Status.STATIONARY:
+                inner = inner._replace(lent=0)  # it is a fit, whatever it took
+                return AutoState(inner, "prove", None, None, Status.RUNNING)
+            assert state.before is not None
+            return self._settled(problem, state._replace(inner=state.before, phase="prove"))
         if problem.lam > 0 or inner.ended is Status.NONFINITE:
             return state._replace(
                 inner=inner, certificate=inner.certificate, y=inner.y, ended=inner.ended
             )
+        if inner.ended is Status.STATIONARY:
+            inner = without_dying(problem, self._find, inner)
+        elif self.rank is not None and inner.rank:
+            inner = least_squares(problem, self._find, inner)
         return state._replace(inner=inner, phase="prove")
 
     def _prove(self, problem: Problem, state: AutoState) -> AutoState:
@@ -140,16 +154,27 @@ class Auto(Solver[AutoState]):
         state = state._replace(certificate=certificate, y=y)
         if certificate.infeasible:
             return state._replace(ended=Status.INFEASIBLE)
-        if fits:
-            if certificate.certified(self.tol):
+        recover = fits and self.goal == "recover"
+        if fits and certificate.certified(self.tol):
+            # Where all that fit are flattest the proof says no more than that this one does.
+            if not (recover and problem.all_flattest and not certificate.unique):
                 return state._replace(ended=Status.CERTIFIED)
-            if self.goal == "recover" and identifiable(
-                problem, svd, certificate, self.failure_probability
-            ):
-                return state._replace(ended=Status.IDENTIFIABLE)
+        elif recover and identifiable(problem, svd, certificate, self.failure_probability):
+            return state._replace(ended=Status.IDENTIFIABLE)
+        if recover and svd.s.shape[0] > 1:
+            inner = at_most(problem, state.inner, svd.s.shape[0] - 1)  # pyright: ignore[reportArgumentType]
+            kept = self.outcome(state)
+            return state._replace(inner=inner, phase="lower", kept=kept, before=state.inner)
+        return self._settled(problem, state)
+
+    def _settled(self, problem: Problem, state: AutoState) -> AutoState:
+        """What to do with a fit, or the least misfit, that no smaller rank replaces."""
+        fits, proof = state.inner.ended is Status.STATIONARY, state.certificate
+        if fits and proof is not None and proof.certified(self.tol):
+            return state._replace(ended=Status.CERTIFIED)
         if self.rank is not None:
-            return state._replace(ended=Status.RANK_TOO_SMALL if not fits else Status.STATIONARY)
-        kept = self.outcome(state)
+            return state._replace(ended=Status.STATIONARY if fits else Status.LEAST_SQUARES)
+        kept = self.outcome(state._replace(kept=None))
         return state._replace(inner=self._flatten.init(problem), phase="flatten", kept=kept)
 
     def status(self, problem: Problem, state: AutoState) -> Status:

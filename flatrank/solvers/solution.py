@@ -14,13 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 from numpy.typing import ArrayLike
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from flatrank.certificates import Certificate
 from flatrank.factors import ComplexPair, Cone, FactorPair
 from flatrank.flatness import Flatness
-from flatrank.problems import Problem, flatness_of, rebuilt
+from flatrank.kernels import restored, state_of
+from flatrank.problems import Problem, Separation, Tomography, flatness_of, rebuilt
 from flatrank.solvers.status import Status
+from flatrank.solvers.writing import write_arrays, write_json
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ class Solution:
             marked = ComplexPair(self.factors.L, self.factors.R)
             object.__setattr__(self, "factors", marked)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied with every number as it is."""
+        return restored, (type(self), state_of(self))
+
     @cached_property
     def flatness(self) -> Flatness:
         """How flat, how balanced and how large the factors are; measured when first asked for."""
@@ -113,11 +119,7 @@ class Solution:
 
     @property
     def unidentifiable(self) -> dict[str, Any]:
-        """Rows and columns the data cannot determine, and the number of connected components.
-
-        With λ = 0 a row with fewer entries than the rank is undetermined; with λ > 0 only an empty
-        one is (the others are shrunk).
-        """
+        """Rows and columns that `determined` rules out, and the number of connected components."""
         needed = self.rank if self.problem.lam == 0 else 1
         gaps, (d1, d2) = self.problem.unidentifiable, self.order
         # Both real rows of a complex one are seen, or neither.
@@ -128,9 +130,11 @@ class Solution:
         }
 
     def entries(self, rows: ArrayLike, cols: ArrayLike) -> Inexact[Array, " n"]:
-        """Entries of X = L Rᵀ; NaN where nothing determines them (see `unidentifiable`).
+        """Entries of X = L Rᵀ; of U U* where X is a Hermitian n × n matrix, complex.
 
-        Where X is a Hermitian n × n matrix, the complex entries of U U*.
+        NaN only where no measurement ties the place to any other: in a row or a column without an
+        entry, and with λ = 0 between two components of the data. An observed entry is never NaN.
+        Whether the data determine an entry is for `determined` to say.
 
         Parameters
         ----------
@@ -148,17 +152,8 @@ class Solution:
         ValueError
             If a place lies outside the matrix, is no whole number, or the lengths differ.
         """
-        d1, d2 = self.order
-        i, j = _places("rows", rows, d1), _places("cols", cols, d2)
-        if i.size != j.size:
-            raise ValueError(
-                f"rows and cols must have one length, a column for each row; got {i.size} and "
-                f"{j.size}"
-            )
-        interpolating = self.problem.lam == 0
-        blank = self.problem.unidentifiable.undetermined(
-            i, j, self.rank if interpolating else 1, across=interpolating
-        )
+        i, j = self._places(rows, cols)
+        blank = self.problem.unidentifiable.undetermined(i, j, 1, across=self.problem.lam == 0)
         with jax.enable_x64(True):
             hermitian = self.problem.cone is Cone.HERMITIAN
             both = (self.U, self.U.conj()) if hermitian else (self.factors.L, self.factors.R)
@@ -169,6 +164,51 @@ class Solution:
                 values[part] = np.einsum("pk,pk->p", L[i[part]], R[j[part]])
             return jnp.asarray(np.where(blank, np.nan, values))
 
+    def determined(self, rows: ArrayLike, cols: ArrayLike) -> np.ndarray:
+        """Whether there are data enough to determine entries: by counting, which is no proof.
+
+        λ = 0: row and column hold at least as many observed entries as the rank found, and lie in
+        the same connected component of the data. With fewer, a row of the factors can be moved
+        without changing any observed entry: the value given is one of many that fit at this rank.
+        Data fitted with noise have a high rank, and may then determine next to nothing.
+        λ > 0: row and column hold an entry each. Any entry is then the optimum's own value, but one
+        of a row with few entries is shrunk towards zero.
+        Measurements other than entries: row and column are touched by some measurement.
+
+        Parameters
+        ----------
+        rows : integer array of shape (n,)
+            0-based.
+        cols : integer array of shape (n,)
+            0-based.
+
+        Returns
+        -------
+        bool array of shape (n,)
+            True says that counting finds no reason against. That no other matrix will do is for
+            `certificate.unique` to prove.
+
+        Raises
+        ------
+        ValueError
+            As for `entries`.
+        """
+        i, j = self._places(rows, cols)
+        exact = self.problem.lam == 0
+        needed = self.rank if exact else 1
+        return ~self.problem.unidentifiable.undetermined(i, j, needed, across=exact)
+
+    def _places(self, rows: ArrayLike, cols: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of places, checked."""
+        d1, d2 = self.order
+        i, j = _places("rows", rows, d1), _places("cols", cols, d2)
+        if i.size != j.size:
+            raise ValueError(
+                f"rows and cols must have one length, a column for each row; got {i.size} and "
+                f"{j.size}"
+            )
+        return i, j
+
     def __str__(self) -> str:
         """One screen: status, rank, certificate, flatness, time."""
         d1, d2 = self.order
@@ -178,6 +218,7 @@ class Solution:
             + ", ".join(f"{name} {value:g}" for name, value in settings if value is not None),
             f"status   {self.status}",
             *self._meaning(),
+            *([f"remark   {self.remark}"] if self.remark else []),
             f"rank     {self.rank}",
             f"proof    {self.certificate if self.certificate else 'none'}",
             f"flatness scaled trace {self.flatness.scaled_trace:.6g}, "
@@ -199,11 +240,33 @@ class Solution:
             "matrix that was measured"
         ]
 
+    @property
+    def remark(self) -> str:
+        """What a fit of noisy data by λ = 0 asks to be done; empty where there is no sign of noise.
+
+        The sign is an exact fit that needs at least as many degrees of freedom as there are data,
+        while the data leave something of the matrix open.
+        """
+        p, needed = self.problem, self.problem.degrees(self.rank)
+        misses = self.status in (Status.INFEASIBLE, Status.LEAST_SQUARES)
+        if p.lam > 0 or misses or isinstance(p, (Separation, Tomography)):
+            return ""
+        if needed < p.m or p.degrees(min(self.order)) <= p.m:
+            return ""
+        return (
+            "the data look noisy, or are too few: to fit them exactly, as lam = 0 asks, takes rank "
+            f"{self.rank}, and its {needed} degrees of freedom are no fewer than the {p.m} data. "
+            "Noise is fitted too. Give a weight, lam_ratio in (0, 1), a share of lam_max, and "
+            "choose it by the error on held-out data: flatrank.path solves for a grid of them, and "
+            "`flatrank complete` does it all"
+        )
+
     def record(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON."""
         return {
             "status": self.status.name.lower(),
             "rank": self.rank,
+            "remark": self.remark,
             **self.problem.settings(),
             "problem": self.problem.form(),
             "certificate": self.certificate.to_dict() if self.certificate else None,
@@ -260,20 +323,6 @@ def _places(name: str, given: ArrayLike, d: int) -> np.ndarray:
     return places
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write a safetensors file so that `path` is never half-written."""
-    beside = path.with_name(path.name + ".part")
-    save_file(arrays, beside)
-    beside.replace(path)
-
-
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write a JSON file so that `path` is never half-written."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(record, indent=1, allow_nan=True) + "\n", encoding="utf-8")
-    beside.replace(path)
-
-
 def load(folder: str | Path) -> Solution:
     """Read back what `Solution.save`, or `flatrank complete`, wrote.
 
@@ -302,7 +351,9 @@ def _assemble(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Solution
         return Solution(
             factors=FactorPair(jnp.asarray(arrays["L"]), jnp.asarray(arrays["R"])),
             y=jnp.asarray(arrays["y"]),
-            certificate=Certificate(**record["certificate"]) if record["certificate"] else None,
+            certificate=Certificate.from_dict(record["certificate"])
+            if record["certificate"]
+            else None,
             status=Status[record["status"].upper()],
             counts=Counts(**record["counts"]),
             history=record.get("history", []),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Literal
@@ -33,10 +34,15 @@ from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Solver, run_hosted
 from flatrank.solvers.proximal_point import ProximalPoint, suits
 from flatrank.solvers.solution import Solution
+from flatrank.solvers.starts import best_multiple
 from flatrank.solvers.states import StateSearch
 from flatrank.solvers.status import Status
 
 MAX_STEPS = 1000
+
+
+class NoisyDataWarning(UserWarning):
+    """Data that look noisy were fitted exactly (λ = 0): see `Solution.remark`."""
 
 
 def solve(  # noqa: PLR0913 - the contract's options, each named
@@ -69,7 +75,8 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     max_seconds : float, optional
         No new step starts after this.
     start : FactorPair, Solution or (L, R), optional
-        Factors of X to start from; as for `certify`.
+        Factors of X to start from; as for `certify`. The best multiple of X is taken: how large it
+        is does not matter, and one that only leads away is left out.
     seed : int
         Of every random choice.
     progress : bool or callable
@@ -84,6 +91,11 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     ------
     ValueError
         If the problem is none, an argument is out of range, or `start` does not fit.
+
+    Warns
+    -----
+    NoisyDataWarning
+        If λ = 0 and the data look noisy (`Solution.remark`).
 
     Notes
     -----
@@ -101,6 +113,8 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         if problem.lam > 0 and not isinstance(solver, ProximalPoint):
             scaled = with_room(scaled)
         first = None if start is None else _started(problem, start, scale)
+        if first is not None and not isinstance(problem, (Separation, Tomography)):
+            first = best_multiple(scaled, first)
         state, status, history = run_hosted(
             solver,
             scaled,
@@ -118,7 +132,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
                 status = Status.STATIONARY
         if scaled.m > problem.m:
             y = jax.device_put(np.asarray(y)[: problem.m])
-        return Solution(
+        solution = Solution(
             factors=_unscaled(problem, found, math.sqrt(scale)),
             y=y if problem.lam == 0 else y * scale,
             certificate=_rescaled(certificate, scale if problem.lam == 0 else scale**2),
@@ -130,6 +144,9 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
             seed=seed,
             extra={name: jax.device_put(x * scale) for name, x in found.extra.items()},
         )
+    if solution.remark:
+        warnings.warn(solution.remark, NoisyDataWarning, stacklevel=2)
+    return solution
 
 
 def _default(

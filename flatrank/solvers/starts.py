@@ -1,4 +1,4 @@
-"""Where a search begins: the leading singular triplets of ℬ*(b)."""
+"""Where a search begins: the leading singular triplets of ℬ*(b), or a pair that is given."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates import leading, top_pairs
-from flatrank.factors import CompactSVD, Weight, weighted
+from flatrank.factors import CompactSVD, FactorPair, Weight, weighted
 from flatrank.kernels import scope
 from flatrank.measurements import Measurement, ScaledAdjoint
 from flatrank.problems import Problem, with_room
+from flatrank.problems.share import SMALL, largest
 
 # Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
 _CLEAR = 1.12
@@ -68,9 +69,42 @@ def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Arra
 
 
 def largest_lam(problem: Problem, seed: int = 0) -> float:
-    """λ_max = ‖ℬ*(b)‖: from there on X = 0 is optimal. A Ritz value, from below, to about 1e-6."""
+    """λ_max = ‖ℬ*(b)‖: from there on X = 0 is optimal. A Ritz value, from below, to about 1e-6.
+
+    To rounding where few steps would fill the space.
+    """
     with scope():
+        if min(problem.shape) <= SMALL:
+            return largest(problem)
         problem = with_room(problem)
         X = random_block(problem, 4, np.random.default_rng(seed))
         pairs = leading_pairs(problem.whitened, problem.b, X, 8)
         return float(pairs.s[0])
+
+
+def best_multiple(problem: Problem, pair: FactorPair) -> FactorPair | None:
+    """The pair of t X̃ with the t > 0 of lowest objective; None where there is no such t.
+
+    t = (⟨b, ℬ(X̃)⟩ − λ‖X̃‖_*)/‖ℬ(X̃)‖², in units in which the factors are of size one: a start may be
+    of any size.
+    """
+    host = [np.asarray(x) for x in (pair.L, pair.R)]
+    sizes = [float(np.max(np.abs(x), initial=0.0)) for x in host]
+    if not all(0 < size < np.inf for size in sizes):
+        return None
+    L, R = (x / size for x, size in zip(host, sizes, strict=True))
+    unit = FactorPair(jax.device_put(L), jax.device_put(R))
+    fitted, b = np.asarray(_forward(problem.whitened, unit)), np.asarray(problem.b)
+    T1, T2 = (np.asarray(np.linalg.qr(x, mode="r")) for x in (L, R))
+    core = T1 @ T2.T
+    norm, square = np.linalg.svd(core, compute_uv=False).sum(), float(fitted @ fitted)
+    fall = float(b @ fitted) - problem.lam * float(norm)
+    if not (fall > 0 and square > 0):
+        return None
+    root = np.sqrt(fall / square)
+    return FactorPair(jax.device_put(root * L), jax.device_put(root * R))
+
+
+@eqx.filter_jit
+def _forward(B: Measurement, pair: FactorPair) -> Float[Array, " m"]:
+    return B.forward(pair)

@@ -46,6 +46,7 @@ def test_predict_in_the_order_asked(cli, run_folder, pairs):
 def test_predict_verbose_says_which_are_known(cli, run_folder, pairs):
     table = rows_of(cli("predict", run_folder, pairs, "--verbose").out)
     assert [row[3] for row in table] == ["known", "true", "true", "true", "false"]
+    assert [row[4] for row in table] == ["determined", "true", "true", "true", "false"]
 
 
 def test_predict_to_a_file(cli, run_folder, pairs, tmp_path):
@@ -107,7 +108,7 @@ def test_recommend_leaves_out_what_was_seen(cli, run_folder):
 
 def test_recommend_says_when_little_is_left(cli, run_folder):
     outcome = cli("recommend", run_folder, "--row", "Zoë 3", "--top", "50")
-    assert "columns are unseen and determined for row Zoë 3." in outcome.err
+    assert "columns are unseen by row Zoë 3." in outcome.err
 
 
 def test_recommend_for_a_stranger(cli, run_folder):

@@ -134,7 +134,9 @@ def test_a_row_with_too_few_entries_is_named_and_the_rest_identified():
     solution = fr.solve(fr.completion(*places, made.values[keep], made.shape))
     assert solution.status in (fr.Status.IDENTIFIABLE, fr.Status.CERTIFIED)
     assert solution.unidentifiable["rows"] == [7]
-    assert np.isnan(np.asarray(solution.entries([7], [0])))[0]
+    assert not solution.determined([7], [0])[0]
+    assert np.delete(solution.determined(np.arange(200), np.zeros(200, int)), 7).all()
+    assert np.isfinite(np.asarray(solution.entries([7], [0])))[0]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

@@ -1,0 +1,86 @@
+"""λ as a share of λ_max = ‖ℬ*(b)‖, from which on X = 0 is optimal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.linalg import eigh, svdvals
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from flatrank.factors import Cone
+from flatrank.problems.flat import Problem
+
+# Up to this order S is formed and decomposed; iterations would take as long.
+SMALL = 64
+
+
+def at_share(problem: Problem, lam: float, lam_ratio: Any) -> Problem:
+    """The problem at λ = lam_ratio·λ_max; as it is without one.
+
+    Parameters
+    ----------
+    problem : Problem
+        At λ = `lam`.
+    lam : float
+        0 where there is a share.
+    lam_ratio : float, optional
+        In [0, 1]. At 1 the answer is zero, at 0 the data are interpolated.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ValueError
+        If both are given, or the share is no number in [0, 1].
+    """
+    if lam_ratio is None:
+        return problem
+    try:
+        share = float(lam_ratio)
+    except (TypeError, ValueError):
+        raise ValueError(f"lam_ratio must be a number; got {lam_ratio!r}") from None
+    if not 0 <= share <= 1:
+        raise ValueError(
+            f"lam_ratio must lie between 0 (interpolate) and 1 (the answer is zero); got {share}"
+        )
+    if lam:
+        raise ValueError(
+            f"give lam or lam_ratio = lam/lam_max, not both; got lam = {lam} and lam_ratio = "
+            f"{share}"
+        )
+    return problem.with_lam(share * largest(problem)) if share else problem
+
+
+def largest(problem: Problem) -> float:
+    """λ_max = ‖ℬ*(b)‖ to rounding; the largest eigenvalue, if above zero, where X is positive.
+
+    Cost: some dozen products of ℬ*(b) with vectors.
+    """
+    (d1, d2), positive = problem.shape, problem.cone.positive
+    with jax.enable_x64(True):
+        S = problem.whitened.adjoint(problem.b)
+
+        def right(X: np.ndarray) -> np.ndarray:
+            return np.asarray(S.right(jnp.asarray(X.reshape(d2, -1))))
+
+        def left(X: np.ndarray) -> np.ndarray:
+            return np.asarray(S.left(jnp.asarray(X.reshape(d1, -1))))
+
+        if min(d1, d2) <= SMALL:
+            dense = right(np.eye(d2)) if d2 <= d1 else left(np.eye(d1))
+            top = eigh(dense, eigvals_only=True)[-1] if positive else svdvals(dense)[0]
+            return max(float(top), 0.0)
+        start = np.random.default_rng(0).standard_normal(d2)
+        if problem.cone is not Cone.WHOLE:
+            op = LinearOperator((d2, d2), matvec=lambda x: right(x)[:, 0], dtype=np.float64)  # pyright: ignore[reportCallIssue]
+            which = "LA" if positive else "LM"
+            top = eigsh(op, 1, which=which, v0=start, return_eigenvectors=False)[0]
+            return max(float(top), 0.0) if positive else abs(float(top))
+        gram = LinearOperator((d2, d2), matvec=lambda x: left(right(x))[:, 0], dtype=np.float64)  # pyright: ignore[reportCallIssue]
+        top = eigsh(gram, 1, which="LA", v0=start, return_eigenvectors=False)[0]
+        return float(np.sqrt(max(float(top), 0.0)))

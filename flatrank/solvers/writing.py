@@ -1,0 +1,41 @@
+"""Files of a solution, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write a safetensors file so that `path` is never half-written."""
+    beside = path.with_name(path.name + ".part")
+    save_file(arrays, beside)
+    beside.replace(path)
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write a JSON file so that `path` is never half-written."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(to_json(record), encoding="utf-8")
+    beside.replace(path)
+
+
+def to_json(record: dict[str, Any]) -> str:
+    """The text of `run.json`: ASCII, so that it survives every terminal, and JSON: see `plain`."""
+    return json.dumps(plain(record), indent=1, allow_nan=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """What JSON knows: scalars as Python's, NaN and infinities as null, at any depth."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
