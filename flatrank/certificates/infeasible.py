@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flatrank.certificates.dual import adjoint
+from flatrank.certificates.dual import adjoint, identity_dual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort
 from flatrank.measurements import Whitened
@@ -35,17 +35,15 @@ def no_fit(B: Whitened, b: Float[Array, " m"], r: Float[Array, " m"], effort: Ef
     bool
         False where nothing is proved either way.
     """
-    weights = B.inner.gram_weights()
-    if weights is None:
-        weights = jnp.zeros_like(r)
-    one = weights / (B.m * B.shape[0])
+    found = identity_dual(B)
+    one = jnp.zeros_like(r) if found is None else found
     worth, trace = float(jnp.vdot(b, r)), float(jnp.vdot(b, one))
     if not worth > 0:
         return False
     enough = 0.5 * worth / trace if trace > 0 else 0.0
     nothing = jnp.zeros((B.shape[1], 0))
     top = eigenvalue_bound(adjoint(B, r), B.cone, nothing, enough, effort).value
-    if top > 0 and not bool(jnp.any(weights)):
+    if top > 0 and not bool(jnp.any(one)):
         return False
     shift = max(top, 0.0) + _ROUNDING * abs(top)
     y = r - shift * one
