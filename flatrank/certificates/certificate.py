@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
 CLOSED = 1e-6
+# A gap further below zero than this share is no rounding: one of the two bounds is wrong.
+_CROSSED = -1e-9
 # What a bound reads that is not known.
 _UNKNOWN = {
     "primal": math.inf,
@@ -48,9 +51,10 @@ class Certificate:
     failure_probability : float
         Chance that the probabilistic bound is too small, over the random start; 0 for "exact".
     unique : bool
-        Proved, to rounding, that there is no other minimiser: off the factors the dual point stays
-        below its limit by 1e-6 and by a hundred times the relative gap, and 𝒜 is injective on
-        the tangent space. False means not proved. A closed gap says only that this is *a*
+        Proved, to rounding, that the problem has one minimiser (see `proofs`): with λ > 0 by a
+        region about the dual point, no larger than the gap, in which that of the optimum lies;
+        with λ = 0 by a pair that fits and a dual point nearly U Vᵀ on its tangent space and below
+        its limit elsewhere. False means not proved. A closed gap alone says only that this is *a*
         minimiser: where every matrix that fits is one (`Problem.all_flattest`) that is no more than
         that it fits, and only `unique` says that it is the matrix measured.
     precision : str
@@ -69,8 +73,24 @@ class Certificate:
     precision: str = "float64"
 
     def certified(self, tol: float) -> bool:
-        """Whether the relative gap is proved to be at most `tol` (NaN proves nothing)."""
-        return bool(self.relative_gap <= tol)
+        """Whether the relative gap is proved to be at most `tol`.
+
+        Nothing is proved by NaN or an infinite value, nor by bounds that cross by more than
+        rounding: one of them is then wrong.
+        """
+        finite = all(map(math.isfinite, (self.primal, self.dual_bound, self.gap)))
+        return finite and _CROSSED <= self.relative_gap <= tol
+
+    def scaled(self, factor: float) -> Certificate:
+        """That of the same problem in another unit, values `factor` times as large.
+
+        Where they leave the range of float64 they prove nothing: the gap is then infinite.
+        """
+        primal, dual, gap = (v * factor for v in (self.primal, self.dual_bound, self.gap))
+        found = replace(self, primal=primal, dual_bound=dual, gap=gap)
+        if all(_in_range(v * factor, v) for v in (self.primal, self.dual_bound)):
+            return found
+        return replace(found, gap=math.inf, relative_gap=math.inf, unique=False)
 
     @property
     def infeasible(self) -> bool:
@@ -125,6 +145,13 @@ class Certificate:
             f"the optimum lies between {self.dual_bound:.9g} and {self.primal:.9g}: "
             f"relative gap {self.relative_gap:.1e} ({sure}; {alone})"
         )
+
+
+def _in_range(product: float, value: float) -> bool:
+    """Whether a product with `value` kept its digits, or `value` was zero or infinite before."""
+    if value == 0 or math.isinf(value):
+        return True
+    return sys.float_info.min <= abs(product) < math.inf
 
 
 def relative_misfit(misfit: float, size: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import equinox as eqx
@@ -11,11 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from flatrank.certificates.bounds import bound_of, whole_bound
+from flatrank.certificates.bounds import WHOLE, bound_of, whole_bound
 from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
-from flatrank.certificates.dual import adjoint, least_squares_dual, scaled_residual
+from flatrank.certificates.default import bounded, default_dual
+from flatrank.certificates.dual import adjoint, scaled_residual
 from flatrank.certificates.infeasible import no_fit
 from flatrank.certificates.norms import Effort, NormBound
+from flatrank.certificates.polish import sharpened
+from flatrank.certificates.proofs import interpolant_alone, penalised_alone, rounding
 from flatrank.certificates.repair import Repair, repaired
 from flatrank.certificates.separation import certify_separation
 from flatrank.certificates.states import (
@@ -26,27 +30,32 @@ from flatrank.certificates.states import (
     restated,
     trace_dual,
 )
-from flatrank.certificates.strict import strict_dual, whole_dual
-from flatrank.certificates.uniqueness import injective_on_tangent
 from flatrank.factors import CompactSVD, Cone, FactorPair, Factors
 from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Whitened
-from flatrank.problems import Problem, Separation, Tomography, as_pair, checked_chance, equalised
+from flatrank.problems import (
+    Problem,
+    Separation,
+    Tomography,
+    as_pair,
+    checked_chance,
+    equalised,
+    in_units,
+)
 
-# Strictly below what is allowed means by this share of it, for closer is rounding, the more of it
-# the worse D is conditioned, and by so many relative gaps (see `_strict`).
-_STRICT, _GAPS = 1e-6, 100
-# Up to min(d1, d2) = _WHOLE the exact ‖S‖ costs a penalised certificate less than a bound by parts.
-_WHOLE = 1000
-# Misfit, relative to ‖b‖, up to which a better dual point is looked for, and ‖W‖ of the shortest:
-# in general, and in small problems; and from which on solvers give the shortest up.
-_FITS, _NEAR, _FARTHER, _VAIN = 1e-6, 2.0, 4.0, 1.1
-# Their size, and the number of measurements up to which ℬℬ* is formed.
-_SMALL, _SMALL_M = 128, 1000
-# How far, relatively, ‖S‖ may exceed what is allowed by rounding alone.
-_ROUNDING = 1e-9
-# The same where ℬℬ* was inverted, which rounding may have made singular.
-_NEARLY = 1e-7
+# What a sum of products may lose of their absolute sum.
+_LAST_DIGITS = 1e-15
+# What rounding may hide of a gap, relative to its two ends.
+_GAP_ROUNDING = 1e-14
+# Misfit, relative to ‖b‖, at which a pair fits to rounding.
+_EXACT = 1e-11
+# Misfit, relative to ‖b‖, up to which a pair is one that nearly fits.
+_FITS = 1e-6
+# Longest dual point that is not cut before its norm is computed, and the shortest that is not
+# stretched where its length does not matter: squares are in range.
+_LONG, _SHORT = 1e60, 1e-60
+# What is added to the norm of ℬ*(z) for parts of it whose squares are lost.
+_LOST = 1e-150
 # Singular values below this share of the largest are rounding, not rank.
 _RANK_FLOOR = 1e-13
 
@@ -91,8 +100,11 @@ def certify(
         (d1, k) and (d2, k), of X (not of D1 X D2); k may be 0. Where X is complex, `solution.U`
         will do, and so will complex L and R with X = L R*.
     y : array of shape (m,), optional
-        A dual point. λ = 0: by default the least-squares dual, or where that fails a `whole_dual`
-        or `strict_dual`. λ > 0: the residual by default.
+        A dual point; of λ > 0 its length does not matter. λ = 0: by default the least-squares dual,
+        or where that fails a `whole_dual` or `strict_dual`. λ > 0: the residual by default. Where
+        these leave a gap and the problem is small, also those of a copy of the pair after some
+        Newton steps (λ > 0), or of an ascent on the dual (λ = 0): the bound is then no longer that
+        of the pair, and `operator_norm` still is.
         Robust PCA also takes it as a matrix (see `certify_separation`).
     failure_probability : float
         Allowed chance that the bound on the operator norm is too small; 0 asks for the exact norm
@@ -105,30 +117,46 @@ def certify(
     Raises
     ------
     ValueError
-        If shapes do not fit, a number is not finite, or complex where X is real, or
-        `failure_probability` is out of range.
+        If shapes do not fit, a number is not finite, or complex where X is real,
+        `failure_probability` is out of range, or λ is beside such data.
 
     Notes
     -----
+    Everything is computed in units that bring b and ℬ near one (see `in_units`). Values that leave
+    the range of float64 on the way back are not claimed: `relative_gap` is then infinite.
+
     Cost: a few dozen products with 𝒜 and 𝒜*; memory O(m + (d1 + d2) k).
     """
     with scope():
         pair = as_pair(problem, factors)
-        if y is not None:
-            y = _as_dual(problem, y)
-        whitened = problem.whiten(pair)
-        svd = _decomposed(problem.cone, whitened)
         effort = Effort(failure_probability=checked_chance(failure_probability))
-        even = equalised(problem)
-        if even is None:
-            return certify_whitened(problem, svd, y, effort)[0]
-        dual = None if y is None else even.dual_of(y)
-        found = certify_whitened(even.problem, svd, dual, effort)[0]
-        return found.shaken(even.rounding, even.misfit(whitened))
+        units = in_units(problem)
+        own, root = units.problem, math.sqrt(units.data)
+        whitened = own.whiten(FactorPair(pair.L / root, pair.R / root))
+        svd = _decomposed(own.cone, whitened)
+        dual, cut = (None, 1.0) if y is None else _as_dual(problem, y, units.dual)
+        even = equalised(own)
+        if even is not None:
+            own, dual = even.problem, None if dual is None else even.dual_of(dual)
+        certificate = certify_whitened(own, svd, dual, effort)[0]
+        if y is None:
+            certificate = sharpened(certify_whitened, own, svd, certificate, effort)
+        if even is not None:
+            certificate = certificate.shaken(even.rounding, even.misfit(whitened))
+        norm = float(certificate.operator_norm) * cut
+        return replace(certificate, operator_norm=norm).scaled(units.value)
 
 
-def _as_dual(problem: Problem, y: ArrayLike) -> Float[Array, " m"]:
-    """Checked, in the type of the computation."""
+def _as_dual(problem: Problem, y: ArrayLike, unit: float) -> tuple[Float[Array, " m"], float]:
+    """Checked, in the type of the computation and in a unit, and what a very long one is cut by.
+
+    Every dual point is brought to what is allowed in the end, so that cutting loses nothing.
+
+    Raises
+    ------
+    ValueError
+        If it is not one finite real number for each measurement.
+    """
     given = np.asarray(y)
     if given.shape == problem.shape and isinstance(problem, Separation):
         given = given.reshape(-1)
@@ -138,7 +166,12 @@ def _as_dual(problem: Problem, y: ArrayLike) -> Float[Array, " m"]:
             f"y must be {problem.m} finite numbers, one for each measurement and none complex; "
             f"got shape {given.shape} of {given.dtype}"
         )
-    return jax.device_put(given.astype(np.float64))
+    given = given.astype(np.float64)
+    top = float(np.max(np.abs(given), initial=0.0))
+    length = top / unit
+    kept = length if length < _LONG else _LONG
+    cut = float(length / kept) if kept else 1.0
+    return jax.device_put(given / (top or 1.0) * kept), cut
 
 
 def certify_whitened(
@@ -184,13 +217,18 @@ def _of_state(
 
 
 class _Values(NamedTuple):
-    """Primal and dual values, S = ℬ*(y), the bound on ‖S‖ and what is allowed."""
+    """Primal and dual values; y, S = ℬ*(y), the bound on ‖S‖, what is allowed, the multiple used.
+
+    The dual value is that of `multiple`·y; with λ = 0, of what y is scaled to.
+    """
 
     primal: float
     dual: float
+    y: Array
     S: Adjoint
     bound: NormBound
     allowed: float
+    multiple: float = 1.0
 
 
 class _Point(NamedTuple):
@@ -231,12 +269,12 @@ def _penalised(
     B, lam, b = problem.whitened, problem.lam, problem.b
     primal = 0.5 * point.square + lam * point.nuclear
     share = lam * point.nuclear / max(primal, 1e-300)
-    direction = point.r if y is None else y
+    direction = _stretched(point.r if y is None else y)
     if B.cone.positive and float(jnp.vdot(b, direction)) < 0:
         direction = jnp.zeros_like(direction)  # no multiple s ≥ 0 of it is worth more than z = 0
     S = adjoint(B, direction)
     d, bound = min(B.shape), None
-    if effort.failure_probability > 0 and d > _WHOLE:
+    if effort.failure_probability > 0 and d > WHOLE:
         enough = lam / (1 - _affordable(share, 0.25 * effort.tol))
         hopeless = lam / (1 - _affordable(share, effort.tol)) if effort.tol else math.inf
         # ‖W‖ is not wanted exactly: where the parts are not enough, the whole is.
@@ -245,9 +283,20 @@ def _penalised(
             bound = parts
     if bound is None:
         bound = whole_bound(B, S, svd)
-    allowed = np.asarray(max(bound.value, 0.0) * (1.0 + problem.rescaling.rounding))
-    z, dual = scaled_residual(direction, b, np.asarray(lam), allowed)
-    return _Values(primal, float(dual), S, bound, lam), z
+    norm = np.asarray(_at_least_zero(bound.value) * (1.0 + problem.rescaling.rounding) + _LOST)
+    z, dual, multiple = scaled_residual(direction, b, np.asarray(lam), norm)
+    return _Values(primal, float(dual), direction, S, bound, lam, float(multiple)), z
+
+
+def _stretched(direction: Float[Array, " m"]) -> Float[Array, " m"]:
+    """A direction whose length does not matter, so long that its squares are in range."""
+    top = float(np.max(np.abs(np.asarray(direction)), initial=0.0))
+    return direction if top == 0 or _SHORT <= top <= _LONG else direction / top
+
+
+def _at_least_zero(value: float) -> float:
+    """The value, or 0 where it is negative; NaN, which compares with nothing, is no bound."""
+    return 0.0 if value < 0 else (value if value >= 0 else math.inf)
 
 
 def _affordable(share: float, tol: float) -> float:
@@ -266,94 +315,50 @@ def _interpolating(
     if B.cone.positive and proof is None and math.sqrt(point.square) > _FITS * point.size:
         proof = no_fit(B, problem.b, point.r, effort)
     if proof is not None:
-        return _Values(math.inf, math.inf, *_bounded(B, svd, proof, effort), 1.0), proof
+        return _Values(math.inf, math.inf, proof, *bounded(B, svd, proof, effort), 1.0), proof
     if y is None:
-        y, S, bound = _found(problem, svd, point, effort)
+        fitted = math.sqrt(point.square) <= _FITS * point.size
+        y, S, bound = default_dual(problem, svd, fitted, effort)
     else:
-        S, bound = _bounded(B, svd, y, effort)
-    y_hat = y / max(1.0, bound.value * (1.0 + problem.rescaling.rounding))
-    dual = float(jnp.vdot(problem.b, y_hat))
+        S, bound = bounded(B, svd, y, effort)
+    value = (bound.value + rounding(problem, y)) * (1.0 + problem.rescaling.rounding)
+    bound = bound._replace(value=value)
+    y_hat = y / (value if not value <= 1 else 1.0)
+    terms = np.asarray(problem.b) * np.asarray(y_hat)
+    dual = float(np.sum(terms)) - _LAST_DIGITS * float(np.sum(np.abs(terms)))
     repair = point.repair.cost
     if B.cone.positive:
         repair += float(jnp.linalg.norm(y_hat)) * math.sqrt(point.square)
-    return _Values(point.nuclear + repair, dual, S, bound, 1.0), y_hat
+    return _Values(point.nuclear + repair, dual, y, S, bound, 1.0), y_hat
 
 
-def _bounded(B: Whitened, svd: CompactSVD, y: Array, effort: Effort) -> tuple[Adjoint, NormBound]:
-    S = adjoint(B, y)
-    hopeless = 1 + effort.tol if effort.tol else math.inf
-    return S, bound_of(B, S, svd, 0.995, effort, hopeless)
-
-
-def _found(
-    problem: Problem, svd: CompactSVD, point: _Point, effort: Effort
-) -> tuple[Array, Adjoint, NormBound]:
-    """A dual point made for the pair: the shortest; U Vᵀ; one that is strict; one that always does.
-
-    U Vᵀ where the data may see every direction, a strict one where the shortest is not far from it:
-    among matrices that need not be positive semidefinite in small problems alone. The last, for
-    those that must be, is w/(m n) where Σ Aᵢ² = Σ wᵢ Aᵢ: ℬ* of it is the identity. It proves any X
-    that fits as flat as any other, and no uniqueness.
-    """
-    B = problem.whitened
-    small = max(B.shape) <= _SMALL
-    # For a solver a dual point that is clearly too long, and no other will be made, is no news.
-    vain = effort.tol > 0 and not (small or B.cone.positive)
-    y = least_squares_dual(B, svd, give_up=_VAIN if vain else math.inf)
-    S, bound = _bounded(B, svd, y, effort)
-    off = math.inf if bound.off_tangent is None else bound.off_tangent
-    fitted = math.sqrt(point.square) <= _FITS * point.size
-    if off <= 1 or not fitted or not bool(jnp.any(svd.s > 0)):
-        return y, S, bound
-    near = (small or B.cone.positive) and bound.reached < (_FARTHER if small else _NEAR)
-    if problem.degrees(min(B.shape)) <= B.m <= _SMALL_M:
-        whole = whole_dual(B, svd)
-        seen, least = _bounded(B, svd, whole, effort)
-        if least.value <= 1 + _NEARLY:
-            return whole, seen, least
-    strict = strict_dual(B, svd, y, seed=effort.seed) if near else None
-    if strict is not None:
-        y = strict
-        S, bound = _bounded(B, svd, y, effort)
-    weights = B.inner.gram_weights() if B.cone.positive else None
-    if bound.value > 1 + _ROUNDING and weights is not None:
-        y = weights / (B.m * B.orders[0])
-        S, bound = _bounded(B, svd, y, effort)
-    return y, S, bound
-
-
-def _strict(
-    problem: Problem, svd: CompactSVD, values: _Values, relative_gap: float, effort: Effort
+def _alone(
+    problem: Problem, svd: CompactSVD, point: _Point, values: _Values, effort: Effort
 ) -> bool:
-    """Whether S off the factors stays below what is allowed, by more than the gap may hide.
-
-    With ‖W‖ ≤ 1 − η every minimiser has at most 4 gap/η of its nuclear norm outside T: a dual point
-    that is strict only because it was made shorter, which costs as much gap, proves nothing.
-    """
-    limit = (1 - max(_STRICT, _GAPS * relative_gap)) * values.allowed
-    bound = values.bound
-    if bound.off_tangent is None:
-        bound = bound_of(problem.whitened, values.S, svd, limit, effort)
-    return bound.off_tangent is not None and bound.off_tangent <= limit
+    """Whether the numbers at hand prove that there is one minimiser (see `proofs`)."""
+    bound, svd = values.bound, svd.narrow()
+    if problem.lam > 0:
+        gap = _at_least_zero(values.primal - values.dual)
+        gap += _GAP_ROUNDING * (values.primal + abs(values.dual))
+        scale = values.multiple / problem.lam
+        off = bound.off_tangent if svd.s.shape[0] else bound.value
+        off = None if off is None else off * scale
+        return penalised_alone(problem, svd, values.y * scale, off, gap, effort)
+    if not math.sqrt(point.square) <= _EXACT * point.size or bound.off_tangent is None:
+        return False
+    return interpolant_alone(problem, svd, values.y, values.S, bound.off_tangent, effort)
 
 
 def _record(
     problem: Problem, svd: CompactSVD, point: _Point, values: _Values, effort: Effort
 ) -> Certificate:
-    """Put the numbers together; prove uniqueness where the dual is strict and the gap closed."""
+    """Put the numbers together; prove uniqueness where the gap is closed."""
     primal, dual, bound = values.primal, values.dual, values.bound
     gap = math.inf if primal == math.inf else primal - dual
     relative = 0.0 if primal == dual == 0 else math.inf
     if primal and math.isfinite(primal):
         relative = gap / abs(primal)
-    delta, narrow = effort.failure_probability or 1e-12, svd.narrow()
-    unique = (
-        relative <= min(CLOSED, effort.tol or 1.0)
-        and problem.degrees(narrow.s.shape[0]) <= problem.m
-        and _strict(problem, svd, values, relative, effort)
-        and injective_on_tangent(problem.whitened, narrow, failure_probability=delta)
-    )
-    return Certificate(
+    certificate = Certificate(
         primal=primal,
         dual_bound=dual,
         gap=gap,
@@ -362,5 +367,9 @@ def _record(
         operator_norm=bound.value / values.allowed,
         operator_norm_kind=bound.kind,
         failure_probability=bound.failure_probability,
-        unique=unique,
+        unique=False,
     )
+    closed = certificate.certified(min(CLOSED, effort.tol or 1.0))
+    if closed and _alone(problem, svd, point, values, effort):
+        return replace(certificate, unique=True)
+    return certificate

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from flatrank.certificates.norms import top_pairs
 from flatrank.factors import CompactSVD, FactorPair
-from flatrank.measurements import Adjoint, Measurement
+from flatrank.measurements import Adjoint, Measurement, Whitened
 
 # A first look: the tolerance, and the block and the size of the space in which ‖W‖ is looked for.
 _LOOSE, _BLOCK, _SIZE = 1e-2, 8, 24
@@ -108,16 +108,33 @@ def adjoint(B: Measurement, y: Float[Array, " m"]) -> Adjoint:
     return B.adjoint(y)
 
 
+def identity_dual(B: Whitened) -> Float[Array, " m"] | None:
+    """The y with ℬ*(y) = I on the range of D, where there is one: w/(m d), Σ Aᵢ² = Σ wᵢ Aᵢ.
+
+    Where D is held in another unit (see `in_units`), in that unit.
+    """
+    weights = B.inner.gram_weights()
+    if weights is None:
+        return None
+    y = weights / (B.m * B.orders[0])
+    S = adjoint(B, y)
+    v = S.right(jnp.ones((B.shape[1], 1)))
+    size = float(jnp.linalg.norm(v))
+    unit = float(jnp.linalg.norm(S.right(v))) / size if size > 0 else 1.0
+    return y / 4.0 ** round(math.log(unit, 4)) if 0 < unit < math.inf else y
+
+
 @jax.jit
 def scaled_residual(
     r: Float[Array, " m"], b: Float[Array, " m"], lam: Float[Array, ""], norm: Float[Array, ""]
-) -> tuple[Float[Array, " m"], Float[Array, ""]]:
-    """The best feasible multiple z = s r of r = b − ℬ(X), and its dual value bᵀz − ½‖z‖².
+) -> tuple[Float[Array, " m"], Float[Array, ""], Float[Array, ""]]:
+    """The best feasible multiple z = s r of r = b − ℬ(X), its dual value bᵀz − ½‖z‖², and s.
 
     s = bᵀr/‖r‖² clipped to ±λ/‖ℬ*(r)‖ maximises the dual along r (theory §6.2).
     """
     square = jnp.vdot(r, r)
     limit = jnp.where(norm > 0, lam / jnp.where(norm > 0, norm, 1.0), jnp.inf)
     best = jnp.where(square > 0, jnp.vdot(b, r) / jnp.where(square > 0, square, 1.0), 0.0)
-    z = jnp.clip(best, -limit, limit) * r
-    return z, jnp.vdot(b, z) - 0.5 * jnp.vdot(z, z)
+    s = jnp.clip(best, -limit, limit)
+    z = s * r
+    return z, jnp.vdot(b, z) - 0.5 * jnp.vdot(z, z), s

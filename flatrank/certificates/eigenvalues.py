@@ -84,10 +84,11 @@ def eigenvalue_bound(
     if exact:
         bound = _top_exact(S, cone, V)
     inner, beside = (float(x) for x in _blocks(S, cone, V))
-    reached = max(reached, inner)
+    reached = inner if inner > reached else reached
     value = bound
     if V.shape[1]:
-        value = float(np.linalg.eigvalsh([[inner, beside], [beside, bound]])[-1])
+        parts = np.array([[inner, beside], [beside, bound]])
+        value = float(np.linalg.eigvalsh(parts)[-1]) if np.all(np.isfinite(parts)) else math.inf
     if exact:
         return NormBound(value, "exact", 0.0, bound, reached)
     return NormBound(value, "probabilistic", delta, bound, reached)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from flatrank.certificates.dual import adjoint
+from flatrank.certificates.dual import adjoint, identity_dual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort
 from flatrank.factors import Weight
@@ -98,17 +98,15 @@ def no_fit(
     array of shape (m,), or None
         None where nothing is proved either way.
     """
-    weights = B.inner.gram_weights()
-    if weights is None:
-        weights = jnp.zeros_like(r)
-    one = weights / (B.m * B.orders[0])
+    found = identity_dual(B)
+    one = jnp.zeros_like(r) if found is None else found
     worth, trace = float(jnp.vdot(b, r)), float(jnp.vdot(b, one))
     if not worth > 0:
         return None
     enough = 0.5 * worth / trace if trace > 0 else 0.0
     nothing = jnp.zeros((B.shape[1], 0))
     top = eigenvalue_bound(adjoint(B, r), B.cone, nothing, enough, effort).value
-    if top > 0 and not bool(jnp.any(weights)):
+    if top > 0 and not bool(jnp.any(one)):
         return None
     shift = max(top, 0.0) + _ROUNDING * abs(top)
     y = r - shift * one

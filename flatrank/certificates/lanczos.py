@@ -108,7 +108,7 @@ def ritz_ranges(
         state = more(state, steps)
         q = int(state.taken)
         diagonal, beside = np.asarray(state.diagonal)[:q], np.asarray(state.beside)[:q]
-        if not np.all(np.isfinite(diagonal)):
+        if not (np.all(np.isfinite(diagonal)) and np.all(np.isfinite(beside))):
             return
         size = np.max(np.abs(diagonal)) + np.max(beside)
         ended = np.flatnonzero(beside <= 1e-14 * size)

@@ -35,6 +35,8 @@ EXACT_AT_ONCE = 256
 EXACT_SIZE = 2000
 # Columns of the identity pushed through S at a time while the small Gram is formed.
 _BLOCK = 64
+# Numbers between this and its reciprocal may be squared.
+_SQUARABLE = 1e-100
 
 
 class NormBound(NamedTuple):
@@ -113,8 +115,10 @@ def norm_bound(
     if exact:
         bound = exact_norm(S, shape, basis, (enough,))
     inner, a12, a21 = (float(x) for x in _blocks(S, U, V))
-    value = float(np.linalg.norm([[inner, a12], [a21, bound]], ord=2))
-    reached = max(reached, inner)
+    parts = np.array([[inner, a12], [a21, bound]])
+    # Whatever is not finite is no bound: as infinity it proves nothing, as NaN it would compare.
+    value = float(np.linalg.norm(parts, ord=2)) if np.all(np.isfinite(parts)) else math.inf
+    reached = inner if inner > reached else reached
     if exact:
         return NormBound(value, "exact", 0.0, bound, reached)
     return NormBound(value, "probabilistic", delta, bound, reached)
@@ -269,7 +273,12 @@ def dense_norm(S: np.ndarray) -> float:
     Cost: with d = min(d1, d2), d² max(d1, d2) flops for the Gram and d³/3 a factor, of which there
     are one to three; d² memory, three times. Up to d = 64 the eigenvalues themselves.
     """
-    return _root_of_largest(S @ S.T if S.shape[0] <= S.shape[1] else S.T @ S)
+    top = float(np.max(np.abs(S), initial=0.0))
+    if not math.isfinite(top):
+        return math.inf
+    S = S if _SQUARABLE <= top <= 1 / _SQUARABLE or top == 0 else S / top
+    bound = _root_of_largest(S @ S.T if S.shape[0] <= S.shape[1] else S.T @ S)
+    return bound if _SQUARABLE <= top <= 1 / _SQUARABLE else bound * top
 
 
 def _root_of_largest(gram: np.ndarray, guesses: Iterable[float] = ()) -> float:
@@ -288,6 +297,7 @@ def _root_of_largest(gram: np.ndarray, guesses: Iterable[float] = ()) -> float:
         top = float(found[0])
     except ArpackNoConvergence:
         top = float(eigh(gram, eigvals_only=True, subset_by_index=[d - 1, d - 1])[0])
+    top = max(top, float(np.trace(gram)) / d)  # from below too, and above zero
     more = 1e-11
     while not _above(gram, (1 + more) * top):
         more *= 30

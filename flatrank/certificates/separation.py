@@ -26,6 +26,8 @@ from flatrank.problems import Separation
 # Entries of a tile, and the most columns it has: a tile and its share of the factors stay in the
 # cache.
 TILE, _COLUMNS = 1 << 15, 512
+# Largest entries of Λ between this and its reciprocal may be squared, and their squares added.
+_PLAIN = 1e-100
 # Entries of Y − X below this share of the largest are not taken for errors.
 _SUPPORT = 1e-6
 # Where Λ is free it is kept this far inside, so that both conditions can hold at once.
@@ -65,34 +67,47 @@ def certify_separation(
     L, R = np.asarray(svd.U) * s[None, :], np.asarray(svd.V)
     Y = problem.Y
     Lam = sign_dual(problem, svd) if y is None else np.asarray(y).reshape(problem.shape)
-    Lam = problem.seen(Lam)
+    Lam, length = _unit(problem.seen(Lam))
     bound, largest, inner = dense_norm(Lam), _largest(Lam), float(np.vdot(Y, Lam))
     misfit, square = _misfit(problem, L, R)
     size = float(sum(np.abs(Y[tile]).sum() for tile in tiles(Y.shape)))
     nuclear = float(s.sum())
     if problem.sparsity is not None:
         primal, feasibility = nuclear + problem.sparsity * misfit, misfit
-        worst, value = max(bound, largest / problem.sparsity), inner
+        steep = largest / problem.sparsity
+        worst, value = (steep if steep > bound else bound), inner
     else:
         radius = problem.radius or 0.0
-        excess = max(misfit - radius, 0.0)
-        reach = min(misfit, math.sqrt(min(problem.shape) * square))
+        excess = misfit - radius if misfit > radius else 0.0
+        reach = math.sqrt(min(problem.shape) * square)
+        reach = misfit if misfit < reach else reach
         primal, feasibility = nuclear + (excess * reach / misfit if excess else 0.0), excess
         worst, value = bound, inner - radius * largest
-    scale = 1.0 / worst if value > 0 and math.isfinite(worst) else 0.0
-    gap = primal - scale * value
+    scale = 1.0 / worst if value > 0 and 0 < worst < math.inf else 0.0
+    dual = scale * value if scale else 0.0
+    gap = primal - dual
+    relative = 0.0 if primal == dual == 0 else math.inf
     certificate = Certificate(
         primal=primal,
-        dual_bound=scale * value,
+        dual_bound=dual,
         gap=gap,
-        relative_gap=gap / primal if primal else 0.0,
+        relative_gap=gap / primal if primal and math.isfinite(primal) else relative,
         feasibility=relative_misfit(feasibility, size),
-        operator_norm=worst,
+        operator_norm=worst * length,
         operator_norm_kind="exact",
         failure_probability=0.0,
         unique=False,
     )
     return certificate, jax.device_put((Lam * scale).reshape(-1))
+
+
+def _unit(Lam: np.ndarray) -> tuple[np.ndarray, float]:
+    """Λ so that its squares are in range, and what it was divided by: its length does not matter.
+
+    In the range of squares it is left, and not copied.
+    """
+    top = _largest(Lam)
+    return (Lam, 1.0) if top == 0 or _PLAIN <= top <= 1 / _PLAIN else (Lam / top, top)
 
 
 def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> np.ndarray:

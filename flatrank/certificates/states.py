@@ -25,7 +25,7 @@ from flatrank.certificates.certificate import CLOSED, Certificate, relative_misf
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort, NormBound
-from flatrank.certificates.uniqueness import injective_on_tangent
+from flatrank.certificates.proofs import blocks, only_on_face, operator_size
 from flatrank.factors import CompactSVD, FactorPair, Weight, weighted
 from flatrank.measurements import Adjoint, Measurement, ShiftedAdjoint, Whitened
 from flatrank.problems import Tomography
@@ -36,6 +36,9 @@ FITS = 1e-6
 # Uniqueness is claimed only where S falls off the range of X by this share of its size: less is
 # rounding.
 _STRICT = 1e-9
+# Squares of a misfit below this are not told from zero; what rounding may hide of a gap, relative
+# to its two ends.
+_LOST, _GAP_ROUNDING = 1e-280, 1e-14
 # Up to this n the eigenvalue is computed as a whole, not by parts.
 _WHOLE = 1000
 
@@ -58,7 +61,8 @@ def fits(problem: Tomography, svd: CompactSVD) -> bool:
     if problem.lam > 0 or _empty(svd):
         return False
     r, _ = _residual(problem.measurement, problem.b, svd, problem.square)
-    return bool(jnp.linalg.norm(r) <= FITS * jnp.linalg.norm(problem.b))
+    unit = float(jnp.max(jnp.abs(problem.b), initial=0.0)) or 1.0
+    return bool(jnp.linalg.norm(r / unit) <= FITS * jnp.linalg.norm(problem.b / unit))
 
 
 def certify_state(
@@ -100,18 +104,22 @@ def certify_state(
     bound = _bound(problem, S, svd, inside + effort.tol * min(primal, 1e300), effort)
     dual, z = _best_multiple(problem, z, bound.value)
     gap = primal - dual
-    relative = gap / primal if primal and math.isfinite(primal) else math.inf
+    lost = square < _LOST and bool(jnp.any(r))
+    relative = gap / primal if primal and math.isfinite(primal) and not lost else math.inf
     certificate = Certificate(
         primal=primal,
         dual_bound=dual,
         gap=gap,
-        relative_gap=0.0 if gap == 0 else relative,
+        relative_gap=0.0 if gap == 0 and not lost else relative,
         feasibility=relative_misfit(math.sqrt(square), size),
         operator_norm=1.0 + (bound.value - inside) / primal if primal else math.inf,
         operator_norm_kind=bound.kind,
         failure_probability=bound.failure_probability,
-        unique=bool(relative <= CLOSED) and _unique(problem, z, svd, gap, effort),
+        unique=False,
     )
+    if certificate.certified(CLOSED):
+        from_above = (gap if gap > 0 else 0.0) + _GAP_ROUNDING * (abs(primal) + abs(dual))
+        certificate = replace(certificate, unique=_alone(problem, z, svd, from_above, effort))
     return certificate, z
 
 
@@ -133,28 +141,26 @@ def _bound(
     return eigenvalue_bound(S, problem.cone, svd.narrow().V, enough, effort)
 
 
-def _unique(problem: Tomography, z: Array, svd: CompactSVD, gap: float, effort: Effort) -> bool:
-    """Whether S off the range of X stays below tr(SX), and 𝒜 is injective there.
+def _alone(problem: Tomography, z: Array, svd: CompactSVD, gap: float, effort: Effort) -> bool:
+    """Whether there is proved to be no other state with the least value (see `proofs`).
 
-    The dual value falls by at least ½‖z − r‖² away from its maximum r, the residual of every
-    optimum. So z is within √(2 gap) of it, and S within e = √(2 gap) max ‖𝒜(uu*)‖ of its like, to
-    whose largest eigenvalue every optimum belongs. Where S is below tr(SX) − 2e off the range of X,
-    no optimum has a larger rank.
+    The dual value falls by at least ½‖z − z*‖² away from its maximum, so that S = 𝒜*(z) − λD² is
+    within e = √(2 gap) max ‖𝒜(uu*)‖ of the S* to whose largest eigenvalue, at least tr(SX) − e,
+    every optimum belongs. In units of what is left of that above W, as for λ > 0.
     """
     svd = svd.narrow()
     S = _tilted(problem, z, problem.lam)
     inside = float(_inside(S, svd))
-    margin = 2.0 * math.sqrt(2.0 * max(gap, 0.0) * problem.steepness)
-    bound = eigenvalue_bound(S, problem.cone, svd.V, inside - margin, effort)
-    if bound.off_tangent is None:
-        return False
-    margin = max(margin, _STRICT * max(abs(inside), abs(bound.off_tangent)))
-    if not bound.off_tangent < inside - margin:
+    e = math.sqrt(2.0 * gap * problem.steepness)
+    off = eigenvalue_bound(S, problem.cone, svd.V, inside - e, effort).off_tangent
+    if off is None or not inside - e - off > _STRICT * (abs(inside) + abs(off)):
         return False
     ones = problem.rescaling.D1
     B = Whitened(problem.with_trace(problem.stiffness**0.5), ones, ones, problem.cone)
-    delta = effort.failure_probability or 1e-12
-    return injective_on_tangent(B, svd, failure_probability=delta)
+    omega = 2.0 * (blocks(B, S, svd).beside + e) / (inside - e - off)
+    if not omega < 1:
+        return False
+    return only_on_face(B, svd, omega, operator_size(B, effort.failure_probability or 1e-12))
 
 
 def exact_dual(problem: Tomography, y: Float[Array, " m"]) -> Float[Array, " m1"]:

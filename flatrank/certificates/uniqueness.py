@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -27,21 +28,29 @@ _ROUNDING = 1e-9
 def injective_on_tangent(
     B: Measurement, svd: CompactSVD, *, failure_probability: float, seed: int = 0
 ) -> bool:
-    """Prove that ℬ(Z) ≠ 0 for every Z ≠ 0 in T = {U Qᵀ + P Vᵀ}, dimension n = r(d1 + d2 − r).
+    """Prove that ℬ(Z) ≠ 0 for every Z ≠ 0 in T = {U Qᵀ + P Vᵀ}: see `least_on_tangent`."""
+    return least_on_tangent(B, svd, failure_probability=failure_probability, seed=seed) > 0
+
+
+def least_on_tangent(
+    B: Measurement, svd: CompactSVD, *, failure_probability: float, seed: int = 0
+) -> float:
+    """A lower bound on ‖ℬ(Z)‖/‖Z‖_F over Z in T = {U Qᵀ + P Vᵀ}, dimension n = r(d1 + d2 − r).
 
     Where the Gauss–Newton matrix of (U, V) has blocks A = C1 C1ᵀ for P and D = C2 C2ᵀ for Q that
     are themselves made of r × r blocks (entries), by elimination: with E between P and Q, the
     singular values of K = C1⁻¹ E C2⁻ᵀ are at most 1, and 1 belongs to Z = 0, that is to
     P = U W, Q = −V Wᵀ. ℬ is injective on T if and only if K is below 1 on the rest, which Lanczos
-    on K Kᵀ proves (‖K‖² ≤ θ_max/(1 − ε)): few entries in some row do not slow it down.
+    on K Kᵀ proves (‖K‖² ≤ θ_max/(1 − ε)): few entries in some row do not slow it down. Some (P, Q)
+    of Z then has ‖ℬ(Z)‖² ≥ (1 − ‖K‖)(‖C1ᵀP‖² + ‖C2ᵀQ‖²), and ‖Z‖² ≤ 2(‖P‖² + ‖Q‖²).
 
     Else by Lanczos on G = P_T ℬ*ℬ P_T (see `lanczos`): with ε for a chance of δ/2 at each end,
 
         λ_min ≥ θ_min − ε (θ_max − θ_min)/(1 − 2ε),
 
-    and the claim is proved once the right side is positive. Where it does not become so and n is
-    moderate, G is formed and its smallest eigenvalue on T computed. Among symmetric matrices the
-    same, with T = {V Pᵀ + P Vᵀ} and its dimension (`Cone.degrees`).
+    until the right side is positive. Where it does not become so and n is moderate, G is formed and
+    its smallest eigenvalue on T computed. Among symmetric matrices the same, with
+    T = {V Pᵀ + P Vᵀ}, its dimension (`Cone.degrees`), and ‖Z‖² ≤ 4‖P‖².
 
     Parameters
     ----------
@@ -56,8 +65,8 @@ def injective_on_tangent(
 
     Returns
     -------
-    bool
-        True: proved. False: not proved (within 256 steps, or because ℬ is not injective on T).
+    float
+        0: not proved to be more (within 256 steps, or because ℬ is not injective on T).
 
     Notes
     -----
@@ -67,13 +76,18 @@ def injective_on_tangent(
     (d1, d2), r = B.shape, svd.s.shape[0]
     n = r * (d1 + d2 - r) if B.cone is Cone.WHOLE else B.cone.degrees(d1, r)
     if r == 0 or n > B.m:
-        return False
+        return 0.0
+    # Of (P, P), twice as long as P, where Z is at most twice as long.
+    root = 1.0 if B.cone is Cone.WHOLE else math.sqrt(0.5)
     if n <= LIMIT:
-        return bool(_smallest_exact(B, svd, n))
+        return root * math.sqrt(float(_smallest_exact(B, svd, n)))
     blocks = _blocks(B, svd)
     if blocks is not None:
         frame = _frame(svd, blocks)
-        return frame is not None and _below_one(B, frame, failure_probability, seed)
+        if frame is None:
+            return 0.0
+        room = 1.0 - _largest_coupling(B, frame, failure_probability, seed)
+        return math.sqrt(0.5 * room * float(frame.least)) if room > 0 else 0.0
 
     def more(state: LanczosState, steps: int) -> LanczosState:
         return _steps(B, svd, state, jnp.asarray(steps))
@@ -81,12 +95,12 @@ def injective_on_tangent(
     last = slack(n, failure_probability / 2)
     for low, high, epsilon in ritz_ranges(more, _start(B, svd, seed), n, failure_probability / 2):
         if 2 * epsilon < 1 and low > epsilon * (high - low) / (1 - 2 * epsilon):
-            return True
+            return root * math.sqrt(low - epsilon * (high - low) / (1 - 2 * epsilon))
         if not low > 1e-12 * high:
-            return False
+            return 0.0
         if low <= last * (high - low) / (1 - 2 * last):
             break  # they only part further: no step that is left would do
-    return n <= _WHOLE and bool(_smallest_exact(B, svd, n, _BATCH))
+    return root * math.sqrt(float(_smallest_exact(B, svd, n, _BATCH))) if n <= _WHOLE else 0.0
 
 
 class _Frame(NamedTuple):
@@ -98,6 +112,8 @@ class _Frame(NamedTuple):
     inverse1: Float[Array, "d1 r r"]
     inverse2: Float[Array, "d2 r r"]
     gauge: Float[Array, "s s"]
+    least: Float[Array, ""]
+    """At most the smallest eigenvalue of A and D."""
 
     def inverse(self, x: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:
         """A⁻¹ x, row by row."""
@@ -126,13 +142,15 @@ def _blocks(B: Measurement, svd: CompactSVD) -> tuple[Array, ...] | None:
     products = (U[:, :, None] * U[:, None, :]).reshape(-1, r * r)
     gram = (products.T @ blocks[0].reshape(-1, r * r)).reshape(r, r, r, r)
     gram = gram.transpose(0, 2, 1, 3).reshape(r * r, r * r)
-    return blocks[0], inverse1, inverse2, gram, full[0] & full[1]
+    # 1/tr(X⁻¹) is below the smallest eigenvalue of a block.
+    worst = [jnp.max(jnp.einsum("iaa->i", X)) for X in (inverse1, inverse2)]
+    return blocks[0], inverse1, inverse2, gram, full[0] & full[1], 1.0 / jnp.maximum(*worst)
 
 
 def _frame(svd: CompactSVD, blocks: tuple[Array, ...]) -> _Frame | None:
     """None where a block is singular."""
-    A, inverse1, inverse2, gram, regular = blocks
-    if not bool(regular):
+    A, inverse1, inverse2, gram, regular, least = blocks
+    if not (bool(regular) and float(least) > 0):
         return None
     # On the host: LAPACK beside large products in one program was seen to wait for ever (jaxlib
     # 0.10.2, two cores).
@@ -143,11 +161,13 @@ def _frame(svd: CompactSVD, blocks: tuple[Array, ...]) -> _Frame | None:
     if failed:
         return None
     gauge = jax.device_put(np.tril(half) + np.tril(half, -1).T)
-    return _Frame(svd.U, svd.V, A, inverse1, inverse2, gauge)
+    return _Frame(svd.U, svd.V, A, inverse1, inverse2, gauge, least)
 
 
-def _below_one(B: Measurement, frame: _Frame, failure_probability: float, seed: int) -> bool:
-    """Whether ‖K‖ < 1 off the gauge is proved."""
+def _largest_coupling(
+    B: Measurement, frame: _Frame, failure_probability: float, seed: int
+) -> float:
+    """A bound on ‖K‖ off the gauge, below 1 if that is proved."""
     (d1, r), xi = frame.U.shape, np.random.default_rng(seed).standard_normal(B.m)
     state, n = _elimination_start(B, frame, jax.device_put(xi)), r * (d1 - r)
 
@@ -157,10 +177,10 @@ def _below_one(B: Measurement, frame: _Frame, failure_probability: float, seed: 
     last = slack(n, failure_probability)
     for _, high, epsilon in ritz_ranges(more, state, n, failure_probability):
         if epsilon < 1 and high < 1 - epsilon:
-            return True
+            return math.sqrt(max(high, 0.0) / (1 - epsilon))
         if not high < 1 - max(_ROUNDING, last):  # Ritz values only rise
-            return False
-    return False
+            break
+    return 1.0
 
 
 @eqx.filter_jit
@@ -242,11 +262,15 @@ def _steps(B: Measurement, svd: CompactSVD, state: LanczosState, steps: Array) -
 
 @eqx.filter_jit
 def _smallest_exact(B: Measurement, svd: CompactSVD, n: int, batch: int | None = None) -> Array:
-    """Small instances: the whole spectrum of G, whose n largest eigenvalues live on T."""
+    """The least eigenvalue of G on T, from its whole spectrum: the n largest live there.
+
+    0 where it may be rounding, less what rounding may have added elsewhere.
+    """
     _, gram = _projected(B, svd)
     flat, restore = ravel_pytree(FactorPair(svd.U, svd.V))
     matrix = jax.lax.map(
         lambda e: ravel_pytree(gram(restore(e)))[0], jnp.eye(flat.size), batch_size=batch
     )
     values = jnp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
-    return values[-n] > 1e-10 * values[-1]
+    low, high = values[-n], values[-1]
+    return jnp.where(low > 1e-10 * high, low - 1e-12 * high, 0.0)

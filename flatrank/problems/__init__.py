@@ -24,3 +24,5 @@ from flatrank.problems.symmetric import Symmetric as Symmetric
 from flatrank.problems.tomography import Tomography as Tomography
 from flatrank.problems.tomography import fidelity as fidelity
 from flatrank.problems.tomography import tomography as tomography
+from flatrank.problems.units import Units as Units
+from flatrank.problems.units import in_units as in_units

@@ -46,6 +46,24 @@ def checked_parameters(lam: float, smoothing: float) -> tuple[float, float]:
     return lam, smoothing
 
 
+def checked_multiple(lam: float, factor: float) -> float:
+    """λ in another unit, positive if it was.
+
+    Raises
+    ------
+    ValueError
+        If it leaves the range of float64.
+    """
+    scaled = lam * factor
+    if lam and not np.finfo(float).tiny <= scaled < np.inf:
+        raise ValueError(
+            f"lam = {lam:.3g} is out of the range of float64 in the unit of these data, where it "
+            f"is {factor:.3g} times as much: give a lam that is some share of the one from which "
+            "X = 0 is optimal, or 0 to interpolate"
+        )
+    return scaled
+
+
 def checked_chance(failure_probability: float) -> float:
     """The chance that a bound may fail, as a float.
 

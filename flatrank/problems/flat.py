@@ -21,7 +21,7 @@ from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Rescaling
 from flatrank.kernels import Kept
 from flatrank.measurements import Measurement, Whitened, to_parts
-from flatrank.problems.arguments import checked_parameters
+from flatrank.problems.arguments import checked_multiple, checked_parameters
 from flatrank.problems.identifiability import Unidentifiable
 
 
@@ -89,8 +89,14 @@ class Problem(Kept):
         return replace(self, lam=checked_parameters(lam, self.smoothing)[0])
 
     def scaled(self, factor: float) -> Problem:
-        """The problem whose data are `factor` times as large, and whose optimum is."""
-        scaled = self.with_lam(self.lam * factor)
+        """The problem whose data are `factor` times as large, and whose optimum is.
+
+        Raises
+        ------
+        ValueError
+            If λ is then out of range.
+        """
+        scaled = self.with_lam(checked_multiple(self.lam, factor))
         return eqx.tree_at(lambda p: p.b, scaled, self.b * factor)
 
     def settings(self) -> dict[str, float | None]:

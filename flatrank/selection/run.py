@@ -238,7 +238,7 @@ class Run:
         if ended:
             solution = replace(solution, status=ended)
         solved = time.perf_counter()
-        certify(problem.with_lam(solution.problem.lam), solution.factors)
+        certify(problem.with_lam(solution.problem.lam), solution.factors, solution.y)
         proved = time.perf_counter()
         fitted = np.asarray(solution.entries(e.rows, e.cols)) + offsets.at(e.rows, e.cols)
         held = None if self.predictions is None else (self.held, self.predictions)

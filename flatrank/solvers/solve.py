@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, Literal
 
 import jax
@@ -25,6 +23,7 @@ from flatrank.problems import (
     as_problem,
     checked_chance,
     equalised,
+    in_units,
     with_room,
 )
 from flatrank.solvers.alternating_directions import AlternatingDirections
@@ -105,14 +104,14 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     problem, rank = as_problem(problem), _checked(goal, rank, tol, max_seconds, seed)
     begin = time.perf_counter()
     with scope():
-        scale = _unit(problem)
-        scaled = problem if scale == 1.0 else problem.scaled(1.0 / scale)
+        units = in_units(problem)
+        scaled, root = units.problem, units.pair_root
         even = equalised(scaled)
         scaled = scaled if even is None else even.problem
         solver = _chosen(problem, solver or _default(problem, goal, rank, tol))
         if problem.lam > 0 and not isinstance(solver, ProximalPoint):
             scaled = with_room(scaled)
-        first = None if start is None else _started(problem, start, scale)
+        first = None if start is None else _started(problem, start, root)
         if first is not None and not isinstance(problem, (Separation, Tomography)):
             first = best_multiple(scaled, first)
         state, status, history = run_hosted(
@@ -124,25 +123,28 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
             monitor=_monitor(progress),
         )
         found = solver.outcome(state)
-        certificate, y, status = _proved(scaled, found, status, tol)
+        proved, y, status = _proved(scaled, found, status, tol)
         if even is not None:
-            certificate = certificate.shaken(even.rounding, even.misfit(found.pair))
+            proved = proved.shaken(even.rounding, even.misfit(found.pair))
             y = even.back(y)
-            if status is Status.CERTIFIED and not certificate.certified(tol):
+            if status is Status.CERTIFIED and not proved.certified(tol):
                 status = Status.STATIONARY
+        certificate = proved.scaled(units.value)
+        if status is Status.CERTIFIED and not certificate.certified(tol):
+            status = Status.NONFINITE  # in the user's unit its values are out of range
         if scaled.m > problem.m:
             y = jax.device_put(np.asarray(y)[: problem.m])
         solution = Solution(
-            factors=_unscaled(problem, found, math.sqrt(scale)),
-            y=y if problem.lam == 0 else y * scale,
-            certificate=_rescaled(certificate, scale if problem.lam == 0 else scale**2),
+            factors=_unscaled(problem, found, root),
+            y=y if units.dual == 1.0 else y * units.dual,
+            certificate=certificate,
             status=status,
             counts=found.counts,
             history=history,
             seconds=time.perf_counter() - begin,
             problem=problem,
             seed=seed,
-            extra={name: jax.device_put(x * scale) for name, x in found.extra.items()},
+            extra={name: jax.device_put(x * units.data) for name, x in found.extra.items()},
         )
     if solution.remark:
         warnings.warn(solution.remark, NoisyDataWarning, stacklevel=2)
@@ -212,24 +214,13 @@ def _is_number(x: object) -> bool:
     return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
 
 
-def _unit(problem: Problem) -> float:
-    """A power of four near the largest datum: exact to divide by, with an exact square root.
-
-    The trace of a state fixes the unit of its data.
-    """
-    if isinstance(problem, Tomography):
-        return 1.0
-    top = float(np.max(np.abs(np.asarray(problem.b)), initial=0.0))
-    return 4.0 ** round(math.log(top, 4)) if top > 0 else 1.0
-
-
-def _started(problem: Problem, start: Factors, scale: float) -> FactorPair:
+def _started(problem: Problem, start: Factors, root: float) -> FactorPair:
     """The pair of X̃ of the scaled problem, padded."""
     pair = as_pair(problem, start)
     fill = ((0, 0), (0, padded_width(pair.rank) - pair.rank))
     D = (problem.rescaling.D1, problem.rescaling.D2)
     return _on_device(
-        np.pad(weighted(np.asarray(d), np.asarray(x)) / math.sqrt(scale), fill)
+        np.pad(weighted(np.asarray(d), np.asarray(x)) / root, fill)
         for x, d in zip((pair.L, pair.R), D, strict=True)
     )
 
@@ -245,15 +236,6 @@ def _unscaled(problem: Problem, found: Outcome, root: float) -> FactorPair:
 def _on_device(both: Iterable[np.ndarray]) -> FactorPair:
     """A pair from the host, where shapes that occur once are handled: XLA compiles for each."""
     return FactorPair(*(jax.device_put(x) for x in both))
-
-
-def _rescaled(certificate: Certificate, factor: float) -> Certificate:
-    return replace(
-        certificate,
-        primal=certificate.primal * factor,
-        dual_bound=certificate.dual_bound * factor,
-        gap=certificate.gap * factor,
-    )
 
 
 def _proved(

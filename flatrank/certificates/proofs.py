@@ -1,0 +1,282 @@
+"""When a minimiser is the only one, from numbers at hand.
+
+Two minimisers differ by some Δ with ℬ(Δ) = 0, for the misfit is strictly convex (λ > 0) or zero
+(λ = 0). Let U, V be orthonormal frames, those of the pair at hand, and S = [C, ·; ·, W] in them.
+
+λ > 0. Every minimiser is U₁HV₁ᵀ, U₁, V₁ the singular vectors of S* = ℬ*(z*)/λ at 1. The dual value
+falls by ½‖z − z*‖² at least, so that ‖S − S*‖ ≤ η = √(2 gap) β/λ, β ≥ ‖ℬ‖. With a the larger of
+‖(I−UUᵀ)SV‖ and ‖UᵀS(I−VVᵀ)‖, and κ = ‖C − I‖, what of U₁, V₁ lies off the frames, and how far
+UᵀU₁ and VᵀV₁ are from each other, is at most
+
+    θ = (η + a)/(1 − ‖W‖),   φ = θ + κ + aθ + η,   hence   ‖Δ − UKVᵀ‖ ≤ ω‖Δ‖,   ω = 2√2 φ,
+
+for some symmetric K. With τ ≤ ‖ℬ(UKVᵀ)‖/‖K‖ for all of them, τ(1 − ω) > ωβ leaves Δ = 0 alone.
+Where X is symmetric the frame is that of both signs, and UKVᵀ has no part between them; where it is
+positive semidefinite, ‖W‖ may be the largest eigenvalue. States: with 𝒜 and the trace for ℬ.
+
+λ = 0. X̃ = UΣVᵀ fits, T = {UQᵀ + PVᵀ}. For any y, with ε = ‖P_T ℬ*(y) − UVᵀ‖, 1 − δ ≥ ‖W‖, and
+τ ≤ ‖ℬ(Z)‖/‖Z‖ on T,
+
+    ‖X̃ + Δ‖_* ≥ ‖X̃‖_* − ε‖P_TΔ‖ + δ‖P_T⊥Δ‖_*   and   ‖P_TΔ‖ ≤ (β/τ)‖P_T⊥Δ‖
+
+leave Δ = 0 alone where δ > εβ/τ. Where X̃ ⪰ 0, the same of tr X̃, ‖W‖ the largest eigenvalue: off T
+any X̃ + Δ ⪰ 0 is positive semidefinite.
+
+Inexact dual certificates: Gross (2011); the regions about a dual point: Ndiaye et al. (2017).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from flatrank.certificates.bounds import bound_of
+from flatrank.certificates.dual import adjoint
+from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges
+from flatrank.certificates.norms import Effort
+from flatrank.certificates.uniqueness import least_on_tangent
+from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.measurements import (
+    Adjoint,
+    CodedDiffraction,
+    Measurement,
+    QuadraticForms,
+    RankOne,
+    SampledEntries,
+    Whitened,
+)
+from flatrank.problems import Problem
+
+# Numbers of the images of all UKVᵀ that may be held at once, and the most of them.
+_HELD, _WHOLE = 5e7, 1500
+# What a bound on ‖ℬ‖² may exceed it by, where it is had step by step.
+_CLOSE = 0.2
+# An eigenvalue of a Gram this far below its largest is rounding.
+_ROUNDING = 1e-12
+# Strict means by more than this: of what is closer to 1, rounding may be all.
+_STRICT = 1e-6
+
+
+def penalised_alone(
+    problem: Problem, svd: CompactSVD, y: Array, off: float | None, gap: float, effort: Effort
+) -> bool:
+    """Whether the minimiser is proved to be the only one, λ > 0.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is to be solved.
+    svd : CompactSVD
+        Of a pair near a minimiser, without zero columns.
+    y : array of shape (m,)
+        z/λ of a dual point z that is feasible.
+    off : float or None
+        ‖W‖ of ℬ*(y) where it is known; of X̃ = 0, where it is all of ℬ*(y), it must be.
+    gap : float
+        From above, of the pair and z.
+    effort : Effort
+        How hard to bound ‖W‖.
+
+    Returns
+    -------
+    bool
+    """
+    B, delta = problem.whitened, effort.failure_probability or 1e-12
+    size = operator_size(B, delta)
+    eta = math.sqrt(2.0 * gap) * size / problem.lam + rounding(problem, y)
+    if svd.s.shape[0] == 0:
+        return off is not None and bool(off + eta < 1.0 - _STRICT)
+    if not eta < 0.5:
+        return False
+    S = adjoint(B, y)
+    parts = blocks(B, S, svd)
+    if not near_face(parts, 0.0, eta) < 1:
+        return False
+    if off is None:
+        off = bound_of(B, S, svd, 1.0 - _STRICT, effort).off_tangent
+    return off is not None and only_on_face(B, svd, near_face(parts, off, eta), size)
+
+
+def interpolant_alone(
+    problem: Problem, svd: CompactSVD, y: Array, S: Adjoint, off: float, effort: Effort
+) -> bool:
+    """Whether a pair that fits to rounding is proved to be the only minimiser, λ = 0.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is to be solved.
+    svd : CompactSVD
+        Of the pair, without zero columns.
+    y : array of shape (m,)
+        Any dual point.
+    S : Adjoint
+        ℬ*(y).
+    off : float
+        ‖W‖, or the largest eigenvalue of W.
+    effort : Effort
+        Gives the chance that a bound is wrong.
+
+    Returns
+    -------
+    bool
+    """
+    B, delta = problem.whitened, effort.failure_probability or 1e-12
+    lost = rounding(problem, y) + _ROUNDING
+    room = 1.0 - off - lost
+    epsilon = blocks(B, S, svd).both + lost
+    if not (room > _STRICT and epsilon < room):
+        return False
+    least = least_on_tangent(B, svd, failure_probability=delta)
+    return bool(least > 0 and room * least > epsilon * operator_size(B, delta))
+
+
+def rounding(problem: Problem, y: Array) -> float:
+    """How far off ℬ*(y) may be by rounding where parts of it cancel, as they do for long y.
+
+    Of the sum's terms, by their length and the size of D; for entries nothing is summed.
+    """
+    if isinstance(problem.measurement, SampledEntries):
+        return 0.0
+    D = problem.rescaling
+    tops = [float(np.max(np.abs(np.asarray(d)), initial=0.0)) for d in (D.D1, D.D2)]
+    total = float(jnp.sum(problem.measurement.gram_diagonals()[0]))
+    unit = tops[0] * tops[1]
+    length = float(np.linalg.norm(np.asarray(y)))
+    return 4.0 * np.finfo(float).eps * math.sqrt(total) / unit * length if unit > 0 else math.inf
+
+
+class Blocks(NamedTuple):
+    """Of S in the frames U, V: ‖C − I‖, the larger of the two beside it, and a bound on ‖W‖."""
+
+    inner: float
+    beside: float
+    both: float
+    """‖P_T S − UVᵀ‖_F."""
+
+
+def blocks(B: Measurement, S: Adjoint, svd: CompactSVD, scale: float = 1.0) -> Blocks:
+    """Of scale·S; all norms are Frobenius', which bound the others."""
+    SV, StU = (np.asarray(x) * scale for x in _seen(S, svd.U, svd.V))
+    U, V, SV, StU = (_lifted(B.cone, x) for x in (np.asarray(svd.U), np.asarray(svd.V), SV, StU))
+    C = U.conj().T @ SV
+    inner = float(np.linalg.norm(C - np.eye(C.shape[0])))
+    left, right = (float(np.linalg.norm(x)) for x in (SV - U @ C, StU - V @ C.conj().T))
+    return Blocks(inner, left if left > right else right, math.hypot(inner, left, right))
+
+
+@eqx.filter_jit
+def _seen(S: Adjoint, U: Array, V: Array) -> tuple[Array, Array]:
+    return S.right(V), S.left(U)
+
+
+def _lifted(cone: Cone, U: np.ndarray) -> np.ndarray:
+    n = U.shape[0] // 2
+    return U[:n] + 1j * U[n:] if cone is Cone.HERMITIAN else U
+
+
+def near_face(parts: Blocks, off: float, eta: float) -> float:
+    """ω: how far, relatively, the difference of two minimisers may be from the frames at hand."""
+    room = 1.0 - off
+    if not room > _STRICT:
+        return math.inf
+    theta = (eta + parts.beside) / room
+    return 2.0 * math.sqrt(2.0) * (theta + parts.inner + parts.beside * theta + eta)
+
+
+def only_on_face(B: Measurement, svd: CompactSVD, omega: float, size: float) -> bool:
+    """Whether ω leaves no room for a second minimiser; `size` is β."""
+    return bool(omega < 1 and least_on_face(B, svd) * (1.0 - omega) > omega * size)
+
+
+def least_on_face(B: Measurement, svd: CompactSVD) -> float:
+    """τ: at most ‖ℬ(UKVᵀ)‖/‖K‖ for symmetric (Hermitian) K; 0 where nothing is proved.
+
+    Cost: r² products with ℬ of one column (twice as many of a Hermitian problem).
+    """
+    r = svd.s.shape[0]
+    hermitian = B.cone is Cone.HERMITIAN
+    if r == 0 or (2 if hermitian else 1) * r * r * B.m > _HELD:
+        return 0.0 if r else math.inf
+    images = _images(B, svd.U, svd.V)
+    a, b = np.triu_indices(r)
+    root = np.where(a == b, 0.5, math.sqrt(0.5))[:, None]
+    plain = np.asarray(images[0])
+    rows = root * (plain[a, b] + plain[b, a])
+    if B.cone is Cone.SYMMETRIC:  # UKVᵀ is symmetric where it joins columns of one sign
+        signs = np.sign(np.einsum("ij,ij->j", np.asarray(svd.U), np.asarray(svd.V)))
+        rows = rows[signs[a] == signs[b]]
+    if hermitian:
+        turned = np.asarray(images[1])
+        rows = np.vstack([rows, (math.sqrt(0.5) * (turned[a, b] - turned[b, a]))[a != b]])
+    if not rows.shape[0] <= min(B.m, _WHOLE):
+        return 0.0
+    values = np.linalg.eigvalsh(rows @ rows.T)
+    least = float(values[0]) - _ROUNDING * float(values[-1])
+    return math.sqrt(least) if least > 0 else 0.0
+
+
+@eqx.filter_jit
+def _images(B: Measurement, U: Array, V: Array) -> list[Float[Array, "r r m"]]:
+    """ℬ(u_a v_bᵀ), and ℬ(i u_a v_b*) of a Hermitian problem."""
+
+    def all_of(U: Array) -> Array:
+        def row(u: Array) -> Array:
+            return jax.lax.map(lambda v: B.forward(FactorPair(u[:, None], v[:, None])), V.T)
+
+        return jax.lax.map(row, U.T)
+
+    if B.cone is not Cone.HERMITIAN:
+        return [all_of(U)]
+    return [all_of(U), all_of(B.cone.lower(1j * B.cone.lift(U)))]
+
+
+def operator_size(B: Measurement, failure_probability: float, seed: int = 0) -> float:
+    """β ≥ ‖ℬ‖ = max ‖ℬ(X̃)‖/‖X̃‖_F, except with the chance given.
+
+    Entries: the largest of the weights. Matrices of rank one, where ⟨ac*, X⟩² ≤ ‖c‖²‖X*a‖²: from
+    the Gram. Else by Lanczos on ℬℬ* (see `lanczos`): ‖ℬ‖² ≤ θ_max/(1 − ε).
+    """
+    if isinstance(B, Whitened):
+        if isinstance(B.inner, SampledEntries) and B.scale1.ndim == B.scale2.ndim == 1:
+            i, j = B.inner.places()
+            return float(np.max(np.asarray(B.scale1)[i] * np.asarray(B.scale2)[j], initial=0.0))
+        if isinstance(B.inner, (RankOne, QuadraticForms, CodedDiffraction)):
+            return _rank_one_size(B)
+    start = np.random.default_rng(seed).standard_normal(B.m)
+
+    def more(state: LanczosState, steps: int) -> LanczosState:
+        return _steps(B, state, jnp.asarray(steps))
+
+    size = math.inf
+    for _, high, epsilon in ritz_ranges(more, begin(jnp.asarray(start)), B.m, failure_probability):
+        if epsilon < 1:
+            size = math.sqrt(max(high, 0.0) / (1.0 - epsilon))
+        if epsilon <= _CLOSE:
+            break
+    return size * (1.0 + _ROUNDING)
+
+
+@eqx.filter_jit
+def _steps(B: Measurement, state: LanczosState, steps: Array) -> LanczosState:
+    return advance(B.normal, state.vector, state, steps)
+
+
+def _rank_one_size(B: Whitened) -> float:
+    """The root of ‖D2⁻¹‖²‖D1⁻¹ (Σ AᵢAᵢᵀ) D1⁻¹‖, or of its like on the other side."""
+    scales, out = [np.asarray(x) for x in (B.scale1, B.scale2)], math.inf
+    for near, far, gram in zip(scales, scales[::-1], B.inner.grams(), strict=True):
+        G = np.asarray(gram)
+        G = np.diag(G) if G.ndim == 1 else G
+        G = near[:, None] * G * near[None, :] if near.ndim == 1 else near @ G @ near
+        top = float(np.linalg.eigvalsh(0.5 * (G + G.T))[-1])
+        reach = np.max(np.abs(far)) if far.ndim == 1 else np.linalg.norm(far, 2)
+        size = math.sqrt(max(top, 0.0)) * float(reach)
+        out = size if size < out else out
+    return out * (1.0 + _ROUNDING)
