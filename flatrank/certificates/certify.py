@@ -16,8 +16,9 @@ from flatrank.certificates.bounds import WHOLE, bound_of, whole_bound
 from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.default import bounded, default_dual
 from flatrank.certificates.dual import adjoint, scaled_residual
+from flatrank.certificates.explicit import alone, best_multiple, held, on_host
 from flatrank.certificates.infeasible import no_fit
-from flatrank.certificates.norms import Effort, NormBound
+from flatrank.certificates.norms import Effort, NormBound, dense_norm
 from flatrank.certificates.polish import sharpened
 from flatrank.certificates.proofs import interpolant_alone, penalised_alone, rounding
 from flatrank.certificates.repair import Repair, repaired
@@ -32,7 +33,7 @@ from flatrank.certificates.states import (
 )
 from flatrank.factors import CompactSVD, Cone, FactorPair, Factors
 from flatrank.kernels import scope
-from flatrank.measurements import Adjoint, Whitened
+from flatrank.measurements import Adjoint, Explicit, Whitened
 from flatrank.problems import (
     Problem,
     Separation,
@@ -181,6 +182,9 @@ def certify_whitened(
     effort: Effort = Effort(),  # noqa: B008 - a frozen record
 ) -> tuple[Certificate, Float[Array, " m"]]:
     """Certificate of X̃ = U diag(s) Vᵀ, and the feasible dual point behind it."""
+    array = held(problem)
+    if array is not None:
+        return _held(problem, array, svd, y, effort)
     if svd.s.shape[0] == 0:  # of X̃ = 0: products with no columns at all are not worth having
         d1, d2 = problem.shape
         svd = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
@@ -288,6 +292,24 @@ def _penalised(
     return _Values(primal, float(dual), direction, S, bound, lam, float(multiple)), z
 
 
+def _held(
+    problem: Problem, array: Explicit, svd: CompactSVD, y: Array | None, effort: Effort
+) -> tuple[Certificate, Array]:
+    """`certify_whitened` from arrays, for small penalised problems of entries."""
+    svd, b, lam = on_host(svd, _RANK_FLOOR), np.asarray(problem.b), problem.lam
+    U, s, V = (np.asarray(x) for x in svd)
+    r = b - array.forward((U * s) @ V.T)
+    square, size, nuclear = float(r @ r), float(np.linalg.norm(b)), float(np.sum(s))
+    direction = np.asarray(_stretched(r if y is None else np.asarray(y)))
+    S = array.adjoint(direction)
+    bound = NormBound(dense_norm(S), "exact", 0.0, None)
+    norm = _at_least_zero(bound.value) + _LOST
+    z, dual, multiple = best_multiple(direction, b, lam, norm)
+    point = _Point(r, square, size, nuclear, 0.0)  # pyright: ignore[reportArgumentType]
+    values = _Values(0.5 * square + lam * nuclear, dual, direction, S, bound, lam, multiple)  # pyright: ignore[reportArgumentType]
+    return _record(problem, svd, point, values, effort), jax.device_put(z)
+
+
 def _stretched(direction: Float[Array, " m"]) -> Float[Array, " m"]:
     """A direction whose length does not matter, so long that its squares are in range."""
     top = float(np.max(np.abs(np.asarray(direction)), initial=0.0))
@@ -341,6 +363,9 @@ def _alone(
         gap = _at_least_zero(values.primal - values.dual)
         gap += _GAP_ROUNDING * (values.primal + abs(values.dual))
         scale = values.multiple / problem.lam
+        array = held(problem)
+        if array is not None:
+            return alone(problem, array, svd, np.asarray(values.S) * scale, gap)
         off = bound.off_tangent if svd.s.shape[0] else bound.value
         off = None if off is None else off * scale
         return penalised_alone(problem, svd, values.y * scale, off, gap, effort)

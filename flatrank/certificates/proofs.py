@@ -54,13 +54,13 @@ from flatrank.measurements import (
 from flatrank.problems import Problem
 
 # Numbers of the images of all UKVᵀ that may be held at once, and the most of them.
-_HELD, _WHOLE = 5e7, 1500
+IMAGES, _WHOLE = 5e7, 1500
 # What a bound on ‖ℬ‖² may exceed it by, where it is had step by step.
 _CLOSE = 0.2
 # An eigenvalue of a Gram this far below its largest is rounding.
 _ROUNDING = 1e-12
 # Strict means by more than this: of what is closer to 1, rounding may be all.
-_STRICT = 1e-6
+STRICT = 1e-6
 
 
 def penalised_alone(
@@ -91,7 +91,7 @@ def penalised_alone(
     size = operator_size(B, delta)
     eta = math.sqrt(2.0 * gap) * size / problem.lam + rounding(problem, y)
     if svd.s.shape[0] == 0:
-        return off is not None and bool(off + eta < 1.0 - _STRICT)
+        return off is not None and bool(off + eta < 1.0 - STRICT)
     if not eta < 0.5:
         return False
     S = adjoint(B, y)
@@ -99,7 +99,7 @@ def penalised_alone(
     if not near_face(parts, 0.0, eta) < 1:
         return False
     if off is None:
-        off = bound_of(B, S, svd, 1.0 - _STRICT, effort).off_tangent
+        off = bound_of(B, S, svd, 1.0 - STRICT, effort).off_tangent
     return off is not None and only_on_face(B, svd, near_face(parts, off, eta), size)
 
 
@@ -131,7 +131,7 @@ def interpolant_alone(
     lost = rounding(problem, y) + _ROUNDING
     room = 1.0 - off - lost
     epsilon = blocks(B, S, svd).both + lost
-    if not (room > _STRICT and epsilon < room):
+    if not (room > STRICT and epsilon < room):
         return False
     least = least_on_tangent(B, svd, failure_probability=delta)
     return bool(least > 0 and room * least > epsilon * operator_size(B, delta))
@@ -164,7 +164,12 @@ class Blocks(NamedTuple):
 def blocks(B: Measurement, S: Adjoint, svd: CompactSVD, scale: float = 1.0) -> Blocks:
     """Of scale·S; all norms are Frobenius', which bound the others."""
     SV, StU = (np.asarray(x) * scale for x in _seen(S, svd.U, svd.V))
-    U, V, SV, StU = (_lifted(B.cone, x) for x in (np.asarray(svd.U), np.asarray(svd.V), SV, StU))
+    U, V = np.asarray(svd.U), np.asarray(svd.V)
+    return blocks_of(*(_lifted(B.cone, x) for x in (U, V, SV, StU)))
+
+
+def blocks_of(U: np.ndarray, V: np.ndarray, SV: np.ndarray, StU: np.ndarray) -> Blocks:
+    """The same from the products with S."""
     C = U.conj().T @ SV
     inner = float(np.linalg.norm(C - np.eye(C.shape[0])))
     left, right = (float(np.linalg.norm(x)) for x in (SV - U @ C, StU - V @ C.conj().T))
@@ -184,7 +189,7 @@ def _lifted(cone: Cone, U: np.ndarray) -> np.ndarray:
 def near_face(parts: Blocks, off: float, eta: float) -> float:
     """ω: how far, relatively, the difference of two minimisers may be from the frames at hand."""
     room = 1.0 - off
-    if not room > _STRICT:
+    if not room > STRICT:
         return math.inf
     theta = (eta + parts.beside) / room
     return 2.0 * math.sqrt(2.0) * (theta + parts.inner + parts.beside * theta + eta)
@@ -202,20 +207,35 @@ def least_on_face(B: Measurement, svd: CompactSVD) -> float:
     """
     r = svd.s.shape[0]
     hermitian = B.cone is Cone.HERMITIAN
-    if r == 0 or (2 if hermitian else 1) * r * r * B.m > _HELD:
+    if r == 0 or (2 if hermitian else 1) * r * r * B.m > IMAGES:
         return 0.0 if r else math.inf
     images = _images(B, svd.U, svd.V)
     a, b = np.triu_indices(r)
-    root = np.where(a == b, 0.5, math.sqrt(0.5))[:, None]
-    plain = np.asarray(images[0])
-    rows = root * (plain[a, b] + plain[b, a])
+    rows = _symmetric(np.asarray(images[0]))
     if B.cone is Cone.SYMMETRIC:  # UKVᵀ is symmetric where it joins columns of one sign
         signs = np.sign(np.einsum("ij,ij->j", np.asarray(svd.U), np.asarray(svd.V)))
         rows = rows[signs[a] == signs[b]]
     if hermitian:
         turned = np.asarray(images[1])
         rows = np.vstack([rows, (math.sqrt(0.5) * (turned[a, b] - turned[b, a]))[a != b]])
-    if not rows.shape[0] <= min(B.m, _WHOLE):
+    return _least(rows)
+
+
+def least_of_images(images: Float[np.ndarray, "r r m"]) -> float:
+    """The same from the images ℬ(u_a v_bᵀ), where X is any matrix."""
+    return _least(_symmetric(images))
+
+
+def _symmetric(images: np.ndarray) -> np.ndarray:
+    """ℬ(UKVᵀ) of an orthonormal basis of the symmetric K, one a row."""
+    a, b = np.triu_indices(images.shape[0])
+    root = np.where(a == b, 0.5, math.sqrt(0.5))[:, None]
+    return root * (images[a, b] + images[b, a])
+
+
+def _least(rows: np.ndarray) -> float:
+    """The least singular value, less what rounding may have added; 0 where there are too many."""
+    if not rows.shape[0] <= min(rows.shape[1], _WHOLE):
         return 0.0
     values = np.linalg.eigvalsh(rows @ rows.T)
     least = float(values[0]) - _ROUNDING * float(values[-1])

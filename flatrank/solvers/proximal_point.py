@@ -35,6 +35,8 @@ from flatrank.solvers.status import Status
 
 # Largest d1 d2 min(d1, d2) at which X is an array from the start: decompositions take milliseconds.
 SMALL = 3e7
+# Least λ, in units of ‖ℬ*(b)‖.
+TINY = 2e-5
 # Rounding, relatively.
 _ROUNDING = 1e-13
 
@@ -312,8 +314,15 @@ def threshold(Z: np.ndarray, limit: float) -> Thresholded:
 
 
 def suits(problem: Problem) -> bool:
-    """Whether this is the method to begin with: entries of a small matrix, λ > 0."""
-    return isinstance(problem.measurement, SampledEntries) and may_hold(problem, SMALL)
+    """Whether this is the method to begin with: entries of a small matrix, λ > 0 and not tiny.
+
+    Below, the rest of a step is rounding beside ‖b‖, and the multiplier method is the better one.
+    """
+    if not (isinstance(problem.measurement, SampledEntries) and may_hold(problem, SMALL)):
+        return False
+    B = explicit(problem.whitened)
+    top = 0.0 if B is None else float(np.linalg.norm(B.adjoint(np.asarray(problem.b)), 2))
+    return problem.lam >= TINY * top
 
 
 def may_hold(problem: Problem, most: float) -> bool:
