@@ -300,7 +300,7 @@ def _held(
     U, s, V = (np.asarray(x) for x in svd)
     r = b - array.forward((U * s) @ V.T)
     square, size, nuclear = float(r @ r), float(np.linalg.norm(b)), float(np.sum(s))
-    direction = np.asarray(_stretched(r if y is None else np.asarray(y)))
+    direction = np.asarray(_stretched(jax.device_put(r) if y is None else y))
     S = array.adjoint(direction)
     bound = NormBound(dense_norm(S), "exact", 0.0, None)
     norm = _at_least_zero(bound.value) + _LOST

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from scipy.linalg import eigh, svdvals
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from flatrank.factors import Cone
+from flatrank.measurements import SampledEntries
 from flatrank.problems.flat import Problem
 
+Product = Callable[[np.ndarray], np.ndarray]
 # Up to this order S is formed and decomposed; iterations would take as long.
 SMALL = 64
 
@@ -62,15 +66,8 @@ def largest(problem: Problem) -> float:
     Cost: some dozen products of ℬ*(b) with vectors.
     """
     (d1, d2), positive = problem.shape, problem.cone.positive
+    right, left = _products(problem)
     with jax.enable_x64(True):
-        S = problem.whitened.adjoint(problem.b)
-
-        def right(X: np.ndarray) -> np.ndarray:
-            return np.asarray(S.right(jnp.asarray(X.reshape(d2, -1))))
-
-        def left(X: np.ndarray) -> np.ndarray:
-            return np.asarray(S.left(jnp.asarray(X.reshape(d1, -1))))
-
         if min(d1, d2) <= SMALL:
             dense = right(np.eye(d2)) if d2 <= d1 else left(np.eye(d1))
             top = eigh(dense, eigvals_only=True)[-1] if positive else svdvals(dense)[0]
@@ -84,3 +81,20 @@ def largest(problem: Problem) -> float:
         gram = LinearOperator((d2, d2), matvec=lambda x: left(right(x))[:, 0], dtype=np.float64)  # pyright: ignore[reportCallIssue]
         top = eigsh(gram, 1, which="LA", v0=start, return_eigenvectors=False)[0]
         return float(np.sqrt(max(float(top), 0.0)))
+
+
+def _products(problem: Problem) -> tuple[Product, Product]:
+    """X ↦ ℬ*(b) X and X ↦ ℬ*(b)ᵀ X; entries make a sparse matrix, and nothing is compiled."""
+    B, b, (d1, d2) = problem.whitened, np.asarray(problem.b), problem.shape
+    if isinstance(B.inner, SampledEntries) and B.scale1.ndim == B.scale2.ndim == 1:
+        i, j = B.inner.places()
+        scaled = np.asarray(B.scale1)[i] * b[: i.size] * np.asarray(B.scale2)[j]
+        S = sp.csr_array((scaled, (i, j)), shape=(d1, d2))
+        return (lambda X: S @ X.reshape(d2, -1)), (lambda X: S.T @ X.reshape(d1, -1))
+    with jax.enable_x64(True):
+        S = B.adjoint(problem.b)
+
+    def product(side: Callable[[jax.Array], jax.Array], d: int) -> Product:
+        return lambda X: np.asarray(side(jnp.asarray(X.reshape(d, -1))))
+
+    return product(S.right, d2), product(S.left, d1)
