@@ -54,6 +54,12 @@ def test_data_with_noise_are_fitted_and_the_fit_is_read():
     assert not solution.determined(rows, cols)[short].any()
 
 
+def test_whoever_asks_for_the_flattest_interpolant_is_not_warned(apart):
+    solution = fr.solve(apart[0].problem, goal="flat")
+    assert solution.remark
+    assert fr.solve(apart[0].problem, solver=fr.solvers.Lagrangian()).remark
+
+
 def test_a_penalised_entry_is_determined_by_one_entry_in_its_row_and_its_column():
     rows, cols = np.array([0, 0, 1, 1, 2, 3]), np.array([0, 1, 0, 1, 2, 2])
     problem = fr.completion(rows, cols, np.array([1.0, 2, 2, 4, 1, 1]), (5, 4), lam=0.01)
@@ -75,7 +81,7 @@ def test_places_are_checked(apart, ask):
 
 def test_a_record_is_json_whatever_the_numbers(apart, tmp_path):
     solution, _ = apart
-    bounds = {"primal": np.inf, "gap": np.inf, "relative_gap": np.inf, "feasibility": np.nan}
+    bounds = {"primal": np.inf, "gap": np.inf, "relative_gap": np.inf, "feasibility": np.inf}
     spoilt = replace(
         solution, certificate=replace(solution.certificate, **bounds), history=[{"gap": np.nan}]
     )
