@@ -263,7 +263,8 @@ def _refuse_counts(measurement: OnHermitian, b: np.ndarray) -> None:
         sizes = np.full(b.size, np.sqrt(0.5 * float(jnp.sum(rows)) / b.size))
     excess = np.maximum(np.abs(b) - sizes * (1 + _ROUNDING), 0.0)
     whole = bool((b == np.round(b)).all())
-    if not excess.any() or not (whole or excess @ excess > 0.5 * (b @ b)):
+    counts = bool((b >= 0).all()) and (whole or excess @ excess > 0.5 * (b @ b))
+    if not (counts and excess.any()):
         return
     first = int(np.argmax(excess))
     raise ValueError(

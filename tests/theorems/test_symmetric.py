@@ -31,14 +31,14 @@ def drawn(family, seed=0):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("fits", [False, True], ids=["anywhere", "at zero loss"])
 def test_the_scaled_trace_is_that_of_the_hessian(family, fits):
-    """str(D²f) = 8m ‖D U‖² + (4/d) tr(E) Σ cᵢ tr(Aᵢ); the second term is 0 where the data fit."""
+    """str(D²f) = 8m ‖D U‖² + (4/d) tr(E) Σ cᵢ tr(Aᵢ), d the order of X; the latter 0 if data fit."""
     x, U, signs, forward = drawn(family)
     with jax.enable_x64(True):
         fitted = np.asarray(forward(U))
         y = fitted if fits else np.random.default_rng(1).standard_normal(M)
         f = lambda U: jnp.sum((forward(U) - y) ** 2)
         hessian = jax.jit(jax.hessian(f))(jnp.asarray(U)).reshape(U.size, U.size)
-        trace = float(jnp.trace(hessian)) / U.shape[0]
+        trace = float(jnp.trace(hessian)) / D
         problem = getattr(fr, family)(x, y)
         both = fr.FactorPair(jnp.asarray(U), jnp.asarray(U))
         flat = 8 * M * np.sum(np.asarray(problem.whiten(both).L) ** 2)
@@ -78,14 +78,14 @@ def test_the_flattest_factor_of_a_matrix_has_its_nuclear_norm(family):
 
 @pytest.mark.parametrize("family", ["covariance", "phase_retrieval"])
 def test_every_positive_matrix_that_fits_is_as_flat(family):
-    """Σ Aᵢ² = Σ wᵢ Aᵢ with wᵢ = ‖xᵢ‖², so that tr(D M D) = (1/(m d)) ⟨w, y⟩ whatever M is."""
+    """Σ Aᵢ² = Σ wᵢ Aᵢ with wᵢ = ‖xᵢ‖², so that tr(D M D) = ⟨w, y⟩/(m d) whatever M is; d its order."""
     x, U, _, forward = drawn(family)
     with jax.enable_x64(True):
         y = np.asarray(forward(U))
         problem = getattr(fr, family)(x, y)
         trace = np.sum(np.asarray(problem.rescaling.D1 @ U) ** 2)
         w = np.asarray(problem.measurement.gram_weights())
-        identity = problem.whitened.right(jnp.asarray(w) / (M * len(U)), jnp.eye(len(U)))
+        identity = problem.whitened.right(jnp.asarray(w) / (M * D), jnp.eye(len(U)))
     assert np.allclose(w, np.sum(np.abs(x) ** 2, axis=1))
-    assert trace == pytest.approx(w @ y / (M * len(U)), rel=1e-12)
+    assert trace == pytest.approx(w @ y / (M * D), rel=1e-12)
     assert np.allclose(identity, np.eye(len(U)), atol=1e-12)
