@@ -171,6 +171,8 @@ def _as_dual(problem: Problem, y: ArrayLike, unit: float) -> tuple[Float[Array, 
     top = float(np.max(np.abs(given), initial=0.0))
     length = top / unit
     kept = length if length < _LONG else _LONG
+    if problem.lam > 0 and not isinstance(problem, Tomography) and kept < _SHORT:
+        kept = 1.0  # only the direction matters
     cut = float(length / kept) if kept else 1.0
     return jax.device_put(given / (top or 1.0) * kept), cut
 
@@ -312,8 +314,9 @@ def _held(
 
 def _stretched(direction: Float[Array, " m"]) -> Float[Array, " m"]:
     """A direction whose length does not matter, so long that its squares are in range."""
-    top = float(np.max(np.abs(np.asarray(direction)), initial=0.0))
-    return direction if top == 0 or _SHORT <= top <= _LONG else direction / top
+    given = np.asarray(direction)  # compiled programs take denormal numbers for zero
+    top = float(np.max(np.abs(given), initial=0.0))
+    return direction if top == 0 or _SHORT <= top <= _LONG else jax.device_put(given / top)
 
 
 def _at_least_zero(value: float) -> float:

@@ -59,6 +59,14 @@ def test_a_dual_point_whose_norm_overflows_proves_nothing_wrong(y, lam):
         assert certificate.dual_bound == pytest.approx(short.dual_bound, rel=1e-9)
 
 
+@pytest.mark.parametrize("length", [1e-310, 1e-200, 1e200])
+def test_the_length_of_a_penalised_dual_point_does_not_matter(length):
+    problem, y = dense(lam=0.5), NOISE + 1.0
+    one, other = (fr.certify(problem, (L, R), s * y) for s in (1.0, length))
+    assert other.dual_bound == pytest.approx(one.dual_bound, rel=1e-9)
+    assert np.isfinite(other.operator_norm)
+
+
 @pytest.mark.parametrize(("size", "unit"), SIZES)
 @pytest.mark.parametrize("lam", [0.0, 0.5])
 @pytest.mark.parametrize("family", [dense, entries, bilinear, covariance])
