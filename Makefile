@@ -20,7 +20,7 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 demo: $(WITH)-all  ## complete real film ratings, prove the answer, recommend, write a report
-	$(RUN)/flatrank complete movielens_latest_small_2016 --out demo-run
+	$(RUN)/flatrank complete movielens_latest_small_2016 --out demo-run --force
 	$(RUN)/flatrank recommend demo-run --row 15 --top 5
 	$(RUN)/flatrank recommend demo-run --row 73 --top 5
 	@echo "The report: demo-run/report.html"

@@ -17,7 +17,8 @@ def public(package):
     file = ROOT / package.replace(".", "/") / "__init__.py"
     tree = ast.parse(file.read_text(encoding="utf-8"))
     found = {}
-    for node in tree.body:
+    # The package's own names stand in a block for type checkers; they are imported when used.
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             found |= {a.name: node.module for a in node.names if a.asname == a.name}
     return {

@@ -1,32 +1,76 @@
-"""Low-rank matrix recovery by flat minima: find fast, then prove."""
+"""Low-rank matrix recovery by flat minima: find fast, then prove.
 
-from flatrank import experiments as experiments
-from flatrank import flatness as flatness
-from flatrank import measurements as measurements
-from flatrank import solvers as solvers
-from flatrank.certificates import Certificate as Certificate
-from flatrank.certificates import certify as certify
-from flatrank.factors import FactorPair as FactorPair
-from flatrank.flatness import Flatness as Flatness
-from flatrank.flatness import Rescaling as Rescaling
-from flatrank.manifolds import check_manifold as check_manifold
-from flatrank.measurements import check_measurement as check_measurement
-from flatrank.problems import Problem as Problem
-from flatrank.problems import bilinear as bilinear
-from flatrank.problems import completion as completion
-from flatrank.problems import covariance as covariance
-from flatrank.problems import fidelity as fidelity
-from flatrank.problems import flatness_of as flatness_of
-from flatrank.problems import phase_retrieval as phase_retrieval
-from flatrank.problems import quadratic_network as quadratic_network
-from flatrank.problems import robust_pca as robust_pca
-from flatrank.problems import sensing as sensing
-from flatrank.problems import tomography as tomography
-from flatrank.selection import path as path
-from flatrank.solvers import NoisyDataWarning as NoisyDataWarning
-from flatrank.solvers import Solution as Solution
-from flatrank.solvers import Status as Status
-from flatrank.solvers import load as load
-from flatrank.solvers import solve as solve
+Names are imported when they are first used: a command line that is asked for help, or interrupted
+at once, has nothing heavy behind it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flatrank import experiments as experiments
+    from flatrank import flatness as flatness
+    from flatrank import measurements as measurements
+    from flatrank import solvers as solvers
+    from flatrank.certificates import Certificate as Certificate
+    from flatrank.certificates import certify as certify
+    from flatrank.factors import FactorPair as FactorPair
+    from flatrank.flatness import Flatness as Flatness
+    from flatrank.flatness import Rescaling as Rescaling
+    from flatrank.manifolds import check_manifold as check_manifold
+    from flatrank.measurements import check_measurement as check_measurement
+    from flatrank.problems import Problem as Problem
+    from flatrank.problems import bilinear as bilinear
+    from flatrank.problems import completion as completion
+    from flatrank.problems import covariance as covariance
+    from flatrank.problems import fidelity as fidelity
+    from flatrank.problems import flatness_of as flatness_of
+    from flatrank.problems import phase_retrieval as phase_retrieval
+    from flatrank.problems import quadratic_network as quadratic_network
+    from flatrank.problems import robust_pca as robust_pca
+    from flatrank.problems import sensing as sensing
+    from flatrank.problems import tomography as tomography
+    from flatrank.reporting import load_run as load_run
+    from flatrank.selection import path as path
+    from flatrank.solvers import NoisyDataWarning as NoisyDataWarning
+    from flatrank.solvers import Solution as Solution
+    from flatrank.solvers import Status as Status
+    from flatrank.solvers import load as load
+    from flatrank.solvers import solve as solve
 
 __version__ = "0.1.0"
+
+_ROOMS = ("experiments", "flatness", "measurements", "solvers")
+_HOMES = {
+    "certificates": ("Certificate", "certify"),
+    "factors": ("FactorPair",),
+    "flatness": ("Flatness", "Rescaling"),
+    "manifolds": ("check_manifold",),
+    "measurements": ("check_measurement",),
+    "problems": (
+        "Problem", "bilinear", "completion", "covariance", "fidelity", "flatness_of",
+        "phase_retrieval", "quadratic_network", "robust_pca", "sensing", "tomography",
+    ),
+    "reporting": ("load_run",),
+    "selection": ("path",),
+    "solvers": ("NoisyDataWarning", "Solution", "Status", "load", "solve"),
+}  # fmt: skip
+_HOME = {name: room for room, names in _HOMES.items() for name in names}
+
+__all__ = [*_ROOMS, *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name in _ROOMS:
+        return import_module(f"flatrank.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'flatrank' has no attribute {name!r}")
+    found = getattr(import_module(f"flatrank.{_HOME[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         from flatrank.cli.app import run
+
+        code = run(given)
+        if arguments is None:
+            # Nothing is left to interrupt but the end of the interpreter.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        sys.stderr.write("flatrank: interrupted.\n")
+        raise SystemExit(130) from None
     except ModuleNotFoundError as absent:
         if absent.name not in ("typer", "rich"):
             raise
@@ -34,4 +43,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
             'pip install "flatrank[cli]".\n'
         )
         raise SystemExit(2) from None
-    raise SystemExit(run(given))
+    raise SystemExit(code)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from flatrank.cli.interrupts import INTERRUPTED
 from flatrank.cli.streams import complain, prepare_streams, say
 
 app = typer.Typer(
@@ -48,6 +49,10 @@ def run(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     # Kept in the record: the command that makes the same run from nothing.
     line = shlex.join(["flatrank", *(word for word in arguments if word != "--resume")])
+    twice = _given_twice(arguments)
+    if twice is not None:
+        complain(f"{twice} is given twice, and one of them would be dropped; give it once.")
+        return 2
     try:
         code = command.main(
             arguments or ["--help"], prog_name="flatrank", standalone_mode=False, obj=line
@@ -75,7 +80,20 @@ def run(arguments: list[str]) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted.")
-        return 130
+        return INTERRUPTED
+
+
+def _given_twice(arguments: list[str]) -> str | None:
+    """The first option that comes a second time."""
+    seen: set[str] = set()
+    for word in arguments:
+        if word == "--":
+            break
+        option = word.partition("=")[0]
+        if option.startswith("--") and option in seen:
+            return option
+        seen.add(option)
+    return None
 
 
 def _show_version(asked: bool) -> None:
@@ -136,6 +154,9 @@ def complete(  # noqa: PLR0913 - one parameter an option
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what was interrupted.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the run that is in the folder.")
+    ] = False,
     bad_rows: Annotated[
         str, typer.Option(metavar="error|skip", help="What to do with unusable lines.")
     ] = "error",
@@ -159,6 +180,7 @@ def complete(  # noqa: PLR0913 - one parameter an option
         json=as_json,
         resume=resume,
         command=context.obj or "",
+        force=force,
     )
     from flatrank.cli.completing import complete_entries
 

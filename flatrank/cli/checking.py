@@ -34,7 +34,7 @@ def certify_run(folder: Path) -> int:
     """
     keep_compiled_programs()
     from flatrank.certificates import certify
-    from flatrank.reporting.runs import load_run
+    from flatrank.reporting.saved import load_run
 
     run = load_run(folder)
     solution = run.solution

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flatrank.cli.allocation import keep_freed_memory, keep_to_one_blas_thread
 from flatrank.cli.compiled import keep_compiled_programs
-from flatrank.cli.folders import Checkpoint, check_folder, require_checkpoint, reserved
-from flatrank.cli.interrupts import between_steps
+from flatrank.cli.folders import LOCK, Checkpoint, check_folder, reserved
+from flatrank.cli.interrupts import INTERRUPTED, Interrupts, between_steps
 from flatrank.cli.options import Job, check_report_packages
 from flatrank.cli.progress import Progress
 from flatrank.cli.streams import complain, emit
@@ -39,9 +40,7 @@ def complete_entries(job: Job) -> int:
         If something asked or read cannot be used; nothing was written then.
     """
     started = time.perf_counter()
-    check_folder(job.out)
-    if job.resume:
-        require_checkpoint(job.out)
+    check_folder(job.out, force=job.force, resume=job.resume)
     if job.report:
         check_report_packages()
     with Progress(quiet=job.quiet) as progress:
@@ -53,23 +52,32 @@ def complete_entries(job: Job) -> int:
         seconds = {"read": time.perf_counter() - started}
         asked = {k: v for k, v in job.fit.arguments().items() if k != "max_seconds"}
         checkpoint = Checkpoint(job.out, entries, asked)
-        state = checkpoint.load() if job.resume else None
-        with reserved(job.out):
+        with reserved(job.out), between_steps(_giver_up(job, progress, checkpoint)) as interrupts:
             try:
-                completion = solve_entries(job, entries, progress, checkpoint, state)
+                state = checkpoint.load() if job.resume else None
+                if not job.resume:
+                    checkpoint.remove()
+                found = solve_entries(job, entries, progress, checkpoint, state, interrupts)
                 progress({"stage": "report"})
-                record = _write(job, completion, entries, seconds, started)
+                with interrupts.writing():
+                    record = _write(job, found, entries, seconds, started)
+                    interrupts.finish()
             except KeyboardInterrupt:
-                return _empty_handed(checkpoint)
+                with interrupts.writing():
+                    interrupts.finish()
+                    checkpoint.flush()
+                    return _empty_handed(checkpoint)
             except InputError:
                 if not job.resume:
                     checkpoint.remove()  # bad input leaves nothing behind
                 raise
-        status = completion.solution.status
-        if not _unfinished(status):
-            checkpoint.remove()
-    if entries.columns and not job.quiet:
-        complain(f"{_columns_read(entries)}.")
+            status = found.solution.status
+            if _unfinished(status):
+                checkpoint.flush()
+            else:
+                checkpoint.remove()
+        if entries.columns and not job.quiet:
+            complain(f"{_columns_read(entries)}.")
     if job.json:
         from flatrank.reporting.runs import to_json
 
@@ -89,6 +97,7 @@ def solve_entries(
     progress: Progress,
     checkpoint: Checkpoint,
     state: dict[str, Any] | None,
+    interrupts: Interrupts,
 ) -> Completion:
     """The one call that computes.
 
@@ -104,6 +113,8 @@ def solve_entries(
         Keeps finished work.
     state : dict or None
         Finished work to continue from.
+    interrupts : Interrupts
+        Tells of Ctrl-C.
 
     Returns
     -------
@@ -124,14 +135,13 @@ def solve_entries(
         interrupts.check()
 
     try:
-        with between_steps() as interrupts:
-            return complete(
-                entries,
-                **job.fit.arguments(),
-                monitor=monitor,
-                resume=state,
-                checkpoint=checkpoint.save,
-            )
+        return complete(
+            entries,
+            **job.fit.arguments(),
+            monitor=monitor,
+            resume=state,
+            checkpoint=checkpoint.save,
+        )
     except InputError as refused:
         raise InputError(f"{entries.source}: {refused}") from refused
 
@@ -140,7 +150,19 @@ def exit_code(status: Status) -> int:
     """0 for a proof, 130 for an interruption, 3 for everything between."""
     from flatrank.solvers.status import Status
 
-    return {Status.CERTIFIED: 0, Status.INTERRUPTED: 130}.get(status, 3)
+    return {Status.CERTIFIED: 0, Status.INTERRUPTED: INTERRUPTED}.get(status, 3)
+
+
+def _giver_up(job: Job, progress: Progress, checkpoint: Checkpoint) -> Callable[[], None]:
+    """What is left to do, by another thread, where Ctrl-C finds the work in a long step."""
+
+    def give_up() -> None:
+        checkpoint.flush()
+        (job.out / LOCK).unlink(missing_ok=True)
+        progress.stop()
+        _empty_handed(checkpoint)
+
+    return give_up
 
 
 def _columns_read(entries: Entries) -> str:
@@ -157,7 +179,7 @@ def _empty_handed(checkpoint: Checkpoint) -> int:
     again = "; the same command with --resume goes on from what was finished"
     kept = again if checkpoint.path.exists() else ""
     complain(f"interrupted before an answer was written{kept}.")
-    return 130
+    return INTERRUPTED
 
 
 def _unfinished(status: Status) -> bool:
@@ -171,6 +193,7 @@ def _write(
 ) -> dict[str, Any]:
     """Draw the page, write the folder; the record as written."""
     from flatrank.reporting.runs import make_record, save_run
+    from flatrank.solvers.status import Status
 
     began = time.perf_counter()
     record = make_record(
@@ -181,7 +204,8 @@ def _write(
         command=job.command,
     )
     page = None
-    if job.report:
+    # Whoever interrupts does not wait for pictures.
+    if job.report and completion.solution.status is not Status.INTERRUPTED:
         from flatrank.reporting.page import render_page
 
         page = render_page(completion, entries, record)

@@ -76,7 +76,7 @@ def run_experiment(asked: Asked) -> int:
         raise InputError(
             'The picture needs matplotlib, not installed here: pip install "flatrank[report]".'
         )
-    check_folder(asked.out)
+    check_folder(asked.out, force=True, resume=False)
     from flatrank.experiments import phase_transition, theorem_sweep
     from flatrank.solvers.writing import to_json
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import socket
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,22 +20,35 @@ import numpy as np
 
 from flatrank.data import Entries, InputError
 
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT, LOCK = "checkpoint.safetensors", "flatrank.lock"
+#: Seconds from one writing of the checkpoint to the next: what a crash may cost.
+SELDOM = 20.0
 
 
-def check_folder(out: Path) -> None:
-    """Refuse an output folder that could not be written, without touching anything.
+def check_folder(out: Path, *, force: bool, resume: bool) -> None:
+    """Refuse an output folder that could not be written, or holds what would be lost.
+
+    Nothing is touched.
 
     Parameters
     ----------
     out : Path
         May or may not exist.
+    force : bool
+        What is in it may be lost.
+    resume : bool
+        What is unfinished in it is gone on with.
 
     Raises
     ------
     InputError
-        If it, or the nearest folder above it, is not a folder or not writable.
+        If it, or the nearest folder above it, is not a folder or not writable; if another process
+        is at work in it; if it holds a run and neither is asked; or nothing to resume.
     """
+    if force and resume:
+        raise InputError(
+            "--force starts afresh and --resume goes on with what was begun: give one of them."
+        )
     try:
         place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     except (OSError, ValueError) as refused:
@@ -39,11 +57,31 @@ def check_folder(out: Path) -> None:
         raise InputError(f"--out {out}: {place} is not a folder; name another one.")
     if not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"--out {out}: no permission to write in {place}; name another folder.")
+    _refuse_if_held(out)
+    if resume:
+        require_checkpoint(out)
+    elif not force:
+        _refuse_to_replace(out)
+
+
+def _refuse_to_replace(out: Path) -> None:
+    if (out / CHECKPOINT).is_file():
+        raise InputError(
+            f"--out {out}: holds an unfinished run; go on with it with --resume, start afresh with "
+            "--force, or name another folder."
+        )
+    if any((out / name).exists() for name in ("run.json", "model.safetensors")):
+        raise InputError(
+            f"--out {out}: holds a finished run, which would be lost; name another folder, or "
+            "replace it with --force."
+        )
 
 
 @contextmanager
 def reserved(out: Path) -> Iterator[None]:
-    """Make the folder for the time of the work; if that fails, what was made is taken away.
+    """Make the folder and keep other processes out of it for the time of the work.
+
+    If the work fails, what was made is taken away.
 
     Parameters
     ----------
@@ -57,7 +95,7 @@ def reserved(out: Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        If the folder cannot be made or written.
+        If the folder cannot be made or written, or another process is at work in it.
     """
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
@@ -65,6 +103,7 @@ def reserved(out: Path) -> Iterator[None]:
         # A nameless file: nothing is seen of it, but a full or read-only disk shows now.
         with tempfile.TemporaryFile(dir=out):
             pass
+        _hold(out)
     except OSError as refused:
         _take_away(made)
         raise InputError(
@@ -73,7 +112,50 @@ def reserved(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        (out / LOCK).unlink(missing_ok=True)
         _take_away(made)
+
+
+def _hold(out: Path) -> None:
+    """Leave word that this process is at work in the folder; that of a dead one is replaced."""
+    for _ in range(2):
+        try:
+            with (out / LOCK).open("x", encoding="ascii") as file:
+                file.write(f"{os.getpid()} {socket.gethostname()}\n")
+        except FileExistsError:
+            _refuse_if_held(out)
+            (out / LOCK).unlink(missing_ok=True)
+        else:
+            return
+    _refuse_if_held(out)
+
+
+def _refuse_if_held(out: Path) -> None:
+    """Refuse a folder in which a process that lives is at work, as far as can be told."""
+    try:
+        pid, _, host = (out / LOCK).read_text("ascii").strip().partition(" ")
+    except (OSError, ValueError):
+        return
+    here = host == socket.gethostname()
+    if not pid.isdigit() or (here and not _lives(int(pid))):
+        return
+    where = "" if here else f" on {host}"
+    raise InputError(
+        f"--out {out}: another flatrank is at work there (process {pid}{where}); wait for it, name "
+        f"another folder, or remove {out / LOCK} if there is none."
+    )
+
+
+def _lives(pid: int) -> bool:
+    if sys.platform == "win32":
+        return True  # where asking would end it
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it is somebody else's
+    return pid != os.getpid()
 
 
 class Checkpoint:
@@ -93,6 +175,9 @@ class Checkpoint:
         from importlib.metadata import version
 
         self.path = out / CHECKPOINT
+        self._unwritten: dict[str, Any] = {}
+        self._written = -math.inf
+        self._lock = threading.Lock()
         self.about = {
             "flatrank": version("flatrank"),
             "input": fingerprint(entries),
@@ -100,7 +185,22 @@ class Checkpoint:
         }
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write arrays, numbers and texts; beside, then renamed."""
+        """Keep arrays, numbers and texts; they are written if the last time was a while ago."""
+        with self._lock:
+            self._unwritten = state
+            due = time.monotonic() - self._written > SELDOM
+        if due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was kept last, if it is not; beside, then renamed."""
+        with self._lock:
+            state, self._unwritten = self._unwritten, {}
+            if state:
+                self._write(state)
+                self._written = time.monotonic()
+
+    def _write(self, state: dict[str, Any]) -> None:
         from flatrank.reporting.runs import write_arrays
 
         arrays = {

@@ -68,7 +68,7 @@ class Job:
         How to fit.
     out
         The run folder.
-    report, quiet, json, resume
+    report, quiet, json, resume, force
         Switches.
     command
         The command line, for the record.
@@ -86,6 +86,7 @@ class Job:
     json: bool
     resume: bool
     command: str
+    force: bool = False
 
     def record(self) -> dict[str, Any]:
         """The options as `run.json` keeps them."""

@@ -52,6 +52,11 @@ class Progress:
                 self._finish()
             self._bar.stop()
 
+    def stop(self) -> None:
+        """Stop drawing and leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()
+
     def __call__(self, event: dict[str, Any]) -> None:
         """Take an event: `stage`, and if known `step`, `of`, `message`.
 

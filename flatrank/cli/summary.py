@@ -35,7 +35,7 @@ def run_rows(record: dict[str, Any], sentence: str, out: Path) -> Rows:
         ("RMSE", _errors(record["rmse"])),
         ("certificate", certificate_words(record["certificate"])),
         ("lambda", _lambda(record)),
-        ("offsets", _offset_words(record["offsets"]["kind"])),
+        ("offsets", _offset_words(record["offsets"]["kind"]) + _scale_words(record["scales"])),
         ("time", _times(record["seconds"])),
     ]
     rows += [("note", note) for note in _notes(record)]
@@ -127,13 +127,23 @@ def _offset_words(kind: str) -> str:
     }[kind]
 
 
+def _scale_words(scales: dict[str, Any]) -> str:
+    if scales["side"] == "none":
+        return ""
+    spread = scales["most"] / scales["least"]
+    return f"; {scales['side']} brought to one scale, which lay up to {spread:.3g} times apart"
+
+
 def _times(seconds: dict[str, float]) -> str:
     parts = [f"{stage} {s:.1f}" for stage, s in seconds.items() if stage != "total"]
     return f"{seconds['total']:.1f} s ({', '.join(parts)})"
 
 
 def _notes(record: dict[str, Any]) -> list[str]:
-    notes = []
+    from flatrank.reporting.words import choice_notes
+
+    # Plain ASCII, as all of the table.
+    notes = [note.replace("\u03bb", "lambda") for note in choice_notes(record)]
     if record["dropped"]:
         kinds = ", ".join(f"{kind['count']} with {kind['reason']}" for kind in record["bad_rows"])
         notes.append(f"{record['dropped']} bad rows were left out: {kinds}")

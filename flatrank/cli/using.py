@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flatrank.cli.streams import complain, emit, interactive, say, to_csv, write_text
 from flatrank.data import InputError, read_pairs
-
-if TYPE_CHECKING:
-    from flatrank.reporting.runs import Run
-
-#: Among more names than this, similar ones are looked for by their first letter only.
-_MANY = 20_000
 
 
 def predict_pairs(
@@ -47,15 +39,14 @@ def predict_pairs(
     InputError
         If the run or the pairs cannot be used.
     """
-    from flatrank.reporting.runs import load_run
+    from flatrank.reporting.saved import load_run
 
     if out is not None:
         _check_file(out)
     rows, cols = read_pairs(pairs, row=names[0], col=names[1])
     run = load_run(folder)
-    i = _codes(rows, run.row_codes)
-    j = _codes(cols, run.col_codes)
-    values = run.predict(i, j)
+    i, j = run.places(zip(rows.tolist(), cols.tolist(), strict=True))
+    values = run.at(i, j)
     known, determined = (i >= 0) & (j >= 0), run.determined(i, j)
     header = ["row", "col", "value"]
     columns = [rows.tolist(), cols.tolist(), values.tolist()]
@@ -94,35 +85,19 @@ def recommend_columns(folder: Path, row: str, top: int) -> int:
     InputError
         If the run cannot be used or has no such row.
     """
-    from flatrank.reporting.runs import load_run
+    from flatrank.reporting.saved import load_run
 
     if top < 1:
         raise InputError(f"--top must be a whole number from 1; got {top}.")
     run = load_run(folder)
-    code = run.row_codes.get(row.strip())
-    if code is None:
-        raise InputError(f"{folder} has no row {row!r}{_similar(row, run.row_labels)}.")
-    best, values = _best_unseen(run, code, top)
-    labels = run.col_labels[best].tolist()
+    best = run.recommend(row, top)
     if interactive("stdout"):
-        _show(row, labels, values)
+        _show(row, best)
     else:
-        emit(to_csv(["col", "value"], zip(labels, values.tolist(), strict=True)))
-    if len(labels) < top:
-        complain(f"only {len(labels)} columns are unseen by row {row}.")
+        emit(to_csv(["col", "value"], best))
+    if len(best) < top:
+        complain(f"only {len(best)} columns are unseen by row {row}.")
     return 0
-
-
-def _best_unseen(run: Run, code: int, top: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    candidates = np.setdiff1d(np.arange(run.col_labels.size), run.seen(code))
-    values = run.predict(np.full(candidates.size, code), candidates)
-    best = np.argsort(-values, kind="stable")[:top]
-    return candidates[best], values[best]
-
-
-def _codes(labels: NDArray[np.str_], codes: dict[str, int]) -> NDArray[np.int64]:
-    found = (codes.get(label, -1) for label in labels.tolist())
-    return np.fromiter(found, dtype=np.int64, count=labels.size)
 
 
 def _remark(known: NDArray[np.bool_], determined: NDArray[np.bool_]) -> None:
@@ -140,17 +115,6 @@ def _remark(known: NDArray[np.bool_], determined: NDArray[np.bool_]) -> None:
         )
 
 
-def _similar(label: str, labels: NDArray[np.str_]) -> str:
-    among = labels.tolist()
-    if len(among) > _MANY:
-        among = [other for other in among if other[:1] == label[:1]][:_MANY]
-    near = difflib.get_close_matches(label.strip(), among, n=3, cutoff=0.5)
-    if not near:
-        near = among[:3]
-        return f"; its rows are named like {', '.join(near)}" if near else ""
-    return f"; did you mean {', '.join(near)}?".rstrip("?")
-
-
 def _check_file(out: Path) -> None:
     folder = out.resolve().parent
     if out.is_dir():
@@ -159,7 +123,7 @@ def _check_file(out: Path) -> None:
         raise InputError(f"--out {out}: there is no folder {folder}; make it first.")
 
 
-def _show(row: str, labels: list[str], values: NDArray[np.float64]) -> None:
+def _show(row: str, best: list[tuple[str, float]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -168,8 +132,8 @@ def _show(row: str, labels: list[str], values: NDArray[np.float64]) -> None:
     table = Table(title=f"For row {row}", box=box.ROUNDED, title_justify="left")
     table.add_column("column", overflow="fold")
     table.add_column("value", justify="right")
-    for label, value in zip(labels, values.tolist(), strict=True):
+    for label, value in best:
         table.add_row(Text(label), f"{value:.4g}")
     Console().print(table)
-    if not labels:
+    if not best:
         say("Nothing is left to recommend.\n")

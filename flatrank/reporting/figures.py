@@ -22,7 +22,7 @@ _CLOUD = 900
 def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: float | None) -> str:
     """Validation error and rank along λ, one curve for each smoothing, the choice marked.
 
-    Where a smoothing has a full path, the loosely solved points tried before are hollow and apart.
+    Points solved loosely are hollow where the smoothing has others, which are filled.
 
     Parameters
     ----------
@@ -38,19 +38,24 @@ def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: f
     str
         SVG.
     """
+    # Other scales are another unit of λ: only those of the choice are shown.
+    side = "none" if chosen is None else chosen.side
+    path = [point for point in path if point.side == side]
     smoothings = sorted({point.smoothing for point in path})
 
     def paint(top: Axes, bottom: Axes) -> None:
         for n, smoothing in enumerate(smoothings):
             of_it = sorted((p for p in path if p.smoothing == smoothing), key=lambda p: p.share)
-            curve = [p for p in of_it if p.stage == "path"] or of_it
+            curve, closely = of_it, [p for p in of_it if p.stage == "path"] or of_it
             share = [p.share for p in curve]
             style: dict[str, Any] = {"color": SERIES[n % 4], "label": _smoothing(smoothing)}
-            dots: dict[str, Any] = {"marker": _MARKERS[n % 4], "markersize": 3.2}
-            top.plot(share, [p.validation_rmse for p in curve], **style, **dots)
+            top.plot(share, [p.validation_rmse for p in curve], **style)
             bottom.plot(share, [p.rank for p in curve], **style, linewidth=1.4)
-            loose = [p for p in of_it if p not in curve]
-            hollow: dict[str, Any] = {"edgecolors": SERIES[n % 4], "facecolors": "none", "s": 14}
+            dots: dict[str, Any] = {"marker": _MARKERS[n % 4], "markersize": 3.2}
+            dots |= {"color": SERIES[n % 4], "linestyle": "none"}
+            top.plot([p.share for p in closely], [p.validation_rmse for p in closely], **dots)
+            loose = [p for p in of_it if p not in closely]
+            hollow: dict[str, Any] = {"edgecolors": SERIES[n % 4], "facecolors": PAPER, "s": 14}
             top.scatter([p.share for p in loose], [p.validation_rmse for p in loose], **hollow)
             bottom.scatter([p.share for p in loose], [p.rank for p in loose], **hollow)
         if baseline is not None:

@@ -74,21 +74,20 @@ def chosen_point(completion: Completion) -> PathPoint | None:
 
     Its λ is that of a fit to fewer entries; the final model takes over its share of λ max.
     """
-    smoothing = completion.solution.problem.smoothing
+    kind = completion.scales.side, completion.solution.problem.smoothing
     curve = [
-        p for p in completion.path if p.smoothing == smoothing and np.isfinite(p.validation_rmse)
-    ]
+        p for p in completion.path
+        if (p.side, p.smoothing) == kind and np.isfinite(p.validation_rmse)
+    ]  # fmt: skip
     return min(curve, key=lambda p: p.validation_rmse, default=None)
 
 
 def baseline_error(completion: Completion) -> float | None:
-    """Validation error of the offsets that were kept."""
-    offsets = completion.offsets
-    same = [
-        trial.rmse for trial in completion.offset_trials
-        if trial.kind == offsets.kind and tuple(trial.ridge) == tuple(offsets.ridge)
-    ]  # fmt: skip
-    return same[0] if same else None
+    """Validation error of the offsets that were kept, alone: X = 0."""
+    side = completion.scales.side
+    return next(
+        (p.validation_rmse for p in completion.path if p.rank == 0 and p.side == side), None
+    )
 
 
 def coverage(counts: NDArray[np.int64], labels: NDArray[np.str_], rank: int) -> Coverage:
@@ -139,8 +138,7 @@ def largest_residuals(
     for start in range(0, entries.m, _BLOCK):
         part = slice(start, start + _BLOCK)
         rows, cols = entries.rows[part], entries.cols[part]
-        fitted = completion.offsets.at(rows, cols)
-        fitted += np.asarray(completion.solution.entries(rows, cols))
+        fitted = completion.predict(rows, cols)
         miss = np.abs(fitted - entries.values[part])
         top = np.argsort(-miss, kind="stable")[:count]
         worst += [(-float(miss[at]), start + int(at), float(fitted[at])) for at in top]

@@ -54,6 +54,7 @@ def render_page(completion: Completion, entries: Entries, record: dict[str, Any]
             solution=solution,
             certified=solution.status is Status.CERTIFIED,
             headline=words.headline(solution, tol),
+            choice_notes=words.choice_notes(record),
             claims=words.claims(solution, record),
             asked=asked(entries, record),
             values=_value_summary(entries),

@@ -6,9 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from flatrank.selection.search import LEAST_SHARE
 from flatrank.solvers.solution import Solution
 from flatrank.solvers.status import Status
 
+#: A relative gap of a fit in the search with which it cannot be compared with others.
+_UNSOLVED = 0.2
 _THIN = "\u202f"
 
 
@@ -87,8 +90,56 @@ def status_sentence(status: Status) -> str:
     early = {
         Status.INTERRUPTED: "interrupted: this is the best answer found until then",
         Status.DEADLINE: "out of time: this is the best answer found until then",
+        Status.MAX_STEPS: "stopped at the step limit: this is the best answer found until then, "
+        "and the certificate says how far from the optimum it is at most; a larger --tol or --lam "
+        "asks for less",
     }
     return early.get(status, str(status))
+
+
+def choice_notes(record: dict[str, Any]) -> list[str]:
+    """What is not as it should be about the choice of λ, and what to do.
+
+    Parameters
+    ----------
+    record : dict
+        `run.json`.
+
+    Returns
+    -------
+    list of str
+        Empty where λ was given, or lies between others that were tried.
+    """
+    place, ended = record.get("chosen_at", "given"), record.get("path_ended", "")
+    cut_short = {
+        "time": "time ran out; allow more with --max-seconds, or go on with --resume",
+        "interrupted": "it was interrupted; --resume goes on with it",
+    }
+    notes = []
+    if place == "zero":
+        notes.append(
+            "on the validation part no λ predicts better than the offsets alone: X is zero"
+        )
+    elif place == "smallest":
+        why = {
+            "floor": f"smaller ones than {number(LEAST_SHARE)} of λ max are not tried. The data "
+            "may be free of noise: --lam 0 fits them exactly",
+            "settled": "smaller ones no longer change the validation error",
+        }
+        reason = why.get(ended) or cut_short.get(ended, "the search ended there")
+        notes.append(
+            f"λ is the smallest that was tried, and a smaller one may predict better: {reason}"
+        )
+    elif ended in cut_short:
+        notes.append(f"the search for λ was not finished: {cut_short[ended]}")
+    fits = record.get("path", [])
+    rough = sum((point.get("relative_gap") or 0.0) > _UNSOLVED for point in fits)
+    if rough:
+        notes.append(
+            f"{rough} of the {len(fits)} fits that λ was chosen by were not solved: the choice may "
+            "be off"
+        )
+    return notes
 
 
 def headline(solution: Solution, tol: float) -> str:

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from flatrank.data import Entries, InputError
+from flatrank.selection.choice import Choice, OutOfTimeError, StoppedError
 from flatrank.selection.memory import Flat, Memory
 from flatrank.selection.records import Completion
-from flatrank.selection.run import Choice, OutOfTimeError, Run
+from flatrank.selection.run import Run
 from flatrank.solvers import Status
 
 _LARGEST = 1e100
@@ -89,15 +90,16 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     memory = Memory(resume, checkpoint)
     run = Run(entries, choice, memory, holdout)
     try:
-        run.select()
-        run.hold_out()
-    except KeyboardInterrupt:
+        try:
+            run.select()
+            run.hold_out()
+        except OutOfTimeError:
+            return run.refit(begin, Status.DEADLINE)
+        return run.refit(begin)
+    except (KeyboardInterrupt, StoppedError):
         if run.best is None:
-            raise
-        return run.refit(begin, Status.INTERRUPTED)
-    except OutOfTimeError:
-        return run.refit(begin, Status.DEADLINE)
-    return run.refit(begin)
+            raise KeyboardInterrupt from None
+        return run.unfinished(begin)
 
 
 def _check_size(entries: Entries) -> None:

@@ -17,7 +17,7 @@ class Memory:
     resume : dict, optional
         What an earlier run had finished: flat, of arrays, numbers and text.
     checkpoint : callable, optional
-        Receives all that is finished after each new piece.
+        Receives all there is after each fit: often, so it is for the receiver to write seldom.
     """
 
     def __init__(self, resume: Flat | None, checkpoint: Callable[[Flat], None] | None):
@@ -28,11 +28,18 @@ class Memory:
         """The result called `name`, computed now if no run before this one has it."""
         prefix = name + "/"
         if prefix not in self._done:
-            fresh = compute()
-            self._done |= {prefix + key: value for key, value in fresh.items()}
-            self._done[prefix] = "done"
-            if self._checkpoint is not None:
-                self._checkpoint(dict(self._done))
+            self.begin(name, compute() | {"": "done"})
+        return self.begun(name)
+
+    def begin(self, name: str, part: Flat) -> None:
+        """Keep what there is of a piece, finished or not."""
+        self._done |= {f"{name}/{key}": value for key, value in part.items()}
+        if self._checkpoint is not None:
+            self._checkpoint(dict(self._done))
+
+    def begun(self, name: str) -> Flat:
+        """What is kept of a piece, finished or not."""
+        prefix = name + "/"
         return {
             key.removeprefix(prefix): value
             for key, value in self._done.items()

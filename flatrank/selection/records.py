@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from flatrank.data import Offsets, OffsetTrial
+from flatrank.data import Offsets, OffsetTrial, Scales, Units
 from flatrank.solvers import Solution
 
 
@@ -14,7 +15,9 @@ from flatrank.solvers import Solution
 class PathPoint:
     """One λ on one path: what it predicts on the validation part, and how well it is solved.
 
-    `stage` is "path", or "coarse" for the few loose ones that the smoothings were chosen by.
+    `stage` is "path", or "coarse" for the loose ones that scales and smoothing were chosen by;
+    `side` which side had scales of its own: "none", "columns" or "rows". Errors are in the unit of
+    the values. At share 1 X is 0.
     """
 
     lam: float
@@ -26,6 +29,7 @@ class PathPoint:
     relative_gap: float
     seconds: float
     stage: str = "path"
+    side: str = "none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +41,7 @@ class Completion:
     solution : Solution
         Fitted to everything left after the offsets, and certified.
     offsets : Offsets
-        The prediction is offsets.at(rows, cols) + solution.entries(rows, cols).
+        Of the values divided by the scales; see `predict`.
     rmse : dict
         "train" of the final model; "holdout" and "baseline" (offsets only) on the hold-out, from
         models that saw nothing of it; None where there is no hold-out.
@@ -48,8 +52,15 @@ class Completion:
     holdout : (indices, predictions) or None
         Hold-out entries and what the model that did not see them says.
     seconds : dict
-        Wall time: "select", "solve" (proofs included), and "certify": the proof made once more,
-        from the final factors alone.
+        Wall time: "select", and "solve", proofs included.
+    scales : Scales
+        What the values were divided by.
+    chosen_at : "inside", "smallest", "zero" or "given"
+        Where on its path λ was chosen: between others, at the smallest tried, at λ_max, from which
+        on X = 0 is the best; or it was given.
+    path_ended : "turned", "settled", "floor", "time" or "interrupted"
+        Why no smaller λ was tried: the validation error had turned; it no longer changed; λ/λ_max
+        came to its least; or the search was cut short. Empty where λ was given.
     """
 
     solution: Solution
@@ -59,3 +70,11 @@ class Completion:
     offset_trials: list[OffsetTrial]
     holdout: tuple[np.ndarray, np.ndarray] | None
     seconds: dict[str, float] = field(default_factory=dict)
+    scales: Scales = field(default_factory=Scales.none)
+    chosen_at: str = "given"
+    path_ended: str = ""
+
+    def predict(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.float64]:
+        """Values at known places, in the unit of the input; where nothing is determined, NaN."""
+        units = Units(self.offsets, self.scales)
+        return units.restore(rows, cols, np.asarray(self.solution.entries(rows, cols)))

@@ -4,51 +4,43 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, cast
 
+import jax
 import numpy as np
 
-from flatrank.certificates import certify
-from flatrank.data import Entries, InputError, Offsets, OffsetTrial, choose_offsets, split
+from flatrank.data import (
+    Entries,
+    InputError,
+    Offsets,
+    OffsetTrial,
+    Scales,
+    Units,
+    choose_offsets,
+    differing_scales,
+    split,
+)
 from flatrank.data.offsets import Kind
+from flatrank.data.scales import Side
+from flatrank.factors import FactorPair
+from flatrank.kernels import scope
 from flatrank.problems import Problem, completion
+from flatrank.selection.choice import Choice, OutOfTimeError, StoppedError
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
 from flatrank.selection.records import Completion, PathPoint
+from flatrank.selection.search import climb, refine
 from flatrank.selection.trail import CLIMB, PATH, Best, Stage, Trail
 from flatrank.solvers import NoisyDataWarning, Solution, Status, largest_lam, solve
+from flatrank.solvers.solution import Counts
 
 # Beside the largest value, a remainder this small after the offsets is rounding.
 _NOTHING = 1e-12
 # The cheapest first: those after it start from its best λ.
 SMOOTHINGS = (1.0, 0.5, 0.0)
-# The coarse paths only rank the smoothings and find the neighbourhood of the best λ.
-_FIRST_SHARE, _LAST_COARSE_SHARE = 0.95, 0.08
 _HOLDOUT_GAP = 1e-3
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Options of a run that every stage reads."""
-
-    lam: float | None
-    rank: int | None
-    smoothing: float | None
-    seed: int
-    tol: float
-    deadline: float
-    monitor: Callable[[dict[str, Any]], None]
-
-    def left(self) -> float | None:
-        """Seconds until the deadline; None where there is none."""
-        if self.deadline == float("inf"):
-            return None
-        return max(0.0, self.deadline - time.perf_counter())
-
-
-class OutOfTimeError(Exception):
-    """The deadline has passed while choosing."""
+# λ_max is known from below, to about 1e-6: from here on X = 0 is optimal for certain.
+_BEYOND = 1 + 1e-5
 
 
 class Run:
@@ -64,139 +56,144 @@ class Run:
         inner = (entries.rows[rest], entries.cols[rest])
         train, validation = split(inner, 0.1, seed=choice.seed + 1)
         self.train, self.validation = rest[train], rest[validation]
-        self.offsets: Offsets = Offsets.none(entries.shape)
-        self.trials: list[OffsetTrial] = []
+        self.units: dict[str, Units] = {}
+        self.trials: dict[str, list[OffsetTrial]] = {}
         self.points: list[PathPoint] = []
         self.best: Best | None = None
+        self.ended = ""
         self.rmse: dict[str, float | None] = {"holdout": None, "baseline": None}
         self.predictions: np.ndarray | None = None
-        self.interrupted = False
 
     # ---- stages ----
 
     def select(self) -> None:
-        """Offsets; then a coarse path for each smoothing; then the full path for the best one."""
-        self._choose_offsets()
-        if self.choice.lam is not None and self.choice.smoothing is not None:
-            self._nothing_to_choose()
+        """Offsets; a climb for each scale, then for each smoothing; a finer look around the best.
+
+        A given λ belongs to the values as they are, so scales are then left alone.
+        """
+        given = self.choice.smoothing
+        smoothings = SMOOTHINGS if given is None else (given,)
+        if self.choice.lam is not None and given is not None:
+            self._nothing_to_choose(given)
             return
-        smoothings = SMOOTHINGS if self.choice.smoothing is None else (self.choice.smoothing,)
-        if len(smoothings) > 1:
-            for theta in smoothings:
-                self._take(self.memory.once(f"coarse {theta:g}", lambda t=theta: self._coarse(t)))
-        theta = self.best.smoothing if self.best else smoothings[0]
-        near = self.best.share if self.best else None
+        for scales in self._scales_to_try():
+            self._choose_offsets(scales)
+            self._climb(scales.side, smoothings[0])
+        for theta in smoothings[1:]:
+            self._climb(cast("Side", self._chosen.side), theta)
         if self.choice.lam is None:
-            self._take(self.memory.once("path", lambda: self._path(theta, near or 0.02)))
+            found = self.memory.once("path", lambda: self._refined(self._chosen))
+            self.ended = str(found["ended"])
+            self._take(found)
 
-    def _nothing_to_choose(self) -> None:
-        theta = float(self.choice.smoothing or 0.0)
+    def _nothing_to_choose(self, theta: float) -> None:
         d1, d2 = self.entries.shape
-        self.best = Best(theta, 0.0, float("inf"), np.zeros((d1, 0)), np.zeros((d2, 0)))
+        self.best = Best(
+            "none", theta, 0.0, 0.0, float("inf"), np.zeros((d1, 0)), np.zeros((d2, 0))
+        )
+        if self.validation.size:
+            self._choose_offsets(Scales.none())
+        else:
+            self.units["none"] = Units(Offsets.none(self.entries.shape), Scales.none())
 
-    def _choose_offsets(self) -> None:
+    def _scales_to_try(self) -> list[Scales]:
+        """None, and the sides whose scales differ, on the training part."""
         e, part = self.entries, self.train
-        if not self.validation.size:
-            if self.choice.lam is not None and self.choice.smoothing is not None:
-                return
-            raise InputError(
-                f"{e.m} entries of {e.shape[0]} rows and {e.shape[1]} columns leave none to choose "
-                "on: one can be held out only if its row and its column have another. Expected "
-                "a larger table, or lambda and smoothing given (--lam, --smoothing), with nothing "
-                "to choose"
-            )
+        if self.validation.size:
+            sides = differing_scales(e.rows[part], e.cols[part], e.values[part], e.shape)
+            return [Scales.none(), *(sides if self.choice.lam is None else [])]
+        raise InputError(
+            f"{e.m} entries of {e.shape[0]} rows and {e.shape[1]} columns leave none to choose "
+            "on: one can be held out only if its row and its column have another. Expected "
+            "a larger table, or lambda and smoothing given (--lam, --smoothing), with nothing "
+            "to choose"
+        )
+
+    def _choose_offsets(self, scales: Scales) -> None:
+        e = self.entries
 
         def compute() -> Flat:
-            self._say("offsets", 0, 1, "choosing offsets")
+            self._say("offsets", 0, "choosing offsets")
+            values = e.values / scales.at(e.rows, e.cols)
             chosen, trials = choose_offsets(
-                e.rows, e.cols, e.values, e.shape, part, self.validation
+                e.rows, e.cols, values, e.shape, self.train, self.validation
             )
             return {
                 "mean": chosen.mean, "row": chosen.row, "col": chosen.col, "kind": chosen.kind,
                 "ridge": np.asarray(chosen.ridge), "trials": to_text([asdict(t) for t in trials]),
             }  # fmt: skip
 
-        found = self.memory.once("offsets", compute)
+        found = self.memory.once(f"offsets {scales.side}", compute)
         ridge_row, ridge_col = (float(x) for x in found["ridge"])
         kind = cast("Kind", str(found["kind"]))
-        self.offsets = Offsets(
+        offsets = Offsets(
             float(found["mean"]), found["row"], found["col"], (ridge_row, ridge_col), kind
         )
-        self.trials = [
+        self.units[scales.side] = Units(offsets, scales)
+        self.trials[scales.side] = [
             OffsetTrial(t["kind"], tuple(t["ridge"]), t["rmse"]) for t in from_text(found["trials"])
         ]
 
-    def _coarse(self, theta: float) -> Flat:
-        """Climb to the best of a few λ shared by all smoothings, from the best one so far.
+    def _climb(self, side: Side, theta: float) -> None:
+        """A coarse search for the best λ of one scale and smoothing."""
+        name, best = f"coarse {side} {theta:g}", self.best
 
-        The first smoothing is followed down from λ_max. The others start where the one before
-        ended: downwards while that helps, else upwards. Errors fall ever more slowly towards the
-        best λ, so that a climb which could not beat the best so far at its present pace is ended.
-        """
-        trail = self._trail(theta, CLIMB)
-        if not trail.top:
-            return trail.ended(self._offsets_error(self.validation))
-        shares = np.geomspace(_FIRST_SHARE, _LAST_COARSE_SHARE, CLIMB.most)
-        best = self.best
-        if best is None:
-            start = None
-            for share in shares:
-                start = self._visit(trail, share, start).factors
-                if trail.past_best():
-                    break
+        def compute() -> Flat:
+            trail = self._trail(name, CLIMB, side, theta)
+            if trail.zero.lam:
+                start = None if best is None else self._carried(best, side)
+                climb(trail, lambda share, pair: self._visit(name, trail, share, pair), best, start)
             return trail.flat()
-        place = int(np.argmin(np.abs(np.log(shares / best.share))))
-        first = self._visit(trail, shares[place], (best.L, best.R)).factors
-        start = first
-        for share in shares[place + 1 :]:
-            start = self._visit(trail, share, start).factors
-            if trail.rises or trail.promises() > best.rmse:
-                break
-        if len(trail.points) == 1 or trail.best.share == trail.points[0].share:
-            trail.rises, start = 0, first
-            for share in shares[:place][::-1]:
-                start = self._visit(trail, share, start).factors
-                if trail.rises:
-                    break
+
+        self._take(self.memory.once(name, compute))
+
+    def _refined(self, best: Best) -> Flat:
+        """A finer search around the best λ so far."""
+        trail = self._trail("path", PATH, cast("Side", best.side), best.smoothing)
+        if trail.zero.lam:
+            refine(trail, lambda share, pair: self._visit("path", trail, share, pair), best)
         return trail.flat()
 
-    def _path(self, theta: float, near: float) -> Flat:
-        """Follow λ down on the training part to somewhat below the best coarse share."""
-        trail = self._trail(theta, PATH)
-        if not trail.top:
-            return trail.ended(self._offsets_error(self.validation))
-        start = None
-        for share in np.geomspace(_FIRST_SHARE, max(0.84 * near, 1e-4), PATH.most):
-            start = self._visit(trail, share, start).factors
-        return trail.flat()
-
-    def _trail(self, theta: float, stage: Stage) -> Trail:
+    def _trail(self, name: str, stage: Stage, side: Side, theta: float) -> Trail:
         """Before its first point; λ_max is 0 where the offsets leave nothing to fit."""
-        problem = self._problem(self.train, self.offsets, theta)
+        units = self.units[side]
+        problem = self._problem(self.train, units, theta)
         top = largest_lam(problem, self.choice.seed) if self._remains(problem) else 0.0
-        return Trail(problem, top, stage)
-
-    def _visit(self, trail: Trail, share: float, start: Any) -> Solution:
-        """Solve at a share of λ_max and note the point; when stopped, keep what there is."""
-        stage, step = trail.stage, len(trail.points)
-        solution = self._solve(
-            trail.problem.with_lam(share * trail.top), stage.gap, start, self.choice.left(),
-            progress=self._steps(stage.name, step, stage.most),
+        zero = PathPoint(
+            lam=top, share=1.0, smoothing=theta, validation_rmse=self._error(units, None),
+            train_rmse=self._error(units, None, self.train), rank=0, relative_gap=0.0, seconds=0.0,
+            stage=stage.name, side=side,
         )  # fmt: skip
-        if self.interrupted or solution.status is Status.INTERRUPTED:
-            self._take(trail.flat())
-            raise KeyboardInterrupt
-        point = self._point(solution, trail)
-        trail.add(point, solution)
+        if not any(p.share == 1.0 and p.side == side for p in self.points):
+            self.points.append(zero)
+        return Trail(problem, stage, zero, self.memory.begun(name))
+
+    def _visit(self, name: str, trail: Trail, share: float, start: Any) -> Any:
+        """Solve at a share of λ_max and note the point; when stopped, keep what there is."""
+        before = trail.again(share)
+        if before is not None:
+            return before
+        stage, step = trail.stage, len(trail.points) - 1
+        problem, left = trail.problem.with_lam(share * trail.zero.lam), self.choice.left()
         try:
-            self._say(stage.name, step + 1, stage.most, f"lambda {point.lam:.3g}", asdict(point))
-        except KeyboardInterrupt:
+            solution = self._solve(problem, stage.gap, start, left, stage.name, step)
+        except StoppedError:
             self._take(trail.flat())
             raise
+        if solution.status is Status.INTERRUPTED:
+            self._take(trail.flat())
+            raise KeyboardInterrupt
+        L, R = (np.asarray(x) for x in (solution.factors.L, solution.factors.R))
+        point = self._point(solution, trail, share)
+        trail.add(point, L, R)
+        self.memory.begin(name, trail.flat())
+        if self.best is None or trail.best.rmse < self.best.rmse:
+            self.best = trail.best
         if self.choice.left() == 0:
             self._take(trail.flat())
             raise OutOfTimeError
-        return solution
+        self._say(stage.name, step + 1, f"lambda {point.lam:.3g}", asdict(point))
+        return L, R
 
     def hold_out(self) -> None:
         """Refit to all but the hold-out at the choice made, and predict it."""
@@ -208,17 +205,18 @@ class Run:
         self.best = replace(self._chosen, L=found["L"], R=found["R"])
 
     def _held_out(self) -> Flat:
-        self._say("holdout", 0, 1, "refitting without the hold-out")
+        self._say("holdout", 0, "refitting without the hold-out")
         e, held = self.entries, self.held
-        offsets = self._refit_offsets(self.rest)
-        problem = self._problem(self.rest, offsets, self._chosen.smoothing)
+        units = self._refit_units(self.rest)
+        problem = self._problem(self.rest, units, self._chosen.smoothing)
         solution = self._fit(problem, _HOLDOUT_GAP, self.choice.left())
-        if self.interrupted or solution.status is Status.INTERRUPTED:
+        if solution.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         if solution.status is Status.DEADLINE:
             raise OutOfTimeError
-        base = offsets.at(e.rows[held], e.cols[held])
-        predictions = base + _fitted(solution, e.rows[held], e.cols[held])
+        places = e.rows[held], e.cols[held]
+        base = units.base(*places)
+        predictions = units.restore(*places, _fitted(solution, *places))
         return {
             "rmse": _rmse(predictions - e.values[held]),
             "baseline": _rmse(base - e.values[held]),
@@ -229,31 +227,56 @@ class Run:
 
     def refit(self, begin: float, ended: Status | None = None) -> Completion:
         """The final fit on every entry; none where choosing has already ended early."""
-        e, everything = self.entries, np.arange(self.entries.m)
+        everything = np.arange(self.entries.m)
         selected = time.perf_counter()
-        self._say("refit", 0, 1, "fitting every entry")
-        offsets = self._refit_offsets(everything)
-        problem = self._problem(everything, offsets, self._chosen.smoothing)
+        self._say("refit", 0, "fitting every entry")
+        units = self._refit_units(everything)
+        problem = self._problem(everything, units, self._chosen.smoothing)
         solution = self._fit(problem, self.choice.tol, 0.0 if ended else self.choice.left())
+        if solution.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
         if ended:
             solution = replace(solution, status=ended)
-        solved = time.perf_counter()
-        certify(problem.with_lam(solution.problem.lam), solution.factors, solution.y)
-        proved = time.perf_counter()
-        fitted = np.asarray(solution.entries(e.rows, e.cols)) + offsets.at(e.rows, e.cols)
-        held = None if self.predictions is None else (self.held, self.predictions)
+            self.ended = self.ended or "time"
+        return self._completion(solution, units, begin, selected)
+
+    def unfinished(self, begin: float) -> Completion:
+        """The best so far as it is, without another fit or a proof, for those who will not wait."""
+        stopped = time.perf_counter()
+        best, everything = self._chosen, np.arange(self.entries.m)
+        units = self._refit_units(everything)
+        problem = self._problem(everything, units, best.smoothing).with_lam(
+            best.lam if self.choice.lam is None else self.choice.lam
+        )
+        fitted = np.einsum("pk,pk->p", best.L[self.entries.rows], best.R[self.entries.cols])
+        with scope():
+            pair = FactorPair(jax.device_put(best.L), jax.device_put(best.R))
+            y = jax.device_put(np.asarray(problem.b) - fitted)
+        solution = Solution(
+            factors=pair, y=y,
+            certificate=None, status=Status.INTERRUPTED, counts=Counts(), history=[],
+            seconds=0.0, problem=problem, seed=self.choice.seed,
+        )  # fmt: skip
+        self.ended = self.ended or "interrupted"
+        return self._completion(solution, units, begin, stopped)
+
+    def _completion(
+        self, solution: Solution, units: Units, begin: float, selected: float
+    ) -> Completion:
+        e, best = self.entries, self._chosen
+        fitted = units.restore(e.rows, e.cols, np.asarray(solution.entries(e.rows, e.cols)))
+        given = self.choice.lam is not None
         return Completion(
             solution=solution,
-            offsets=offsets,
+            offsets=units.offsets,
             rmse={"train": _rmse(fitted - e.values), **self.rmse},
             path=self.points,
-            offset_trials=self.trials,
-            holdout=held,
-            seconds={
-                "select": selected - begin,
-                "solve": solved - selected,
-                "certify": proved - solved,
-            },  # fmt: skip
+            offset_trials=self.trials.get(best.side, []),
+            holdout=None if self.predictions is None else (self.held, self.predictions),
+            seconds={"select": selected - begin, "solve": time.perf_counter() - selected},
+            scales=units.scales,
+            chosen_at="given" if given else self._place(best),
+            path_ended="" if given else self.ended,
         )
 
     # ---- pieces ----
@@ -264,93 +287,96 @@ class Run:
             raise KeyboardInterrupt
         return self.best
 
-    def _problem(self, part: np.ndarray, offsets: Offsets, theta: float) -> Problem:
+    def _place(self, best: Best) -> str:
+        """Where on its path the chosen λ lies."""
+        if best.share >= 1:
+            return "zero"
+        alike = (
+            p.share for p in self.points if (p.side, p.smoothing) == (best.side, best.smoothing)
+        )
+        return "smallest" if best.share <= min(alike, default=0.0) else "inside"
+
+    def _problem(self, part: np.ndarray, units: Units, theta: float) -> Problem:
         e = self.entries
         rows, cols = e.rows[part], e.cols[part]
-        return completion(
-            rows, cols, e.values[part] - offsets.at(rows, cols), e.shape, smoothing=theta
-        )
+        b = units.remove(rows, cols, e.values[part])
+        return completion(rows, cols, b, e.shape, smoothing=theta)
 
     def _fit(self, problem: Problem, tol: float, max_seconds: float | None) -> Solution:
         best = self._chosen
         lam = self.choice.lam
         if lam is None:
-            lam = best.share * largest_lam(problem, self.choice.seed)
+            share = best.share if best.share < 1 else _BEYOND
+            lam = share * largest_lam(problem, self.choice.seed)
         start = (best.L, best.R) if best.L.shape[1] and lam > 0 else None
-        return self._solve(
-            problem.with_lam(lam), tol, start, max_seconds,
-            progress=self._steps("refit", 0, 1),
-        )  # fmt: skip
+        return self._solve(problem.with_lam(lam), tol, start, max_seconds, "refit", 0)
 
     def _solve(
-        self, problem: Problem, tol: float, start: Any, seconds: float | None, **options: Any
+        self, problem: Problem, tol: float, start: Any, seconds: float | None, stage: str, step: int
     ) -> Solution:
+        """Solve, telling of each step; Ctrl-C there is not for the solver to answer."""
+
+        def tell(record: dict[str, Any]) -> None:
+            try:
+                self._say(stage, step, "fitting", record)
+            except KeyboardInterrupt:
+                raise StoppedError from None
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NoisyDataWarning)  # the run says it in its own words
             return solve(
                 problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed,
-                max_seconds=seconds, **options,
+                max_seconds=seconds, progress=tell,
             )  # fmt: skip
+
+    def _carried(self, best: Best, side: Side) -> tuple[np.ndarray, np.ndarray]:
+        """The best factors so far, for values on other scales."""
+        L, R = self.units[best.side].scales.carried(best.L, best.R, 1)
+        return self.units[side].scales.carried(L, R, -1)
 
     def _remains(self, problem: Problem) -> bool:
         """Whether the offsets leave anything to fit."""
         size = np.max(np.abs(self.entries.values))
         return bool(np.max(np.abs(np.asarray(problem.b)), initial=0.0) > _NOTHING * size)
 
-    def _offsets_error(self, part: np.ndarray) -> float:
-        """RMSE of the offsets alone."""
-        e = self.entries
-        return _rmse(self.offsets.at(e.rows[part], e.cols[part]) - e.values[part])
+    def _error(
+        self, units: Units, solution: Solution | None, part: np.ndarray | None = None
+    ) -> float:
+        """RMSE in the unit of the values, by default on the validation part; None is X = 0."""
+        e, part = self.entries, self.validation if part is None else part
+        rows, cols = e.rows[part], e.cols[part]
+        x = 0.0 if solution is None else _fitted(solution, rows, cols)
+        return _rmse(units.restore(rows, cols, x) - e.values[part])
 
-    def _refit_offsets(self, part: np.ndarray) -> Offsets:
+    def _refit_units(self, part: np.ndarray) -> Units:
         e = self.entries
-        return self.offsets.refit(e.rows[part], e.cols[part], e.values[part])
+        return self.units[self._chosen.side].refit(e.rows[part], e.cols[part], e.values[part])
 
-    def _point(self, solution: Solution, trail: Trail) -> PathPoint:
-        e = self.entries
-        rows, cols = e.rows[self.validation], e.cols[self.validation]
-        error = (
-            _fitted(solution, rows, cols) + self.offsets.at(rows, cols) - e.values[self.validation]
-        )
-        problem, certificate = solution.problem, solution.certificate
+    def _point(self, solution: Solution, trail: Trail, share: float) -> PathPoint:
+        certificate, units = solution.certificate, self.units[trail.zero.side]
         assert certificate is not None
-        residual = certificate.feasibility * float(np.linalg.norm(np.asarray(problem.b)))
-        return PathPoint(
-            lam=problem.lam, share=problem.lam / trail.top, smoothing=problem.smoothing,
-            validation_rmse=_rmse(error), train_rmse=residual / np.sqrt(problem.m),
-            rank=solution.rank, relative_gap=certificate.relative_gap, seconds=solution.seconds,
-            stage=trail.stage.name,
+        return replace(
+            trail.zero, lam=solution.problem.lam, share=share, rank=solution.rank,
+            validation_rmse=self._error(units, solution),
+            train_rmse=self._error(units, solution, self.train),
+            relative_gap=certificate.relative_gap, seconds=solution.seconds,
         )  # fmt: skip
 
     def _take(self, found: Flat) -> None:
-        """Add a path's points; keep its best point if it beats the best so far."""
+        """Add a trail's points; keep its best point if it beats the best so far."""
         self.points += [PathPoint(**p) for p in from_text(found["points"])]
         best = Best(
-            float(found["smoothing"]), float(found["share"]), float(found["rmse"]),
-            np.asarray(found["L"]), np.asarray(found["R"]),
+            str(found["side"]), float(found["smoothing"]), float(found["share"]),
+            float(found["lam"]), float(found["rmse"]), np.asarray(found["L"]),
+            np.asarray(found["R"]),
         )  # fmt: skip
-        if best.rmse < float("inf") and (self.best is None or best.rmse <= self.best.rmse):
+        if self.best is None or best.rmse < self.best.rmse:
             self.best = best
 
-    def _steps(self, stage: str, step: int, of: int) -> Callable[[dict[str, Any]], None]:
-        """What tells of each step of a solver, and remembers that it was interrupted there.
-
-        A solve that was at its end is certified all the same, and does not say so.
-        """
-
-        def tell(record: dict[str, Any]) -> None:
-            try:
-                self._say(stage, step, of, "fitting", record)
-            except KeyboardInterrupt:
-                self.interrupted = True
-                raise
-
-        return tell
-
     def _say(
-        self, stage: str, step: int, of: int, message: str, numbers: dict[str, Any] | None = None
+        self, stage: str, step: int, message: str, numbers: dict[str, Any] | None = None
     ) -> None:
-        record = {"stage": stage, "step": step, "of": of, "message": message}
+        record = {"stage": stage, "step": step, "of": None, "message": message}
         self.choice.monitor(record | (numbers or {}))
 
 

@@ -324,7 +324,29 @@ def _places(name: str, given: ArrayLike, d: int) -> np.ndarray:
 
 
 def load(folder: str | Path) -> Solution:
-    """Read back what `Solution.save`, or `flatrank complete`, wrote.
+    """Read back what `Solution.save` wrote.
+
+    A folder of `flatrank complete` is for `flatrank.load_run`: its solution is what is left of the
+    values after offsets and scales, and its entries are no predictions.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds a table completed with offsets or scales, no run, or a damaged file.
+    """
+    record, solution = read_solution(folder)
+    offsets, scales = record.get("offsets") or {}, record.get("scales") or {}
+    if offsets.get("kind", "none") != "none" or scales.get("side", "none") != "none":
+        raise ValueError(
+            f"{folder} holds a table completed with offsets, which entries of a solution leave "
+            "out: read it with flatrank.load_run, whose predict takes pairs of row and column "
+            "names, and whose solution is what this would be"
+        )
+    return solution
+
+
+def read_solution(folder: str | Path) -> tuple[dict[str, Any], Solution]:
+    """What `run.json` says, and the solution, whatever else belongs to it.
 
     Raises
     ------
@@ -335,7 +357,7 @@ def load(folder: str | Path) -> Solution:
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         arrays = load_file(folder / "model.safetensors")
-        return _assemble(record, arrays)
+        return record, _assemble(record, arrays)
     except FileNotFoundError as missing:
         raise ValueError(
             f"{folder} is not a run folder: {Path(missing.filename or '?').name} is missing"

@@ -61,7 +61,8 @@ def quick(monkeypatch, answers):
     """The solver replaced by a ready answer; returns what it was called with."""
     calls = []
 
-    def solve(job, entries, progress, checkpoint, state):
+    def solve(job, entries, progress, checkpoint, state, interrupts):
+        del interrupts
         calls.append((job, entries, state))
         progress({"stage": "path", "step": 1, "of": 2, "message": "[bold]not markup"})
         if solve.fail is not None:

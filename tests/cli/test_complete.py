@@ -174,7 +174,7 @@ def test_older_run_stays_whole_when_a_new_one_fails(cli, quick, ratings, tmp_pat
     cli("complete", ratings, "--quiet")
     before = {name: (tmp_path / "run" / name).read_bytes() for name in FILES}
     quick.fail = InputError("too few entries.")
-    outcome = cli("complete", ratings)
+    outcome = cli("complete", ratings, "--force")
     assert outcome.code == 2
     assert {name: (tmp_path / "run" / name).read_bytes() for name in FILES} == before
 

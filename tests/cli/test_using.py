@@ -37,9 +37,8 @@ def test_predict_in_the_order_asked(cli, run_folder, pairs):
         ["Zoë 3", "a,b"], ["Zoë 0", "film 2"], ["Zoë 3", "a,b"], ["nobody", "film 2"],
     ]  # fmt: skip
     run = load_run(run_folder)
-    i, j = run.row_codes["Zoë 0"], run.col_codes["film 2"]
-    assert float(table[2][2]) == run.predict([i], [j])[0]
-    assert float(table[4][2]) == run.predict([-1], [j])[0]
+    asked = [(row, col) for row, col, _ in table[1:]]
+    assert [float(row[2]) for row in table[1:]] == run.predict(asked).tolist()
     assert "1 of 4 pairs name a row or column that the run does not know" in outcome.err
 
 

@@ -1,8 +1,5 @@
 """A small completion made without the solvers: proximal gradient on a dense matrix, certified."""
 
-from dataclasses import dataclass
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,32 +9,9 @@ from flatrank.data import Entries, Offsets, OffsetTrial
 from flatrank.data.entries import assemble
 from flatrank.factors import FactorPair
 from flatrank.problems import completion
+from flatrank.selection.records import Completion, PathPoint
 from flatrank.solvers.solution import Counts, Solution
 from flatrank.solvers.status import Status
-
-
-@dataclass(frozen=True)
-class PathPoint:
-    lam: float
-    share: float
-    smoothing: float
-    validation_rmse: float
-    train_rmse: float
-    rank: int
-    relative_gap: float
-    seconds: float
-    stage: str = "path"
-
-
-@dataclass(frozen=True, eq=False)
-class Completion:
-    solution: Solution
-    offsets: Offsets
-    rmse: dict[str, Any]
-    path: list[Any]
-    offset_trials: list[Any]
-    holdout: Any
-    seconds: dict[str, float]
 
 
 def small_entries(source: str = "ratings.csv", seed: int = 0) -> Entries:

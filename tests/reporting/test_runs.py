@@ -7,7 +7,7 @@ import pytest
 
 from flatrank.data import InputError
 from flatrank.reporting import load_run, save_run
-from flatrank.solvers.solution import load
+from flatrank.solvers.solution import read_solution
 
 CONTRACT = {
     "status": str,
@@ -57,7 +57,7 @@ def test_run_json_is_ascii(folder):
 
 
 def test_library_reads_the_same_folder(folder, found):
-    solution = load(folder)
+    _, solution = read_solution(folder)
     assert solution.rank == found.solution.rank
     assert solution.status is found.solution.status
     np.testing.assert_array_equal(np.asarray(solution.y), np.asarray(found.solution.y))
@@ -69,14 +69,14 @@ def test_names_offsets_and_predictions_come_back(folder, found, entries):
     np.testing.assert_array_equal(run.col_labels, entries.col_labels)
     expected = found.offsets.at(entries.rows, entries.cols)
     expected = expected + np.asarray(found.solution.entries(entries.rows, entries.cols))
-    np.testing.assert_allclose(run.predict(entries.rows, entries.cols), expected, rtol=1e-12)
+    np.testing.assert_allclose(run.at(entries.rows, entries.cols), expected, rtol=1e-12)
     assert run.tol == 1e-4
 
 
 def test_unknown_ids_get_the_offset_alone(folder, found):
     run = load_run(folder)
-    assert run.predict([-1], [3])[0] == pytest.approx(found.offsets.mean + found.offsets.col[3])
-    assert run.predict([-1], [-1])[0] == pytest.approx(found.offsets.mean)
+    assert run.at([-1], [3])[0] == pytest.approx(found.offsets.mean + found.offsets.col[3])
+    assert run.at([-1], [-1])[0] == pytest.approx(found.offsets.mean)
 
 
 def test_seen_columns(folder, entries):

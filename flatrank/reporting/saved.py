@@ -1,0 +1,280 @@
+"""A finished run read back from its folder: predictions by name, offsets and scales included."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError, safe_open
+
+from flatrank.data import InputError, Offsets, Scales, Units
+from flatrank.reporting.runs import MODEL
+from flatrank.solvers.solution import Solution, read_solution
+
+if TYPE_CHECKING:
+    from flatrank.measurements.entries import SampledEntries
+
+#: Among more names than this, similar ones are looked for by their first letter only.
+_MANY = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run read back from its folder: predictions by the names of rows and columns.
+
+    Parameters
+    ----------
+    solution : Solution
+        Of what is left of the values after scales and offsets; its entries are no predictions.
+    offsets : Offsets
+        What is added back.
+    row_labels, col_labels : arrays of str
+        Names of rows and columns, (d1,) and (d2,).
+    record : dict
+        `run.json`.
+    scales : Scales
+        What is multiplied back.
+    """
+
+    solution: Solution
+    offsets: Offsets
+    row_labels: NDArray[np.str_]
+    col_labels: NDArray[np.str_]
+    record: dict[str, Any]
+    scales: Scales = field(default_factory=Scales.none)
+
+    @cached_property
+    def row_codes(self) -> dict[str, int]:
+        """Index of each row by name."""
+        return {label: code for code, label in enumerate(self.row_labels.tolist())}
+
+    @cached_property
+    def col_codes(self) -> dict[str, int]:
+        """Index of each column by name."""
+        return {label: code for code, label in enumerate(self.col_labels.tolist())}
+
+    @property
+    def tol(self) -> float:
+        """The relative gap that the run was asked to prove."""
+        return float(self.record.get("options", {}).get("tol", 1e-6))
+
+    def seen(self, row: int) -> NDArray[np.int32]:
+        """Columns in which a row, by code, has an entry; ascending."""
+        measurement = cast("SampledEntries", self.solution.problem.measurement)
+        rows, cols = measurement.places()
+        return cols[rows == row]
+
+    def predict(self, pairs: Iterable[tuple[Any, Any]]) -> NDArray[np.float64]:
+        """Values for pairs of names, in the unit of the input.
+
+        Parameters
+        ----------
+        pairs : iterable of (row, column)
+            Names as in the input, as text or as numbers. An unknown row or column leaves the
+            offsets alone, as `flatrank predict` does.
+
+        Returns
+        -------
+        ndarray
+            One value for each pair; `determined` marks those that the data determine.
+
+        Raises
+        ------
+        InputError
+            If something else than pairs is given.
+        """
+        return self.at(*self.places(pairs))
+
+    def recommend(self, label: Any, top: int = 10) -> list[tuple[str, float]]:
+        """The best columns that a row has no entry in, best first, each with its value.
+
+        Parameters
+        ----------
+        label
+            The name of the row.
+        top : int
+            How many at most.
+
+        Returns
+        -------
+        list of (str, float)
+
+        Raises
+        ------
+        InputError
+            If there is no such row.
+        """
+        name = _name(label)
+        row = self.row_codes.get(name)
+        if row is None:
+            raise InputError(f"The run has no row {name!r}{_similar(name, self.row_labels)}.")
+        unseen = np.setdiff1d(np.arange(self.col_labels.size), self.seen(row))
+        values = self.at(np.full(unseen.size, row), unseen)
+        best = np.argsort(-values, kind="stable")[: max(top, 0)]
+        names = self.col_labels[unseen[best]].tolist()
+        return list(zip(names, values[best].tolist(), strict=True))
+
+    def places(
+        self, pairs: Iterable[tuple[Any, Any]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Codes of the rows and of the columns that pairs of names stand for; −1 if unknown.
+
+        Raises
+        ------
+        InputError
+            If something else than pairs is given.
+        """
+        found: list[tuple[int, int]] = []
+        for pair in pairs:
+            if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
+                raise InputError(
+                    f"predict takes (row, column) pairs of names, such as [('ann', 'film 3')]; "
+                    f"got {pair!r} among them."
+                )
+            row, col = (_name(label) for label in pair)
+            found.append((self.row_codes.get(row, -1), self.col_codes.get(col, -1)))
+        both = np.array(found, dtype=np.int64).reshape(-1, 2)
+        return both[:, 0], both[:, 1]
+
+    def at(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.float64]:
+        """Values at places, in the unit of the input.
+
+        Parameters
+        ----------
+        rows, cols
+            (n,) codes; −1 stands for an unknown row or column, which leaves the offsets alone.
+
+        Returns
+        -------
+        ndarray
+            (n,); the offsets alone too where nothing ties the place to the data, as between two
+            unconnected blocks of a table that is fitted exactly.
+        """
+        i, j, known = _coded(rows, cols)
+        x = np.zeros(i.shape)
+        x[known] = np.nan_to_num(np.asarray(self.solution.entries(i[known], j[known])))
+        return Units(self.offsets, self.scales).restore(i, j, x)
+
+    def determined(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.bool_]:
+        """Whether there are data enough to determine the values (`Solution.determined`).
+
+        Parameters
+        ----------
+        rows, cols
+            (n,) codes, as for `at`; a value of an unknown row or column is not determined.
+
+        Returns
+        -------
+        ndarray
+            (n,)
+        """
+        i, j, known = _coded(rows, cols)
+        marks = np.zeros(i.size, dtype=bool)
+        marks[known] = self.solution.determined(i[known], j[known])
+        return marks
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read what `save_run`, or `Solution.save`, wrote.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run folder.
+
+    Returns
+    -------
+    Run
+        Without names in the folder rows and columns are called "0", "1", ...
+
+    Raises
+    ------
+    InputError
+        If the folder does not hold a run, or a file in it is damaged.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder} is not a run folder; expected one that `flatrank complete` wrote."
+        )
+    try:
+        record, solution = read_solution(folder)
+    except ValueError as refused:
+        raise InputError(f"{refused}.") from refused
+    try:
+        with safe_open(folder / MODEL, framework="numpy") as file:
+            rows, cols = (_read_labels(file, side, d) for side, d in _sides(solution))
+            offsets = _read_offsets(file, record, solution.problem.shape)
+            scales = _read_scales(file, record, solution.problem.shape)
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as damaged:
+        raise InputError(f"{folder} holds a damaged run: {damaged}.") from damaged
+    return Run(solution, offsets, rows, cols, record, scales)
+
+
+def _coded(rows: ArrayLike, cols: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes as integers, and where both are known."""
+    i, j = np.asarray(rows, dtype=np.int64), np.asarray(cols, dtype=np.int64)
+    return i, j, np.flatnonzero((i >= 0) & (j >= 0))
+
+
+def _sides(solution: Solution) -> tuple[tuple[str, int], tuple[str, int]]:
+    d1, d2 = solution.problem.shape
+    return ("row", d1), ("col", d2)
+
+
+def _read_labels(file: Any, side: str, d: int) -> NDArray[np.str_]:
+    if f"{side}_labels" not in file.keys():  # noqa: SIM118 - not a mapping
+        return np.arange(d).astype(str)
+    text = file.get_tensor(f"{side}_labels").tobytes()
+    ends = file.get_tensor(f"{side}_ends").tolist()
+    if len(ends) != d or (ends[-1] if ends else 0) != len(text):
+        raise ValueError(f"the labels of the {side}s do not fit the factors")
+    starts = [0, *ends[:-1]]
+    pieces = [text[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]
+    return np.array(pieces, dtype=str)
+
+
+def _read_offsets(file: Any, record: dict[str, Any], shape: tuple[int, int]) -> Offsets:
+    about = record.get("offsets")
+    if about is None:
+        return Offsets.none(shape)
+    row, col = file.get_tensor("offset_row"), file.get_tensor("offset_col")
+    if (row.size, col.size) != tuple(shape):
+        raise ValueError("the offsets do not fit the factors")
+    ridge = tuple(math.inf if x is None else float(x) for x in about["ridge"])
+    return Offsets(float(about["mean"]), row, col, (ridge[0], ridge[1]), about["kind"])
+
+
+def _read_scales(file: Any, record: dict[str, Any], shape: tuple[int, int]) -> Scales:
+    side = (record.get("scales") or {}).get("side", "none")
+    if side == "none":
+        return Scales.none()
+    scales = Scales(side, file.get_tensor("scale"))
+    if scales.of.size != shape[side == "columns"]:
+        raise ValueError("the scales do not fit the factors")
+    return scales
+
+
+def _name(label: Any) -> str:
+    """A name as the input wrote it; whole numbers without a point."""
+    if isinstance(label, (float, np.floating)) and float(label).is_integer():
+        label = int(label)
+    return str(label).strip()
+
+
+def _similar(label: str, labels: NDArray[np.str_]) -> str:
+    among = labels.tolist()
+    if len(among) > _MANY:
+        among = [other for other in among if other[:1] == label[:1]][:_MANY]
+    near = difflib.get_close_matches(label, among, n=3, cutoff=0.5)
+    if near:
+        return f"; did you mean {', '.join(near)}"
+    near = among[:3]
+    return f"; its rows are named like {', '.join(near)}" if near else ""

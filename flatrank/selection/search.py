@@ -1,0 +1,109 @@
+"""Where to look for the λ of the least validation error: ways along one trail, no numerics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from flatrank.selection.trail import Best, Trail
+
+#: Solves at a share of λ_max from a pair, notes the point on the trail, and returns its pair.
+Visit = Callable[[float, Any], Any]
+
+# Coarse shares of λ_max: the first, each one's share of the one before, and where they end.
+_FIRST, _RATIO, LEAST_SHARE = 0.95, 0.7, 1e-4
+# Fine ones: so many steps to a coarse one.
+_FINE = 3
+
+
+def climb(trail: Trail, visit: Visit, best: Best | None, start: Any = None) -> None:
+    """Find the neighbourhood of the best λ on the coarse shares.
+
+    Without a best so far, λ is followed down from λ_max until the validation error has turned. Else
+    the search begins at the share of that best: downwards while that helps, otherwise upwards.
+    Errors fall ever more slowly towards the best λ, so that a climb which could not beat the best
+    so far at its present pace is ended.
+
+    Parameters
+    ----------
+    trail : Trail
+        Takes the points, and why the search ended.
+    visit : callable
+        Solves.
+    best : Best or None
+        The best so far, of other trails.
+    start : pair, optional
+        Factors to start from at its share.
+    """
+    if best is None or best.share >= 1:
+        pair, step = None, 0
+        while not trail.ended:
+            pair = visit(_share(step), pair)
+            step += 1
+            trail.ended = _why(trail, _share(step))
+        return
+    at = max(0, round(float(np.log(best.share / _FIRST) / np.log(_RATIO))))
+    first = pair = visit(_share(at), start)
+    step = at + 1
+    while _share(step) >= LEAST_SHARE:
+        pair = visit(_share(step), pair)
+        if trail.rises or trail.promises() > best.rmse:
+            break
+        step += 1
+    if trail.best.share in (_share(at), 1.0):
+        trail.rises, pair = 0, first
+        for step in range(at - 1, -1, -1):
+            pair = visit(_share(step), pair)
+            if trail.rises:
+                break
+    trail.ended = "turned"
+
+
+def refine(trail: Trail, visit: Visit, best: Best) -> None:
+    """Look around the best coarse share in finer steps, downwards until the error has turned.
+
+    Parameters
+    ----------
+    trail : Trail
+        Takes the points, and why the search ended.
+    visit : callable
+        Solves.
+    best : Best
+        The best so far, of the same smoothing and scales.
+    """
+    if best.share >= 1:
+        trail.ended = "turned"
+        return
+    ratio, share = _RATIO ** (1 / _FINE), best.share
+    first = pair = visit(share, (best.L, best.R))
+    while not trail.ended:
+        share *= ratio
+        if share < LEAST_SHARE:
+            trail.ended = "floor"
+            break
+        pair = visit(share, pair)
+        trail.ended = _why(trail, share * ratio)
+    if trail.best.share == best.share:
+        share, pair, trail.rises = best.share, first, 0
+        for _ in range(_FINE):
+            share /= ratio
+            if share >= 1:
+                break
+            pair = visit(share, pair)
+            if trail.rises:
+                break
+
+
+def _share(step: int) -> float:
+    return float(_FIRST * _RATIO**step)
+
+
+def _why(trail: Trail, coming: float) -> str:
+    """Why not to go on to the share that comes next; empty where there is no reason."""
+    if trail.turned():
+        return "turned"
+    if trail.settled():
+        return "settled"
+    return "floor" if coming < LEAST_SHARE else ""
