@@ -1,8 +1,12 @@
 """What importing flatrank may and may not do."""
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 OPTIONAL = (
     "jinja2",
@@ -19,6 +23,8 @@ LOOK = f"""
 import json, sys, jax
 before = dict(jax.config.values)
 import flatrank
+for name in flatrank.__all__:
+    getattr(flatrank, name)
 changed = [name for name, value in jax.config.values.items() if before.get(name) != value]
 loaded = [name for name in {OPTIONAL} if name in sys.modules]
 print(json.dumps(dict(changed=changed, loaded=loaded, x64=jax.config.jax_enable_x64)))
@@ -28,3 +34,22 @@ print(json.dumps(dict(changed=changed, loaded=loaded, x64=jax.config.jax_enable_
 def test_import_changes_no_flag_and_loads_no_optional_package():
     run = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=True)
     assert json.loads(run.stdout) == {"changed": [], "loaded": [], "x64": False}
+
+
+def test_public_names_are_those_of_the_block_for_type_checkers():
+    import flatrank
+
+    tree = ast.parse(Path(flatrank.__file__).read_text("utf-8"))
+    told = {a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert set(flatrank.__all__) == told - {"import_module", "TYPE_CHECKING", "Any"}
+    assert set(flatrank.__all__) <= set(dir(flatrank))
+    for name in flatrank.__all__:
+        assert getattr(flatrank, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'solv'"):
+        flatrank.solv  # noqa: B018 - the look-up is what is tested
+
+
+def test_import_loads_nothing_heavy():
+    look = "import sys, flatrank; print([n for n in ('jax', 'numba', 'numpy') if n in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -18,6 +18,8 @@ Vector = NDArray[np.float64]
 #: How far, as a factor, scales must typically lie apart, chance aside, before they are worth a try:
 #: spreads of ratings differ by less (1.05 to 1.45 on six public sets), those of counts by more.
 CLEARLY = 1.5
+#: Entries from which on a line has a scale of its own: fewer, with heavy tails, tell of none.
+ENOUGH = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +128,7 @@ def _measured(index: ArrayLike, values: ArrayLike, d: int) -> tuple[Vector, floa
     rest = v - (np.bincount(code, v, d) / np.maximum(number, 1.0))[code]
     spread = np.bincount(code, np.square(rest), d) / np.maximum(number - 1.0, 1.0)
     # A line without spread, constant to rounding or nearly empty, has no scale of its own.
-    usable = (number >= 3) & (spread > np.finfo(float).eps * np.max(np.square(v), initial=0.0))
+    usable = (number >= ENOUGH) & (spread > np.finfo(float).eps * np.max(np.square(v), initial=0.0))
     if np.count_nonzero(usable) < 2:
         return np.ones(d), 0.0
     inside = usable[code]

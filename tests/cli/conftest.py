@@ -70,8 +70,9 @@ def quick(monkeypatch, answers):
             raise solve.fail
         if solve.status is not Status.CERTIFIED:
             checkpoint.save({"done": 3, "name": "path", "factor": entries.values[:4]})
-        return answers(solve.status)
+        return solve.answers(solve.status)
 
+    solve.answers = answers
     solve.fail, solve.status, solve.calls = None, Status.CERTIFIED, calls
     monkeypatch.setattr("flatrank.cli.completing.solve_entries", solve)
     return solve

@@ -1,15 +1,22 @@
 """`flatrank complete`, with a ready answer in place of the solver."""
 
 import json
+import os
+import socket
+from dataclasses import replace
 
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from flatrank.data import InputError
+from flatrank.data import InputError, read_entries
 from flatrank.solvers.status import Status
 
 FILES = ["model.safetensors", "report.html", "run.json"]
 WITHOUT_PAGE = ["model.safetensors", "run.json"]
+
+
+def tree(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def names(folder):
@@ -222,3 +229,100 @@ def test_table_on_a_terminal(cli, ratings, monkeypatch):
     outcome = cli("complete", ratings, "--no-report")
     assert "flatrank complete" in outcome.out
     assert "certificate" in outcome.out
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_finished_run_is_not_replaced_unless_asked(cli, ratings, tmp_path):
+    assert cli("complete", ratings, "--quiet", "--no-report").code == 0
+    before = tree(tmp_path / "run")
+    outcome = cli("complete", ratings, "--no-report")
+    assert outcome.code == 2
+    assert "--out run: holds a finished run, which would be lost; name another folder" in (
+        outcome.err
+    )
+    assert tree(tmp_path / "run") == before
+    assert cli("complete", ratings, "--quiet", "--no-report", "--force").code == 0
+    assert "nothing was left unfinished" in cli("complete", ratings, "--resume").err
+
+
+def test_an_unfinished_run_is_not_started_afresh_unless_asked(cli, quick, ratings):
+    interrupted(cli, quick, ratings)
+    outcome = cli("complete", ratings)
+    assert outcome.code == 2
+    assert "--out run: holds an unfinished run; go on with it with --resume, start" in outcome.err
+    assert cli("complete", ratings, "--no-report", "--force").code == 0
+    assert quick.calls[-1][2] is None
+
+
+@pytest.mark.usefixtures("quick")
+def test_force_and_resume_contradict_each_other(cli, ratings):
+    outcome = cli("complete", ratings, "--force", "--resume")
+    assert outcome.code == 2
+    assert "--force starts afresh and --resume goes on with what was begun" in outcome.err
+
+
+def locked(tmp_path, word):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "flatrank.lock").write_text(word, "ascii")
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("host", [socket.gethostname(), "elsewhere"])
+def test_a_folder_in_use_is_refused(cli, ratings, tmp_path, host):
+    # The parent of this process lives.
+    locked(tmp_path, f"{os.getppid()} {host}\n")
+    outcome = cli("complete", ratings, "--force")
+    assert outcome.code == 2
+    assert f"--out run: another flatrank is at work there (process {os.getppid()}" in outcome.err
+    assert ("on elsewhere" in outcome.err) == (host == "elsewhere")
+    assert names(tmp_path / "run") == ["flatrank.lock"]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("word", [f"999999999 {socket.gethostname()}", "", "no pid", "\xff"])
+def test_the_lock_of_a_dead_process_is_replaced(cli, ratings, tmp_path, word):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "flatrank.lock").write_bytes(word.encode("latin1"))
+    assert cli("complete", ratings, "--quiet", "--no-report").code == 0
+    assert names(tmp_path / "run") == WITHOUT_PAGE
+
+
+def test_a_folder_taken_while_the_input_was_read(cli, quick, ratings, tmp_path, monkeypatch):
+    def read(*arguments, **options):
+        locked(tmp_path, f"{os.getppid()} {socket.gethostname()}")
+        return read_entries(*arguments, **options)
+
+    monkeypatch.setattr("flatrank.cli.completing.read_entries", read)
+    outcome = cli("complete", ratings)
+    assert outcome.code == 2
+    assert "another flatrank is at work there" in outcome.err
+    assert quick.calls == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--row", "a", "--row", "b"], "--row is given twice"),
+        (["--lam=1", "--seed", "3", "--lam", "2"], "--lam is given twice"),
+        (["--quiet", "--quiet"], "--quiet is given twice"),
+    ],
+)
+def test_an_option_given_twice_is_refused(cli, quick, ratings, options, message):
+    outcome = cli("complete", ratings, *options)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert quick.calls == []
+
+
+def test_the_end_of_the_path_is_told(cli, quick, answers, ratings, tmp_path, monkeypatch):
+    def at_the_edge(status):
+        return replace(answers(status), chosen_at="smallest", path_ended="floor")
+
+    quick.answers = at_the_edge
+    outcome = cli("complete", ratings)
+    told = "lambda is the smallest that was tried, and a smaller one may predict better"
+    assert told in " ".join(outcome.out.split())
+    record = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))
+    assert (record["chosen_at"], record["path_ended"]) == ("smallest", "floor")
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "λ is the smallest that was tried" in page

@@ -1,12 +1,14 @@
 """The run folder: what is written can be read, also by the library; nothing is half-written."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from flatrank.data import InputError
-from flatrank.reporting import load_run, save_run
+import flatrank as fr
+from flatrank.data import InputError, Scales
+from flatrank.reporting import load_run, make_record, save_run
 from flatrank.solvers.solution import read_solution
 
 CONTRACT = {
@@ -71,6 +73,68 @@ def test_names_offsets_and_predictions_come_back(folder, found, entries):
     expected = expected + np.asarray(found.solution.entries(entries.rows, entries.cols))
     np.testing.assert_allclose(run.at(entries.rows, entries.cols), expected, rtol=1e-12)
     assert run.tol == 1e-4
+
+
+def test_predictions_by_name(folder, found, entries):
+    run = fr.load_run(folder)
+    pairs = [
+        (entries.row_labels[i], entries.col_labels[j])
+        for i, j in zip(entries.rows[:5], entries.cols[:5], strict=True)
+    ]
+    expected = found.predict(entries.rows[:5], entries.cols[:5])
+    np.testing.assert_allclose(run.predict(pairs), expected, rtol=1e-12)
+    assert run.predict([("nobody", "film 0")]) == run.at([-1], [run.col_codes["film 0"]])
+    assert run.predict([]).shape == (0,)
+
+
+def test_names_that_are_numbers(tmp_path, found):
+    found.solution.save(tmp_path)
+    run = fr.load_run(tmp_path)
+    expected = np.asarray(found.solution.entries([3], [4]))
+    for pair in (("3", "4"), (3, 4), (3.0, np.int64(4)), np.array([3, 4])):
+        np.testing.assert_array_equal(run.predict([pair]), expected)
+
+
+@pytest.mark.parametrize("pairs", [["ab"], [("a", "b", "c")], [3]])
+def test_what_is_no_pair_is_refused(folder, pairs):
+    with pytest.raises(InputError, match=r"predict takes \(row, column\) pairs of names"):
+        load_run(folder).predict(pairs)
+
+
+def test_recommendations(folder):
+    run = load_run(folder)
+    best = run.recommend("Zoë 3", 2)
+    values = [value for _, value in best]
+    assert len(best) == 2
+    assert values == sorted(values, reverse=True)
+    assert values == run.predict([("Zoë 3", name) for name, _ in best]).tolist()
+    with pytest.raises(InputError, match="no row 'Zoe 3'; did you mean Zoë 3"):
+        run.recommend("Zoe 3")
+
+
+def test_a_completed_table_is_not_loaded_without_its_offsets(folder):
+    with pytest.raises(ValueError, match=r"read it with flatrank\.load_run"):
+        fr.load(folder)
+
+
+@pytest.mark.parametrize(("side", "d"), [("columns", 9), ("rows", 12)])
+def test_scales_come_back(tmp_path, found, entries, side, d):
+    scaled = replace(found, scales=Scales(side, np.linspace(0.5, 2, d)))
+    record = make_record(scaled, entries, options={"tol": 1e-4}, seconds={})
+    assert record["scales"] == {"side": side, "least": 0.5, "most": 2.0}
+    save_run(tmp_path, scaled, entries, record, None)
+    run = load_run(tmp_path)
+    expected = scaled.predict(entries.rows, entries.cols)
+    np.testing.assert_allclose(run.at(entries.rows, entries.cols), expected, rtol=1e-12)
+    plain = found.predict(entries.rows, entries.cols)
+    np.testing.assert_allclose(expected, plain * scaled.scales.at(entries.rows, entries.cols))
+
+
+def test_scales_that_do_not_fit(tmp_path, found, entries, record):
+    record = record | {"scales": {"side": "rows", "least": 1, "most": 1}}
+    save_run(tmp_path, found, entries, record, None)
+    with pytest.raises(InputError, match="the scales do not fit the factors"):
+        load_run(tmp_path)
 
 
 def test_unknown_ids_get_the_offset_alone(folder, found):
