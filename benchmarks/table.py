@@ -61,6 +61,8 @@ def line(section: str, row: Row) -> str:
         return f"{row['found']} of {row['of']}, median {seconds(row['seconds'])}"
     if section == "penalised":
         return f"{seconds(row['seconds'])}, {row['status']}, gap {number(row['relative_gap'])}"
+    if section == "ordinary":
+        return f"{row['certified']} of {row['tries']}, slowest {small(row['slowest'])}"
     if section == "tomography":
         return f"{seconds(row['seconds'])}, certified {row['certified']} of {row['of']}"
     if section == "balanced":

@@ -17,11 +17,12 @@ from benchmarks import ordinary
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("instance", help=", ".join(ordinary.CLASSES))
-    parser.add_argument("--tries", type=int, default=834)
+    parser.add_argument("--tries", type=int, help="problems; by default those of the class")
     parser.add_argument("--first", type=int, default=0, help="number of the first problem")
     options = parser.parse_args()
     cells, solved = ordinary.CLASSES[options.instance], []
-    for seed in range(options.first, options.first + options.tries):
+    tries = options.tries or ordinary.TRIES[options.instance]
+    for seed in range(options.first, options.first + tries):
         drawn = ordinary.table(cells, seed)
         entries = drawn.rows, drawn.cols, drawn.values, drawn.shape
         problem = fr.completion(*entries, lam=1.0, smoothing=drawn.smoothing)

@@ -31,7 +31,7 @@ def drawn(family, seed=0):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("fits", [False, True], ids=["anywhere", "at zero loss"])
 def test_the_scaled_trace_is_that_of_the_hessian(family, fits):
-    """str(D²f) = 8m ‖D U‖² + (4/d) tr(E) Σ cᵢ tr(Aᵢ), d the order of X; the latter 0 if data fit."""
+    """str(D²f) = 8m ‖D U‖² + (4/d) tr(E) Σ cᵢ tr(Aᵢ), d the order of X; 8m ‖D U‖² if data fit."""
     x, U, signs, forward = drawn(family)
     with jax.enable_x64(True):
         fitted = np.asarray(forward(U))
@@ -78,7 +78,7 @@ def test_the_flattest_factor_of_a_matrix_has_its_nuclear_norm(family):
 
 @pytest.mark.parametrize("family", ["covariance", "phase_retrieval"])
 def test_every_positive_matrix_that_fits_is_as_flat(family):
-    """Σ Aᵢ² = Σ wᵢ Aᵢ with wᵢ = ‖xᵢ‖², so that tr(D M D) = ⟨w, y⟩/(m d) whatever M is; d its order."""
+    """Σ Aᵢ² = Σ wᵢ Aᵢ with wᵢ = ‖xᵢ‖²: tr(D M D) = ⟨w, y⟩/(m d) for any M of order d that fits."""
     x, U, _, forward = drawn(family)
     with jax.enable_x64(True):
         y = np.asarray(forward(U))
