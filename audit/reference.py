@@ -181,7 +181,8 @@ def solved(model: Model, truth: np.ndarray | None = None) -> Reference:
     if model.form == "positive" and model.lam == 0:
         low, high = _constant_trace(model)
     others = _others(model, conic, W, high)
-    return Reference(Range(low, high), X, y, others)
+    # Where D is nearly singular the two, feasible to rounding, may cross: either is then a doubt.
+    return Reference(Range(min(low, high), max(low, high)), X, y, others)
 
 
 def _upper(model: Model, X: np.ndarray, y: np.ndarray) -> float:
