@@ -8,9 +8,9 @@ from flatrank.certificates.dual import least_squares_dual as least_squares_dual
 from flatrank.certificates.eigenvalues import eigenvalue_bound as eigenvalue_bound
 from flatrank.certificates.eigenvalues import leading as leading
 from flatrank.certificates.eigenvalues import top_eigenpairs as top_eigenpairs
+from flatrank.certificates.gram import dense_norm as dense_norm
 from flatrank.certificates.norms import Effort as Effort
 from flatrank.certificates.norms import NormBound as NormBound
-from flatrank.certificates.norms import dense_norm as dense_norm
 from flatrank.certificates.norms import norm_bound as norm_bound
 from flatrank.certificates.norms import top_pairs as top_pairs
 from flatrank.certificates.separation import TILE as TILE

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.linalg import eigh
 
-from flatrank.certificates.norms import dense_norm
+from flatrank.certificates.gram import dense_norm
 from flatrank.factors import CompactSVD
 from flatrank.measurements import Measurement
 

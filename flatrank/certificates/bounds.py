@@ -48,6 +48,15 @@ def whole_bound(B: Whitened, S: Adjoint, svd: CompactSVD) -> NormBound:
     return NormBound(exact_norm(S, B.shape, guesses=guesses), "exact", 0.0, None)
 
 
+def affordable(share: float, tol: float) -> float:
+    """The e for which the dual point (1 − e) r costs tol of the primal value.
+
+    At a stationary point bᵀr = ‖r‖² + λ‖X̃‖_*, so that it costs e λ‖X̃‖_* + e² ½‖r‖².
+    """
+    rest = max(1.0 - share, 1e-12)
+    return 2 * tol / (share + math.sqrt(share**2 + 4 * rest * tol)) if tol else 0.0
+
+
 @eqx.filter_jit
 def least_gap(
     B: Measurement, b: Float[Array, " m"], lam: Float[Array, ""], svd: CompactSVD

@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from flatrank.certificates.bounds import WHOLE, bound_of, whole_bound
+from flatrank.certificates.bounds import WHOLE, affordable, bound_of, whole_bound
 from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.default import bounded, default_dual
 from flatrank.certificates.dual import adjoint, scaled_residual
 from flatrank.certificates.explicit import alone, best_multiple, held, on_host
+from flatrank.certificates.gram import dense_norm
 from flatrank.certificates.infeasible import no_fit
-from flatrank.certificates.norms import Effort, NormBound, dense_norm
+from flatrank.certificates.norms import Effort, NormBound
 from flatrank.certificates.polish import sharpened
 from flatrank.certificates.proofs import interpolant_alone, penalised_alone, rounding
 from flatrank.certificates.repair import Repair, repaired
@@ -281,8 +282,8 @@ def _penalised(
     S = adjoint(B, direction)
     d, bound = min(B.shape), None
     if effort.failure_probability > 0 and d > WHOLE:
-        enough = lam / (1 - _affordable(share, 0.25 * effort.tol))
-        hopeless = lam / (1 - _affordable(share, effort.tol)) if effort.tol else math.inf
+        enough = lam / (1 - affordable(share, 0.25 * effort.tol))
+        hopeless = lam / (1 - affordable(share, effort.tol)) if effort.tol else math.inf
         # ‖W‖ is not wanted exactly: where the parts are not enough, the whole is.
         parts = bound_of(B, S, svd, enough, effort._replace(exact_size=0), hopeless)
         if parts.value <= enough or parts.reached > hopeless or d > effort.exact_size:
@@ -322,15 +323,6 @@ def _stretched(direction: Float[Array, " m"]) -> Float[Array, " m"]:
 def _at_least_zero(value: float) -> float:
     """The value, or 0 where it is negative; NaN, which compares with nothing, is no bound."""
     return 0.0 if value < 0 else (value if value >= 0 else math.inf)
-
-
-def _affordable(share: float, tol: float) -> float:
-    """The e for which the dual point (1 − e) r costs tol of the primal value.
-
-    At a stationary point bᵀr = ‖r‖² + λ‖X̃‖_*, so that it costs e λ‖X̃‖_* + e² ½‖r‖².
-    """
-    rest = max(1.0 - share, 1e-12)
-    return 2 * tol / (share + math.sqrt(share**2 + 4 * rest * tol)) if tol else 0.0
 
 
 def _interpolating(

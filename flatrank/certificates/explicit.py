@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from flatrank.certificates.norms import dense_norm
+from flatrank.certificates.gram import dense_norm
 from flatrank.certificates.proofs import (
     IMAGES,
     STRICT,

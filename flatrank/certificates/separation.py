@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from flatrank.certificates.certificate import Certificate, relative_misfit
-from flatrank.certificates.norms import dense_norm
+from flatrank.certificates.gram import dense_norm
 from flatrank.factors import CompactSVD
 from flatrank.problems import Separation
 

@@ -83,9 +83,9 @@ def test_no_certificate_undercuts_the_least_gap(problem, share):
 
 
 def test_a_guess_will_do_for_the_norm_where_it_is_above(problem, monkeypatch):
-    from flatrank.certificates import norms
+    from flatrank.certificates import gram
 
-    monkeypatch.setattr(norms, "_BLOCK", 8)
+    monkeypatch.setattr(gram, "AT_ONCE", 8)
     with jax.enable_x64(True):
         S = problem.whitened.adjoint(problem.b)
         truth = np.linalg.norm(dense(problem, problem.b), 2)
