@@ -4,8 +4,9 @@ Names are imported when they are first used: a command line that is asked for he
 at once, has nothing heavy behind it.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from importlib import import_module as _import
+from typing import TYPE_CHECKING
+from typing import Any as _Any
 
 if TYPE_CHECKING:
     from flatrank import experiments as experiments
@@ -60,13 +61,13 @@ _HOME = {name: room for room, names in _HOMES.items() for name in names}
 __all__ = [*_ROOMS, *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     """Import a public name when it is first asked for."""
     if name in _ROOMS:
-        return import_module(f"flatrank.{name}")
+        return _import(f"flatrank.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'flatrank' has no attribute {name!r}")
-    found = getattr(import_module(f"flatrank.{_HOME[name]}"), name)
+    found = getattr(_import(f"flatrank.{_HOME[name]}"), name)
     globals()[name] = found
     return found
 

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from flatrank.cli.interrupts import INTERRUPTED
 from flatrank.cli.streams import complain, prepare_streams, say
 
+
+class _Interrupted(Exception):
+    """Ctrl-C in a command; typer would answer KeyboardInterrupt itself, without a word."""
+
+
+class _Commands(TyperGroup):
+    """The commands, with Ctrl-C left to `run`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+
+
 app = typer.Typer(
     name="flatrank",
+    cls=_Commands,
     help="Complete a matrix known at some of its entries, and prove the answer.",
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -78,7 +95,7 @@ def run(arguments: list[str]) -> int:
     except MemoryError as short:
         complain(f"out of memory: {str(short) or 'the input is too large for this machine'}.")
         return 2
-    except (KeyboardInterrupt, typer.Abort):
+    except (_Interrupted, KeyboardInterrupt, typer.Abort):
         complain("interrupted.")
         return INTERRUPTED
 

@@ -76,7 +76,7 @@ def complete_entries(job: Job) -> int:
                 checkpoint.flush()
             else:
                 checkpoint.remove()
-        if entries.columns and not job.quiet:
+        if entries.columns and not job.quiet and not _unfinished(status):
             complain(f"{_columns_read(entries)}.")
     if job.json:
         from flatrank.reporting.runs import to_json

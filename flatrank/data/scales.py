@@ -106,13 +106,14 @@ def differing_scales(
     -----
     O(m) time and memory.
     """
-    found: list[Scales] = []
     sides: tuple[Side, Side] = ("columns", "rows")
+    found: list[tuple[float, Scales]] = []
     for side, index, d in zip(sides, (cols, rows), shape[::-1], strict=True):
         scales, apart = _measured(index, values, d)
         if apart > np.log(CLEARLY):
-            found.append(Scales(side, scales))
-    return found
+            found.append((apart, Scales(side, scales)))
+    # Scales of rows make columns of few entries look different too: those further apart count.
+    return [scales for apart, scales in found if apart >= 0.5 * max(a for a, _ in found)]
 
 
 def _measured(index: ArrayLike, values: ArrayLike, d: int) -> tuple[Vector, float]:
@@ -129,7 +130,8 @@ def _measured(index: ArrayLike, values: ArrayLike, d: int) -> tuple[Vector, floa
     spread = np.bincount(code, np.square(rest), d) / np.maximum(number - 1.0, 1.0)
     # A line without spread, constant to rounding or nearly empty, has no scale of its own.
     usable = (number >= ENOUGH) & (spread > np.finfo(float).eps * np.max(np.square(v), initial=0.0))
-    if np.count_nonzero(usable) < 2:
+    # Where most entries lie in lines that cannot have one, scales would divide next to nothing.
+    if np.count_nonzero(usable) < 2 or 2 * np.sum(number[usable]) < v.size:
         return np.ones(d), 0.0
     inside = usable[code]
     kurtosis = np.mean(np.square(np.square(rest[inside]) / spread[code][inside]))

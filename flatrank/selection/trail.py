@@ -97,7 +97,10 @@ class Trail:
         if least < (1 - _REAL_GAIN) * self.zero.validation_rmse:
             clear = self.points[-1].validation_rmse > (1 + _REAL_GAIN) * least
             return clear or self.rises >= self.stage.patience
-        return self.rises >= self.stage.hope
+        # Nothing beats X = 0 yet; what still falls may.
+        errors = [point.validation_rmse for point in self.points[-2:]]
+        falls = len(errors) == 2 and errors[1] < (1 - _REAL_GAIN) * errors[0]
+        return self.rises >= self.stage.hope and not falls
 
     def settled(self) -> bool:
         """Whether the last three points say that λ makes no difference any more."""

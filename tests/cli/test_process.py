@@ -143,7 +143,8 @@ def test_interrupted_while_starting(ratings, tmp_path, delay):
     if process.returncode == -signal.SIGINT or b"site" in err:
         pytest.skip("the interpreter itself had not started")
     assert process.returncode == 130, err
-    assert err.decode().startswith("flatrank: interrupted"), err
+    # A fast machine has an answer by then, and keeps it.
+    assert err.decode().startswith(("flatrank: interrupted", "flatrank: stopped early")), err
     assert err.count(b"\n") == 1
 
 

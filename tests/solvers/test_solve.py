@@ -376,5 +376,5 @@ def test_a_search_for_a_flatter_answer_that_is_cut_short_keeps_the_one_found():
         kept = solver.outcome(state)
     assert kept.certificate is not None
     assert kept.certificate.feasibility < 1e-9
-    again = fr.certify(problem, problem.unwhiten(kept.pair))
+    again = fr.certify(problem, problem.unwhiten(kept.pair), kept.y)
     assert again.relative_gap == pytest.approx(kept.certificate.relative_gap, rel=1e-3)
