@@ -167,7 +167,9 @@ class Lagrangian(Solver[LagrangianState]):
             return Status.INFEASIBLE
         if inner is Status.NONFINITE or np.isnan(certificate.gap):
             return Status.NONFINITE
-        if certificate.certified(self.tol):
+        # The bounds close around the optimum also where it is the repaired matrix that attains it.
+        fits = penalised or certificate.feasibility <= self.tol
+        if fits and certificate.certified(self.tol):
             return Status.CERTIFIED
         if state.stuck < 5:
             return Status.RUNNING

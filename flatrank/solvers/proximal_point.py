@@ -143,6 +143,9 @@ class ProximalPoint(Solver[ProximalPointState]):
         Newton steps at most in a step.
     max_inner : int
         Conjugate gradients at most in a Newton step.
+    margin : float
+        Share of `tol` that the gap is brought to before the proof, where rounding allows it: X is
+        off by the root of the gap, and the last steps converge fast.
     patience : int
         Steps in a row that may leave the gap as it is: the rest is then rounding.
 
@@ -163,6 +166,7 @@ class ProximalPoint(Solver[ProximalPointState]):
     inner_tol: float = 0.03
     max_newton: int = 30
     max_inner: int = 200
+    margin: float = 1e-3
     patience: int = 6
 
     def init(
@@ -217,8 +221,9 @@ class ProximalPoint(Solver[ProximalPointState]):
                 stalled=0 if gap < state.gap else state.stalled + 1,
                 gap=gap,
             )
-        over = state.stalled >= self.patience
-        return self._proved(problem, state, over) if over or state.gap <= self.tol else state
+        over = state.stalled >= (1 if state.gap <= self.tol else self.patience)
+        done = state.gap <= self.margin * self.tol
+        return self._proved(problem, state, over) if over or done else state
 
     def status(self, problem: Problem, state: ProximalPointState) -> Status:
         """Decided in `step`."""

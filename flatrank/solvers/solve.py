@@ -27,7 +27,7 @@ from flatrank.problems import (
     with_room,
 )
 from flatrank.solvers.alternating_directions import AlternatingDirections
-from flatrank.solvers.auto import Auto
+from flatrank.solvers.auto import ROUNDING, Auto
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Solver, run_hosted
@@ -249,7 +249,9 @@ def _proved(
         certificate, y = certify_whitened(
             problem, problem.cone.decompose(found.pair), None, Effort(tol=tol)
         )
-    if certificate.certified(tol):
+    exact = problem.lam == 0 and not isinstance(problem, (Separation, Tomography))
+    fits = not exact or certificate.feasibility <= max(tol, ROUNDING)
+    if fits and certificate.certified(tol):
         return certificate, y, Status.CERTIFIED
     return certificate, y, status
 

@@ -378,3 +378,15 @@ def test_a_search_for_a_flatter_answer_that_is_cut_short_keeps_the_one_found():
     assert kept.certificate.feasibility < 1e-9
     again = fr.certify(problem, problem.unwhiten(kept.pair), kept.y)
     assert again.relative_gap == pytest.approx(kept.certificate.relative_gap, rel=1e-3)
+
+
+def test_a_flattest_answer_fits_also_where_many_matrices_are_as_flat():
+    """Of the diagonal alone, any matrix of trace n that fits has the least norm, 1/n."""
+    n = 10
+    places = np.arange(n)
+    solution = fr.solve(fr.completion(places, places, np.ones(n), (n, n)), goal="flat")
+    assert solution.status is fr.Status.CERTIFIED
+    assert solution.certificate.feasibility <= 1e-6
+    assert solution.certificate.primal == pytest.approx(1 / n, rel=1e-6)
+    np.testing.assert_allclose(solution.entries(places, places), 1.0, rtol=1e-6)
+    assert not solution.certificate.unique
