@@ -8,6 +8,8 @@ from flatrank.certificates.dual import least_squares_dual as least_squares_dual
 from flatrank.certificates.eigenvalues import eigenvalue_bound as eigenvalue_bound
 from flatrank.certificates.eigenvalues import leading as leading
 from flatrank.certificates.eigenvalues import top_eigenpairs as top_eigenpairs
+from flatrank.certificates.explicit import feasible_multiple as feasible_multiple
+from flatrank.certificates.explicit import held as held
 from flatrank.certificates.gram import dense_norm as dense_norm
 from flatrank.certificates.norms import Effort as Effort
 from flatrank.certificates.norms import NormBound as NormBound

@@ -16,7 +16,7 @@ from flatrank.certificates.bounds import WHOLE, affordable, bound_of, whole_boun
 from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.default import bounded, default_dual
 from flatrank.certificates.dual import adjoint, scaled_residual
-from flatrank.certificates.explicit import alone, best_multiple, held, on_host
+from flatrank.certificates.explicit import alone, feasible_multiple, held, on_host
 from flatrank.certificates.gram import dense_norm
 from flatrank.certificates.infeasible import no_fit
 from flatrank.certificates.norms import Effort, NormBound
@@ -307,7 +307,7 @@ def _held(
     S = array.adjoint(direction)
     bound = NormBound(dense_norm(S), "exact", 0.0, None)
     norm = _at_least_zero(bound.value) + _LOST
-    z, dual, multiple = best_multiple(direction, b, lam, norm)
+    z, dual, multiple = feasible_multiple(direction, b, lam, norm)
     point = _Point(r, square, size, nuclear, 0.0)  # pyright: ignore[reportArgumentType]
     values = _Values(0.5 * square + lam * nuclear, dual, direction, S, bound, lam, multiple)  # pyright: ignore[reportArgumentType]
     return _record(problem, svd, point, values, effort), jax.device_put(z)

@@ -42,7 +42,7 @@ def on_host(svd: CompactSVD, floor: float) -> CompactSVD:
     return CompactSVD(U[:, keep], s[keep], V[:, keep])  # pyright: ignore[reportArgumentType]
 
 
-def best_multiple(
+def feasible_multiple(
     y: np.ndarray, b: np.ndarray, lam: float, norm: float
 ) -> tuple[np.ndarray, float, float]:
     """As `scaled_residual`: the best feasible multiple of y, its dual value, and the factor."""

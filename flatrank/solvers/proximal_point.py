@@ -25,7 +25,13 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import numpy as np
 
-from flatrank.certificates import Certificate, Effort, certify_whitened
+from flatrank.certificates import (
+    Certificate,
+    Effort,
+    certify_whitened,
+    feasible_multiple,
+    held,
+)
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import HELD, Explicit, SampledEntries, explicit
 from flatrank.problems import Problem
@@ -33,8 +39,6 @@ from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
 
-# Largest d1 d2 min(d1, d2) at which X is an array from the start: decompositions take milliseconds.
-SMALL = 3e7
 # Least λ, in units of ‖ℬ*(b)‖.
 TINY = 2e-5
 # Rounding, relatively.
@@ -323,11 +327,10 @@ def suits(problem: Problem) -> bool:
 
     Below, the rest of a step is rounding beside ‖b‖, and the multiplier method is the better one.
     """
-    if not (isinstance(problem.measurement, SampledEntries) and may_hold(problem, SMALL)):
+    B = held(problem)
+    if B is None:
         return False
-    B = explicit(problem.whitened)
-    top = 0.0 if B is None else float(np.linalg.norm(B.adjoint(np.asarray(problem.b)), 2))
-    return problem.lam >= TINY * top
+    return problem.lam >= TINY * float(np.linalg.norm(B.adjoint(np.asarray(problem.b)), 2))
 
 
 def may_hold(problem: Problem, most: float) -> bool:
@@ -349,10 +352,8 @@ def _compact(state: ProximalPointState) -> CompactSVD:
 
 def _relative_gap(B: Explicit, b: np.ndarray, lam: float, r: np.ndarray, objective: float) -> float:
     """Of X with the best feasible multiple of r = b − ℬ(X)."""
-    norm, square, along = float(np.linalg.norm(B.adjoint(r), 2)), float(r @ r), float(b @ r)
-    s = min(max(along, 0.0) / square if square else 0.0, lam / norm if norm else math.inf)
-    gap = objective - (s * along - 0.5 * s * s * square)
-    return gap / objective if objective > 0 else 0.0
+    _, dual, _ = feasible_multiple(r, b, lam, float(np.linalg.norm(B.adjoint(r), 2)))
+    return (objective - dual) / objective if objective > 0 else 0.0
 
 
 def _mean_square(B: Explicit) -> float:
