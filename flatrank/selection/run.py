@@ -31,7 +31,8 @@ from flatrank.selection.memory import Flat, Memory, from_text, to_text
 from flatrank.selection.records import Completion, PathPoint
 from flatrank.selection.search import climb, refine
 from flatrank.selection.trail import CLIMB, PATH, Best, Stage, Trail
-from flatrank.solvers import NoisyDataWarning, Solution, Status, largest_lam, solve
+from flatrank.solvers import NoisyDataWarning, ProximalPoint, Solution, Status, largest_lam, solve
+from flatrank.solvers.proximal_point import may_hold
 from flatrank.solvers.solution import Counts
 
 # Beside the largest value, a remainder this small after the offsets is rounding.
@@ -39,6 +40,8 @@ _NOTHING = 1e-12
 # The cheapest first: those after it start from its best λ.
 SMOOTHINGS = (1.0, 0.5, 0.0)
 _HOLDOUT_GAP = 1e-3
+# From this share of the smaller side on, where d1 d2 min(d1, d2) is at most so much, X is an array.
+_HIGH, _HELD = 0.08, 3e8
 # λ_max is known from below, to about 1e-6: from here on X = 0 is optimal for certain.
 _BEYOND = 1 + 1e-5
 
@@ -84,7 +87,7 @@ class Run:
         if self.choice.lam is None:
             found = self.memory.once("path", lambda: self._refined(self._chosen))
             self.ended = str(found["ended"])
-            self._take(found)
+            self._take(found, replacing=True)
 
     def _nothing_to_choose(self, theta: float) -> None:
         d1, d2 = self.entries.shape
@@ -245,9 +248,8 @@ class Run:
         stopped = time.perf_counter()
         best, everything = self._chosen, np.arange(self.entries.m)
         units = self._refit_units(everything)
-        problem = self._problem(everything, units, best.smoothing).with_lam(
-            best.lam if self.choice.lam is None else self.choice.lam
-        )
+        lam = best.lam if self.choice.lam is None else self.choice.lam
+        problem = self._problem(everything, units, best.smoothing).with_lam(lam)
         fitted = np.einsum("pk,pk->p", best.L[self.entries.rows], best.R[self.entries.cols])
         with scope():
             pair = FactorPair(jax.device_put(best.L), jax.device_put(best.R))
@@ -326,8 +328,14 @@ class Run:
             warnings.simplefilter("ignore", NoisyDataWarning)  # the run says it in its own words
             return solve(
                 problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed,
-                max_seconds=seconds, progress=tell,
+                max_seconds=seconds, progress=tell, solver=self._method(problem, tol, start),
             )  # fmt: skip
+
+    def _method(self, problem: Problem, tol: float, start: Any) -> ProximalPoint | None:
+        """X as an array, where that is affordable and the rank is high; else the default."""
+        rank = 0 if start is None else start[0].shape[1]
+        high = self.choice.rank is None and rank >= _HIGH * min(problem.shape)
+        return ProximalPoint(tol=tol) if high and may_hold(problem, _HELD) else None
 
     def _carried(self, best: Best, side: Side) -> tuple[np.ndarray, np.ndarray]:
         """The best factors so far, for values on other scales."""
@@ -362,15 +370,18 @@ class Run:
             relative_gap=certificate.relative_gap, seconds=solution.seconds,
         )  # fmt: skip
 
-    def _take(self, found: Flat) -> None:
-        """Add a trail's points; keep its best point if it beats the best so far."""
+    def _take(self, found: Flat, replacing: bool = False) -> None:
+        """Add a trail's points; keep its best point if it beats the best so far.
+
+        A finer search replaces it: what a loose fit had at the same λ is not comparable.
+        """
         self.points += [PathPoint(**p) for p in from_text(found["points"])]
         best = Best(
             str(found["side"]), float(found["smoothing"]), float(found["share"]),
             float(found["lam"]), float(found["rmse"]), np.asarray(found["L"]),
             np.asarray(found["R"]),
         )  # fmt: skip
-        if self.best is None or best.rmse < self.best.rmse:
+        if replacing or self.best is None or best.rmse < self.best.rmse:
             self.best = best
 
     def _say(
@@ -383,8 +394,7 @@ class Run:
 def _fitted(solution: Solution, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
     """Entries of X; 0, the offsets alone, where no entry ties the place to the data.
 
-    A run predicts so. Only with λ = 0, and between unconnected blocks: what is held out leaves its
-    row and its column another entry.
+    A run predicts so. Only with λ = 0, between unconnected blocks.
     """
     return np.nan_to_num(np.asarray(solution.entries(rows, cols)))
 

@@ -64,6 +64,8 @@ def climb(trail: Trail, visit: Visit, best: Best | None, start: Any = None) -> N
 def refine(trail: Trail, visit: Visit, best: Best) -> None:
     """Look around the best coarse share in finer steps, downwards until the error has turned.
 
+    The last point is where a parabola through the best and its two neighbours is least.
+
     Parameters
     ----------
     trail : Trail
@@ -94,6 +96,23 @@ def refine(trail: Trail, visit: Visit, best: Best) -> None:
             pair = visit(share, pair)
             if trail.rises:
                 break
+    lowest = _vertex(trail)
+    if lowest is not None:
+        visit(lowest, (trail.best.L, trail.best.R))
+
+
+def _vertex(trail: Trail) -> float | None:
+    """Where the parabola in log λ through the best point and its neighbours is least."""
+    points = sorted(trail.points, key=lambda p: p.share)
+    at = [p.share for p in points].index(trail.best.share)
+    if at in (0, len(points) - 1):
+        return None
+    (x0, e0), (x1, e1), (x2, e2) = (
+        (float(np.log(p.share)), p.validation_rmse) for p in points[at - 1 : at + 2]
+    )
+    left, right = (e1 - e0) / (x1 - x0), (e2 - e1) / (x2 - x1)
+    bend = (right - left) / (x2 - x0)
+    return float(np.exp((x0 + x1) / 2 - left / (2 * bend))) if bend > 0 else None
 
 
 def _share(step: int) -> float:
