@@ -10,13 +10,11 @@ X its multiplier:
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.linalg import eigh
 
+from flatrank.arrays import Array, compiled, mapped, xp
 from flatrank.certificates.gram import dense_norm
 from flatrank.factors import CompactSVD
 from flatrank.measurements import Measurement
@@ -54,8 +52,8 @@ def ascended(B: Measurement, b: Float[Array, " m"], svd: CompactSVD) -> Float[Ar
     -----
     Cost: m d1 d2 numbers; 200 to 3000 steps, each with a decomposition of a d1 × d2 matrix.
     """
-    if not bool(jnp.any(b)):
-        return jnp.zeros_like(b)
+    if not bool(xp.any(b)):
+        return xp.zeros_like(b)
     F, data = np.asarray(_matrices(B)), np.asarray(b)
     shape, F = F.shape[1:], F.reshape(F.shape[0], -1)
     w, Q = eigh(F @ F.T)
@@ -79,14 +77,14 @@ def ascended(B: Measurement, b: Float[Array, " m"], svd: CompactSVD) -> Float[Ar
                 break
             apart, moved = np.linalg.norm(at - S), np.linalg.norm(S - before)
             mu *= _FACTOR if apart > moved else 1 / _FACTOR
-    return jax.device_put(found)
+    return np.asarray(found)
 
 
-@eqx.filter_jit
+@compiled
 def _matrices(B: Measurement) -> Array:
     """ℬ*(e_i), each written out."""
-    eye = jnp.eye(B.shape[1])
-    return jax.lax.map(lambda e: B.adjoint(e).right(eye), jnp.eye(B.m))
+    eye = xp.eye(B.shape[1])
+    return mapped(lambda e: B.adjoint(e).right(eye), xp.eye(B.m))
 
 
 def _clipped(S: np.ndarray, positive: bool) -> np.ndarray:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, xp
 from flatrank.certificates.dual import scaled_residual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import (
@@ -42,7 +41,7 @@ def bound_of(
 def whole_bound(B: Whitened, S: Adjoint, svd: CompactSVD) -> NormBound:
     """The same, exact and not by parts."""
     if B.cone.positive:
-        nothing = jnp.zeros((B.shape[1], 0))
+        nothing = xp.zeros((B.shape[1], 0))
         return eigenvalue_bound(S, B.cone, nothing, 0.0, Effort(0.0))._replace(off_tangent=None)
     guesses = close_guesses(float(norm_seen(S, svd)))
     return NormBound(exact_norm(S, B.shape, guesses=guesses), "exact", 0.0, None)
@@ -57,7 +56,7 @@ def affordable(share: float, tol: float) -> float:
     return 2 * tol / (share + math.sqrt(share**2 + 4 * rest * tol)) if tol else 0.0
 
 
-@eqx.filter_jit
+@compiled
 def least_gap(
     B: Measurement, b: Float[Array, " m"], lam: Float[Array, ""], svd: CompactSVD
 ) -> Float[Array, ""]:
@@ -87,6 +86,6 @@ def least_gap(
     Cost: one product with ℬ and one with ℬ*.
     """
     r = b - B.forward(svd.pair())
-    primal = 0.5 * jnp.vdot(r, r) + lam * jnp.sum(svd.s)
+    primal = 0.5 * xp.vdot(r, r) + lam * xp.sum(svd.s)
     _, dual, _ = scaled_residual(r, b, lam, norm_seen(B.adjoint(r), svd))
-    return jnp.maximum(primal - dual, 0.0) / jnp.where(primal > 0, primal, 1.0)
+    return xp.maximum(primal - dual, 0.0) / xp.where(primal > 0, primal, 1.0)

@@ -6,12 +6,11 @@ import math
 from dataclasses import replace
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
+from flatrank.arrays import Array, compiled, scope, xp
 from flatrank.certificates.bounds import WHOLE, affordable, bound_of, whole_bound
 from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.default import bounded, default_dual
@@ -33,7 +32,6 @@ from flatrank.certificates.states import (
     trace_dual,
 )
 from flatrank.factors import CompactSVD, Cone, FactorPair, Factors
-from flatrank.kernels import scope
 from flatrank.measurements import Adjoint, Explicit, Whitened
 from flatrank.problems import (
     Problem,
@@ -175,7 +173,7 @@ def _as_dual(problem: Problem, y: ArrayLike, unit: float) -> tuple[Float[Array, 
     if problem.lam > 0 and not isinstance(problem, Tomography) and kept < _SHORT:
         kept = 1.0  # only the direction matters
     cut = float(length / kept) if kept else 1.0
-    return jax.device_put(given / (top or 1.0) * kept), cut
+    return np.asarray(given / (top or 1.0) * kept), cut
 
 
 def certify_whitened(
@@ -190,7 +188,7 @@ def certify_whitened(
         return _held(problem, array, svd, y, effort)
     if svd.s.shape[0] == 0:  # of X̃ = 0: products with no columns at all are not worth having
         d1, d2 = problem.shape
-        svd = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
+        svd = CompactSVD(xp.zeros((d1, 1)), xp.zeros(1), xp.zeros((d2, 1)))
     if isinstance(problem, Separation):
         return certify_separation(problem, svd, y)
     if isinstance(problem, Tomography):
@@ -201,7 +199,7 @@ def certify_whitened(
     return _record(problem, svd, point, values, effort), z
 
 
-@eqx.filter_jit
+@compiled
 def _decomposed(cone: Cone, pair: FactorPair) -> CompactSVD:
     """U, s, V of the nearest matrix in the cone."""
     return cone.decompose(cone.nearest(pair))
@@ -254,19 +252,19 @@ def _measure(problem: Problem, svd: CompactSVD) -> tuple[_Point, CompactSVD]:
     return _Point(r, *(float(x) for x in numbers), repair=repair), svd
 
 
-@eqx.filter_jit
+@compiled
 def _measured(B: Whitened, b: Array, svd: CompactSVD) -> tuple[CompactSVD, *tuple[Array, ...]]:
     """The positive part of the decomposition, and the numbers of `_Point`."""
     svd = _positive(svd)
     r = b - B.forward(FactorPair(svd.U * svd.s[None, :], svd.V))
-    return svd, r, jnp.vdot(r, r), jnp.linalg.norm(b), jnp.sum(svd.s)
+    return svd, r, xp.vdot(r, r), xp.linalg.norm(b), xp.sum(svd.s)
 
 
 def _positive(svd: CompactSVD) -> CompactSVD:
     """Zero what belongs to singular values that are zero to rounding; the width stays."""
-    keep = (svd.s > _RANK_FLOOR * jnp.max(svd.s, initial=0.0))[None, :]
+    keep = (svd.s > _RANK_FLOOR * xp.max(svd.s, initial=0.0))[None, :]
     return CompactSVD(
-        jnp.where(keep, svd.U, 0.0), jnp.where(keep[0], svd.s, 0.0), jnp.where(keep, svd.V, 0.0)
+        xp.where(keep, svd.U, 0.0), xp.where(keep[0], svd.s, 0.0), xp.where(keep, svd.V, 0.0)
     )
 
 
@@ -277,8 +275,8 @@ def _penalised(
     primal = 0.5 * point.square + lam * point.nuclear
     share = lam * point.nuclear / max(primal, 1e-300)
     direction = _stretched(point.r if y is None else y)
-    if B.cone.positive and float(jnp.vdot(b, direction)) < 0:
-        direction = jnp.zeros_like(direction)  # no multiple s ≥ 0 of it is worth more than z = 0
+    if B.cone.positive and float(xp.vdot(b, direction)) < 0:
+        direction = xp.zeros_like(direction)  # no multiple s ≥ 0 of it is worth more than z = 0
     S = adjoint(B, direction)
     d, bound = min(B.shape), None
     if effort.failure_probability > 0 and d > WHOLE:
@@ -303,21 +301,21 @@ def _held(
     U, s, V = (np.asarray(x) for x in svd)
     r = b - array.forward((U * s) @ V.T)
     square, size, nuclear = float(r @ r), float(np.linalg.norm(b)), float(np.sum(s))
-    direction = np.asarray(_stretched(jax.device_put(r) if y is None else y))
+    direction = np.asarray(_stretched(np.asarray(r) if y is None else y))
     S = array.adjoint(direction)
     bound = NormBound(dense_norm(S), "exact", 0.0, None)
     norm = _at_least_zero(bound.value) + _LOST
     z, dual, multiple = feasible_multiple(direction, b, lam, norm)
     point = _Point(r, square, size, nuclear, 0.0)  # pyright: ignore[reportArgumentType]
     values = _Values(0.5 * square + lam * nuclear, dual, direction, S, bound, lam, multiple)  # pyright: ignore[reportArgumentType]
-    return _record(problem, svd, point, values, effort), jax.device_put(z)
+    return _record(problem, svd, point, values, effort), np.asarray(z)
 
 
 def _stretched(direction: Float[Array, " m"]) -> Float[Array, " m"]:
     """A direction whose length does not matter, so long that its squares are in range."""
     given = np.asarray(direction)  # compiled programs take denormal numbers for zero
     top = float(np.max(np.abs(given), initial=0.0))
-    return direction if top == 0 or _SHORT <= top <= _LONG else jax.device_put(given / top)
+    return direction if top == 0 or _SHORT <= top <= _LONG else np.asarray(given / top)
 
 
 def _at_least_zero(value: float) -> float:
@@ -345,7 +343,7 @@ def _interpolating(
     dual = float(np.sum(terms)) - _LAST_DIGITS * float(np.sum(np.abs(terms)))
     repair = point.repair.cost
     if B.cone.positive:
-        repair += float(jnp.linalg.norm(y_hat)) * math.sqrt(point.square)
+        repair += float(xp.linalg.norm(y_hat)) * math.sqrt(point.square)
     return _Values(point.nuclear + repair, dual, y, S, bound, 1.0), y_hat
 
 

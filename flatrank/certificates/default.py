@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-import jax.numpy as jnp
-from jaxtyping import Array
-
+from flatrank.arrays import Array, xp
 from flatrank.certificates.bounds import WHOLE, bound_of, whole_bound
 from flatrank.certificates.dual import adjoint, identity_dual, least_squares_dual
 from flatrank.certificates.norms import Effort, NormBound
@@ -56,7 +54,7 @@ def default_dual(
     y = least_squares_dual(B, svd, give_up=_VAIN if vain else math.inf)
     S, bound = bounded(B, svd, y, effort)
     off = math.inf if bound.off_tangent is None else bound.off_tangent
-    if off <= 1 or not fitted or not bool(jnp.any(svd.s > 0)):
+    if off <= 1 or not fitted or not bool(xp.any(svd.s > 0)):
         return y, S, bound
     near = (small or B.cone.positive) and bound.reached < (_FARTHER if small else _NEAR)
     if problem.degrees(min(B.shape)) <= B.m <= _SMALL_M:

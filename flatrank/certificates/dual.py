@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.sparse.linalg import cg
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, xp
 from flatrank.certificates.norms import top_pairs
 from flatrank.factors import CompactSVD, FactorPair
+from flatrank.linalg import conjugate_gradients
 from flatrank.measurements import Adjoint, Measurement, Whitened
 
 # A first look: the tolerance, and the block and the size of the space in which ‖W‖ is looked for.
@@ -59,20 +57,20 @@ def least_squares_dual(
     frame, at = FactorPair(svd.U, svd.V), None
     if give_up < math.inf:
         start = np.random.default_rng(0).standard_normal((min(B.shape), _BLOCK))
-        y, at, seen = _look(B, svd, jax.device_put(start), max_steps)
+        y, at, seen = _look(B, svd, np.asarray(start), max_steps)
         if float(seen) > give_up:
             return y
     return _solve(B, frame, at, tol, max_steps)
 
 
-@eqx.filter_jit
+@compiled
 def _solve(
     B: Measurement, frame: FactorPair, at: FactorPair | None, tol: float, max_steps: int
 ) -> Array:
     return _multiplier(B, frame, _solution(B, frame, frame, x0=at, tol=tol, maxiter=max_steps))
 
 
-@eqx.filter_jit
+@compiled
 def _look(
     B: Measurement, svd: CompactSVD, X: Array, max_steps: int
 ) -> tuple[Array, FactorPair, Array]:
@@ -94,15 +92,15 @@ def shortest(
 
 
 def _solution(B: Measurement, frame: FactorPair, seen: FactorPair, **how: Any) -> FactorPair:
-    return cg(B.curvature_at(frame), seen, **how)[0]
+    return conjugate_gradients(B.curvature_at(frame), seen, **how)
 
 
 def _multiplier(B: Measurement, frame: FactorPair, solution: FactorPair) -> Float[Array, " m"]:
     y = B.tangent(frame, solution)
-    return jnp.where(jnp.all(jnp.isfinite(y)), y, 0.0)
+    return xp.where(xp.all(xp.isfinite(y)), y, 0.0)
 
 
-@eqx.filter_jit
+@compiled
 def adjoint(B: Measurement, y: Float[Array, " m"]) -> Adjoint:
     """ℬ*(y), in a program of its own."""
     return B.adjoint(y)
@@ -118,13 +116,13 @@ def identity_dual(B: Whitened) -> Float[Array, " m"] | None:
         return None
     y = weights / (B.m * B.orders[0])
     S = adjoint(B, y)
-    v = S.right(jnp.ones((B.shape[1], 1)))
-    size = float(jnp.linalg.norm(v))
-    unit = float(jnp.linalg.norm(S.right(v))) / size if size > 0 else 1.0
+    v = S.right(xp.ones((B.shape[1], 1)))
+    size = float(xp.linalg.norm(v))
+    unit = float(xp.linalg.norm(S.right(v))) / size if size > 0 else 1.0
     return y / 4.0 ** round(math.log(unit, 4)) if 0 < unit < math.inf else y
 
 
-@jax.jit
+@compiled
 def scaled_residual(
     r: Float[Array, " m"], b: Float[Array, " m"], lam: Float[Array, ""], norm: Float[Array, ""]
 ) -> tuple[Float[Array, " m"], Float[Array, ""], Float[Array, ""]]:
@@ -132,9 +130,9 @@ def scaled_residual(
 
     s = bᵀr/‖r‖² clipped to ±λ/‖ℬ*(r)‖ maximises the dual along r (theory §6.2).
     """
-    square = jnp.vdot(r, r)
-    limit = jnp.where(norm > 0, lam / jnp.where(norm > 0, norm, 1.0), jnp.inf)
-    best = jnp.where(square > 0, jnp.vdot(b, r) / jnp.where(square > 0, square, 1.0), 0.0)
-    s = jnp.clip(best, -limit, limit)
+    square = xp.vdot(r, r)
+    limit = xp.where(norm > 0, lam / xp.where(norm > 0, norm, 1.0), xp.inf)
+    best = xp.where(square > 0, xp.vdot(b, r) / xp.where(square > 0, square, 1.0), 0.0)
+    s = xp.clip(best, -limit, limit)
     z = s * r
-    return z, jnp.vdot(b, z) - 0.5 * jnp.vdot(z, z), s
+    return z, xp.vdot(b, z) - 0.5 * xp.vdot(z, z), s

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import math
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 from scipy.linalg import LinAlgError, eigh
 
+from flatrank.arrays import Array, compiled, for_loop, mapped, put_columns, unit_vectors, xp
 from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges
 from flatrank.certificates.norms import EXACT_AT_ONCE, Effort, NormBound, top_pairs
 from flatrank.factors import CompactSVD, Cone
@@ -69,10 +67,10 @@ def eigenvalue_bound(
     bound, reached = math.inf, -math.inf
     if not exact:
         start = np.random.default_rng(effort.seed).standard_normal(d)
-        state = begin(_outside(cone, V, jax.device_put(start)[:, None])[:, 0])
+        state = begin(_outside(cone, V, np.asarray(start)[:, None])[:, 0])
 
         def more(state: LanczosState, steps: int) -> LanczosState:
-            return _steps(S, cone, V, state, jnp.asarray(steps))
+            return _steps(S, cone, V, state, xp.asarray(steps))
 
         for low, high, epsilon in ritz_ranges(more, state, d, delta / 2):
             reached = high
@@ -115,7 +113,7 @@ def _product(S: Adjoint, cone: Cone, V: Array, X: Array) -> Array:
     return _outside(cone, V, S.right(X))
 
 
-@eqx.filter_jit
+@compiled
 def _steps(S: Adjoint, cone: Cone, V: Array, state: LanczosState, steps: Array) -> LanczosState:
     def product(v: Array) -> Array:
         return _product(S, cone, V, _outside(cone, V, v[:, None]))[:, 0]
@@ -123,37 +121,37 @@ def _steps(S: Adjoint, cone: Cone, V: Array, state: LanczosState, steps: Array) 
     return advance(product, state.vector, state, steps)
 
 
-@eqx.filter_jit
+@compiled
 def _blocks(S: Adjoint, cone: Cone, V: Array) -> tuple[Array, Array]:
     """λ_max(VᵀSV) and ‖(I−VVᵀ)SV‖; nothing where V has no columns."""
     if V.shape[1] == 0:
-        return -jnp.array(jnp.inf), jnp.zeros(())
+        return -xp.array(xp.inf), xp.zeros(())
     SV = S.right(V)
     core = cone.lift(V).conj().T @ cone.lift(SV)
     far = cone.lift(_outside(cone, V, SV))
     gram = far.conj().T @ far
     return (
-        jnp.linalg.eigvalsh(0.5 * (core + core.conj().T))[-1],
-        jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(gram)[-1], 0.0)),
+        xp.linalg.eigvalsh(0.5 * (core + core.conj().T))[-1],
+        xp.sqrt(xp.maximum(xp.linalg.eigvalsh(gram)[-1], 0.0)),
     )
 
 
-@eqx.filter_jit
+@compiled
 def _dense(S: Adjoint, cone: Cone, V: Array) -> Array:
     """W, (complex) n × n, a block of columns at a time."""
     d = V.shape[0]
     n = cone.size(d)
 
     def columns(start: Array) -> Array:
-        E = jax.nn.one_hot(start + jnp.arange(_BLOCK), n, dtype=jnp.float64, axis=0)
-        X = _outside(cone, V, jnp.pad(E, ((0, d - n), (0, 0))))
+        E = unit_vectors(start + xp.arange(_BLOCK), n, dtype=xp.float64, axis=0)
+        X = _outside(cone, V, xp.pad(E, ((0, d - n), (0, 0))))
         return cone.lift(_product(S, cone, V, X))
 
-    parts = jax.lax.map(columns, jnp.arange(-(-n // _BLOCK)) * _BLOCK)
-    return jnp.moveaxis(parts, 0, 1).reshape(n, -1)[:, :n]
+    parts = mapped(columns, xp.arange(-(-n // _BLOCK)) * _BLOCK)
+    return xp.moveaxis(parts, 0, 1).reshape(n, -1)[:, :n]
 
 
-@eqx.filter_jit
+@compiled
 def top_eigenpairs(
     S: Adjoint,
     cone: Cone,
@@ -195,7 +193,7 @@ def top_eigenpairs(
     block = x.shape[1]
     count = min(max(size // 4, block), n)
     if size + V.shape[1] > n:  # as in `top_pairs`: no Krylov space fits beside V
-        w, E = jnp.linalg.eigh(_dense(S, cone, V))
+        w, E = xp.linalg.eigh(_dense(S, cone, V))
         return _signed(cone, w, E, count)
     blocks = size // block
 
@@ -203,29 +201,29 @@ def top_eigenpairs(
         for _ in range(2):
             x = cone.lift(_outside(cone, V, cone.lower(x)))
             x = x - span @ (span.conj().T @ x)
-            x = jnp.linalg.qr(x - span @ (span.conj().T @ x))[0]
+            x = xp.linalg.qr(x - span @ (span.conj().T @ x))[0]
         return x
 
     def grow(i: Int[Array, ""], carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         span, H, x = carry
         q = outside(x, span)
-        span = jax.lax.dynamic_update_slice(span, q, (0, i * block))
+        span = put_columns(span, i * block, q)
         z = cone.lift(_product(S, cone, V, cone.lower(q)))
-        return span, jax.lax.dynamic_update_slice(H, span.conj().T @ z, (0, i * block)), z
+        return span, put_columns(H, i * block, span.conj().T @ z), z
 
     width = blocks * block
-    empty = (jnp.zeros((n, width), dtype=x.dtype), jnp.zeros((width, width), dtype=x.dtype), x)
-    span, H, _ = jax.lax.fori_loop(0, blocks, grow, empty)
-    w, E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).conj().T)
+    empty = (xp.zeros((n, width), dtype=x.dtype), xp.zeros((width, width), dtype=x.dtype), x)
+    span, H, _ = for_loop(0, blocks, grow, empty)
+    w, E = xp.linalg.eigh(xp.triu(H) + xp.triu(H, 1).conj().T)
     return _signed(cone, w, span @ E, count)
 
 
 def _signed(cone: Cone, w: Array, E: Array, count: int) -> CompactSVD:
     """The leading of the eigenpairs w, E, as `top_eigenpairs` returns them."""
-    order = jnp.argsort(-w if cone.positive else -jnp.abs(w))[:count]
+    order = xp.argsort(-w if cone.positive else -xp.abs(w))[:count]
     w, found = w[order], cone.lower(E[:, order])
-    s = jnp.maximum(w, 0.0) if cone.positive else jnp.abs(w)
-    return CompactSVD(found * jnp.where(w < 0, -1.0, 1.0)[None, :], s, found)
+    s = xp.maximum(w, 0.0) if cone.positive else xp.abs(w)
+    return CompactSVD(found * xp.where(w < 0, -1.0, 1.0)[None, :], s, found)
 
 
 def leading(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, for_loop, xp
 from flatrank.certificates.dual import adjoint, identity_dual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort
@@ -46,33 +44,33 @@ def fits_nothing(B: Whitened, b: Float[Array, " m"], y: Float[Array, " m"]) -> b
     bool
         False where nothing is proved either way.
     """
-    square = float(jnp.vdot(y, y))
-    if not (0 < square < math.inf and float(jnp.vdot(b, y)) >= 0.5 * square):
+    square = float(xp.vdot(y, y))
+    if not (0 < square < math.inf and float(xp.vdot(b, y)) >= 0.5 * square):
         return False
     for A in (B, B.inner):
-        size = float(size_of_adjoint(adjoint(A, y), *(jnp.ones(d) for d in A.shape)))
+        size = float(size_of_adjoint(adjoint(A, y), *(xp.ones(d) for d in A.shape)))
         if size > _ZERO * float(_norm(A)) * math.sqrt(square):
             return False
     return True
 
 
-@eqx.filter_jit
+@compiled
 def size_of_adjoint(S: Adjoint, D1: Weight, D2: Weight) -> Float[Array, ""]:
     """‖D1 S D2‖_F."""
     return S.size(D1, D2)
 
 
-@eqx.filter_jit
+@compiled
 def _norm(A: Measurement) -> Float[Array, ""]:
     """‖𝒜‖, from below."""
 
     def step(_: Array, y: Array) -> Array:
         z = A.normal(y)
-        return z / jnp.maximum(jnp.linalg.norm(z), 1e-300)
+        return z / xp.maximum(xp.linalg.norm(z), 1e-300)
 
-    start = jnp.asarray(np.random.default_rng(0).standard_normal(A.m))
-    y = jax.lax.fori_loop(0, _STEPS, step, start)
-    return jnp.sqrt(jnp.linalg.norm(A.normal(y)) / jnp.maximum(jnp.linalg.norm(y), 1e-300))
+    start = xp.asarray(np.random.default_rng(0).standard_normal(A.m))
+    y = for_loop(0, _STEPS, step, start)
+    return xp.sqrt(xp.linalg.norm(A.normal(y)) / xp.maximum(xp.linalg.norm(y), 1e-300))
 
 
 def no_fit(
@@ -99,16 +97,16 @@ def no_fit(
         None where nothing is proved either way.
     """
     found = identity_dual(B)
-    one = jnp.zeros_like(r) if found is None else found
-    worth, trace = float(jnp.vdot(b, r)), float(jnp.vdot(b, one))
+    one = xp.zeros_like(r) if found is None else found
+    worth, trace = float(xp.vdot(b, r)), float(xp.vdot(b, one))
     if not worth > 0:
         return None
     enough = 0.5 * worth / trace if trace > 0 else 0.0
-    nothing = jnp.zeros((B.shape[1], 0))
+    nothing = xp.zeros((B.shape[1], 0))
     top = eigenvalue_bound(adjoint(B, r), B.cone, nothing, enough, effort).value
-    if top > 0 and not bool(jnp.any(one)):
+    if top > 0 and not bool(xp.any(one)):
         return None
     shift = max(top, 0.0) + _ROUNDING * abs(top)
     y = r - shift * one
-    proved = worth - shift * trace > _ROUNDING * float(jnp.linalg.norm(b) * jnp.linalg.norm(y))
+    proved = worth - shift * trace > _ROUNDING * float(xp.linalg.norm(b) * xp.linalg.norm(y))
     return y if proved else None

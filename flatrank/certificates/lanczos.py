@@ -16,12 +16,11 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Float, Int, PyTree
 from scipy.linalg import eigvalsh_tridiagonal
+
+from flatrank.arrays import Array, for_loop, put, ravel, xp
 
 # Steps between looks at the Ritz values, and in all.
 _ROUNDS = (24, 24, 32, 48, 64, 64)
@@ -40,10 +39,10 @@ class LanczosState(NamedTuple):
 
 def begin(start: PyTree, inverse: Callable[[PyTree], PyTree] = lambda x: x) -> LanczosState:
     """The state before the first step; `start` is drawn at random by the caller."""
-    flat, image = ravel_pytree(start)[0], ravel_pytree(inverse(start))[0]
-    zeros = jnp.zeros(LIMIT)
+    flat, image = ravel(start)[0], ravel(inverse(start))[0]
+    zeros = xp.zeros(LIMIT)
     return LanczosState(
-        jnp.zeros_like(flat), flat / jnp.sqrt(jnp.vdot(flat, image)), zeros, zeros, jnp.array(0)
+        xp.zeros_like(flat), flat / xp.sqrt(xp.vdot(flat, image)), zeros, zeros, xp.array(0)
     )
 
 
@@ -59,30 +58,30 @@ def advance(
     Vectors are orthonormal in xᵀ M⁻¹ y, `inverse` being M⁻¹, and `matvec` is given M⁻¹ x: for a
     symmetric S it then sees the eigenvalues of M⁻¹ S, those of C⁻¹ S C⁻ᵀ for any M = C Cᵀ.
     """
-    _, restore = ravel_pytree(like)
+    _, restore = ravel(like)
 
     def image_of(flat: Array) -> Array:
-        return ravel_pytree(inverse(restore(flat)))[0]
+        return ravel(inverse(restore(flat)))[0]
 
     def step(_: Int[Array, ""], carry: tuple[LanczosState, Array]) -> tuple[LanczosState, Array]:
         s, image = carry
-        last = jnp.where(s.taken > 0, s.beside[s.taken - 1], 0.0)
-        w = ravel_pytree(matvec(restore(image)))[0] - last * s.before
-        alpha = jnp.vdot(image, w)
+        last = xp.where(s.taken > 0, s.beside[s.taken - 1], 0.0)
+        w = ravel(matvec(restore(image)))[0] - last * s.before
+        alpha = xp.vdot(image, w)
         w = w - alpha * s.vector
         image = image_of(w)
-        beta = jnp.sqrt(jnp.maximum(jnp.vdot(image, w), 0.0))
-        scale = jnp.where(beta > 0, 1.0 / jnp.where(beta > 0, beta, 1.0), 0.0)
+        beta = xp.sqrt(xp.maximum(xp.vdot(image, w), 0.0))
+        scale = xp.where(beta > 0, 1.0 / xp.where(beta > 0, beta, 1.0), 0.0)
         after = LanczosState(
             s.vector,
             scale * w,
-            s.diagonal.at[s.taken].set(alpha),
-            s.beside.at[s.taken].set(beta),
+            put(s.diagonal, s.taken, alpha),
+            put(s.beside, s.taken, beta),
             s.taken + 1,
         )
         return after, scale * image
 
-    return jax.lax.fori_loop(0, steps, step, (state, image_of(state.vector)))[0]
+    return for_loop(0, steps, step, (state, image_of(state.vector)))[0]
 
 
 def slack(n: int, delta: float, q: int = LIMIT) -> float:

@@ -17,12 +17,10 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from flatrank.arrays import Array, Module, compiled, for_loop, mapped, put_columns, unit_vectors, xp
 from flatrank.certificates.gram import root_of_largest
 from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD
@@ -130,13 +128,13 @@ def _lanczos_bound(
     """
     start = np.random.default_rng(effort.seed).standard_normal(min(shape))
     near = np.asarray(basis.U if shape[0] <= shape[1] else basis.V)
-    start = jnp.asarray(start - near @ (near.T @ start))
+    start = xp.asarray(start - near @ (near.T @ start))
     bound, reached = math.inf, 0.0
     # What all steps there are would add to ‖W‖.
     within = math.sqrt(max(0.0, 1.0 - slack(min(shape), effort.failure_probability)))
 
     def more(state: LanczosState, steps: int) -> LanczosState:
-        return _gram_steps(S, basis.U, basis.V, state, jnp.asarray(steps))
+        return _gram_steps(S, basis.U, basis.V, state, xp.asarray(steps))
 
     for _, high, epsilon in ritz_ranges(more, begin(start), min(shape), effort.failure_probability):
         reached = math.sqrt(max(high, 0.0))
@@ -147,12 +145,12 @@ def _lanczos_bound(
     return bound, reached
 
 
-@eqx.filter_jit
+@compiled
 def _blocks(S: Adjoint, U: Array, V: Array) -> tuple[Array, Array, Array]:
     SV, StU = S.right(V), S.left(U)
     core = U.T @ SV
     return (
-        jnp.linalg.norm(core, ord=2),
+        xp.linalg.norm(core, ord=2),
         _tall_norm(StU - V @ core.T),
         _tall_norm(SV - U @ core),
     )
@@ -161,11 +159,11 @@ def _blocks(S: Adjoint, U: Array, V: Array) -> tuple[Array, Array, Array]:
 def _tall_norm(tall: Float[Array, "n k"]) -> Float[Array, ""]:
     """The largest singular value: of all, the one that the Gram gives without loss."""
     if tall.shape[1] == 0:
-        return jnp.zeros(())
-    return jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(tall.T @ tall)[-1], 0.0))
+        return xp.zeros(())
+    return xp.sqrt(xp.maximum(xp.linalg.eigvalsh(tall.T @ tall)[-1], 0.0))
 
 
-class _Gram(eqx.Module):
+class _Gram(Module):
     """The smaller of WWᵀ and WᵀW, on vectors that already lie outside the basis on that side.
 
     P S Q² Sᵀ P, with P = I − UUᵀ and Q = I − VVᵀ: Q is applied once, and P once as P is the
@@ -197,7 +195,7 @@ class _Gram(eqx.Module):
         return self.outside(self.S.right(Y) if self.wide else self.S.left(Y))
 
 
-@eqx.filter_jit
+@compiled
 def _gram_steps(S: Adjoint, U: Array, V: Array, state: LanczosState, steps: Array) -> LanczosState:
     """Lanczos on the smaller of WᵀW and WWᵀ."""
     gram = _Gram(S, U, V)
@@ -233,7 +231,7 @@ def exact_norm(
     Cost: 2 min(d1, d2) columns through S, a Cholesky factor a guess, and what `dense_norm` costs
     after its Gram.
     """
-    U, V = (jnp.zeros((d, 0)) for d in shape) if basis is None else (basis.U, basis.V)
+    U, V = (xp.zeros((d, 0)) for d in shape) if basis is None else (basis.U, basis.V)
     gram = np.asarray(_small_gram(S, U, V, shape))
     return root_of_largest(0.5 * (gram + gram.T), guesses)
 
@@ -243,27 +241,27 @@ def close_guesses(seen: float) -> list[float]:
     return [math.sqrt(1 + more) * seen for more in (1e-11, 3e-10, 1e-8)]
 
 
-@eqx.filter_jit
+@compiled
 def norm_seen(S: Adjoint, basis: CompactSVD) -> Float[Array, ""]:
     """max(‖S V‖, ‖Sᵀ U‖) ≤ ‖S‖, at a solution to second order in what is left of the slope."""
-    return jnp.maximum(_tall_norm(S.right(basis.V)), _tall_norm(S.left(basis.U)))
+    return xp.maximum(_tall_norm(S.right(basis.V)), _tall_norm(S.left(basis.U)))
 
 
-@eqx.filter_jit
+@compiled
 def _small_gram(S: Adjoint, U: Array, V: Array, shape: tuple[int, int]) -> Array:
     """The smaller of WWᵀ and WᵀW, formed a block of columns at a time."""
     d = min(shape)
-    starts = jnp.arange(-(-d // _BLOCK)) * _BLOCK
+    starts = xp.arange(-(-d // _BLOCK)) * _BLOCK
     product = _Gram(S, U, V)
 
     def columns(start: Array) -> Array:
-        E = jax.nn.one_hot(start + jnp.arange(_BLOCK), d, dtype=jnp.float64, axis=0)
+        E = unit_vectors(start + xp.arange(_BLOCK), d, dtype=xp.float64, axis=0)
         return product(product.outside(E))
 
-    return jnp.moveaxis(jax.lax.map(columns, starts), 0, 1).reshape(d, -1)[:, :d]
+    return xp.moveaxis(mapped(columns, starts), 0, 1).reshape(d, -1)[:, :d]
 
 
-@eqx.filter_jit
+@compiled
 def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: int) -> CompactSVD:
     """Approximate top singular triplets of W = (I−UUᵀ) S (I−VVᵀ).
 
@@ -310,24 +308,24 @@ def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: i
 
     def outside(X: Array, span: Array) -> Array:
         # Orthonormal also where X held nothing but rounding: hence twice more after a QR.
-        X = jnp.linalg.qr(X - span @ (span.T @ X))[0]
+        X = xp.linalg.qr(X - span @ (span.T @ X))[0]
         X = X - span @ (span.T @ X)
-        return jnp.linalg.qr(X - span @ (span.T @ X))[0]
+        return xp.linalg.qr(X - span @ (span.T @ X))[0]
 
     def grow(i: Int[Array, ""], carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         span, H, X = carry
         Q = outside(X, span)
-        span = jax.lax.dynamic_update_slice(span, Q, (0, q + i * block))
+        span = put_columns(span, q + i * block, Q)
         Z = product(Q)
-        return span, jax.lax.dynamic_update_slice(H, span.T @ Z, (0, i * block)), Z
+        return span, put_columns(H, i * block, span.T @ Z), Z
 
     n = blocks * block
     # The basis and the space, in one matrix: what is orthogonal to one is to the other.
-    span = jnp.concatenate([avoided, jnp.zeros((d, n), dtype=X.dtype)], axis=1)
-    H = jnp.zeros((q + n, n), dtype=X.dtype)
-    span, H, _ = jax.lax.fori_loop(0, blocks, grow, (span, H, X))
+    span = xp.concatenate([avoided, xp.zeros((d, n), dtype=X.dtype)], axis=1)
+    H = xp.zeros((q + n, n), dtype=X.dtype)
+    span, H, _ = for_loop(0, blocks, grow, (span, H, X))
     span, H = span[:, q:], H[q:]
-    E = jnp.linalg.eigh(jnp.triu(H) + jnp.triu(H, 1).T)[1][:, ::-1][:, :count]
+    E = xp.linalg.eigh(xp.triu(H) + xp.triu(H, 1).T)[1][:, ::-1][:, :count]
     return _triplets(gram, span @ E)
 
 
@@ -337,14 +335,14 @@ def _all_pairs(gram: _Gram, d: int, count: int) -> CompactSVD:
     Forced into the rest of the space it would hold vectors that are not orthonormal, and values
     that are none of W's.
     """
-    E = gram.outside(jnp.eye(d, dtype=gram.U.dtype))
-    Q = jnp.linalg.eigh(gram(E))[1]
+    E = gram.outside(xp.eye(d, dtype=gram.U.dtype))
+    Q = xp.linalg.eigh(gram(E))[1]
     return _triplets(gram, gram.outside(Q[:, ::-1][:, :count]))
 
 
 def _triplets(gram: _Gram, near: Array) -> CompactSVD:
     """U, s, V of W from orthonormal vectors of its smaller side."""
     far = gram.far(near)
-    s = jnp.linalg.norm(far, axis=0)
-    far = far / jnp.where(s > 0, s, 1.0)[None, :]
+    s = xp.linalg.norm(far, axis=0)
+    far = far / xp.where(s > 0, s, 1.0)[None, :]
     return CompactSVD(near, s, far) if gram.wide else CompactSVD(far, s, near)

@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.sparse.linalg import cg
-from jaxtyping import Array
 
+from flatrank.arrays import Array, compiled, tree_map, xp
 from flatrank.certificates.ascent import HELD, ascended
 from flatrank.certificates.certificate import CLOSED, Certificate
 from flatrank.certificates.norms import Effort
 from flatrank.factors import CompactSVD, FactorPair
+from flatrank.linalg import conjugate_gradients
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem, Separation, Tomography
 
@@ -103,14 +100,14 @@ def _polished(
     The second derivative is at least λ − ‖S‖, S = ℬ*(b − ℬ(L Rᵀ)): so damped it has no negative
     eigenvalue, and not damped at all where the pair is optimal.
     """
-    B, b, lam = problem.whitened, problem.b, jnp.asarray(problem.lam)
+    B, b, lam = problem.whitened, problem.b, xp.asarray(problem.lam)
     pair, last, damping = svd.pair(), certificate, 1.0
     best = certificate
     for _ in range(_STEPS):
         excess = (last.operator_norm - 1.0) * problem.lam
         if not (np.isfinite(excess) and damping < 1e9):
             break
-        moved = _newton(B, b, lam, pair, jnp.asarray(damping * (excess if excess > 0 else 0.0)))
+        moved = _newton(B, b, lam, pair, xp.asarray(damping * (excess if excess > 0 else 0.0)))
         at = problem.cone.decompose(moved)
         found, _ = prove(problem, at, None, effort)
         best = _better(best, found) if found.dual_bound > best.dual_bound else _proved(best, found)
@@ -127,7 +124,7 @@ def _proved(certificate: Certificate, other: Certificate) -> Certificate:
     return replace(certificate, unique=other.unique and certificate.certified(CLOSED))
 
 
-@eqx.filter_jit
+@compiled
 def _newton(B: Measurement, b: Array, lam: Array, pair: FactorPair, damping: Array) -> FactorPair:
     r = b - B.forward(pair)
     S = B.adjoint(r)
@@ -135,7 +132,7 @@ def _newton(B: Measurement, b: Array, lam: Array, pair: FactorPair, damping: Arr
     H, more = B.curvature_at(pair, B.adjoint(-r)), lam + damping
 
     def product(step: FactorPair) -> FactorPair:
-        return jax.tree.map(lambda h, x: h + more * x, H(step), step)
+        return tree_map(lambda h, x: h + more * x, H(step), step)
 
-    step = cg(product, slope, tol=_FORCING, maxiter=_INNER)[0]
-    return jax.tree.map(lambda x, p: x + jnp.where(jnp.isfinite(p), p, 0.0), pair, step)
+    step = conjugate_gradients(product, slope, tol=_FORCING, maxiter=_INNER)
+    return tree_map(lambda x, p: x + xp.where(xp.isfinite(p), p, 0.0), pair, step)

@@ -30,12 +30,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, mapped, xp
 from flatrank.certificates.bounds import bound_of
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges
@@ -146,7 +144,7 @@ def rounding(problem: Problem, y: Array) -> float:
         return 0.0
     D = problem.rescaling
     tops = [float(np.max(np.abs(np.asarray(d)), initial=0.0)) for d in (D.D1, D.D2)]
-    total = float(jnp.sum(problem.measurement.gram_diagonals()[0]))
+    total = float(xp.sum(problem.measurement.gram_diagonals()[0]))
     unit = tops[0] * tops[1]
     length = float(np.linalg.norm(np.asarray(y)))
     return 4.0 * np.finfo(float).eps * math.sqrt(total) / unit * length if unit > 0 else math.inf
@@ -176,7 +174,7 @@ def blocks_of(U: np.ndarray, V: np.ndarray, SV: np.ndarray, StU: np.ndarray) -> 
     return Blocks(inner, left if left > right else right, math.hypot(inner, left, right))
 
 
-@eqx.filter_jit
+@compiled
 def _seen(S: Adjoint, U: Array, V: Array) -> tuple[Array, Array]:
     return S.right(V), S.left(U)
 
@@ -242,15 +240,15 @@ def _least(rows: np.ndarray) -> float:
     return math.sqrt(least) if least > 0 else 0.0
 
 
-@eqx.filter_jit
+@compiled
 def _images(B: Measurement, U: Array, V: Array) -> list[Float[Array, "r r m"]]:
     """ℬ(u_a v_bᵀ), and ℬ(i u_a v_b*) of a Hermitian problem."""
 
     def all_of(U: Array) -> Array:
         def row(u: Array) -> Array:
-            return jax.lax.map(lambda v: B.forward(FactorPair(u[:, None], v[:, None])), V.T)
+            return mapped(lambda v: B.forward(FactorPair(u[:, None], v[:, None])), V.T)
 
-        return jax.lax.map(row, U.T)
+        return mapped(row, U.T)
 
     if B.cone is not Cone.HERMITIAN:
         return [all_of(U)]
@@ -272,10 +270,10 @@ def operator_size(B: Measurement, failure_probability: float, seed: int = 0) -> 
     start = np.random.default_rng(seed).standard_normal(B.m)
 
     def more(state: LanczosState, steps: int) -> LanczosState:
-        return _steps(B, state, jnp.asarray(steps))
+        return _steps(B, state, xp.asarray(steps))
 
     size = math.inf
-    for _, high, epsilon in ritz_ranges(more, begin(jnp.asarray(start)), B.m, failure_probability):
+    for _, high, epsilon in ritz_ranges(more, begin(xp.asarray(start)), B.m, failure_probability):
         if epsilon < 1:
             size = math.sqrt(max(high, 0.0) / (1.0 - epsilon))
         if epsilon <= _CLOSE:
@@ -283,7 +281,7 @@ def operator_size(B: Measurement, failure_probability: float, seed: int = 0) -> 
     return size * (1.0 + _ROUNDING)
 
 
-@eqx.filter_jit
+@compiled
 def _steps(B: Measurement, state: LanczosState, steps: Array) -> LanczosState:
     return advance(B.normal, state.vector, state, steps)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, xp
 from flatrank.certificates.infeasible import fits_nothing, size_of_adjoint
 from flatrank.measurements import Measurement, affordable, spectrum_of
 from flatrank.problems import Problem
@@ -51,18 +50,18 @@ def repaired(problem: Problem, r: Float[Array, " m"]) -> Repair:
     -----
     Cost: a few products with ℬℬ*, 500 at most in general; then those of `spectrum_of`.
     """
-    B, misfit = problem.whitened, float(jnp.linalg.norm(r))
+    B, misfit = problem.whitened, float(xp.linalg.norm(r))
     if misfit == 0:
         return Repair(0.0)
-    scale = max(float(jnp.linalg.norm(problem.b)), misfit)
+    scale = max(float(xp.linalg.norm(problem.b)), misfit)
     tol, root = min(_ASKED * scale, 1e-2 * misfit), math.sqrt(min(B.shape))
     if type(B.inner).right_inverse is not Measurement.right_inverse:  # it has one of its own
         D = problem.rescaling
         N, _ = B.inner.right_inverse(r, tol)
         return Repair(root * float(size_of_adjoint(N, D.D1, D.D2)))
     N, left = B.right_inverse(r, tol)
-    if jnp.linalg.norm(left) <= _FITTED * scale:
-        return Repair(root * float(size_of_adjoint(N, *(jnp.ones(d) for d in B.shape))))
+    if xp.linalg.norm(left) <= _FITTED * scale:
+        return Repair(root * float(size_of_adjoint(N, *(xp.ones(d) for d in B.shape))))
     if fits_nothing(B, problem.b, left):
         return Repair(math.inf, left)
     written = B.written() if affordable(B) else None
@@ -72,5 +71,5 @@ def repaired(problem: Problem, r: Float[Array, " m"]) -> Repair:
     y = found.outside(c)
     if np.linalg.norm(y) <= _FITTED * scale:
         return Repair(root * float(np.linalg.norm(found.least(c))))
-    y = jax.device_put(y)
+    y = np.asarray(y)
     return Repair(math.inf, y if fits_nothing(B, problem.b, y) else None)

@@ -14,10 +14,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array
 from flatrank.certificates.certificate import Certificate, relative_misfit
 from flatrank.certificates.gram import dense_norm
 from flatrank.factors import CompactSVD
@@ -98,7 +98,7 @@ def certify_separation(
         failure_probability=0.0,
         unique=False,
     )
-    return certificate, jax.device_put((Lam * scale).reshape(-1))
+    return certificate, np.asarray((Lam * scale).reshape(-1))
 
 
 def _unit(Lam: np.ndarray) -> tuple[np.ndarray, float]:

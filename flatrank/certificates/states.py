@@ -15,12 +15,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, xp
 from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.eigenvalues import eigenvalue_bound
@@ -48,8 +46,8 @@ def as_state(svd: CompactSVD) -> CompactSVD:
     U, s = np.asarray(svd.U), np.asarray(svd.s)
     keep = s > 1e-13 * np.max(s, initial=0.0)
     s = np.where(keep, s, 0.0)
-    U = jax.device_put(np.where(keep[None, :], U, 0.0))
-    return CompactSVD(U, jax.device_put(s / max(float(s.sum()), 1e-300)), U)
+    U = np.asarray(np.where(keep[None, :], U, 0.0))
+    return CompactSVD(U, np.asarray(s / max(float(s.sum()), 1e-300)), U)
 
 
 def _empty(svd: CompactSVD) -> bool:
@@ -61,8 +59,8 @@ def fits(problem: Tomography, svd: CompactSVD) -> bool:
     if problem.lam > 0 or _empty(svd):
         return False
     r, _ = _residual(problem.measurement, problem.b, svd, problem.square)
-    unit = float(jnp.max(jnp.abs(problem.b), initial=0.0)) or 1.0
-    return bool(jnp.linalg.norm(r / unit) <= FITS * jnp.linalg.norm(problem.b / unit))
+    unit = float(xp.max(xp.abs(problem.b), initial=0.0)) or 1.0
+    return bool(xp.linalg.norm(r / unit) <= FITS * xp.linalg.norm(problem.b / unit))
 
 
 def certify_state(
@@ -96,7 +94,7 @@ def certify_state(
     Cost: a few products, and an eigenvalue of an n × n matrix.
     """
     r, penalty = _residual(problem.measurement, problem.b, svd, problem.square)
-    square, size = float(jnp.vdot(r, r)), float(jnp.linalg.norm(problem.b))
+    square, size = float(xp.vdot(r, r)), float(xp.linalg.norm(problem.b))
     primal = math.inf if _empty(svd) else 0.5 * square + problem.lam * float(penalty)
     z = r if y is None else y
     S = _tilted(problem, z, problem.lam)
@@ -104,7 +102,7 @@ def certify_state(
     bound = _bound(problem, S, svd, inside + effort.tol * min(primal, 1e300), effort)
     dual, z = _best_multiple(problem, z, bound.value)
     gap = primal - dual
-    lost = square < _LOST and bool(jnp.any(r))
+    lost = square < _LOST and bool(xp.any(r))
     relative = gap / primal if primal and math.isfinite(primal) and not lost else math.inf
     certificate = Certificate(
         primal=primal,
@@ -125,7 +123,7 @@ def certify_state(
 
 def _best_multiple(problem: Tomography, z: Array, top: float) -> tuple[float, Float[Array, " m"]]:
     """The dual value of z, and of its best multiple s z, s ≥ 0, where λ = 0: then S is s 𝒜*(z)."""
-    rise, square = float(jnp.vdot(problem.b, z)) - top, float(jnp.vdot(z, z))
+    rise, square = float(xp.vdot(problem.b, z)) - top, float(xp.vdot(z, z))
     s = 1.0 if problem.lam > 0 or square == 0 else max(rise, 0.0) / square
     return s * rise - 0.5 * s**2 * square, s * z
 
@@ -136,7 +134,7 @@ def _bound(
     """Of the largest eigenvalue of S, whatever its sign."""
     d = problem.shape[0]
     if problem.cone.size(d) <= _WHOLE or effort.failure_probability <= 0:
-        whole = eigenvalue_bound(S, problem.cone, jnp.zeros((d, 0)), -math.inf, Effort(0.0))
+        whole = eigenvalue_bound(S, problem.cone, xp.zeros((d, 0)), -math.inf, Effort(0.0))
         return whole._replace(off_tangent=None)
     return eigenvalue_bound(S, problem.cone, svd.narrow().V, enough, effort)
 
@@ -167,9 +165,9 @@ def exact_dual(problem: Tomography, y: Float[Array, " m"]) -> Float[Array, " m1"
     """Of the problem of exact data, from y and the best multiplier of the trace."""
     scale, shift, weight = _units(problem)
     S = _tilted(problem, y, 1.0)
-    nothing = jnp.zeros((problem.shape[0], 0))
+    nothing = xp.zeros((problem.shape[0], 0))
     top = eigenvalue_bound(S, problem.cone, nothing, -math.inf, Effort(0.0)).value
-    return jnp.append(y, (shift - top) / weight) / scale
+    return xp.append(y, (shift - top) / weight) / scale
 
 
 def restated(
@@ -186,7 +184,7 @@ def restated(
 
 def trace_dual(problem: Tomography) -> Float[Array, " m1"]:
     """The dual point of the exact problem that says: every state has the same tr(D²X)."""
-    return exact_dual(problem, jnp.zeros(problem.m))
+    return exact_dual(problem, xp.zeros(problem.m))
 
 
 def _units(problem: Tomography) -> tuple[float, float, float]:
@@ -197,17 +195,17 @@ def _units(problem: Tomography) -> tuple[float, float, float]:
 
 def _tilted(problem: Tomography, y: Array, tilt: float) -> Adjoint:
     """𝒜*(y) − t D²."""
-    return ShiftedAdjoint(adjoint(problem.measurement, y), problem.square, jnp.asarray(-tilt))
+    return ShiftedAdjoint(adjoint(problem.measurement, y), problem.square, xp.asarray(-tilt))
 
 
-@eqx.filter_jit
+@compiled
 def _residual(A: Measurement, b: Array, svd: CompactSVD, square: Weight) -> tuple[Array, Array]:
     """B − 𝒜(X) and tr(D²X)."""
     pair = FactorPair(svd.U * svd.s[None, :], svd.V)
-    return b - A.forward(pair), jnp.vdot(pair.L, weighted(square, pair.R))
+    return b - A.forward(pair), xp.vdot(pair.L, weighted(square, pair.R))
 
 
-@eqx.filter_jit
+@compiled
 def _inside(S: Adjoint, svd: CompactSVD) -> Array:
     """tr(S X)."""
-    return jnp.vdot(svd.V * svd.s[None, :], S.right(svd.V))
+    return xp.vdot(svd.V * svd.s[None, :], S.right(svd.V))

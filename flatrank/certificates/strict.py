@@ -22,14 +22,12 @@ from __future__ import annotations
 
 import math
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.linalg import eigh
 from scipy.optimize import OptimizeResult, minimize
 
+from flatrank.arrays import Array, compiled, mapped, tree_map, xp
 from flatrank.certificates.dual import shortest
 from flatrank.certificates.eigenvalues import leading
 from flatrank.factors import CompactSVD, FactorPair
@@ -112,13 +110,13 @@ def whole_dual(B: Measurement, svd: CompactSVD) -> Float[Array, " m"]:
     w, Q = w[keep], Q[:, keep]
     y = Q @ ((Q.T @ c) / w)
     y += Q @ ((Q.T @ (c - K @ y)) / w)  # what rounding left
-    return jax.device_put(y)
+    return np.asarray(y)
 
 
-@eqx.filter_jit
+@compiled
 def _normal_matrix(B: Measurement, svd: CompactSVD) -> tuple[Array, Array]:
     """ℬℬ* and ℬ(U Vᵀ)."""
-    K = jax.lax.map(B.normal, jnp.eye(B.m), batch_size=_BATCH)
+    K = mapped(B.normal, xp.eye(B.m))
     return K, B.forward(FactorPair(svd.U, svd.V))
 
 
@@ -134,7 +132,7 @@ class _Search:
         n = B.cone.size(d)
         self.block = n if n < 64 else min(n // 6, _BLOCK)
         draw = np.random.default_rng(seed).standard_normal((d, self.block))
-        self.X, self.length, self.scale = jax.device_put(draw), 1.0, 1.0
+        self.X, self.length, self.scale = np.asarray(draw), 1.0, 1.0
         self.best, self.distance = np.inf, 0.0
 
     def start(self) -> None:
@@ -148,7 +146,7 @@ class _Search:
 
     def __call__(self, t: np.ndarray) -> tuple[float, np.ndarray]:
         """φ and its gradient, from the leading part of W."""
-        y = self.origin + self.length * jax.device_put(t)
+        y = self.origin + self.length * np.asarray(t)
         value, slope, top, self.X = _look(self.B, self.svd, y, self.X)
         value, slope, top = float(value), np.asarray(slope), float(top)
         if top < self.best:
@@ -165,16 +163,16 @@ class _Search:
             raise StopIteration
 
 
-@eqx.filter_jit
+@compiled
 def _look(B: Measurement, svd: CompactSVD, y: Array, X: Array) -> tuple[Array, Array, Array, Array]:
     """φ, ∇φ, ‖W‖ from below, and the block to go on from."""
     size = _BLOCKS * X.shape[1]
     pairs = leading(B, B.adjoint(y), svd, X, size)
-    excess = jnp.maximum(pairs.s - _AIM, 0.0)
+    excess = xp.maximum(pairs.s - _AIM, 0.0)
     slope = B.forward(FactorPair(pairs.U * excess[None, :], pairs.V))
     frame = FactorPair(svd.U, svd.V)
     inside = shortest(B, frame, _seen(B, frame, slope), tol=_LOOSE, maxiter=100)
-    value = 0.5 * jnp.vdot(excess, excess)
+    value = 0.5 * xp.vdot(excess, excess)
     near = pairs.U if B.shape[0] <= B.shape[1] else pairs.V
     return value, slope - inside, pairs.s[0], near[:, : X.shape[1]]
 
@@ -185,10 +183,10 @@ def _seen(B: Measurement, frame: FactorPair, y: Array) -> FactorPair:
     return FactorPair(S.right(frame.R), S.left(frame.L))
 
 
-@eqx.filter_jit
+@compiled
 def _straightened(B: Measurement, svd: CompactSVD, y: Array) -> Array:
     """Y with what was lost of ℬ*(y) = V Vᵀ on T put back."""
     frame = FactorPair(svd.U, svd.V)
-    lost = jax.tree.map(jnp.subtract, frame, _seen(B, frame, y))
+    lost = tree_map(xp.subtract, frame, _seen(B, frame, y))
     # Below that the loss is rounding, and no longer in the range of the singular matrix to invert.
     return y + shortest(B, frame, lost, tol=0.0, atol=_RIGHT, maxiter=300)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.linalg import lapack
 
+from flatrank.arrays import Array, compiled, mapped, ravel, xp
 from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.kernels import inverses
@@ -90,7 +87,7 @@ def least_on_tangent(
         return math.sqrt(0.5 * room * float(frame.least)) if room > 0 else 0.0
 
     def more(state: LanczosState, steps: int) -> LanczosState:
-        return _steps(B, svd, state, jnp.asarray(steps))
+        return _steps(B, svd, state, xp.asarray(steps))
 
     last = slack(n, failure_probability / 2)
     for low, high, epsilon in ritz_ranges(more, _start(B, svd, seed), n, failure_probability / 2):
@@ -117,16 +114,16 @@ class _Frame(NamedTuple):
 
     def inverse(self, x: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:
         """A⁻¹ x, row by row."""
-        return jnp.einsum("iab,ib->ia", self.inverse1, x)
+        return xp.einsum("iab,ib->ia", self.inverse1, x)
 
     def outside(self, x: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:
         """Without its part in {A U W}."""
         r = self.U.shape[1]
         W = (self.gauge @ (self.U.T @ x).reshape(-1)).reshape(r, r)
-        return x - jnp.einsum("iab,ib->ia", self.A, self.U @ W)
+        return x - xp.einsum("iab,ib->ia", self.A, self.U @ W)
 
 
-@eqx.filter_jit
+@compiled
 def _blocks(B: Measurement, svd: CompactSVD) -> tuple[Array, ...] | None:
     """A, A⁻¹, D⁻¹, the Gram of {U W}, and whether all blocks are regular."""
     blocks = B.curvature_blocks(FactorPair(svd.U, svd.V))
@@ -136,15 +133,15 @@ def _blocks(B: Measurement, svd: CompactSVD) -> tuple[Array, ...] | None:
     inverse1, inverse2 = (inverses(X) for X in blocks)
     # The trace of X⁻¹ X is the rank of a generalised inverse.
     full = [
-        jnp.min(jnp.einsum("iab,iab->i", X, Y)) > r - 0.5
+        xp.min(xp.einsum("iab,iab->i", X, Y)) > r - 0.5
         for X, Y in zip(blocks, (inverse1, inverse2), strict=True)
     ]
     products = (U[:, :, None] * U[:, None, :]).reshape(-1, r * r)
     gram = (products.T @ blocks[0].reshape(-1, r * r)).reshape(r, r, r, r)
     gram = gram.transpose(0, 2, 1, 3).reshape(r * r, r * r)
     # 1/tr(X⁻¹) is below the smallest eigenvalue of a block.
-    worst = [jnp.max(jnp.einsum("iaa->i", X)) for X in (inverse1, inverse2)]
-    return blocks[0], inverse1, inverse2, gram, full[0] & full[1], 1.0 / jnp.maximum(*worst)
+    worst = [xp.max(xp.einsum("iaa->i", X)) for X in (inverse1, inverse2)]
+    return blocks[0], inverse1, inverse2, gram, full[0] & full[1], 1.0 / xp.maximum(*worst)
 
 
 def _frame(svd: CompactSVD, blocks: tuple[Array, ...]) -> _Frame | None:
@@ -160,7 +157,7 @@ def _frame(svd: CompactSVD, blocks: tuple[Array, ...]) -> _Frame | None:
     half, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)  # pyright: ignore[reportAttributeAccessIssue]
     if failed:
         return None
-    gauge = jax.device_put(np.tril(half) + np.tril(half, -1).T)
+    gauge = np.asarray(np.tril(half) + np.tril(half, -1).T)
     return _Frame(svd.U, svd.V, A, inverse1, inverse2, gauge, least)
 
 
@@ -169,10 +166,10 @@ def _largest_coupling(
 ) -> float:
     """A bound on ‖K‖ off the gauge, below 1 if that is proved."""
     (d1, r), xi = frame.U.shape, np.random.default_rng(seed).standard_normal(B.m)
-    state, n = _elimination_start(B, frame, jax.device_put(xi)), r * (d1 - r)
+    state, n = _elimination_start(B, frame, np.asarray(xi)), r * (d1 - r)
 
     def more(state: LanczosState, steps: int) -> LanczosState:
-        return _elimination_steps(B, frame, state, jnp.asarray(steps))
+        return _elimination_steps(B, frame, state, xp.asarray(steps))
 
     last = slack(n, failure_probability)
     for _, high, epsilon in ritz_ranges(more, state, n, failure_probability):
@@ -183,13 +180,13 @@ def _largest_coupling(
     return 1.0
 
 
-@eqx.filter_jit
+@compiled
 def _elimination_start(B: Measurement, frame: _Frame, xi: Array) -> LanczosState:
     """From Jᵀξ, J the map P ↦ ℬ(P Vᵀ): A = JᵀJ, so that C1⁻¹ Jᵀξ is standard normal if ξ is."""
     return begin(frame.outside(B.adjoint(xi).right(frame.V)), frame.inverse)
 
 
-@eqx.filter_jit
+@compiled
 def _elimination_steps(
     B: Measurement, frame: _Frame, state: LanczosState, steps: Array
 ) -> LanczosState:
@@ -198,9 +195,9 @@ def _elimination_steps(
     curvature = B.curvature_at(FactorPair(U, V))
 
     def product(P: Array) -> Array:
-        G = curvature(FactorPair(P, jnp.zeros_like(V))).R
-        Q = jnp.einsum("jab,jb->ja", frame.inverse2, G)
-        return frame.outside(curvature(FactorPair(jnp.zeros_like(U), Q)).L)
+        G = curvature(FactorPair(P, xp.zeros_like(V))).R
+        Q = xp.einsum("jab,jb->ja", frame.inverse2, G)
+        return frame.outside(curvature(FactorPair(xp.zeros_like(U), Q)).L)
 
     return advance(product, U, state, steps, frame.inverse)
 
@@ -228,14 +225,14 @@ def _projected(B: Measurement, svd: CompactSVD):
 def _start(B: Measurement, svd: CompactSVD, seed: int) -> LanczosState:
     """A random point; `_steps` projects it onto T."""
     rng = np.random.default_rng(seed)
-    draw = (jnp.asarray(rng.standard_normal(X.shape)) for X in (svd.U, svd.V))
+    draw = (xp.asarray(rng.standard_normal(X.shape)) for X in (svd.U, svd.V))
     U, (P, Q) = svd.U, draw
     if B.cone is not Cone.WHOLE:
         return begin(FactorPair(Q, Q))
     return begin(FactorPair(P - U @ (U.T @ P), Q))
 
 
-@eqx.filter_jit
+@compiled
 def _steps(B: Measurement, svd: CompactSVD, state: LanczosState, steps: Array) -> LanczosState:
     """Lanczos on G, kept on T: rounding off T must not look like a null vector.
 
@@ -244,33 +241,31 @@ def _steps(B: Measurement, svd: CompactSVD, state: LanczosState, steps: Array) -
     """
     project, gram = _projected(B, svd)
     frame = FactorPair(svd.U, svd.V)
-    _, restore = ravel_pytree(frame)
+    _, restore = ravel(frame)
 
     def inside(flat: Array) -> Array:
-        return ravel_pytree(project(restore(flat)))[0]
+        return ravel(project(restore(flat)))[0]
 
     state = state._replace(before=inside(state.before), vector=inside(state.vector))
-    first = ravel_pytree(gram(restore(state.vector)))[0]
-    middle = jnp.where(state.taken > 0, state.diagonal[0], jnp.vdot(state.vector, first))
+    first = ravel(gram(restore(state.vector)))[0]
+    middle = xp.where(state.taken > 0, state.diagonal[0], xp.vdot(state.vector, first))
 
     def product(step: FactorPair) -> FactorPair:
-        flat, image = ravel_pytree(step)[0], ravel_pytree(gram(step))[0]
+        flat, image = ravel(step)[0], ravel(gram(step))[0]
         return restore(image + middle * (flat - inside(flat)))
 
     return advance(product, frame, state, steps)
 
 
-@eqx.filter_jit
+@compiled
 def _smallest_exact(B: Measurement, svd: CompactSVD, n: int, batch: int | None = None) -> Array:
     """The least eigenvalue of G on T, from its whole spectrum: the n largest live there.
 
     0 where it may be rounding, less what rounding may have added elsewhere.
     """
     _, gram = _projected(B, svd)
-    flat, restore = ravel_pytree(FactorPair(svd.U, svd.V))
-    matrix = jax.lax.map(
-        lambda e: ravel_pytree(gram(restore(e)))[0], jnp.eye(flat.size), batch_size=batch
-    )
-    values = jnp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
+    flat, restore = ravel(FactorPair(svd.U, svd.V))
+    matrix = mapped(lambda e: ravel(gram(restore(e)))[0], xp.eye(flat.size))
+    values = xp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
     low, high = values[-n], values[-1]
-    return jnp.where(low > 1e-10 * high, low - 1e-12 * high, 0.0)
+    return xp.where(low > 1e-10 * high, low - 1e-12 * high, 0.0)

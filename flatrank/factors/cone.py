@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Inexact
+from jaxtyping import Complex, Float, Inexact
 
+from flatrank.arrays import Array, xp
 from flatrank.factors.pair import FactorPair
 from flatrank.factors.spectrum import CompactSVD, balance, balance_from_grams, compact_svd
 
@@ -52,7 +52,7 @@ class Cone(Enum):
 
     def lower(self, U: Inexact[Array, "n k"]) -> Float[Array, "d k"]:
         """Back from `lift`."""
-        return jnp.concatenate([U.real, U.imag]) if self is Cone.HERMITIAN else U
+        return xp.concatenate([U.real, U.imag]) if self is Cone.HERMITIAN else U
 
     def inside(self, U: Float[Array, "d k"], X: Float[Array, "d n"]) -> Float[Array, "d n"]:
         """The part of X in the column space of U, whose (lifted) columns are orthonormal."""
@@ -86,13 +86,13 @@ class Cone(Enum):
             return balance_from_grams(pair) if loose else balance(pair)
         k = pair.rank
         if self.positive:
-            u, root, _ = jnp.linalg.svd(self.lift(pair.R), full_matrices=False)
+            u, root, _ = xp.linalg.svd(self.lift(pair.R), full_matrices=False)
             U = self.lower(u * root[None, :])
-            return FactorPair(U, U).resized(k), jnp.pad(root**2, (0, k - root.shape[0]))
+            return FactorPair(U, U).resized(k), xp.pad(root**2, (0, k - root.shape[0]))
         U, w = _eigenpairs(pair)
-        s = jnp.abs(w)
-        U = U * jnp.sqrt(s)[None, :]
-        return FactorPair(U * jnp.sign(w)[None, :], U).resized(k), jnp.pad(s, (0, k - s.shape[0]))
+        s = xp.abs(w)
+        U = U * xp.sqrt(s)[None, :]
+        return FactorPair(U * xp.sign(w)[None, :], U).resized(k), xp.pad(s, (0, k - s.shape[0]))
 
     def nearest(self, pair: FactorPair) -> FactorPair:
         """The nearest matrix in the cone to L Rᵀ: its symmetric part, without negative eigenvalues.
@@ -102,32 +102,32 @@ class Cone(Enum):
         if self is Cone.WHOLE:
             return pair
         left, right = self.lift(pair.L), self.lift(pair.R)
-        Q, T = jnp.linalg.qr(jnp.concatenate([left, right], axis=1))
+        Q, T = xp.linalg.qr(xp.concatenate([left, right], axis=1))
         core = T[:, : pair.rank] @ T[:, pair.rank :].conj().T
-        w, V = jnp.linalg.eigh(0.5 * (core + core.conj().T))
+        w, V = xp.linalg.eigh(0.5 * (core + core.conj().T))
         if self.positive:
-            w = jnp.maximum(w, 0.0)
-        U = self.lower((Q @ V) * jnp.sqrt(jnp.abs(w))[None, :])
-        return FactorPair(U * jnp.where(w < 0, -1.0, 1.0)[None, :], U)
+            w = xp.maximum(w, 0.0)
+        U = self.lower((Q @ V) * xp.sqrt(xp.abs(w))[None, :])
+        return FactorPair(U * xp.where(w < 0, -1.0, 1.0)[None, :], U)
 
     def decompose(self, pair: FactorPair) -> CompactSVD:
         """U, s, V of a pair in the form of the cone, then V = ±U column by column."""
         if self is Cone.WHOLE:
             return compact_svd(pair)
         balanced, s = self.balance(pair)
-        scale = jnp.where(s > 0, 1.0 / jnp.sqrt(jnp.where(s > 0, s, 1.0)), 0.0)[None, :]
+        scale = xp.where(s > 0, 1.0 / xp.sqrt(xp.where(s > 0, s, 1.0)), 0.0)[None, :]
         return CompactSVD(balanced.L * scale, s, balanced.R * scale)
 
 
 def _eigenpairs(pair: FactorPair) -> tuple[Float[Array, "d q"], Float[Array, " q"]]:
     """Eigenvectors and eigenvalues of a symmetric L Rᵀ, the largest in size first."""
-    Q, T = jnp.linalg.qr(pair.R)
+    Q, T = xp.linalg.qr(pair.R)
     core = (Q.T @ pair.L) @ T.T
-    w, V = jnp.linalg.eigh(0.5 * (core + core.T))
-    order = jnp.argsort(-jnp.abs(w))
+    w, V = xp.linalg.eigh(0.5 * (core + core.T))
+    order = xp.argsort(-xp.abs(w))
     return Q @ V[:, order], w[order]
 
 
 def real_form(G: Complex[Array, "n n"]) -> Float[Array, "d d"]:
     """[[Re, −Im], [Im, Re]]: what a Hermitian matrix does to real factors with 2n rows."""
-    return jnp.block([[G.real, -G.imag], [G.imag, G.real]])
+    return xp.block([[G.real, -G.imag], [G.imag, G.real]])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Inexact
+from jaxtyping import Inexact
+from numpy.typing import ArrayLike
 
+from flatrank.arrays import Array, is_array, scope, xp
 from flatrank.factors.cone import Cone
 from flatrank.factors.pair import ComplexPair, FactorPair
-from flatrank.kernels import scope
 
 # How far a pair may be from L = U E, R = U, relative to its size; it is rounding.
 _ROUNDING = 1e-8
@@ -66,7 +65,7 @@ def given_pair(
     L, R = (_real(x, shape, hermitian) for x in _both(given, shape, cone))
     _check(L, R, shape, hermitian)
     with scope():
-        return FactorPair(jax.device_put(L), jax.device_put(R))
+        return FactorPair(np.asarray(L), np.asarray(R))
 
 
 def given_cone(factors: Factors) -> Cone:
@@ -140,8 +139,8 @@ def given_complex(factors: Factors) -> tuple[Inexact[Array, "n1 k"], Inexact[Arr
     _check(L, R, None, False)
     with scope():
         wide = np.result_type(L, R, np.float64)
-        L, R = (jax.device_put(x.astype(wide)) for x in (L, R))
-        lift = Cone.HERMITIAN.lift if isinstance(given, ComplexPair) else jnp.asarray
+        L, R = (np.asarray(x.astype(wide)) for x in (L, R))
+        lift = Cone.HERMITIAN.lift if isinstance(given, ComplexPair) else xp.asarray
         return lift(L), lift(R)
 
 
@@ -155,7 +154,7 @@ def _both(given: Any, shape: tuple[int, int] | None, cone: Cone) -> tuple[Any, A
         return given.L, given.R
     if isinstance(given, (tuple, list)) and len(given) == 2:
         return given[0], given[1]
-    got = np.shape(given) if isinstance(given, (np.ndarray, jax.Array)) else None
+    got = np.shape(given) if is_array(given) else None
     if cone.positive and shape is not None and got is not None:
         n = cone.size(shape[1])
         if len(got) == 2 and got[1] != n:

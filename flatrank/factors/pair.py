@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from flatrank.kernels import Kept
-
-_WIDTHS = (4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+from flatrank.arrays import Array, Module, xp
 
 
 def padded_width(k: int) -> int:
-    """The width that k columns are padded to, so that few shapes are compiled as ranks change."""
-    return next((w for w in _WIDTHS if w >= k), k)
+    """The next multiple of four: kernels are compiled for few widths."""
+    return -(-k // 4) * 4
 
 
 Weight = Float[Array, " _"] | Float[Array, "_ _"]
@@ -28,7 +25,7 @@ def weighted(D: Float[A, " d"] | Float[A, "d d"], X: Float[A, "d k"]) -> Float[A
     return D[:, None] * X if D.ndim == 1 else D @ X
 
 
-class FactorPair(Kept):
+class FactorPair(Module):
     """X = L Rᵀ, held as its two factors; X itself is never formed.
 
     Parameters
@@ -59,7 +56,7 @@ class FactorPair(Kept):
     def beside(self, other: FactorPair) -> FactorPair:
         """The pair of the sum of the two matrices: columns side by side."""
         return type(self)(
-            jnp.concatenate([self.L, other.L], axis=1), jnp.concatenate([self.R, other.R], axis=1)
+            xp.concatenate([self.L, other.L], axis=1), xp.concatenate([self.R, other.R], axis=1)
         )
 
     def resized(self, k: int) -> FactorPair:
@@ -67,11 +64,11 @@ class FactorPair(Kept):
         if k <= self.rank:
             return type(self)(self.L[:, :k], self.R[:, :k])
         fill = ((0, 0), (0, k - self.rank))
-        return type(self)(jnp.pad(self.L, fill), jnp.pad(self.R, fill))
+        return type(self)(xp.pad(self.L, fill), xp.pad(self.R, fill))
 
     def squared_norm(self) -> Float[Array, ""]:
         """‖L‖² + ‖R‖² (Frobenius)."""
-        return jnp.vdot(self.L, self.L) + jnp.vdot(self.R, self.R)
+        return xp.vdot(self.L, self.L) + xp.vdot(self.R, self.R)
 
 
 class ComplexPair(FactorPair):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
-import jax.scipy.linalg as jsl
 import numpy as np
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Float, Inexact
 
+from flatrank.arrays import Array, solve_triangular, xp
 from flatrank.factors.pair import FactorPair
 
 
@@ -31,7 +30,7 @@ class CompactSVD(NamedTuple):
 
     def pair(self) -> FactorPair:
         """(U diag(s)^½, V diag(s)^½), the balanced pair of X."""
-        root = jnp.sqrt(self.s)[None, :]
+        root = xp.sqrt(self.s)[None, :]
         return FactorPair(self.U * root, self.V * root)
 
 
@@ -60,8 +59,8 @@ def compact_svd(pair: FactorPair) -> CompactSVD:
 
 def svd_of_product(L: Inexact[Array, "d1 k"], R: Inexact[Array, "d2 k"]) -> CompactSVD:
     """`compact_svd` of L R*, real or complex."""
-    (Q1, T1), (Q2, T2) = jnp.linalg.qr(L), jnp.linalg.qr(R)
-    U0, s, V0h = jnp.linalg.svd(T1 @ T2.conj().T, full_matrices=False)
+    (Q1, T1), (Q2, T2) = xp.linalg.qr(L), xp.linalg.qr(R)
+    U0, s, V0h = xp.linalg.svd(T1 @ T2.conj().T, full_matrices=False)
     return CompactSVD(Q1 @ U0, s, Q2 @ V0h.conj().T)
 
 
@@ -72,7 +71,7 @@ def balance(pair: FactorPair) -> tuple[FactorPair, Float[Array, " k"]]:
     in the gauge where both Grams are diagonal. It keeps its k columns (zero ones at the end).
     """
     svd, k = compact_svd(pair), pair.rank
-    return svd.pair().resized(k), jnp.pad(svd.s, (0, k - svd.s.shape[0]))
+    return svd.pair().resized(k), xp.pad(svd.s, (0, k - svd.s.shape[0]))
 
 
 def balance_from_grams(pair: FactorPair) -> tuple[FactorPair, Float[Array, " k"]]:
@@ -99,18 +98,18 @@ def balance_from_grams(pair: FactorPair) -> tuple[FactorPair, Float[Array, " k"]
 
     def triangle(X: Array) -> Array:
         G = X.T @ X
-        return jnp.linalg.cholesky(G + 1e-15 * jnp.trace(G) * jnp.eye(G.shape[0])).T
+        return xp.linalg.cholesky(G + 1e-15 * xp.trace(G) * xp.eye(G.shape[0])).T
 
     T1, T2 = triangle(pair.L), triangle(pair.R)
-    U0, s, V0t = jnp.linalg.svd(T1 @ T2.T, full_matrices=False)
-    root = jnp.sqrt(s)[None, :]
-    A = jsl.solve_triangular(T1, U0 * root)
-    B = jsl.solve_triangular(T2, V0t.T * root)
+    U0, s, V0t = xp.linalg.svd(T1 @ T2.T, full_matrices=False)
+    root = xp.sqrt(s)[None, :]
+    A = solve_triangular(T1, U0 * root)
+    B = solve_triangular(T2, V0t.T * root)
     return FactorPair(pair.L @ A, pair.R @ B), s
 
 
 def relative_distance(pair: FactorPair, truth: FactorPair) -> Float[Array, ""]:
     """‖L Rᵀ − L* R*ᵀ‖_F / ‖L* R*ᵀ‖_F, accurate to rounding (no squares are expanded)."""
     difference = pair.beside(FactorPair(-truth.L, truth.R))
-    size = jnp.linalg.norm(compact_svd(truth).s)
-    return jnp.linalg.norm(compact_svd(difference).s) / size
+    size = xp.linalg.norm(compact_svd(truth).s)
+    return xp.linalg.norm(compact_svd(difference).s) / size

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
+from flatrank.arrays import Array, put, scope, xp
 from flatrank.factors import Factors, compact_svd, given_pair
-from flatrank.kernels import scope
 from flatrank.measurements.checks import checked_count
 
 
@@ -42,7 +41,7 @@ def hadamard_trace(weights: Float[Array, " n"], factors: Float[Array, "k n"]) ->
         weights, factors = _real("weights", weights, 1), _real("factors", factors, 2)
         _of_one_length(weights, factors)
         others = _products_of_others(factors**2)
-        return 2.0 * float(jnp.sum(weights[None, :] * others))
+        return 2.0 * float(xp.sum(weights[None, :] * others))
 
 
 def flattest_hadamard(x: Float[Array, " n"], depth: int) -> Float[Array, "k n"]:
@@ -67,8 +66,8 @@ def flattest_hadamard(x: Float[Array, " n"], depth: int) -> Float[Array, "k n"]:
     depth = checked_count("depth", depth, 2)
     with scope():
         x = _real("x", x, 1)
-        root = jnp.abs(x) ** (1.0 / depth)
-        return jnp.tile(root, (depth, 1)).at[0].multiply(jnp.sign(x))
+        root = xp.abs(x) ** (1.0 / depth)
+        return put(xp.tile(root, (depth, 1)), 0, root * xp.sign(x))
 
 
 def least_hadamard_trace(weights: Float[Array, " n"], x: Float[Array, " n"], depth: int) -> float:
@@ -100,7 +99,7 @@ def least_hadamard_trace(weights: Float[Array, " n"], x: Float[Array, " n"], dep
     with scope():
         weights, x = _real("weights", weights, 1), _real("x", x, 1)
         _of_one_length(weights, x)
-        return 2.0 * depth * float(jnp.vdot(weights, jnp.abs(x) ** (2.0 - 2.0 / depth)))
+        return 2.0 * depth * float(xp.vdot(weights, xp.abs(x) ** (2.0 - 2.0 / depth)))
 
 
 def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
@@ -134,14 +133,14 @@ def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
         )
     with scope():
         factors = [_real("factors", W, 2) for W in factors]
-        before = [jnp.eye(factors[0].shape[0])]
+        before = [xp.eye(factors[0].shape[0])]
         for W in factors[:-1]:
             before.append(before[-1] @ W)
-        after = [jnp.eye(factors[-1].shape[1])]
+        after = [xp.eye(factors[-1].shape[1])]
         for W in reversed(factors[1:]):
             after.append(W @ after[-1])
         pairs = zip(before, reversed(after), strict=True)
-        return 2.0 * sum(float(jnp.vdot(P, P) * jnp.vdot(S, S)) for P, S in pairs)
+        return 2.0 * sum(float(xp.vdot(P, P) * xp.vdot(S, S)) for P, S in pairs)
 
 
 def least_product_trace(pair: Factors, depth: int) -> float:
@@ -168,7 +167,7 @@ def least_product_trace(pair: Factors, depth: int) -> float:
     """
     depth, pair = checked_count("depth", depth, 2), given_pair(pair)
     with scope():
-        nuclear = float(jnp.sum(compact_svd(pair).s))
+        nuclear = float(xp.sum(compact_svd(pair).s))
     d0, dN = pair.shape
     return 2.0 * depth * float(d0 * dN) ** (1 / depth) * nuclear ** (2 * (depth - 1) / depth)
 
@@ -202,9 +201,9 @@ def flattest_product(pair: Factors, depth: int) -> list[Float[Array, "_ _"]]:
         raise ValueError("X = 0 has no flattest factors of equal terms; expected X other than zero")
     with scope():
         U, s, V = compact_svd(pair)
-        nuclear, root = jnp.sum(s), jnp.sqrt(s)
-        first, last = (jnp.sqrt(d * nuclear / t) for d in pair.shape)
-        middle = nuclear / t**0.5 * jnp.eye(s.size)
+        nuclear, root = xp.sum(s), xp.sqrt(s)
+        first, last = (xp.sqrt(d * nuclear / t) for d in pair.shape)
+        middle = nuclear / t**0.5 * xp.eye(s.size)
         return [
             U * (first * root)[None, :],
             *[middle] * (depth - 2),
@@ -220,7 +219,7 @@ def _real(name: str, given: ArrayLike, ndim: int) -> Float[Array, "..."]:
             f"{name} must be {'a vector' if ndim == 1 else 'rows'} of finite real numbers, for "
             f"real parameters is what these traces are of; got shape {x.shape} of {x.dtype}"
         )
-    return jax.device_put(x.astype(np.float64, copy=False))
+    return np.asarray(x.astype(np.float64, copy=False))
 
 
 def _of_one_length(weights: Float[Array, " n"], x: Float[Array, "... n"]) -> None:
@@ -233,7 +232,7 @@ def _of_one_length(weights: Float[Array, " n"], x: Float[Array, "... n"]) -> Non
 
 def _products_of_others(x: Float[Array, "k n"]) -> Float[Array, "k n"]:
     """Π_{l≠i} x_l for each i, without division: factors may vanish."""
-    ones = jnp.ones_like(x[:1])
-    before = jnp.cumprod(jnp.concatenate([ones, x[:-1]]), axis=0)
-    after = jnp.cumprod(jnp.concatenate([ones, x[:0:-1]]), axis=0)[::-1]
+    ones = xp.ones_like(x[:1])
+    before = xp.cumprod(xp.concatenate([ones, x[:-1]]), axis=0)
+    after = xp.cumprod(xp.concatenate([ones, x[:0:-1]]), axis=0)[::-1]
     return before * after

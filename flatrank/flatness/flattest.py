@@ -11,10 +11,10 @@ Source: Ding, Drusvyatskiy, Fazel and Harchaoui (2024), Theorem 3.2.
 
 from __future__ import annotations
 
-import equinox as eqx
 import numpy as np
-from jaxtyping import ArrayLike
+from numpy.typing import ArrayLike
 
+from flatrank.arrays import compiled, scope
 from flatrank.factors import (
     CompactSVD,
     ComplexPair,
@@ -25,7 +25,6 @@ from flatrank.factors import (
     given_form,
 )
 from flatrank.flatness.rescaling import Rescaling
-from flatrank.kernels import scope
 from flatrank.measurements.checks import checked_count
 
 
@@ -62,7 +61,7 @@ def rescaled_matrix(rescaling: Rescaling, pair: Factors, cone: Cone | None = Non
         return _decomposed(cone, rescaling.apply(given_form(pair, rescaling.shape, cone)))
 
 
-@eqx.filter_jit
+@compiled
 def _decomposed(cone: Cone, pair: FactorPair) -> CompactSVD:
     U, s, V = cone.decompose(pair)
     return CompactSVD(cone.lift(U), s, cone.lift(V))

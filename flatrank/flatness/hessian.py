@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, Module, compiled, for_loop, normal, scope, static, xp
 from flatrank.factors import Cone, FactorPair, Factors, given_form, given_pair, weighted
 from flatrank.flatness.krylov import STEPS, Ritz, extreme
-from flatrank.kernels import scope
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature
 from flatrank.measurements.base import BLOCK, identity_block
 from flatrank.measurements.checks import checked_count
@@ -26,7 +23,7 @@ from flatrank.measurements.checks import checked_count
 _SKEW = 1e-9
 
 
-class Hessian(eqx.Module):
+class Hessian(Module):
     """z = (vec P, vec Q) ↦ D²f z, or S D²f S z, whose plain trace is the scaled trace of D²f.
 
     Parameters
@@ -40,8 +37,8 @@ class Hessian(eqx.Module):
     """
 
     curvature: Curvature | PreparedCurvature
-    shapes: tuple[tuple[int, int], tuple[int, int]] = eqx.field(static=True)
-    scaled: bool = eqx.field(static=True)
+    shapes: tuple[tuple[int, int], tuple[int, int]] = static()
+    scaled: bool = static()
 
     @classmethod
     def at(
@@ -71,10 +68,10 @@ class Hessian(eqx.Module):
         s, t = (d1**-0.5, d2**-0.5) if self.scaled else (1.0, 1.0)
         P, Q = z[: d1 * k].reshape(d1, k), z[d1 * k :].reshape(d2, k)
         out = self.curvature(FactorPair(s * P, t * Q))
-        return 2.0 * jnp.concatenate([s * out.L.reshape(-1), t * out.R.reshape(-1)])
+        return 2.0 * xp.concatenate([s * out.L.reshape(-1), t * out.R.reshape(-1)])
 
 
-class SymmetricHessian(eqx.Module):
+class SymmetricHessian(Module):
     """vec P ↦ D²f P for f(U) = ‖𝒜(U E Uᵀ) − b‖², E = diag(±1) and symmetric Aᵢ.
 
     D²f[P²] = 8‖𝒜(P E Uᵀ)‖² + 4⟨𝒜(U E Uᵀ) − b, 𝒜(P E Pᵀ)⟩, the second part 0 where the data fit.
@@ -91,7 +88,7 @@ class SymmetricHessian(eqx.Module):
 
     curvature: Curvature | PreparedCurvature
     signs: Float[Array, " k"]
-    d: int = eqx.field(static=True)
+    d: int = static()
 
     @classmethod
     def at(
@@ -114,7 +111,7 @@ class SymmetricHessian(eqx.Module):
         return 2.0 * (out.L * E + out.R).reshape(-1)
 
 
-class SphereHessian(eqx.Module):
+class SphereHessian(Module):
     """The Hessian of f(U) = ‖𝒜(U E Uᵀ) − b‖² on the sphere through U, as for states, ‖U‖_F = 1.
 
     Π (D²f − (⟨∇f, U⟩/‖U‖²) I) Π with Π the projection off U, and ⟨∇f, U⟩ = 4⟨𝒜(X) − b, 𝒜(X)⟩: on
@@ -142,12 +139,12 @@ class SphereHessian(eqx.Module):
         with scope():
             given = _in_form(measurement, pair)
             z = measurement.forward(given)
-            square = jnp.vdot(given.R, given.R)
+            square = xp.vdot(given.R, given.R)
             if not square > 0:
                 raise ValueError("U = 0 lies on no sphere; expected a pair of X other than zero")
-            slope = jnp.zeros(()) if b is None else 4.0 * jnp.vdot(z - b, z) / square
+            slope = xp.zeros(()) if b is None else 4.0 * xp.vdot(z - b, z) / square
             inner = SymmetricHessian.at(measurement, given, b)
-            return cls(inner, given.R.reshape(-1) / jnp.sqrt(square), slope)
+            return cls(inner, given.R.reshape(-1) / xp.sqrt(square), slope)
 
     @property
     def n(self) -> int:
@@ -156,7 +153,7 @@ class SphereHessian(eqx.Module):
 
     def project(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
         """Π z, tangent to the sphere."""
-        return z - jnp.vdot(self.unit, z) * self.unit
+        return z - xp.vdot(self.unit, z) * self.unit
 
     def __call__(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
         """One product with D²f."""
@@ -215,27 +212,27 @@ def _curvature(
     return A.curvature_at(pair, None if b is None else A.adjoint(A.forward(pair) - b))
 
 
-@eqx.filter_jit
+@compiled
 def _symmetric_trace(A: Measurement, pair: FactorPair, b: Array) -> tuple[Array, Array]:
     d = A.shape[0]
     gram, _ = A.grams()
-    square = sum(jnp.vdot(x, weighted(gram, x)) for x in (pair.L, pair.R))
+    square = sum(xp.vdot(x, weighted(gram, x)) for x in (pair.L, pair.R))
 
     def add(n: Array, total: Array) -> Array:
         E = identity_block(n, d, b.dtype)
         return total + A.forward(FactorPair(E, E))
 
-    traces = jax.lax.fori_loop(0, -(-d // BLOCK), add, jnp.zeros_like(b))
-    value = 4.0 * (square + jnp.sum(_signs(pair)) * jnp.vdot(A.forward(pair) - b, traces))
+    traces = for_loop(0, -(-d // BLOCK), add, xp.zeros_like(b))
+    value = 4.0 * (square + xp.sum(_signs(pair)) * xp.vdot(A.forward(pair) - b, traces))
     # Whether 𝒜(u vᵀ) = 𝒜(v uᵀ) at random u, v: that tells symmetric Aᵢ almost surely.
-    u, v = jax.random.normal(jax.random.key(0), (2, d, 1), dtype=b.dtype)
+    u, v = normal(0, (2, d, 1)).astype(b.dtype)
     one, other = A.forward(FactorPair(u, v)), A.forward(FactorPair(v, u))
-    skew = jnp.linalg.norm(one - other) / jnp.maximum(jnp.linalg.norm(one), 1e-300)
+    skew = xp.linalg.norm(one - other) / xp.maximum(xp.linalg.norm(one), 1e-300)
     return value, skew
 
 
 def _signs(pair: FactorPair) -> Float[Array, " k"]:
-    return jnp.sign(jnp.sum(pair.L * pair.R, axis=0))
+    return xp.sign(xp.sum(pair.L * pair.R, axis=0))
 
 
 def plain_trace(measurement: Measurement, pair: Factors) -> float:
@@ -264,7 +261,7 @@ def plain_trace(measurement: Measurement, pair: Factors) -> float:
     with scope():
         given = given_pair(pair, measurement.shape, measurement.cone)
         both = zip(measurement.grams(), (given.L, given.R), strict=True)
-        return 2.0 * float(sum(jnp.vdot(x, weighted(gram, x)) for gram, x in both))
+        return 2.0 * float(sum(xp.vdot(x, weighted(gram, x)) for gram, x in both))
 
 
 @dataclass(frozen=True)
@@ -335,14 +332,14 @@ def sharpness(  # noqa: PLR0913 - a choice of function, and how to find its top
     with scope():
         of = SphereHessian if sphere else SymmetricHessian if symmetric else Hessian
         H = of.at(measurement, pair, b)
-        start = jax.random.normal(jax.random.key(seed), (H.n,))
+        start = normal(seed, (H.n,))
         if isinstance(H, SphereHessian):  # where it stays: outside, H is 0
             start = H.project(start)
-        found = _largest(H, start, jnp.asarray(tol))
+        found = _largest(H, start, xp.asarray(tol))
         count = int(found.restarts) * min(STEPS, H.n)
         return Sharpness(float(found.value), float(found.residual), count)
 
 
-@eqx.filter_jit
+@compiled
 def _largest(H: Hessian | SymmetricHessian | SphereHessian, start: Array, tol: Array) -> Ritz:
     return extreme(H, start, 1, tol)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Float, Inexact
 
+from flatrank.arrays import Array, compiled, mapped, scope, xp
 from flatrank.factors import (
     FactorPair,
     Factors,
@@ -19,7 +17,6 @@ from flatrank.factors import (
     svd_of_product,
 )
 from flatrank.flatness.bounds import Bound
-from flatrank.kernels import scope
 from flatrank.measurements.checks import checked_count
 
 # Singular values below this share of the largest count as zero.
@@ -75,15 +72,15 @@ def incoherence(pair: Factors) -> Incoherence:
     return Incoherence(int(rank), mu, max(mu, joint))
 
 
-@eqx.filter_jit
+@compiled
 def _numbers(L: Inexact[Array, "d1 k"], R: Inexact[Array, "d2 k"]) -> tuple[Float[Array, ""], ...]:
     d1, d2 = L.shape[0], R.shape[0]
     U, s, V = svd_of_product(L, R)
     alive = (s > _RANK_FLOOR * s[0]).astype(s.dtype)[None, :]
-    U, V, r = U * alive, V * alive, jnp.sum(alive)
-    rows, cols = (jnp.max(jnp.sum(jnp.abs(x) ** 2, axis=1)) for x in (U, V))
-    joint = jnp.max(jax.lax.map(lambda u: jnp.max(jnp.abs(V.conj() @ u)), U))
-    return r, jnp.maximum(d1 * rows, d2 * cols) / r, d1 * d2 * joint**2 / r
+    U, V, r = U * alive, V * alive, xp.sum(alive)
+    rows, cols = (xp.max(xp.sum(xp.abs(x) ** 2, axis=1)) for x in (U, V))
+    joint = xp.max(mapped(lambda u: xp.max(xp.abs(V.conj() @ u)), U))
+    return r, xp.maximum(d1 * rows, d2 * cols) / r, d1 * d2 * joint**2 / r
 
 
 def weak_recovery_bound(pair: Factors, truth: Factors, m: int, constant: float = 1.0) -> Bound:
@@ -119,9 +116,9 @@ def weak_recovery_bound(pair: Factors, truth: Factors, m: int, constant: float =
     pair, (d1, d2) = given_pair(pair, truth.shape), truth.shape
     with scope():
         s = compact_svd(truth).s
-        size = float(jnp.sum(s))
-        r = int(jnp.sum(s > _RANK_FLOOR * s[0]))
-        error = float(jnp.sum(compact_svd(pair.beside(FactorPair(-truth.L, truth.R))).s))
+        size = float(xp.sum(s))
+        r = int(xp.sum(s > _RANK_FLOOR * s[0]))
+        error = float(xp.sum(compact_svd(pair.beside(FactorPair(-truth.L, truth.R))).s))
     rate = m / (d1 * d2)
     gamma = constant / rate * math.sqrt(r * math.log(max(d1, d2)) / min(d1, d2))
     needs = {

@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from flatrank.arrays import scope
 from flatrank.flatness.bounds import Bound
 from flatrank.flatness.rescaling import Rescaling
-from flatrank.kernels import scope
 from flatrank.measurements.checks import checked_count
 
 # Share of the larger side that rounding may take.

@@ -15,15 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, Module, compiled, for_loop, mapped, normal, scope, static, xp
 from flatrank.factors import Cone, FactorPair, Factors, given_pair
 from flatrank.flatness.isometry import Isometry
 from flatrank.flatness.krylov import ritz
-from flatrank.kernels import scope
 from flatrank.measurements import Measurement
 from flatrank.measurements.checks import checked_count
 
@@ -95,16 +92,13 @@ def search_isometry(
             "pair of your own"
         )
     with scope():
-        keys = jax.random.split(jax.random.key(seed), 2)
-        L, R = (
-            jax.random.normal(k, (starts, d, rank)) for k, d in zip(keys, (d1, d2), strict=True)
-        )
-        pairs = jax.vmap(FactorPair)(L, R)
+        L, R = (normal(2 * seed + side, (starts, d, rank)) for side, d in enumerate((d1, d2)))
+        pairs = FactorPair(L, R)
         least, most = (_by_eigenvectors(measurement, pairs, sign, 2, sweeps) for sign in (-1, 1))
         if p == 1:
             # ‖·‖₁/m ≤ ‖·‖₂/√m: what is hardly visible in ℓ2 is no more so in ℓ1.
             least = _by_eigenvectors(measurement, least, -1, 1, sweeps)
-            most = _by_signs(measurement, most, jnp.asarray(sweeps))
+            most = _by_signs(measurement, most, xp.asarray(sweeps))
         (low, least), (high, most) = (
             _best(measurement, found, sign, p) for found, sign in ((least, -1), (most, 1))
         )
@@ -139,10 +133,10 @@ def visibility(measurement: Measurement, pair: Factors, p: Literal[1, 2]) -> Flo
 
 
 def _visibility(A: Measurement, pair: FactorPair, p: Literal[1, 2]) -> Float[Array, ""]:
-    z = jnp.abs(A.forward(pair))
-    size = jnp.mean(z) if p == 1 else jnp.sqrt(jnp.mean(z**2))
-    left, right = (jnp.linalg.qr(A.cone.lift(x))[1] for x in (pair.L, pair.R))
-    return size / jnp.linalg.norm(left @ right.conj().T)
+    z = xp.abs(A.forward(pair))
+    size = xp.mean(z) if p == 1 else xp.sqrt(xp.mean(z**2))
+    left, right = (xp.linalg.qr(A.cone.lift(x))[1] for x in (pair.L, pair.R))
+    return size / xp.linalg.norm(left @ right.conj().T)
 
 
 def _check_norm(p: int) -> None:
@@ -154,8 +148,8 @@ def _best(
     A: Measurement, pairs: FactorPair, sign: int, p: Literal[1, 2]
 ) -> tuple[float, FactorPair]:
     """The most visible of several (sign 1), or the least (sign −1)."""
-    values = jax.lax.map(lambda pair: _visibility(A, pair, p), pairs)
-    best = jnp.argmax(sign * values)
+    values = mapped(lambda pair: _visibility(A, pair, p), pairs)
+    best = xp.argmax(sign * values)
     return float(values[best]), FactorPair(pairs.L[best], pairs.R[best])
 
 
@@ -163,20 +157,20 @@ def _by_eigenvectors(
     A: Measurement, pairs: FactorPair, sign: int, p: Literal[1, 2], sweeps: int
 ) -> FactorPair:
     # Traced, so that one program serves both ends and both norms.
-    numbers = (jnp.asarray(x) for x in (sign, p, sweeps))
+    numbers = (xp.asarray(x) for x in (sign, p, sweeps))
     return _eigen_sweeps(A, pairs, *numbers)
 
 
-@eqx.filter_jit
+@compiled
 def _eigen_sweeps(
     A: Measurement, pairs: FactorPair, sign: Array, p: Array, sweeps: Array
 ) -> FactorPair:
     """Turns of an eigenvalue problem in one factor, weighted for p = 1 (least only)."""
 
     def improve(half: _Half, x: Array) -> Array:
-        sizes = jnp.abs(half.forward(x))
-        floor = _SMALLEST * jnp.max(sizes) + jnp.finfo(x.dtype).tiny ** 0.5
-        weights = jnp.where(p == 1, 1.0 / jnp.maximum(sizes, floor), 1.0)
+        sizes = xp.abs(half.forward(x))
+        floor = _SMALLEST * xp.max(sizes) + xp.finfo(x.dtype).tiny ** 0.5
+        weights = xp.where(p == 1, 1.0 / xp.maximum(sizes, floor), 1.0)
 
         def product(v: Float[Array, " n"]) -> Float[Array, " n"]:
             return half.adjoint(weights * half.forward(v.reshape(x.shape))).reshape(-1)
@@ -186,23 +180,23 @@ def _eigen_sweeps(
     return _sweep(A, pairs, improve, sweeps)
 
 
-@eqx.filter_jit
+@compiled
 def _by_signs(A: Measurement, pairs: FactorPair, sweeps: Array) -> FactorPair:
     """Turns of x ← 𝒜*(sign 𝒜(x Qᵀ)) Q."""
 
     def improve(half: _Half, x: Array) -> Array:
-        step = half.adjoint(jnp.sign(half.forward(x)))
-        return jnp.where(jnp.any(step != 0), step, x)  # zero where nothing is seen at all
+        step = half.adjoint(xp.sign(half.forward(x)))
+        return xp.where(xp.any(step != 0), step, x)  # zero where nothing is seen at all
 
     return _sweep(A, pairs, improve, sweeps)
 
 
-class _Half(eqx.Module):
+class _Half(Module):
     """x ↦ 𝒜(x Qᵀ), or 𝒜(Q xᵀ) on the right side."""
 
     A: Measurement
     Q: Float[Array, "d q"]
-    left: bool = eqx.field(static=True)
+    left: bool = static()
 
     def joined(self, x: Float[Array, "_ q"]) -> FactorPair:
         return FactorPair(x, self.Q) if self.left else FactorPair(self.Q, x)
@@ -224,12 +218,12 @@ def _sweep(
 
     def half(pair: FactorPair, left: bool) -> FactorPair:
         own, other = (pair.L, pair.R) if left else (pair.R, pair.L)
-        Q, T = jnp.linalg.qr(other)
+        Q, T = xp.linalg.qr(other)
         at = _Half(A, Q, left)
         x = improve(at, own @ T.T)
-        return at.joined(x / jnp.linalg.norm(x))
+        return at.joined(x / xp.linalg.norm(x))
 
     def both(_: Array, pair: FactorPair) -> FactorPair:
         return half(half(pair, True), False)
 
-    return jax.lax.map(lambda pair: jax.lax.fori_loop(0, sweeps, both, pair), pairs)
+    return mapped(lambda pair: for_loop(0, sweeps, both, pair), pairs)

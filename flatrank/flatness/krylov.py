@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
+
+from flatrank.arrays import Array, for_loop, put, while_loop, xp
 
 # Steps between restarts, and restarts at most.
 STEPS = 24
@@ -57,23 +57,24 @@ def ritz(
         w = product(V[j])
         r = w - V.T @ (V @ w)
         r = r - V.T @ (V @ r)
-        size = jnp.linalg.norm(r)
-        alive = size > _INVARIANT * jnp.linalg.norm(w)
-        unit = jnp.where(alive, r / jnp.where(alive, size, 1.0), 0.0)
-        # Beyond the last row the new direction is dropped.
-        return V.at[j + 1].set(unit, mode="drop"), W.at[j].set(w)
+        size = xp.linalg.norm(r)
+        alive = size > _INVARIANT * xp.linalg.norm(w)
+        unit = xp.where(alive, r / xp.where(alive, size, 1.0), 0.0)
+        # The new direction beyond the last falls into the first row, which is then rewritten.
+        return put(put(V, (j + 1) % steps, unit), 0, first), put(W, j, w)
 
-    V = jnp.zeros((steps, n), dtype=start.dtype).at[0].set(start / jnp.linalg.norm(start))
-    V, W = jax.lax.fori_loop(0, steps, step, (V, jnp.zeros_like(V)))
+    first = start / xp.linalg.norm(start)
+    V = put(xp.zeros((steps, n), dtype=start.dtype), 0, first)
+    V, W = for_loop(0, steps, step, (V, xp.zeros_like(V)))
     T = V @ W.T
-    dead = jnp.sum(V * V, axis=1) < 0.5
+    dead = xp.sum(V * V, axis=1) < 0.5
     # Zero directions must not be taken for eigenvectors of the eigenvalue zero.
-    T = 0.5 * (T + T.T) - sign * jnp.diag(jnp.where(dead, 1.0 + 4.0 * jnp.linalg.norm(T), 0.0))
-    values, vectors = jnp.linalg.eigh(T)
-    end = jnp.where(sign > 0, steps - 1, 0)
+    T = 0.5 * (T + T.T) - sign * xp.diag(xp.where(dead, 1.0 + 4.0 * xp.linalg.norm(T), 0.0))
+    values, vectors = xp.linalg.eigh(T)
+    end = xp.where(sign > 0, steps - 1, 0)
     theta, y = values[end], vectors[:, end]
     v = y @ V
-    return Ritz(theta, v, jnp.linalg.norm(y @ W - theta * v), jnp.array(1))
+    return Ritz(theta, v, xp.linalg.norm(y @ W - theta * v), xp.array(1))
 
 
 def extreme(
@@ -85,9 +86,9 @@ def extreme(
     """`ritz`, restarted from its own vector until ‖H v − θ v‖ ≤ tol·|θ| or 100 times."""
 
     def unfinished(r: Ritz) -> Array:
-        return (r.residual > tol * jnp.abs(r.value)) & (r.restarts < _RESTARTS)
+        return (r.residual > tol * xp.abs(r.value)) & (r.restarts < _RESTARTS)
 
     def again(r: Ritz) -> Ritz:
         return ritz(product, r.vector, sign)._replace(restarts=r.restarts + 1)
 
-    return jax.lax.while_loop(unfinished, again, ritz(product, start, sign))
+    return while_loop(unfinished, again, ritz(product, start, sign))

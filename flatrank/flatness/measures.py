@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, scope, xp
 from flatrank.factors import FactorPair, Factors, compact_svd, given_form, weighted
 from flatrank.flatness.rescaling import Rescaling
-from flatrank.kernels import scope
 from flatrank.measurements import Measurement
 
 
@@ -72,16 +70,16 @@ def measure_flatness(measurement: Measurement, pair: Factors, rescaling: Rescali
         return Flatness(*(float(x) for x in _numbers(measurement, given, rescaling)))
 
 
-@eqx.filter_jit
+@compiled
 def _numbers(
     measurement: Measurement, pair: FactorPair, rescaling: Rescaling
 ) -> tuple[Float[Array, ""], ...]:
     (d1, d2), (rows, cols) = measurement.orders, measurement.grams()
-    trace = jnp.vdot(pair.L, weighted(rows, pair.L)) / d2
-    trace = 2.0 * (trace + jnp.vdot(pair.R, weighted(cols, pair.R)) / d1)
+    trace = xp.vdot(pair.L, weighted(rows, pair.L)) / d2
+    trace = 2.0 * (trace + xp.vdot(pair.R, weighted(cols, pair.R)) / d1)
     rescaled = rescaling.apply(pair)
-    nuclear = jnp.sum(compact_svd(rescaled).s)
-    imbalance = jnp.sum(jnp.abs(jnp.linalg.eigvalsh(pair.L.T @ pair.L - pair.R.T @ pair.R)))
+    nuclear = xp.sum(compact_svd(rescaled).s)
+    imbalance = xp.sum(xp.abs(xp.linalg.eigvalsh(pair.L.T @ pair.L - pair.R.T @ pair.R)))
     zero = nuclear == 0
-    excess = jnp.where(zero, 1.0, 0.5 * rescaled.squared_norm() / jnp.where(zero, 1.0, nuclear))
+    excess = xp.where(zero, 1.0, 0.5 * rescaled.squared_norm() / xp.where(zero, 1.0, nuclear))
     return trace, pair.squared_norm(), imbalance, excess

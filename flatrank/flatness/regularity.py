@@ -18,14 +18,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, scope, xp
 from flatrank.factors import FactorPair, Factors, compact_svd, given_cone, given_form
 from flatrank.flatness.bounds import Bound
 from flatrank.flatness.rescaling import Rescaling
-from flatrank.kernels import scope
 
 # Shares of ‖L‖² + ‖R‖² and of ‖D1 L Rᵀ D2‖_*.
 _ROUNDING = 1e-12
@@ -199,12 +197,12 @@ def _measured(rescaling: Rescaling, pair: Factors) -> _Sizes:
         return _Sizes(*(float(x) for x in _numbers(rescaling, given)))
 
 
-@eqx.filter_jit
+@compiled
 def _numbers(rescaling: Rescaling, pair: FactorPair) -> tuple[Float[Array, ""], ...]:
     def gap(p: FactorPair) -> Float[Array, ""]:
-        return jnp.sum(jnp.abs(jnp.linalg.eigvalsh(p.L.T @ p.L - p.R.T @ p.R)))
+        return xp.sum(xp.abs(xp.linalg.eigvalsh(p.L.T @ p.L - p.R.T @ p.R)))
 
     rescaled = rescaling.apply(pair)
-    nuclear = jnp.sum(compact_svd(rescaled).s)
+    nuclear = xp.sum(compact_svd(rescaled).s)
     value = 0.5 * rescaled.squared_norm()
     return pair.squared_norm(), gap(pair), value, gap(rescaled), nuclear, *rescaling.extremes

@@ -6,14 +6,12 @@ import functools
 import math
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.linalg import get_lapack_funcs
 
+from flatrank.arrays import Array, Module, xp
 from flatrank.factors import FactorPair, Weight
-from flatrank.kernels import Kept
 from flatrank.measurements import Measurement
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -25,7 +23,7 @@ _PLAIN = 1e-6
 _EVEN = 1e3
 
 
-class Rescaling(Kept):
+class Rescaling(Module):
     """D1, D2 with D1² = (1/(m d2)) Σ AᵢAᵢᵀ and D2² = (1/(m d1)) Σ AᵢᵀAᵢ, smoothed.
 
     Each is held as its diagonal where it is diagonal, else as the symmetric root. Where D is
@@ -60,20 +58,19 @@ class Rescaling(Kept):
         singular, once more the work of the Grams (`Measurement.gram_roots`), and an SVD.
         """
         m = max(measurement.m, 1)
-        with jax.enable_x64(True):
-            rows, cols = measurement.grams()
-            n1, n2 = measurement.orders
-            roots = functools.cache(measurement.gram_roots)
+        rows, cols = measurement.grams()
+        n1, n2 = measurement.orders
+        roots = functools.cache(measurement.gram_roots)
 
-            def side(square: Weight, n: int, place: int) -> tuple[Weight, Weight]:
-                def root() -> np.ndarray | None:
-                    both = roots()
-                    return None if both is None else both[place] / math.sqrt(m * n)
+        def side(square: Weight, n: int, place: int) -> tuple[Weight, Weight]:
+            def root() -> np.ndarray | None:
+                both = roots()
+                return None if both is None else both[place] / math.sqrt(m * n)
 
-                return _roots(square / (m * n), smoothing, root)
+            return _roots(square / (m * n), smoothing, root)
 
-            one = side(rows, n2, 0)
-            other = one if cols is rows and n1 == n2 else side(cols, n1, 1)
+        one = side(rows, n2, 0)
+        other = one if cols is rows and n1 == n2 else side(cols, n1, 1)
         return cls(one[0], other[0], (one[1], other[1]))
 
     @property
@@ -84,9 +81,8 @@ class Rescaling(Kept):
     @property
     def unseen(self) -> tuple[int, int]:
         """How many directions of rows and of columns D leaves out: the ranks lacking in D1, D2."""
-        with jax.enable_x64(True):
-            one, other = map(_lacking, (self.D1, self.D2), self.inverse)
-            return round(float(one)), round(float(other))
+        one, other = map(_lacking, (self.D1, self.D2), self.inverse)
+        return round(float(one)), round(float(other))
 
     @property
     def rounding(self) -> float:
@@ -100,17 +96,15 @@ class Rescaling(Kept):
     @property
     def extremes(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """(α1, α2), tight, with α1 I ≤ D1, D2 ≤ α2 I; α1 = 0 when one of them is singular."""
-        with jax.enable_x64(True):
-            top, bottom = (_largest(both) for both in ((self.D1, self.D2), self.inverse))
-            lacking = _lacking(self.D1, self.inverse[0]) + _lacking(self.D2, self.inverse[1])
-            return jnp.where(lacking < 0.5, 1.0 / bottom, 0.0), top
+        top, bottom = (_largest(both) for both in ((self.D1, self.D2), self.inverse))
+        lacking = _lacking(self.D1, self.inverse[0]) + _lacking(self.D2, self.inverse[1])
+        return xp.where(lacking < 0.5, 1.0 / bottom, 0.0), top
 
     @property
     def kappa(self) -> Float[Array, ""]:
         """κ = α2/α1 (`extremes`); infinite when D1 or D2 is singular."""
-        with jax.enable_x64(True):
-            low, top = self.extremes
-            return top / low
+        low, top = self.extremes
+        return top / low
 
     def apply(self, pair: FactorPair) -> FactorPair:
         """(D1 L, D2 R): the pair of D1 X D2."""
@@ -128,9 +122,9 @@ def _roots(
     if square.ndim == 2:
         G = np.asarray(square)
         if smoothing < 1.0 and np.any(np.diag(np.diagonal(G)) != G):
-            return tuple(map(jax.device_put, _dense_roots(G, smoothing, root)))
-        square = jnp.diagonal(square)
-    D = jnp.sqrt((1.0 - smoothing) * square + smoothing * jnp.mean(square))
+            return tuple(map(np.asarray, _dense_roots(G, smoothing, root)))
+        square = xp.diagonal(square)
+    D = xp.sqrt((1.0 - smoothing) * square + smoothing * xp.mean(square))
     return D, _reciprocal(D)
 
 
@@ -190,13 +184,13 @@ def _even_kappa(D: Weight, inverse: Weight) -> float:
 
 def _lacking(D: Weight, inverse: Weight) -> Float[Array, ""]:
     """The dimension less the rank: less the trace of the projector D⁻¹ D, to rounding."""
-    return D.shape[0] - jnp.sum(D * inverse)
+    return D.shape[0] - xp.sum(D * inverse)
 
 
 def _largest(both: tuple[Weight, Weight]) -> Float[Array, ""]:
     """The largest eigenvalue of two matrices."""
-    return jnp.max(jnp.stack([jnp.max(D if D.ndim == 1 else jnp.linalg.eigvalsh(D)) for D in both]))
+    return xp.max(xp.stack([xp.max(D if D.ndim == 1 else xp.linalg.eigvalsh(D)) for D in both]))
 
 
 def _reciprocal(d: Float[Array, " d"]) -> Float[Array, " d"]:
-    return jnp.where(d > 0, 1.0 / jnp.where(d > 0, d, 1.0), 0.0)
+    return xp.where(d > 0, 1.0 / xp.where(d > 0, d, 1.0), 0.0)

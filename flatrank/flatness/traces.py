@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Float
 
-from flatrank.kernels import scope
+from flatrank.arrays import Array, compiled, mapped, normal, scope, solve_triangular, xp
 from flatrank.measurements.checks import checked_count
 
 Product = Callable[[Float[Array, " n"]], Float[Array, " n"]]
@@ -136,7 +134,7 @@ def xtrace(product: Product, n: int, *, products: int = 64, seed: int = 0) -> Tr
     n, products, seed = _checked(n, products, seed, 4)
     s = min(products // 2, n)
     with scope():
-        value, error = _xtrace(product, jax.random.normal(jax.random.key(seed), (s, n)))
+        value, error = _xtrace(product, normal(seed, (s, n)))
         return TraceEstimate(float(value), float(error), 2 * s)
 
 
@@ -146,43 +144,43 @@ def _checked(n: int, products: int, seed: int, least: int) -> tuple[int, int, in
 
 
 def _signs(seed: int, count: int, n: int) -> Float[Array, "count n"]:
-    return jax.random.rademacher(jax.random.key(seed), (count, n), dtype=jnp.float64)
+    return np.random.default_rng(seed).choice([-1.0, 1.0], (count, n))
 
 
 def _mean(samples: Float[Array, " s"]) -> tuple[Array, Array]:
     """The mean and its standard error."""
-    return jnp.mean(samples), jnp.std(samples, ddof=1) / samples.size**0.5
+    return xp.mean(samples), xp.std(samples, ddof=1) / samples.size**0.5
 
 
-@eqx.filter_jit
+@compiled
 def _hutchinson(product: Product, z: Float[Array, "s n"]) -> tuple[Array, Array]:
-    return _mean(jnp.sum(z * jax.lax.map(product, z), axis=1))
+    return _mean(xp.sum(z * mapped(product, z), axis=1))
 
 
-@eqx.filter_jit
+@compiled
 def _hutch_plus_plus(
     product: Product, sketch: Float[Array, "q n"], z: Float[Array, "s n"]
 ) -> tuple[Array, Array]:
-    Q = jnp.linalg.qr(jax.lax.map(product, sketch).T)[0]
-    caught = jnp.sum(Q.T * jax.lax.map(product, Q.T))
+    Q = xp.linalg.qr(mapped(product, sketch).T)[0]
+    caught = xp.sum(Q.T * mapped(product, Q.T))
     rest = z - (z @ Q) @ Q.T
-    value, error = _mean(jnp.sum(rest * jax.lax.map(product, rest), axis=1))
+    value, error = _mean(xp.sum(rest * mapped(product, rest), axis=1))
     return caught + value, error
 
 
-@eqx.filter_jit
+@compiled
 def _xtrace(product: Product, omega: Float[Array, "s n"]) -> tuple[Array, Array]:
     s, n = omega.shape
-    Y = jax.lax.map(product, omega).T
-    Q, R = jnp.linalg.qr(Y)
-    Z = jax.lax.map(product, Q.T).T
+    Y = mapped(product, omega).T
+    Q, R = xp.linalg.qr(Y)
+    Z = mapped(product, Q.T).T
     # The direction of range(Q) that ωᵢ alone contributes: orthogonal to the other columns of R.
     # The shift is below rounding; it keeps R invertible where H has a rank below s.
-    shift = 1e-16 * jnp.max(jnp.abs(R)) + jnp.finfo(R.dtype).tiny ** 0.5
-    own = jax.scipy.linalg.solve_triangular(R + shift * jnp.eye(s), jnp.eye(s), trans=1)
-    own = own / jnp.linalg.norm(own, axis=0)[None, :]
+    shift = 1e-16 * xp.max(xp.abs(R)) + xp.finfo(R.dtype).tiny ** 0.5
+    own = solve_triangular(R + shift * xp.eye(s), xp.eye(s), trans=1)
+    own = own / xp.linalg.norm(own, axis=0)[None, :]
     H, W = Q.T @ Z, Q.T @ omega.T
-    caught = jnp.trace(H) - jnp.sum(own * (H @ own), axis=0)
-    X = W - own * jnp.sum(own * W, axis=0)[None, :]
+    caught = xp.trace(H) - xp.sum(own * (H @ own), axis=0)
+    X = W - own * xp.sum(own * W, axis=0)[None, :]
     V, HV = omega.T - Q @ X, Y - Z @ X
-    return _mean(caught + (n - s + 1) * jnp.sum(V * HV, axis=0) / jnp.sum(V * V, axis=0))
+    return _mean(caught + (n - s + 1) * xp.sum(V * HV, axis=0) / xp.sum(V * V, axis=0))

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from flatrank.kernels.ffi import load_word
+from flatrank.kernels.words import load_word
 
 INT64, INT32 = ir.IntType(64), ir.IntType(32)
 

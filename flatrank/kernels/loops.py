@@ -14,14 +14,11 @@ from typing import no_type_check
 
 from numba import njit
 
-from flatrank.kernels.ffi import INNER, word
 from flatrank.kernels.jobs import (
     FILLED,
-    INDICES,
     OUT,
     STRIDE,
     SUM,
-    WIDTH,
     WORK,
     M,
     N,
@@ -37,7 +34,6 @@ from flatrank.kernels.vectors import (
     add_scaled,
     bytes_of,
     collect,
-    index_at,
     inverse_root,
     lanes_of,
     load,
@@ -57,6 +53,7 @@ from flatrank.kernels.vectors import (
     total,
     with_lane,
 )
+from flatrank.kernels.words import INNER, word
 
 
 @no_type_check
@@ -110,25 +107,6 @@ def sparse_tall(job, first, last, shapes):
             acc = add_scaled(s1, gather(table, p, one), acc)
             p += 1
         store(word(job, OUT) + i * span_of(one), acc)
-
-
-@no_type_check
-@njit(**INNER)
-def sparse_tall_transposed(job, first, last, shapes):
-    """OUT_j = sum_p V_p X_i. Rows share columns, so one call must have all rows."""
-    one, _group = shapes
-    v, out, indices = word(job, V), word(job, OUT), word(job, INDICES)
-    for j in range(word(job, WIDTH)):
-        store(out + j * span_of(one), one)
-    p = pointer_at(job, first)
-    for i in range(first, last):
-        end = pointer_at(job, i + 1)
-        x = load(word(job, X) + i * span_of(one), one)
-        while p < end:
-            row = out + index_at(indices, p) * span_of(one)
-            s = load_pack(v + p * bytes_of(one), pack(one))
-            store(row, add_scaled(s, x, load(row, one)))
-            p += 1
 
 
 @no_type_check

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Int
+import numpy as np
+from jaxtyping import Int
 
-from flatrank.kernels.kept import Kept
+from flatrank.arrays import Array, Module, static, xp
 
 
-class Compressed(Kept):
+class Compressed(Module):
     """The places (i, j) of a sparse pattern, compressed by rows.
 
     Entry p lies in the row i with ``indptr[i] <= p < indptr[i + 1]`` and in the column
@@ -41,9 +40,9 @@ class Compressed(Kept):
     indptr: Int[Array, " rows"]
     indices: Int[Array, " m"]
     ids: Int[Array, " m"] | None
-    width: int = eqx.field(static=True)
+    width: int = static()
 
-    def __check_init__(self):
+    def __post_init__(self):
         types = {"indptr": ("int64", "int32"), "indices": ("int32",), "ids": ("int32",)}
         for name, allowed in types.items():
             x = getattr(self, name)
@@ -73,9 +72,4 @@ class Compressed(Kept):
         """Row of each entry, n behind the last row, stored or derived; O(m) work."""
         if self.ids is not None:
             return self.ids
-        counts = self.indptr[1:] - self.indptr[:-1]
-        if self.m < 2**31:  # so that int64 pointers also serve where 64-bit types are off
-            counts = counts.astype(jnp.int32)
-        counts = jnp.append(counts, self.m - jnp.sum(counts))
-        rows = jnp.arange(self.n + 1, dtype=jnp.int32)
-        return jnp.repeat(rows, counts, total_repeat_length=self.m)
+        return xp.repeat(np.arange(self.n, dtype=np.int32), xp.diff(self.indptr))

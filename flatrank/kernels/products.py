@@ -8,14 +8,13 @@ and backward, in every real argument, and be mapped by `jax.vmap`, which calls t
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Float
 
-from flatrank.kernels import primitives, support
+from flatrank.arrays import Array, compiled, on_device, xp
+from flatrank.kernels import reference, support
 from flatrank.kernels.pattern import Compressed
 from flatrank.kernels.signatures import SIGNATURES, parsed
 
@@ -229,29 +228,42 @@ def inverses(A: Float[Array, "n k k"]) -> Float[Array, "n k k"]:
     was seen to wait for ever beside large products.
     """
     # Rows without entries, for the blocks are all there is.
-    nothing = jnp.zeros(0, jnp.int32)
-    C = Compressed(jnp.zeros(A.shape[0] + 1, jnp.int32), nothing, nothing, 0)
+    none = np.zeros(0, np.int32)
+    C = Compressed(np.zeros(A.shape[0] + 1, np.int32), none, none, 0)
     return call("inverses", C, A=A)
 
 
 def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     """Check the arguments of a kernel, given in the order of its signature, and run it."""
-    dtype = jnp.result_type(*reals.values())
-    dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
-    reals = {name: jnp.asarray(x, dtype) for name, x in reals.items()}
+    dtype = xp.result_type(*reals.values())
+    dtype = dtype if np.issubdtype(dtype, np.floating) else np.dtype(np.float64)
     k = check(kernel, C, reals)
-    if k == 0 or dtype not in (jnp.float32, jnp.float64) or support.obstacle():
-        return plain(C, *reals.values(), kernel=kernel)
-    out = primitives.bind(kernel, C, *reals.values())
-    if kernel in primitives.BILINEAR:
-        return out
+    if on_device(C, reals):
+        return _on_device(C, [x.astype(dtype) for x in reals.values()], kernel)
+    arrays = [np.ascontiguousarray(x, dtype) for x in reals.values()]
+    if k == 0 or dtype not in (np.float32, np.float64) or support.obstacle():
+        return PLAIN[kernel](C, *arrays)
+    from flatrank.kernels.execution import execute  # noqa: PLC0415  brings numba
+
+    out = execute(kernel, C, arrays, k)
     return tuple(out) if len(out) > 1 else out[0]
 
 
-@partial(jax.jit, static_argnames="kernel", inline=True)
-def plain(C, *reals, kernel):
-    """A kernel in plain JAX."""
-    return primitives.PLAIN[kernel](C, *reals)
+@compiled
+def _on_device(C: Compressed, reals: list[Array], kernel: str) -> Any:
+    return PLAIN[kernel](C, *reals)
+
+
+PLAIN = {
+    "sampled_product": reference.sampled_product,
+    "sparse_tall": reference.sparse_tall,
+    "residual_gradient": reference.residual_gradient,
+    "curvature_product": reference.curvature_product,
+    "newton_product": reference.curvature_product,
+    "row_grams": reference.row_grams,
+    "weighted_row_grams": reference.row_grams,
+    "inverses": reference.inverses,
+}
 
 
 def check(kernel, C, reals):

@@ -8,26 +8,18 @@ segments serially.
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
-
+from flatrank.arrays import added_at, for_loop, xp
 from flatrank.kernels.signatures import PIVOT
 
 
 def sampled_product(C, X, Y):
     """out_p = <X_i, Y_j>; see `flatrank.kernels.sampled_product`."""
-    return _filled(C, jnp.sum(X[C.rows()] * Y[C.indices], axis=1))
+    return xp.sum(X[C.rows()] * Y[C.indices], axis=1)
 
 
 def sparse_tall(C, v, Y):
     """G_i = sum_p v_p Y_j; see `flatrank.kernels.sparse_tall`."""
-    return _row_sums(C, _filled(C, v)[:, None] * Y[C.indices])
-
-
-def sparse_tall_transposed(C, v, X):
-    """H_j = sum_p v_p X_i: the transpose of `sparse_tall`, a scatter."""
-    values = _filled(C, v)[:, None] * X[C.rows()]
-    return jax.ops.segment_sum(values, C.indices, num_segments=C.width)
+    return _row_sums(C, v[:, None] * Y[C.indices])
 
 
 def residual_gradient(C, X, Y, b):
@@ -58,30 +50,25 @@ def inverses(C, A):
     cancel.
     """
     del C
-    k, small = A.shape[1], PIVOT * jnp.finfo(A.dtype).eps
-    d = jnp.diagonal(A, axis1=1, axis2=2)
-    root = jnp.where(d > 0, jax.lax.rsqrt(jnp.where(d > 0, d, 1.0)), 0.0)
+    k, small = A.shape[1], PIVOT * xp.finfo(A.dtype).eps
+    d = xp.diagonal(A, axis1=1, axis2=2)
+    root = xp.where(d > 0, 1.0 / xp.sqrt(xp.where(d > 0, d, 1.0)), 0.0)
     A = A * root[:, :, None] * root[:, None, :]
 
     def sweep(i, state):
         A, swept = state
-        e = jax.nn.one_hot(i, k, dtype=A.dtype)[None, :]
-        a = jax.lax.dynamic_index_in_dim(A, i, 2, keepdims=False)
-        p = jax.lax.dynamic_index_in_dim(a, i, 1, keepdims=False)[:, None, None]
+        e = (xp.arange(k) == i).astype(A.dtype)[None, :]
+        a = A[:, :, i]
+        p = a[:, i][:, None, None]
         good, a = p > small, a - e
-        p = jnp.where(good, p, 1.0)
+        p = xp.where(good, p, 1.0)
         new = A - a[:, :, None] * a[:, None, :] / p - 2.0 * e[:, :, None] * e[:, None, :]
-        return jnp.where(good, new, A), swept | ((e > 0) & good[:, :, 0])
+        return xp.where(good, new, A), swept | ((e > 0) & good[:, :, 0])
 
-    A, swept = jax.lax.fori_loop(0, k, sweep, (A, jnp.zeros(d.shape, bool)))
+    A, swept = for_loop(0, k, sweep, (A, xp.zeros(d.shape, bool)))
     root = root * swept
     return -A * root[:, :, None] * root[:, None, :]
 
 
-def _filled(C, values):
-    """0 in place of what stands behind the last row."""
-    return jnp.where(C.rows() < C.n, values, 0)
-
-
 def _row_sums(C, values):
-    return jax.ops.segment_sum(values, C.rows(), num_segments=C.n, indices_are_sorted=True)
+    return added_at(C.rows(), values, C.n)

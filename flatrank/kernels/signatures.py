@@ -12,7 +12,6 @@ from typing import NamedTuple
 SIGNATURES = {
     "sampled_product": ("X: n k, Y: w k", "OUT: m"),
     "sparse_tall": ("V: m, Y: w k", "OUT: n k"),
-    "sparse_tall_transposed": ("V: m, X: n k", "OUT: w k"),
     "residual_gradient": ("X: n k, Y: w k, V: m", "OUT: n k, SUM: n"),
     "padded_residual_gradient": ("X: n k, Y: w k, V: m", "OUT: n k, SUM: n, WORK: w s"),
     "curvature_product": ("X: n k, Y: w k, P: n k, Q: w k", "OUT: n k, WORK: w s"),
@@ -41,7 +40,7 @@ def parsed(text: str) -> list[tuple[str, list[str]]]:
 
 
 class Variant(NamedTuple):
-    """What one handler is compiled for, in a form that fits into a string.
+    """What one loop is compiled for, in a form that fits into a string.
 
     Parameters
     ----------
@@ -55,8 +54,6 @@ class Variant(NamedTuple):
         Entries treated at once.
     wide
         1 where the factors have more than NARROW columns, else 0.
-    major, minor
-        Version of XLA's interface.
     """
 
     kernel: str
@@ -64,8 +61,6 @@ class Variant(NamedTuple):
     bits: int
     rows: int
     wide: int
-    major: int
-    minor: int
 
     @classmethod
     def read(cls, text: str) -> Variant:

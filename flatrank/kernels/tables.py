@@ -12,9 +12,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from flatrank.kernels.ffi import load_word
 from flatrank.kernels.jobs import INDICES, STRIDE, WIDTH, M, Y
 from flatrank.kernels.registers import INT8, INT32, INT64, joined, load_pieces, parts, pointer
+from flatrank.kernels.words import load_word
 
 TABLE = types.UniTuple(types.int64, 4)
 AHEAD = 16  # entries between asking for a row and using it

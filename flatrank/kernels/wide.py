@@ -12,8 +12,7 @@ from typing import no_type_check
 
 from numba import njit
 
-from flatrank.kernels.ffi import INNER, local_words, word
-from flatrank.kernels.jobs import INDICES, OUT, STRIDE, SUM, WIDTH, WORK, K, P, V, W, X, pointer_at
+from flatrank.kernels.jobs import OUT, STRIDE, SUM, WORK, K, P, V, W, X, pointer_at
 from flatrank.kernels.loops import clear_unfilled
 from flatrank.kernels.signatures import BLOCK
 from flatrank.kernels.tables import ask, gather, gather_column, shifted, table_of
@@ -22,7 +21,6 @@ from flatrank.kernels.vectors import (
     add_scaled,
     apart,
     bytes_of,
-    index_at,
     inverse_root,
     lanes_of,
     load,
@@ -43,6 +41,7 @@ from flatrank.kernels.vectors import (
     total,
     with_lane,
 )
+from flatrank.kernels.words import INNER, local_words, word
 
 BATCH = 64  # entries; also the words of scratch on the stack
 
@@ -166,23 +165,6 @@ def sparse_tall(job, first, last, shapes):
             stop = min(p + BATCH, end)
             sums(table, (p, stop, count), word(job, V) + p * size, out, shapes)
             p = stop
-
-
-@no_type_check
-@njit(**INNER)
-def sparse_tall_transposed(job, first, last, shapes):
-    """OUT_j = sum_p V_p X_i. Rows share columns, so one call must have all rows."""
-    one, count = shapes[0], block_count(job, shapes)
-    span = word(job, K) * bytes_of(one)
-    for j in range(word(job, WIDTH)):
-        clear_row(word(job, OUT) + j * span, count, shapes)
-    p = pointer_at(job, first)
-    for i in range(first, last):
-        end, x = pointer_at(job, i + 1), word(job, X) + i * span
-        while p < end:
-            row = word(job, OUT) + index_at(word(job, INDICES), p) * span
-            add_row(row, load_pack(word(job, V) + p * bytes_of(one), pack(one)), x, count, shapes)
-            p += 1
 
 
 @no_type_check

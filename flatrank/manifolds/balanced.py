@@ -21,10 +21,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, xp
 from flatrank.factors import FactorPair, balance
 from flatrank.manifolds.manifold import Manifold, combine, inner
 from flatrank.measurements import Adjoint
@@ -44,7 +44,7 @@ class BalancedPoint(NamedTuple):
 def align(pair: FactorPair, target: FactorPair) -> tuple[FactorPair, Float[Array, "k k"]]:
     """The pair (L Q, R Q), Q in O(k), nearest to `target`, and Q: a Procrustes problem."""
     C = pair.L.T @ target.L + pair.R.T @ target.R
-    U, _, Vt = jnp.linalg.svd(C)
+    U, _, Vt = xp.linalg.svd(C)
     Q = U @ Vt
     return FactorPair(pair.L @ Q, pair.R @ Q), Q
 
@@ -79,8 +79,8 @@ def geometric_balance(pair: FactorPair) -> FactorPair:
             f"{pair.rank} columns exceed min(d1, d2) = {min(pair.shape)}, so their Grams are "
             "singular; expected full column rank. Use retraction='aligned'"
         )
-    h, V = jnp.linalg.eigh(pair.L.T @ pair.L)
-    root, inverse = ((V * power[None, :]) @ V.T for power in (jnp.sqrt(h), 1.0 / jnp.sqrt(h)))
+    h, V = xp.linalg.eigh(pair.L.T @ pair.L)
+    root, inverse = ((V * power[None, :]) @ V.T for power in (xp.sqrt(h), 1.0 / xp.sqrt(h)))
     middle, _ = _power(root @ (pair.R.T @ pair.R) @ root, 0.5)
     B, inverse = _power(inverse @ middle @ inverse, 0.5)
     return FactorPair(pair.L @ B, pair.R @ inverse)
@@ -88,7 +88,7 @@ def geometric_balance(pair: FactorPair) -> FactorPair:
 
 def _power(G: Float[Array, "k k"], p: float) -> tuple[Array, Array]:
     """Gᵖ and G⁻ᵖ of a symmetric positive definite matrix."""
-    h, V = jnp.linalg.eigh(0.5 * (G + G.T))
+    h, V = xp.linalg.eigh(0.5 * (G + G.T))
     return (V * (h**p)[None, :]) @ V.T, (V * (h**-p)[None, :]) @ V.T
 
 
@@ -116,7 +116,7 @@ class BalancedPairs(Manifold[BalancedPoint]):
     def point(self, pair: FactorPair) -> BalancedPoint:
         """The balanced pair of L Rᵀ in the gauge where G is diagonal."""
         balanced, s = balance(pair)
-        return BalancedPoint(balanced, s, jnp.eye(pair.rank))
+        return BalancedPoint(balanced, s, xp.eye(pair.rank))
 
     def pair(self, point: BalancedPoint) -> FactorPair:
         """The pair itself."""
@@ -149,7 +149,7 @@ class BalancedPairs(Manifold[BalancedPoint]):
         moved = combine(point.pair, 1.0, vector)
         if self.retraction == "geometric":
             pair = geometric_balance(moved)
-            return BalancedPoint(pair, *jnp.linalg.eigh(pair.L.T @ pair.L))
+            return BalancedPoint(pair, *xp.linalg.eigh(pair.L.T @ pair.L))
         balanced, s = balance(moved)
         pair, Q = align(balanced, moved)
         return BalancedPoint(pair, s, Q.T)
@@ -161,29 +161,29 @@ class BalancedPairs(Manifold[BalancedPoint]):
 
     def precondition(self, point: BalancedPoint, vector: FactorPair) -> FactorPair:
         """Π (A G⁻¹, B G⁻¹) of a tangent vector: the Gauss–Newton Hessian is near (A G, B G)."""
-        least = _SINGULAR * jnp.max(point.s)
-        inverse = (point.W / jnp.maximum(point.s, least)[None, :]) @ point.W.T
+        least = _SINGULAR * xp.max(point.s)
+        inverse = (point.W / xp.maximum(point.s, least)[None, :]) @ point.W.T
         return self.project(point, FactorPair(vector.L @ inverse, vector.R @ inverse))
 
     def defect(self, point: BalancedPoint, vector: FactorPair) -> Float[Array, ""]:
         """‖sym(LᵀA) − sym(RᵀB)‖, and with it ‖skew(LᵀA) + skew(RᵀB)‖ on the quotient."""
-        return jnp.linalg.norm(self._constraints(point, vector))
+        return xp.linalg.norm(self._constraints(point, vector))
 
     def violation(self, point: BalancedPoint) -> Float[Array, ""]:
         """‖LᵀL − RᵀR‖/‖LᵀL‖."""
         G = point.pair.L.T @ point.pair.L
-        return jnp.linalg.norm(G - point.pair.R.T @ point.pair.R) / jnp.linalg.norm(G)
+        return xp.linalg.norm(G - point.pair.R.T @ point.pair.R) / xp.linalg.norm(G)
 
     def miss(
         self, point: BalancedPoint, vector: FactorPair, new: BalancedPoint
     ) -> Float[Array, ""]:
         """The norm of (L' − L − A, R' − R − B)."""
         off = combine(new.pair, -1.0, combine(point.pair, 1.0, vector))
-        return jnp.sqrt(inner(off, off))
+        return xp.sqrt(inner(off, off))
 
     def gauge(self, rank: int, rng: np.random.Generator) -> Float[Array, "k k"]:
         """A random element of O(k)."""
-        return jnp.asarray(np.linalg.qr(rng.standard_normal((rank, rank)))[0])
+        return xp.asarray(np.linalg.qr(rng.standard_normal((rank, rank)))[0])
 
     def turn(self, point: BalancedPoint, Q: Float[Array, "k k"]) -> BalancedPoint:
         """(L Q, R Q), G = (QᵀW) diag(s) (QᵀW)ᵀ."""
@@ -193,6 +193,6 @@ class BalancedPairs(Manifold[BalancedPoint]):
 def _sylvester(point: BalancedPoint, M: Float[Array, "k k"]) -> Float[Array, "k k"]:
     """The Z of least norm with G Z + Z G = M: Z_ij = M_ij/(s_i + s_j) in the eigenbasis of G."""
     sums = point.s[:, None] + point.s[None, :]
-    safe = sums > _SINGULAR * jnp.max(sums)
-    Z = jnp.where(safe, point.W.T @ M @ point.W / jnp.where(safe, sums, 1.0), 0.0)
+    safe = sums > _SINGULAR * xp.max(sums)
+    Z = xp.where(safe, point.W.T @ M @ point.W / xp.where(safe, sums, 1.0), 0.0)
     return point.W @ Z @ point.W.T

@@ -11,10 +11,10 @@ Hessian is his Proposition 2.3. Departure: (P, Q) in place of (M, U_p, V_p), wit
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, xp
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.manifolds.manifold import Manifold
 from flatrank.measurements import Adjoint
@@ -51,7 +51,7 @@ class FixedRank(Manifold[CompactSVD]):
 
     def bend(self, point: CompactSVD, S: Adjoint, vector: FactorPair) -> FactorPair:
         """((I − UUᵀ) S Q s⁻¹, Sᵀ (I − UUᵀ) P s⁻¹)."""
-        inverse = jnp.where(point.s > 0, 1.0 / jnp.where(point.s > 0, point.s, 1.0), 0.0)[None, :]
+        inverse = xp.where(point.s > 0, 1.0 / xp.where(point.s > 0, point.s, 1.0), 0.0)[None, :]
         return FactorPair(
             _off(S.right(vector.R * inverse), point.U),
             S.left(_off(vector.L, point.U) * inverse),
@@ -61,8 +61,8 @@ class FixedRank(Manifold[CompactSVD]):
         """The nearest matrix of rank k to X + ξ: a retraction of second order."""
         U, s, V = point
         moved = FactorPair(
-            jnp.concatenate([U * s[None, :] + vector.L, U], axis=1),
-            jnp.concatenate([V, vector.R], axis=1),
+            xp.concatenate([U * s[None, :] + vector.L, U], axis=1),
+            xp.concatenate([V, vector.R], axis=1),
         )
         k = s.shape[0]
         wide = compact_svd(moved)
@@ -78,25 +78,25 @@ class FixedRank(Manifold[CompactSVD]):
 
     def defect(self, point: CompactSVD, vector: FactorPair) -> Float[Array, ""]:
         """‖VᵀQ‖."""
-        return jnp.linalg.norm(point.V.T @ vector.R)
+        return xp.linalg.norm(point.V.T @ vector.R)
 
     def violation(self, point: CompactSVD) -> Float[Array, ""]:
         """‖UᵀU − I‖ + ‖VᵀV − I‖, infinite where the rank is less than k."""
-        eye = jnp.eye(point.s.shape[0])
-        off = sum(jnp.linalg.norm(X.T @ X - eye) for X in (point.U, point.V))
-        return jnp.where(jnp.all(point.s > 0), off, jnp.inf)
+        eye = xp.eye(point.s.shape[0])
+        off = sum(xp.linalg.norm(X.T @ X - eye) for X in (point.U, point.V))
+        return xp.where(xp.all(point.s > 0), off, xp.inf)
 
     def miss(self, point: CompactSVD, vector: FactorPair, new: CompactSVD) -> Float[Array, ""]:
         """Frobenius norm of X' − X − ξ, from thin factors of the difference."""
         U, s, V = point
         left = [new.U * new.s[None, :], -(U * s[None, :] + vector.L), -U]
         right = [new.V, V, vector.R]
-        both = FactorPair(jnp.concatenate(left, axis=1), jnp.concatenate(right, axis=1))
-        return jnp.linalg.norm(compact_svd(both).s)
+        both = FactorPair(xp.concatenate(left, axis=1), xp.concatenate(right, axis=1))
+        return xp.linalg.norm(compact_svd(both).s)
 
     def gauge(self, rank: int, rng: np.random.Generator) -> Float[Array, "k k"]:
         """Signs: with distinct singular values nothing else leaves (U, s, V) a decomposition."""
-        return jnp.diag(jnp.asarray(rng.choice([-1.0, 1.0], rank)))
+        return xp.diag(xp.asarray(rng.choice([-1.0, 1.0], rank)))
 
     def turn(self, point: CompactSVD, Q: Float[Array, "k k"]) -> CompactSVD:
         """(U Q, s, V Q)."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, leaves, tree_map, xp
 from flatrank.factors import FactorPair
 from flatrank.manifolds.manifold import Manifold, inner
 from flatrank.measurements import Measurement
@@ -61,23 +60,22 @@ def check_manifold(
         raise ValueError(
             f"rank must be at most min(d1, d2) = {least}, that of the measurement; got {rank}"
         )
-    with jax.enable_x64(True):
-        rng = np.random.default_rng(seed)
-        b = jnp.asarray(rng.standard_normal(measurement.m))
-        x = manifold.point(_draw(measurement.shape, rank, rng))
-        u, v = (_draw(measurement.shape, rank, rng) for _ in range(2))
-        _check_projection(manifold, x, u, v)
-        xi, eta = manifold.project(x, u), manifold.project(x, v)
-        unit = jnp.sqrt(inner(manifold.pair(x), manifold.pair(x)) / inner(xi, xi))
-        xi = jax.tree.map(lambda a: unit * a, xi)
-        _check_retraction(manifold, x, xi, eta)
-        _check_derivatives(manifold, measurement, b, x, (xi, eta))
-        Q = manifold.gauge(rank, rng)
-        _check_gauge(manifold, measurement, b, (x, manifold.turn(x, Q), Q), (u, xi))
+    rng = np.random.default_rng(seed)
+    b = xp.asarray(rng.standard_normal(measurement.m))
+    x = manifold.point(_draw(measurement.shape, rank, rng))
+    u, v = (_draw(measurement.shape, rank, rng) for _ in range(2))
+    _check_projection(manifold, x, u, v)
+    xi, eta = manifold.project(x, u), manifold.project(x, v)
+    unit = xp.sqrt(inner(manifold.pair(x), manifold.pair(x)) / inner(xi, xi))
+    xi = tree_map(lambda a: unit * a, xi)
+    _check_retraction(manifold, x, xi, eta)
+    _check_derivatives(manifold, measurement, b, x, (xi, eta))
+    Q = manifold.gauge(rank, rng)
+    _check_gauge(manifold, measurement, b, (x, manifold.turn(x, Q), Q), (u, xi))
 
 
 def _draw(shape: tuple[int, int], rank: int, rng: np.random.Generator) -> FactorPair:
-    return FactorPair(*(jnp.asarray(rng.standard_normal((d, rank))) for d in shape))
+    return FactorPair(*(xp.asarray(rng.standard_normal((d, rank))) for d in shape))
 
 
 def _check_projection(manifold: Manifold[Any], x: Any, u: FactorPair, v: FactorPair) -> None:
@@ -87,14 +85,14 @@ def _check_projection(manifold: Manifold[Any], x: Any, u: FactorPair, v: FactorP
     _small(
         "projection is self-adjoint",
         inner(once, v) - inner(u, other),
-        jnp.sqrt(inner(u, u) * inner(v, v)),
+        xp.sqrt(inner(u, u) * inner(v, v)),
     )
     _small("projection is tangent", manifold.defect(x, once), manifold.defect(x, u))
 
 
 def _check_retraction(manifold: Manifold[Any], x: Any, xi: FactorPair, eta: FactorPair) -> None:
     def moved(t: float) -> tuple[FactorPair, Any]:
-        step = jax.tree.map(lambda a: t * a, xi)
+        step = tree_map(lambda a: t * a, xi)
         return step, manifold.retract(x, step)
 
     errors = []
@@ -102,7 +100,7 @@ def _check_retraction(manifold: Manifold[Any], x: Any, xi: FactorPair, eta: Fact
         step, new = moved(float(t))
         _small("retraction stays on the manifold", manifold.violation(new), 1.0)
         errors.append(float(manifold.miss(x, step, new)))
-    size = jnp.sqrt(inner(xi, xi))
+    size = xp.sqrt(inner(xi, xi))
     _slope("retraction is first order", errors, 2, float(size))
     _, new = moved(float(_STEPS[0]))
     carried = manifold.transport(x, eta, new)
@@ -117,7 +115,7 @@ def _derivatives(
     c = A.forward(manifold.pair(x)) - b
     S = A.adjoint(c)
     return (
-        0.5 * jnp.vdot(c, c),
+        0.5 * xp.vdot(c, c),
         manifold.gradient(x, S),
         lambda xi: manifold.hessian(A, x, S, xi),
     )
@@ -133,18 +131,18 @@ def _check_derivatives(
     xi, eta = vectors
     f, gradient, hessian = _derivatives(manifold, A, b, x)
     product, other = hessian(xi), hessian(eta)
-    _small("gradient is tangent", manifold.defect(x, gradient), jnp.sqrt(f) + 1.0)
+    _small("gradient is tangent", manifold.defect(x, gradient), xp.sqrt(f) + 1.0)
     _small(
         "Hessian is self-adjoint",
         inner(product, eta) - inner(xi, other),
-        jnp.sqrt(inner(product, product) * inner(eta, eta)),
+        xp.sqrt(inner(product, product) * inner(eta, eta)),
     )
     first, second = float(inner(gradient, xi)), float(inner(xi, product))
     linear, quadratic = [], []
     for t in map(float, _STEPS):
-        new = manifold.retract(x, jax.tree.map(lambda a, t=t: t * a, xi))
+        new = manifold.retract(x, tree_map(lambda a, t=t: t * a, xi))
         c = A.forward(manifold.pair(new)) - b
-        rest = 0.5 * float(jnp.vdot(c, c)) - float(f) - t * first
+        rest = 0.5 * float(xp.vdot(c, c)) - float(f) - t * first
         linear.append(abs(rest))
         quadratic.append(abs(rest - 0.5 * t**2 * second))
     _slope("gradient", linear, 2, float(f))
@@ -186,10 +184,10 @@ def _slope(law: str, errors: list[float], order: int, size: float) -> None:
 
 
 def _agree(law: str, left: Any, right: Any) -> None:
-    pairs = list(zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True))
-    size = max(float(jnp.max(jnp.abs(r), initial=0.0)) for _, r in pairs)
-    error = max(float(jnp.max(jnp.abs(a - r), initial=0.0)) for a, r in pairs)
-    _small(law, jnp.asarray(error), size)
+    pairs = list(zip(leaves(left), leaves(right), strict=True))
+    size = max(float(xp.max(xp.abs(r), initial=0.0)) for _, r in pairs)
+    error = max(float(xp.max(xp.abs(a - r), initial=0.0)) for a, r in pairs)
+    _small(law, xp.asarray(error), size)
 
 
 def _small(

@@ -19,12 +19,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Generic, TypeVar
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, Module, tree_map, xp
 from flatrank.factors import FactorPair
 from flatrank.measurements import Adjoint, Measurement
 
@@ -33,15 +31,15 @@ Point = TypeVar("Point")
 
 def inner(a: FactorPair, b: FactorPair) -> Float[Array, ""]:
     """⟨P, P'⟩ + ⟨Q, Q'⟩."""
-    return jnp.vdot(a.L, b.L) + jnp.vdot(a.R, b.R)
+    return xp.vdot(a.L, b.L) + xp.vdot(a.R, b.R)
 
 
 def combine(a: FactorPair, t: Float[Array, ""] | float, b: FactorPair) -> FactorPair:
     """A + t b."""
-    return jax.tree.map(lambda x, y: x + t * y, a, b)
+    return tree_map(lambda x, y: x + t * y, a, b)
 
 
-class Manifold(eqx.Module, Generic[Point]):
+class Manifold(Module, Generic[Point]):
     """A smooth set of matrices or pairs. It is finished when `check_manifold` passes."""
 
     @abstractmethod

@@ -7,15 +7,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 from scipy.sparse.linalg import LinearOperator, minres
 
+from flatrank.arrays import Array, Module, compiled, for_loop, unit_vectors, xp
 from flatrank.factors import Cone, FactorPair, Weight, weighted
-from flatrank.kernels import Kept
 
 # Columns of the identity pushed through an operator at a time.
 BLOCK = 64
@@ -23,7 +20,7 @@ BLOCK = 64
 _REPAIR_STEPS, _REPAIR_TOL = 500, 1e-14
 
 
-class Adjoint(eqx.Module):
+class Adjoint(Module):
     """The d1 × d2 matrix S = 𝒜*(y), known by its products with tall matrices."""
 
     @abstractmethod
@@ -41,13 +38,13 @@ class Adjoint(eqx.Module):
         def add(n: Array, total: Array) -> Array:
             E = identity_block(n, d2, D2.dtype)
             part = weighted(D1, self.right(weighted(D2, E)))
-            return total + jnp.vdot(part, part)
+            return total + xp.vdot(part, part)
 
-        zero = jnp.zeros((), dtype=D2.dtype)
-        return jnp.sqrt(jax.lax.fori_loop(0, -(-d2 // BLOCK), add, zero))
+        zero = xp.zeros((), dtype=D2.dtype)
+        return xp.sqrt(for_loop(0, -(-d2 // BLOCK), add, zero))
 
 
-class TangentMap(eqx.Module):
+class TangentMap(Module):
     """J: (P, Q) ↦ 𝒜(L Qᵀ + P Rᵀ) at one pair, with all that depends on the pair alone prepared."""
 
     @abstractmethod
@@ -59,7 +56,7 @@ class TangentMap(eqx.Module):
         """J* t = (𝒜*(t) R, 𝒜*(t)ᵀ L)."""
 
 
-class Curvature(eqx.Module):
+class Curvature(Module):
     """`Measurement.curvature` at one pair, as an operator on steps."""
 
     A: Measurement
@@ -71,7 +68,7 @@ class Curvature(eqx.Module):
         return self.A.curvature(self.pair, step, self.residual)
 
 
-class PreparedCurvature(eqx.Module):
+class PreparedCurvature(Module):
     """The same from a prepared tangent map: J*J (P, Q) + (S Q, Sᵀ P)."""
 
     tangent: TangentMap
@@ -85,7 +82,7 @@ class PreparedCurvature(eqx.Module):
         return FactorPair(out.L + self.residual.right(step.R), out.R + self.residual.left(step.L))
 
 
-class Measurement(Kept):
+class Measurement(Module):
     """A linear map 𝒜 from d1 × d2 matrices to m numbers, used on factored matrices only.
 
     A new measurement supplies `shape`, `m`, `forward`, `adjoint` and `gram_diagonals`; the rest is
@@ -154,7 +151,7 @@ class Measurement(Kept):
             E = identity_block(n, d2, y.dtype)
             return total + self.forward(FactorPair(S.right(E), E))
 
-        return jax.lax.fori_loop(0, -(-d2 // BLOCK), add, jnp.zeros_like(y))
+        return for_loop(0, -(-d2 // BLOCK), add, xp.zeros_like(y))
 
     def right_inverse(
         self, c: Float[Array, " m"], tol: float
@@ -167,12 +164,12 @@ class Measurement(Kept):
         """
         w, left, steps = np.zeros(self.m), np.asarray(c), _REPAIR_STEPS
         while steps > 0 and np.linalg.norm(left) > tol:
-            more, count = _least(lambda y: np.asarray(_normal(self, jnp.asarray(y))), left, steps)
-            new = np.asarray(c) - np.asarray(_normal(self, jnp.asarray(w + more)))
+            more, count = _least(lambda y: np.asarray(_normal(self, xp.asarray(y))), left, steps)
+            new = np.asarray(c) - np.asarray(_normal(self, xp.asarray(w + more)))
             if not np.linalg.norm(new) < 0.5 * np.linalg.norm(left):
                 break
             w, left, steps = w + more, new, steps - count
-        return self.adjoint(jnp.asarray(w)), jnp.asarray(left)
+        return self.adjoint(xp.asarray(w)), xp.asarray(left)
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, where a measurement is an entry (host)."""
@@ -197,14 +194,14 @@ class Measurement(Kept):
     def density(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """u1, u2 with diag(Σᵢ Aᵢ R Rᵀ Aᵢᵀ) ≈ u1·Σⱼ u2ⱼ‖Rⱼ‖², for preconditioning."""
         rows, cols = self.gram_diagonals()
-        root = jnp.sqrt(jnp.sum(rows))
+        root = xp.sqrt(xp.sum(rows))
         return rows / root, cols / root
 
     def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Norms of the rows and columns of 𝒜*(y) where single ones stand out; here all alike."""
         d1, d2 = self.shape
         del y
-        return jnp.ones(d1), jnp.ones(d2)
+        return xp.ones(d1), xp.ones(d2)
 
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
         """The diagonal of `curvature` (Gauss–Newton), here by the model of `density`."""
@@ -230,7 +227,7 @@ class Measurement(Kept):
         """Gradient (𝒜*(c) R, 𝒜*(c)ᵀ L) of ½‖c‖², c = 𝒜(L Rᵀ) − b, and ½‖c‖² itself."""
         c = self.forward(pair) - b
         S = self.adjoint(c)
-        return FactorPair(S.right(pair.R), S.left(pair.L)), 0.5 * jnp.vdot(c, c)
+        return FactorPair(S.right(pair.R), S.left(pair.L)), 0.5 * xp.vdot(c, c)
 
     def curvature_blocks(
         self, pair: FactorPair
@@ -268,7 +265,7 @@ class Measurement(Kept):
         return FactorPair(G, H)
 
 
-@eqx.filter_jit
+@compiled
 def _normal(A: Measurement, y: Array) -> Array:
     return A.normal(y)
 
@@ -299,4 +296,4 @@ def triangular(pieces: Iterable[np.ndarray], d: int) -> np.ndarray:
 
 def identity_block(n: Int[Array, ""] | int, d: int, dtype: Any) -> Float[Array, "d block"]:
     """Columns n·BLOCK to (n + 1)·BLOCK of the d × d identity, zero beyond the last."""
-    return jax.nn.one_hot(n * BLOCK + jnp.arange(BLOCK), d, dtype=dtype, axis=0)
+    return unit_vectors(n * BLOCK + xp.arange(BLOCK), d, dtype=dtype, axis=0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, static, xp
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap
 from flatrank.measurements.matrices import OnMatrices
@@ -60,7 +59,7 @@ class Whitened(Measurement):
     inner: Measurement
     scale1: Weight
     scale2: Weight
-    among: Cone = eqx.field(static=True, default=Cone.WHOLE)
+    among: Cone = static(default=Cone.WHOLE)
 
     @property
     def cone(self) -> Cone:
@@ -166,4 +165,4 @@ class Whitened(Measurement):
 
 def _squared(D: Weight, u: Float[Array, " d"]) -> Float[Array, " d"]:
     """The diagonal of D diag(u) D."""
-    return u * D**2 if D.ndim == 1 else jnp.matmul(D**2, u)
+    return u * D**2 if D.ndim == 1 else xp.matmul(D**2, u)

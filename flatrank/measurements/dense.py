@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-import numpy as np
-from jax.tree_util import Partial
-from jaxtyping import Array, Float, Int
+from functools import partial
 
+import numpy as np
+from jaxtyping import Float, Int
+
+from flatrank.arrays import Array, xp
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import TangentMap
 from flatrank.measurements.matrices import (
@@ -41,7 +42,7 @@ class DenseMatrices(OnMatrices):
         self.A = A
         m, d1, d2 = A.shape
         size = max(1, min(m, _NUMBERS // (d1 * d2)))
-        self.gram1, self.gram2 = sum_grams(Partial(_block, A, size), block_count(m, size), (d1, d2))
+        self.gram1, self.gram2 = sum_grams(partial(_block, A, size), block_count(m, size), (d1, d2))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -78,9 +79,9 @@ class DenseMatrices(OnMatrices):
             return None
         A = self.A.astype(pair.L.dtype)
         return ListedTangentMap(
-            jnp.einsum("ipj,jk->ipk", A, pair.R), jnp.einsum("ipj,pk->ijk", A, pair.L)
+            xp.einsum("ipj,jk->ipk", A, pair.R), xp.einsum("ipj,pk->ijk", A, pair.L)
         )
 
 
 def _block(A: Float[Array, "m d1 d2"], size: int, n: Int[Array, ""]) -> Float[Array, "size d1 d2"]:
-    return jnp.take(A, n * size + jnp.arange(size), axis=0, mode="fill", fill_value=0)
+    return xp.take(A, n * size + xp.arange(size), axis=0, mode="fill", fill_value=0)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Complex, Float
+from jaxtyping import Complex, Float
+from numpy.typing import ArrayLike
 
+from flatrank.arrays import Array, mapped, xp
 from flatrank.factors import Cone
-from flatrank.kernels import own_copy
 from flatrank.measurements.checks import checked_count
 from flatrank.measurements.quadratic import Forms, Vectors
 
@@ -26,12 +25,12 @@ class _Masked(Vectors):
 
     def see(self, U: Float[Array, "d k"]) -> Complex[Array, "m k"]:
         u = self.masks[:, :, None] * self.cone.lift(U)[None, :, :]
-        return jnp.fft.fft(u, axis=1).reshape(-1, U.shape[1])
+        return xp.fft.fft(u, axis=1).reshape(-1, U.shape[1])
 
     def back(self, t: Complex[Array, "m k"] | Float[Array, "m k"]) -> Float[Array, "d k"]:
         count, n = self.masks.shape
-        spread = n * jnp.fft.ifft(t.reshape(count, n, -1), axis=1)
-        return self.cone.lower(jnp.sum(self.masks.conj()[:, :, None] * spread, axis=0))
+        spread = n * xp.fft.ifft(t.reshape(count, n, -1), axis=1)
+        return self.cone.lower(xp.sum(self.masks.conj()[:, :, None] * spread, axis=0))
 
 
 class CodedDiffraction(Forms):
@@ -78,37 +77,37 @@ class CodedDiffraction(Forms):
         """Number of masks times n."""
         return self.masks.size
 
-    def vectors(self, dtype: jnp.dtype) -> Vectors:
+    def vectors(self, dtype: xp.dtype) -> Vectors:
         """Behind masks and transforms."""
-        return _Masked(self.masks.astype(jnp.result_type(dtype, jnp.complex64)))
+        return _Masked(self.masks.astype(xp.result_type(dtype, xp.complex64)))
 
     def gram_diagonals(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
         """All of the Grams, twice."""
         size = self.masks.shape[1]
-        square = jnp.abs(self.masks) ** 2
-        gram = size * jnp.sum(jnp.sum(square, axis=1)[:, None] * square, axis=0)
-        gram = jnp.concatenate([gram, gram])
+        square = xp.abs(self.masks) ** 2
+        gram = size * xp.sum(xp.sum(square, axis=1)[:, None] * square, axis=0)
+        gram = xp.concatenate([gram, gram])
         return gram, gram
 
     def gram_weights(self) -> Float[Array, " m"]:
         """‖d_l‖², for each coefficient."""
-        return jnp.repeat(jnp.sum(jnp.abs(self.masks) ** 2, axis=1), self.masks.shape[1])
+        return xp.repeat(xp.sum(xp.abs(self.masks) ** 2, axis=1), self.masks.shape[1])
 
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """2 Σ_l' |F(d_l ∘ d_l'*)|² ⊛ y_l', a circular convolution for each pair of masks."""
-        masks = self.masks.astype(jnp.result_type(y.dtype, jnp.complex64))
-        spread = jnp.fft.fft(y.reshape(masks.shape), axis=1)
+        masks = self.masks.astype(xp.result_type(y.dtype, xp.complex64))
+        spread = xp.fft.fft(y.reshape(masks.shape), axis=1)
 
         def of_mask(mask: Complex[Array, " n"]) -> Float[Array, " n"]:
-            kernels = jnp.abs(jnp.fft.fft(mask[None, :] * masks.conj(), axis=1)) ** 2
-            return jnp.fft.ifft(jnp.sum(jnp.fft.fft(kernels, axis=1) * spread, axis=0)).real
+            kernels = xp.abs(xp.fft.fft(mask[None, :] * masks.conj(), axis=1)) ** 2
+            return xp.fft.ifft(xp.sum(xp.fft.fft(kernels, axis=1) * spread, axis=0)).real
 
-        return 2.0 * jax.lax.map(of_mask, masks).reshape(-1)
+        return 2.0 * mapped(of_mask, masks).reshape(-1)
 
 
 def _checked(masks: Any) -> Complex[Array, "count n"]:
     """Complex, a row each; the arrays of JAX as they are, for it may be tracing."""
-    if isinstance(masks, jax.Array) and masks.ndim == 2:
+    if isinstance(masks, Array) and masks.ndim == 2:
         return masks
     try:
         given = np.asarray(masks, dtype=np.complex128)
@@ -119,8 +118,7 @@ def _checked(masks: Any) -> Complex[Array, "count n"]:
             "masks must be an array (count, n) of finite numbers, a mask in each row; "
             f"got {type(masks).__name__} of shape {np.shape(given)}"
         )
-    with jax.enable_x64(True):
-        return jax.device_put(own_copy(given))
+    return np.asarray(np.array(given))
 
 
 def coded_diffraction(n: int, count: int = 12, *, seed: int = 0) -> CodedDiffraction:
@@ -153,5 +151,4 @@ def coded_diffraction(n: int, count: int = 12, *, seed: int = 0) -> CodedDiffrac
     rng = np.random.default_rng(checked_count("seed", seed, 0))
     phase = rng.choice(np.array([1, -1, 1j, -1j]), (count, n))
     size = rng.choice(np.sqrt([0.5, 3.0]), (count, n), p=[0.8, 0.2])
-    with jax.enable_x64(True):
-        return CodedDiffraction(jax.device_put(phase * size))
+    return CodedDiffraction(np.asarray(phase * size))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 import flatrank.kernels as kernels
+from flatrank.arrays import Array, xp
 from flatrank.factors import FactorPair, Weight
 from flatrank.kernels import Compressed
 from flatrank.measurements.base import Adjoint, Measurement
@@ -38,7 +37,7 @@ class _SparseAdjoint(Adjoint):
         if D1.ndim == 2 or D2.ndim == 2:
             return super().size(D1, D2)
         squares = kernels.sparse_tall(self.by_row, self.y_row**2, (D2**2)[:, None])
-        return jnp.sqrt(jnp.vdot(D1**2, squares[:, 0]))
+        return xp.sqrt(xp.vdot(D1**2, squares[:, 0]))
 
 
 class SampledEntries(Measurement):
@@ -64,19 +63,8 @@ class SampledEntries(Measurement):
 
     @property
     def m(self) -> int:
-        """Number of observed entries, and of places left for more (`with_room`)."""
+        """Number of observed entries."""
         return self.by_row.m
-
-    def with_room(self, m: int) -> SampledEntries:
-        """The same entries, numbered as before, with numbers up to m that measure nothing: 0."""
-        more = m - self.m
-
-        def longer(C: Compressed) -> Compressed:
-            ids = None if C.ids is None else _padded(C.ids, more, C.n)
-            return Compressed(C.indptr, _padded(C.indices, more, 0), ids, C.width)
-
-        order = np.append(np.asarray(self.order), np.arange(self.m, m, dtype=self.order.dtype))
-        return SampledEntries(longer(self.by_row), longer(self.by_col), jax.device_put(order))
 
     def forward(self, pair: FactorPair) -> Float[Array, " m"]:
         """The observed entries of L Rᵀ."""
@@ -88,25 +76,25 @@ class SampledEntries(Measurement):
 
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Row counts nᵢ and column counts cⱼ: Σ AᵢAᵢᵀ and Σ AᵢᵀAᵢ are diagonal here."""
-        return tuple(jnp.diff(c.indptr).astype(jnp.float64) for c in (self.by_row, self.by_col))  # pyright: ignore[reportReturnType]
+        return tuple(xp.diff(c.indptr).astype(xp.float64) for c in (self.by_row, self.by_col))  # pyright: ignore[reportReturnType]
 
     def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Root of the sum of squares of each row's and each column's numbers."""
         d1, d2 = self.shape
         squares = self.adjoint(y * y)
-        rows, cols = squares.right(jnp.ones((d2, 1)))[:, 0], squares.left(jnp.ones((d1, 1)))[:, 0]
-        return jnp.sqrt(rows), jnp.sqrt(cols)
+        rows, cols = squares.right(xp.ones((d2, 1)))[:, 0], squares.left(xp.ones((d1, 1)))[:, 0]
+        return xp.sqrt(rows), xp.sqrt(cols)
 
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
         """Exact: row i, column k of the first half is Σⱼ R_jk² over the entries j of row i."""
-        seen = self.adjoint(jnp.ones(self.m, dtype=pair.L.dtype))
+        seen = self.adjoint(xp.ones(self.m, dtype=pair.L.dtype))
         return FactorPair(seen.right(pair.R**2), seen.left(pair.L**2))
 
     def curvature_blocks(
         self, pair: FactorPair
     ) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]]:
         """Σⱼ Rⱼ Rⱼᵀ over the entries of each row, and Σᵢ Lᵢ Lᵢᵀ over those of each column."""
-        nothing = jnp.zeros(self.m, dtype=pair.L.dtype)
+        nothing = xp.zeros(self.m, dtype=pair.L.dtype)
         return (
             kernels.row_grams(self.by_row, pair.R, nothing)[0],
             kernels.row_grams(self.by_col, pair.L, nothing)[0],
@@ -139,7 +127,7 @@ class SampledEntries(Measurement):
     ) -> tuple[Adjoint, Float[Array, " m"]]:
         """The sparse matrix of the values c: adding it overwrites the entries."""
         del tol
-        return self.adjoint(c), jnp.zeros_like(c)
+        return self.adjoint(c), xp.zeros_like(c)
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, as int32 arrays of length m (host)."""
@@ -211,18 +199,12 @@ def sample_entries(
     wide = np.int32 if csr.nnz < 2**31 else np.int64
     numbered = sp.csr_array((np.arange(csr.nnz, dtype=wide), csr.indices, csr.indptr), shape=shape)
     csc = numbered.tocsc()
-    with jax.enable_x64(True):
-        measurement = SampledEntries(
-            by_row=_compressed(csr.indptr, csr.indices, d2),
-            by_col=_compressed(csc.indptr, csc.indices, d1),
-            order=jax.device_put(csc.data),
-        )
+    measurement = SampledEntries(
+        by_row=_compressed(csr.indptr, csr.indices, d2),
+        by_col=_compressed(csc.indptr, csc.indices, d1),
+        order=np.asarray(csc.data),
+    )
     return measurement, b
-
-
-def _padded(x: Int[Array, " m"], more: int, value: int) -> Int[Array, " longer"]:
-    """On the host, where a length that occurs once costs no program."""
-    return jax.device_put(np.pad(np.asarray(x), (0, more), constant_values=value))
 
 
 def _repeated(csr: sp.csr_array) -> np.ndarray:
@@ -233,13 +215,4 @@ def _repeated(csr: sp.csr_array) -> np.ndarray:
 
 
 def _compressed(indptr: np.ndarray, indices: np.ndarray, width: int) -> Compressed:
-    needs_ids = not kernels.path_in_use().startswith("compiled") or jax.default_backend() != "cpu"
-    ids = None
-    if needs_ids:
-        ids = jax.device_put(np.repeat(np.arange(len(indptr) - 1, dtype=np.int32), np.diff(indptr)))
-    return Compressed(
-        indptr=jax.device_put(indptr.astype(np.int64)),
-        indices=jax.device_put(indices.astype(np.int32, copy=False)),
-        ids=ids,
-        width=width,
-    )
+    return Compressed(indptr.astype(np.int64), indices.astype(np.int32, copy=False), None, width)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, mapped, unit_vectors, xp
 from flatrank.measurements.base import Measurement
 from flatrank.measurements.compose import Whitened
 from flatrank.measurements.entries import SampledEntries
@@ -97,12 +95,12 @@ def explicit(B: Whitened) -> Explicit | None:
     return ExplicitMatrices(B.shape, np.asarray(_stacked(B)))
 
 
-@eqx.filter_jit
+@compiled
 def _stacked(B: Measurement) -> Float[Array, "m cells"]:
     """B_i, row by row, in the rows."""
-    E = jnp.eye(B.shape[1])
+    E = xp.eye(B.shape[1])
 
     def one(i: Array) -> Array:
-        return B.adjoint(jax.nn.one_hot(i, B.m, dtype=E.dtype)).right(E).reshape(-1)
+        return B.adjoint(unit_vectors(i, B.m, dtype=E.dtype)).right(E).reshape(-1)
 
-    return jax.lax.map(one, jnp.arange(B.m))
+    return mapped(one, xp.arange(B.m))

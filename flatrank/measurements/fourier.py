@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from flatrank.arrays import Array, added_at, compiled, xp
 from flatrank.measurements.matrices import OnMatrices
 
 
@@ -49,31 +48,31 @@ class MaskedFourier(OnMatrices):
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """Signs, transform, mask, parts."""
-        spread = jnp.fft.fft2(self.signs.astype(X.dtype) * X, norm="ortho")
+        spread = xp.fft.fft2(self.signs.astype(X.dtype) * X, norm="ortho")
         c = spread.reshape(-1)[self.chosen]
-        return jnp.concatenate([c.real, c.imag])
+        return xp.concatenate([c.real, c.imag])
 
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
         """Parts, mask, transform back, the real part of it, signs."""
         (d1, d2), (u, v) = self.shape, y.reshape(2, -1)
         w = u + 1j * v
-        spread = jnp.zeros(d1 * d2, dtype=w.dtype).at[self.chosen].add(w).reshape(d1, d2)
-        return self.signs.astype(y.dtype) * jnp.fft.ifft2(spread, norm="ortho").real
+        spread = added_at(self.chosen, w, d1 * d2).reshape(d1, d2)
+        return self.signs.astype(y.dtype) * xp.fft.ifft2(spread, norm="ortho").real
 
 
-@eqx.filter_jit
+@compiled
 def _grams(signs: Array, chosen: Array) -> tuple[Array, Array]:
     """Σ Aᵢ Aᵢᵀ = (Σ Σᵀ)/d2 ∘ Re Σ_p n_p f_p f_p*, n_p coefficients of row p being chosen.
 
     Of a complex Aᵢ the two real ones add up to Re Aᵢ Aᵢ*, and all its entries are of one size.
     """
     d1, d2 = signs.shape
-    counts = jnp.zeros(d1 * d2).at[chosen].add(1.0).reshape(d1, d2)
+    counts = added_at(chosen, xp.ones(chosen.shape[0]), d1 * d2).reshape(d1, d2)
 
     def one_side(S: Array, n: Array) -> Array:
         """Re f_p f_p* has cos(2π p (i − k)/d)/d at (i, k): the transform of n at i − k."""
         d = n.size
-        lag = jnp.arange(d)[:, None] - jnp.arange(d)[None, :]
-        return (S @ S.T) * (jnp.fft.ifft(n).real[lag % d] / S.shape[1])
+        lag = xp.arange(d)[:, None] - xp.arange(d)[None, :]
+        return (S @ S.T) * (xp.fft.ifft(n).real[lag % d] / S.shape[1])
 
-    return one_side(signs, jnp.sum(counts, axis=1)), one_side(signs.T, jnp.sum(counts, axis=0))
+    return one_side(signs, xp.sum(counts, axis=1)), one_side(signs.T, xp.sum(counts, axis=0))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jax.tree_util import Partial
-from jaxtyping import Array, Float, Int, UInt64
+from functools import partial
 
+import numpy as np
+from jaxtyping import Float, Int, UInt64
+
+from flatrank.arrays import Array, for_loop, mapped, xp
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import TangentMap
 from flatrank.measurements.checks import checked_count, checked_shape
@@ -49,7 +49,7 @@ class RegeneratedGaussian(OnMatrices):
     def __init__(self, key: UInt64[Array, ""], shape: tuple[int, int], m: int):
         self.key, self._shape, self._m = key, shape, m
         self._size = max(1, min(m, _NUMBERS // (shape[0] * shape[1])))
-        block = Partial(_drawn, key, (self._size, *shape), m)
+        block = partial(_drawn, key, (self._size, *shape), m)
         self.gram1, self.gram2 = sum_grams(block, self._count, shape)
 
     @property
@@ -76,17 +76,17 @@ class RegeneratedGaussian(OnMatrices):
         def part(n: Array) -> Array:
             return self._block(n).reshape(self._size, -1).astype(X.dtype) @ X.reshape(-1)
 
-        return jax.lax.map(part, jnp.arange(self._count)).reshape(-1)[: self._m]
+        return mapped(part, xp.arange(self._count)).reshape(-1)[: self._m]
 
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
         """Σᵢ yᵢ Aᵢ, block by block."""
-        parts = jnp.pad(y, (0, self._count * self._size - self._m)).reshape(-1, self._size)
+        parts = xp.pad(y, (0, self._count * self._size - self._m)).reshape(-1, self._size)
 
         def add(n: Array, total: Array) -> Array:
             return total + parts[n] @ self._block(n).reshape(self._size, -1).astype(y.dtype)
 
         d1, d2 = self._shape
-        total = jax.lax.fori_loop(0, self._count, add, jnp.zeros(d1 * d2, dtype=y.dtype))
+        total = for_loop(0, self._count, add, xp.zeros(d1 * d2, dtype=y.dtype))
         return total.reshape(d1, d2)
 
     def tangent_map(self, pair: FactorPair) -> TangentMap | None:
@@ -98,11 +98,11 @@ class RegeneratedGaussian(OnMatrices):
         def part(n: Array) -> tuple[Array, Array]:
             A = self._block(n).astype(pair.L.dtype)
             return (
-                jnp.einsum("ipj,jk->ipk", A, pair.R),
-                jnp.einsum("ipj,pk->ijk", A, pair.L),
+                xp.einsum("ipj,jk->ipk", A, pair.R),
+                xp.einsum("ipj,pk->ijk", A, pair.L),
             )
 
-        parts = jax.lax.map(part, jnp.arange(self._count))
+        parts = mapped(part, xp.arange(self._count))
         return ListedTangentMap(*(x.reshape(-1, *x.shape[2:])[: self._m] for x in parts))
 
 
@@ -133,10 +133,9 @@ def gaussian(shape: tuple[int, int], m: int, *, seed: int = 0) -> RegeneratedGau
     """
     shape = checked_shape(shape)
     m, seed = checked_count("m", m, 1), checked_count("seed", seed, 0)
-    with jax.enable_x64(True):
-        # Hashed, so that the streams of neighbouring seeds do not run a few numbers apart.
-        state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
-        return RegeneratedGaussian(jax.device_put(np.uint64(state)), shape, m)
+    # Hashed, so that the streams of neighbouring seeds do not run a few numbers apart.
+    state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+    return RegeneratedGaussian(np.asarray(np.uint64(state)), shape, m)
 
 
 def _drawn(
@@ -147,19 +146,19 @@ def _drawn(
     Numbers 2p and 2p + 1 of the stream are √(−2 ln u) cos 2πv and √(−2 ln u) sin 2πv.
     """
     count = block[0] * block[1] * block[2]
-    start = n.astype(jnp.uint64) * (count + count % 2) + jnp.arange(0, count, 2, dtype=jnp.uint64)
+    start = n.astype(xp.uint64) * (count + count % 2) + xp.arange(0, count, 2, dtype=xp.uint64)
     u, v = (_uniform(key, start + offset) for offset in (0, 1))
-    radius, angle = jnp.sqrt(-2.0 * jnp.log(u)), 2.0 * jnp.pi * v
-    both = jnp.stack([radius * jnp.cos(angle), radius * jnp.sin(angle)], axis=1)
+    radius, angle = xp.sqrt(-2.0 * xp.log(u)), 2.0 * xp.pi * v
+    both = xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1)
     A = both.reshape(-1)[:count].reshape(block)
-    alive = n * block[0] + jnp.arange(block[0]) < m
-    return jnp.where(alive[:, None, None], A, 0.0)
+    alive = n * block[0] + xp.arange(block[0]) < m
+    return xp.where(alive[:, None, None], A, 0.0)
 
 
 def _uniform(key: UInt64[Array, ""], counter: UInt64[Array, " n"]) -> Float[Array, " n"]:
     """Numbers in (0, 1): SplitMix64's finaliser of key + counter · ⌊2⁶⁴/φ⌋, its upper 53 bits."""
-    z = key + counter * jnp.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> 30)) * jnp.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> 27)) * jnp.uint64(0x94D049BB133111EB)
+    z = key + counter * xp.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> 30)) * xp.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> 27)) * xp.uint64(0x94D049BB133111EB)
     z = z ^ (z >> 31)
-    return ((z >> 11).astype(jnp.float64) + 0.5) * 2.0**-53
+    return ((z >> 11).astype(xp.float64) + 0.5) * 2.0**-53

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Inexact
+from jaxtyping import Complex, Float, Inexact
 
+from flatrank.arrays import Array, compiled, xp
 from flatrank.factors import Cone, FactorPair, Weight, real_form
 from flatrank.measurements.base import Adjoint, Measurement, triangular
 
@@ -87,7 +86,7 @@ class OnHermitian(Measurement):
 
     def gram_diagonals(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
         """Its diagonal, twice."""
-        diagonal = self.gram if self.gram.ndim == 1 else jnp.diagonal(self.gram)
+        diagonal = self.gram if self.gram.ndim == 1 else xp.diagonal(self.gram)
         return diagonal, diagonal
 
     def steepness(self) -> float:
@@ -151,11 +150,11 @@ def _product(A: Float[Array, "d k"], B: Float[Array, "d k"]) -> Complex[Array, "
     return _CONE.lift(A) @ _CONE.lift(B).conj().T
 
 
-def _wide(x: Inexact[Array, "..."]) -> jnp.dtype:
+def _wide(x: Inexact[Array, "..."]) -> xp.dtype:
     """The complex type of a real one."""
-    return jnp.result_type(x.dtype, jnp.complex64)
+    return xp.result_type(x.dtype, xp.complex64)
 
 
-@jax.jit
+@compiled
 def _gram(effects: Complex[Array, "m n n"]) -> Float[Array, "d d"]:
-    return real_form(jnp.einsum("ipq,iqr->pr", effects, effects))
+    return real_form(xp.einsum("ipq,iqr->pr", effects, effects))

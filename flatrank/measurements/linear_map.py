@@ -6,16 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import Partial
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from flatrank.arrays import Array, compiled, on_device, scope, xp
 from flatrank.measurements.base import BLOCK, identity_block
 from flatrank.measurements.checks import checked_shape
-from flatrank.measurements.dense import DenseMatrices
 from flatrank.measurements.matrices import OnMatrices, block_count, roots_of, sum_grams
 
 # By how much ⟨𝒜(X), y⟩ and ⟨X, 𝒜*(y)⟩ may differ, relative to ‖𝒜(X)‖‖y‖.
@@ -52,7 +48,7 @@ class LinearMap(OnMatrices):
         m: int,
     ):
         self.function, self.transpose, self._shape, self._m = function, transpose, shape, m
-        block = Partial(_matrices, transpose, m)
+        block = partial(_matrices, transpose, m)
         self.gram1, self.gram2 = sum_grams(block, block_count(m, BLOCK), shape)
 
     @property
@@ -67,9 +63,9 @@ class LinearMap(OnMatrices):
 
     def _blocks(self) -> Iterator[np.ndarray]:
         """The Aᵢ = 𝒜*(eᵢ), some at a time."""
-        block = eqx.filter_jit(partial(_matrices, self.transpose, self.m))
+        block = compiled(partial(_matrices, self.transpose, self.m))
         for n in range(block_count(self.m, BLOCK)):
-            yield np.asarray(block(jnp.asarray(n)))
+            yield np.asarray(block(xp.asarray(n)))
 
     def written(self) -> np.ndarray:
         """The Aᵢ, asked for one by one."""
@@ -81,18 +77,23 @@ class LinearMap(OnMatrices):
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """The user's function, in the type of X."""
-        return self.function(X).astype(X.dtype)
+        return _like(self.function(X), X)
 
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
         """The user's transpose, in the type of y."""
-        return self.transpose(y).astype(y.dtype)
+        return _like(self.transpose(y), y)
+
+
+def _like(out: Any, x: Array) -> Array:
+    """What a user's function returned, as an array of the kind and type of what it was given."""
+    return out.astype(x.dtype) if on_device(x) else np.asarray(out, x.dtype)
 
 
 def linear_map(
     forward: Callable[[Any], Any],
     adjoint: Callable[[Any], Any],
     shape: tuple[int, int],
-) -> LinearMap | DenseMatrices:
+) -> LinearMap:
     """A measurement from two functions, for matrices small enough to be formed.
 
     Parameters
@@ -106,15 +107,13 @@ def linear_map(
 
     Returns
     -------
-    LinearMap or DenseMatrices
-        The former where both are functions of JAX, which become part of the compiled programs. One
-        of NumPy cannot: then the Aᵢ are asked for once and stored, up to 8 GB.
+    LinearMap
 
     Raises
     ------
     ValueError
-        If the functions do not map these shapes into each other, return complex numbers, are not
-        adjoint on a random pair, or are NumPy's and the Aᵢ too large to be stored.
+        If the functions do not map these shapes into each other, return complex numbers, or are not
+        adjoint on a random pair.
 
     Notes
     -----
@@ -123,38 +122,29 @@ def linear_map(
     close over should be NumPy's, or JAX's made with 64 bits enabled: others carry 7 digits.
     """
     d1, d2 = checked_shape(shape)
-    with jax.enable_x64(True):
-        traced, out = _returned("forward", forward, (d1, d2), "a real vector (m,)")
-        if len(out) != 1:
-            raise ValueError(f"forward must map {(d1, d2)} to a real vector (m,); got {out}")
-        (m,) = out
-        if m == 0:
-            raise ValueError("forward returns no number; expected at least one measurement")
-        both, back = _returned("adjoint", adjoint, (m,), f"a real matrix {(d1, d2)}")
-        if back != (d1, d2):
-            raise ValueError(
-                f"adjoint must map a vector ({m},) to a real matrix {(d1, d2)}; got {back}"
-            )
-        if traced and both:
-            functions = eqx.filter_jit(forward), eqx.filter_jit(adjoint)
-            _checked_adjoint(*functions, (d1, d2), m, jax.device_put)
-            return LinearMap(forward, adjoint, (d1, d2), m)
-        _checked_adjoint(forward, adjoint, (d1, d2), m, np.asarray)
-        return _written_out(adjoint, (d1, d2), m)
+    out = _returned("forward", forward, (d1, d2), "a real vector (m,)")
+    if len(out) != 1:
+        raise ValueError(f"forward must map {(d1, d2)} to a real vector (m,); got {out}")
+    (m,) = out
+    if m == 0:
+        raise ValueError("forward returns no number; expected at least one measurement")
+    back = _returned("adjoint", adjoint, (m,), f"a real matrix {(d1, d2)}")
+    if back != (d1, d2):
+        raise ValueError(
+            f"adjoint must map a vector ({m},) to a real matrix {(d1, d2)}; got {back}"
+        )
+    with scope():
+        _checked_adjoint(forward, adjoint, (d1, d2), m)
+        return LinearMap(forward, adjoint, (d1, d2), m)
 
 
 def _returned(
     name: str, function: Callable[[Any], Any], shape: tuple[int, ...], wanted: str
-) -> tuple[bool, tuple[int, ...]]:
-    """Whether JAX can trace the function, and the shape of what it returns."""
-    traced = True
-    try:
-        # In a function of our own: JAX keeps what it traces, and cannot keep NumPy's compiled ones.
-        out = jax.eval_shape(lambda x: function(x), jax.ShapeDtypeStruct(shape, jnp.float64))
-    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError):
-        # It asks for the numbers themselves, as NumPy does.
-        traced, out = False, np.asarray(function(np.zeros(shape)))
-    if not isinstance(out, (jax.ShapeDtypeStruct, np.ndarray)) or out.dtype.kind not in "fc":
+) -> tuple[int, ...]:
+    """The shape of what the function returns, at zero."""
+    with scope():
+        out = np.asarray(function(np.zeros(shape)))
+    if out.dtype.kind not in "fc":
         raise ValueError(f"{name} must map {shape} to {wanted}; got {out}")
     if out.dtype.kind == "c":
         way = (
@@ -163,31 +153,14 @@ def _returned(
             else "For real X it is the real part of theirs"
         )
         raise ValueError(f"{name} returns complex numbers; expected real ones. {way}")
-    return traced, tuple(out.shape)
-
-
-def _written_out(adjoint: Callable[[Any], Any], shape: tuple[int, int], m: int) -> DenseMatrices:
-    """The Aᵢ = 𝒜*(eᵢ), one after another."""
-    size = 8 * m * shape[0] * shape[1]
-    if size > _STORED:
-        raise ValueError(
-            f"functions of NumPy are stored as {m} matrices, here {size / 1e9:.3g} GB, above the "
-            f"limit of {_STORED / 1e9:g} GB. Write forward and adjoint with jax.numpy: they are "
-            "then compiled, and nothing is stored"
-        )
-    A, e = np.empty((m, *shape)), np.zeros(m)
-    for i in range(m):
-        e[i] = 1.0
-        A[i] = adjoint(e.copy())
-        e[i] = 0.0
-    return DenseMatrices(jax.device_put(A))
+    return tuple(out.shape)
 
 
 def _matrices(
     transpose: Callable[[Array], Array], m: int, n: Int[Array, ""]
 ) -> Float[Array, "block d1 d2"]:
     """The n-th block of Aᵢ = 𝒜*(eᵢ)."""
-    return jax.vmap(transpose)(identity_block(n, m, jnp.float64).T)
+    return xp.stack([xp.asarray(transpose(e)) for e in identity_block(n, m, np.float64).T])
 
 
 def _checked_adjoint(
@@ -195,12 +168,11 @@ def _checked_adjoint(
     adjoint: Callable[[Any], Any],
     shape: tuple[int, int],
     m: int,
-    place: Callable[[np.ndarray], Any],
 ) -> None:
-    """On a random pair, put where the functions want it."""
+    """On a random pair."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal(shape), rng.standard_normal(m)
-    AX, S = np.asarray(forward(place(X))), np.asarray(adjoint(place(y)))
+    AX, S = np.asarray(forward(X)), np.asarray(adjoint(y))
     left, right = float(np.vdot(AX, y)), float(np.vdot(X, S))
     if not abs(left - right) <= _ROUNDING * float(np.linalg.norm(AX) * np.linalg.norm(y)):
         raise ValueError(

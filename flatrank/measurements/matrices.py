@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from flatrank.arrays import Array, compiled, for_loop, xp
 from flatrank.factors import FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 
@@ -30,7 +28,7 @@ class DenseAdjoint(Adjoint):
 
     def size(self, D1: Weight, D2: Weight) -> Float[Array, ""]:
         """‖D1 S D2‖_F."""
-        return jnp.linalg.norm(weighted(D2, weighted(D1, self.S).T))
+        return xp.linalg.norm(weighted(D2, weighted(D1, self.S).T))
 
 
 class OnMatrices(Measurement):
@@ -79,7 +77,7 @@ class OnMatrices(Measurement):
 
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Their diagonals."""
-        return jnp.diagonal(self.gram1), jnp.diagonal(self.gram2)
+        return xp.diagonal(self.gram1), xp.diagonal(self.gram2)
 
 
 class ListedTangentMap(TangentMap):
@@ -116,7 +114,7 @@ def block_count(m: int, size: int) -> int:
     return -(-m // size)
 
 
-@eqx.filter_jit
+@compiled
 def sum_grams(
     block: Callable[[Int[Array, ""]], Float[Array, "size d1 d2"]],
     count: int,
@@ -127,7 +125,7 @@ def sum_grams(
     Parameters
     ----------
     block : callable
-        The n-th block of Aᵢ; zero matrices beyond the last. A pytree (`Partial`): arrays that it
+        The n-th block of Aᵢ; zero matrices beyond the last. A pytree (`partial`): arrays that it
         merely closed over would be compiled in.
     count : int
         Number of blocks.
@@ -146,9 +144,9 @@ def sum_grams(
     def add(n: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
         A = block(n)
         return (
-            sums[0] + jnp.einsum("ipj,iqj->pq", A, A),
-            sums[1] + jnp.einsum("ipj,ipl->jl", A, A),
+            sums[0] + xp.einsum("ipj,iqj->pq", A, A),
+            sums[1] + xp.einsum("ipj,ipl->jl", A, A),
         )
 
-    start = (jnp.zeros((shape[0], shape[0])), jnp.zeros((shape[1], shape[1])))
-    return jax.lax.fori_loop(0, count, add, start)
+    start = (xp.zeros((shape[0], shape[0])), xp.zeros((shape[1], shape[1])))
+    return for_loop(0, count, add, start)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, xp
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Measurement, triangular
 
@@ -48,7 +48,7 @@ class WithTrace(Measurement):
 
     def __init__(self, inner: Measurement, weight: Float[Array, ""]):
         self.inner, self.weight = inner, weight
-        eye = jnp.eye(inner.shape[0])
+        eye = xp.eye(inner.shape[0])
         self.ones = inner.forward(FactorPair(eye, eye))
 
     @property
@@ -68,22 +68,22 @@ class WithTrace(Measurement):
 
     def forward(self, pair: FactorPair) -> Float[Array, " m1"]:
         """𝒜(L Rᵀ) and w ⟨L, R⟩."""
-        return self._joined(self.inner.forward(pair), jnp.vdot(pair.R, pair.L))
+        return self._joined(self.inner.forward(pair), xp.vdot(pair.R, pair.L))
 
     def adjoint(self, y: Float[Array, " m1"]) -> Adjoint:
         """𝒜*(y) + w y₀ I."""
-        one = jnp.ones(self.shape[0], y.dtype)
+        one = xp.ones(self.shape[0], y.dtype)
         return ShiftedAdjoint(self.inner.adjoint(y[:-1]), one, self.weight.astype(y.dtype) * y[-1])
 
     def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m1"]:
         """The inner one, and w (⟨L, Q⟩ + ⟨P, R⟩)."""
-        trace = jnp.vdot(pair.L, step.R) + jnp.vdot(step.L, pair.R)
+        trace = xp.vdot(pair.L, step.R) + xp.vdot(step.L, pair.R)
         return self._joined(self.inner.tangent(pair, step), trace)
 
     def normal(self, y: Float[Array, " m1"]) -> Float[Array, " m1"]:
         """From 𝒜𝒜*(y), 𝒜(I) and tr 𝒜*(y) = ⟨𝒜(I), y⟩."""
         w, ones, last = self.weight, self.ones, y[-1]
-        trace = jnp.vdot(ones, y[:-1]) + w * last * self.shape[0]
+        trace = xp.vdot(ones, y[:-1]) + w * last * self.shape[0]
         return self._joined(self.inner.normal(y[:-1]) + w * last * ones, trace)
 
     def grams(self) -> tuple[Weight, Weight]:
@@ -101,7 +101,7 @@ class WithTrace(Measurement):
         return W1, W2
 
     def _shifted(self, G: Weight) -> Weight:
-        return G + self.weight**2 * (jnp.ones_like(G) if G.ndim == 1 else jnp.eye(G.shape[0]))
+        return G + self.weight**2 * (xp.ones_like(G) if G.ndim == 1 else xp.eye(G.shape[0]))
 
     def gram_diagonals(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
         """Their diagonals."""
@@ -109,4 +109,4 @@ class WithTrace(Measurement):
         return rows + self.weight**2, cols + self.weight**2
 
     def _joined(self, c: Float[Array, " m"], trace: Float[Array, ""]) -> Float[Array, " m1"]:
-        return jnp.concatenate([c, (self.weight.astype(c.dtype) * trace)[None]])
+        return xp.concatenate([c, (self.weight.astype(c.dtype) * trace)[None]])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int
+from jaxtyping import Complex, Float, Int
 from numpy.typing import NDArray
 
+from flatrank.arrays import Array, added_at, xp
 from flatrank.measurements.checks import checked_count
 from flatrank.measurements.hermitian import OnHermitian
 from flatrank.measurements.walsh import walsh_hadamard
@@ -46,7 +45,7 @@ class PauliStrings(OnHermitian):
 
     def __init__(self, chosen: Int[Array, " m"], qubits: int):
         self.chosen, self.qubits = chosen, qubits
-        self.gram = jnp.full(2 ** (qubits + 1), float(chosen.shape[0]))
+        self.gram = xp.full(2 ** (qubits + 1), float(chosen.shape[0]))
 
     @property
     def m(self) -> int:
@@ -69,7 +68,7 @@ class PauliStrings(OnHermitian):
 
     def of_hermitian(self, G: Complex[Array, "n n"]) -> Float[Array, " m"]:
         """Shifted diagonals, transform, phase."""
-        k = jnp.arange(G.shape[0])
+        k = xp.arange(G.shape[0])
         diagonals = G[k[None, :], k[None, :] ^ k[:, None]]
         spectrum = _transformed(diagonals) * _phases(self.qubits, G.dtype)
         return spectrum.real.reshape(-1)[self.chosen]
@@ -77,10 +76,10 @@ class PauliStrings(OnHermitian):
     def hermitian(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
         """Phase, transform, back to where the diagonals were."""
         n = 2**self.qubits
-        dtype = jnp.result_type(y.dtype, jnp.complex64)
-        grid = jnp.zeros(n * n, dtype=dtype).at[self.chosen].add(y.astype(dtype)).reshape(n, n)
+        dtype = xp.result_type(y.dtype, xp.complex64)
+        grid = added_at(self.chosen, y.astype(dtype), n * n).reshape(n, n)
         diagonals = _transformed(grid * _phases(self.qubits, dtype))
-        k = jnp.arange(n)
+        k = xp.arange(n)
         return diagonals[k[:, None] ^ k[None, :], k[None, :]]
 
 
@@ -121,8 +120,7 @@ def pauli_strings(qubits: int, strings: Iterable[int | str] | None = None) -> Pa
     if distinct.size < numbers.size:
         twice = int(distinct[np.argmax(counts > 1)])
         raise ValueError(f"strings must be distinct; number {twice} comes more than once")
-    with jax.enable_x64(True):
-        return PauliStrings(jax.device_put(_places(numbers, qubits)), qubits)
+    return PauliStrings(np.asarray(_places(numbers, qubits)), qubits)
 
 
 def _number(string: int | str, qubits: int) -> int:
@@ -155,12 +153,12 @@ def _places(numbers: NDArray[np.int64], qubits: int) -> NDArray[np.int64]:
 def _transformed(F: Complex[Array, "n n"]) -> Complex[Array, "n n"]:
     """Σₖ (−1)^(z·k) F[x, k] for every z."""
     n = F.shape[0]
-    real, imaginary = walsh_hadamard(jnp.concatenate([F.real, F.imag])).reshape(2, n, n)
+    real, imaginary = walsh_hadamard(xp.concatenate([F.real, F.imag])).reshape(2, n, n)
     return real + 1j * imaginary
 
 
-def _phases(qubits: int, dtype: jnp.dtype) -> Complex[Array, "n n"]:
+def _phases(qubits: int, dtype: xp.dtype) -> Complex[Array, "n n"]:
     """i^|x∧z| for every x and z."""
-    bits = jnp.arange(2**qubits)
-    count = jax.lax.population_count(bits[:, None] & bits[None, :]) % 4
-    return jnp.asarray(np.array([1, 1j, -1, -1j]), dtype=dtype)[count]
+    bits = xp.arange(2**qubits)
+    count = xp.bitwise_count(bits[:, None] & bits[None, :]) % 4
+    return xp.asarray(np.array([1, 1j, -1, -1j]), dtype=dtype)[count]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Float, Inexact
 
+from flatrank.arrays import Array, Module, compiled, xp
 from flatrank.factors import Cone, FactorPair, real_form
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 
 
-class Vectors(eqx.Module):
+class Vectors(Module):
     """The vectors xᵢ as an operator, and how a real factor is seen by them."""
 
     @property
@@ -38,7 +36,7 @@ class _Stored(Vectors):
 
     @property
     def cone(self) -> Cone:
-        return Cone.HERMITIAN if jnp.iscomplexobj(self.x) else Cone.POSITIVE
+        return Cone.HERMITIAN if xp.iscomplexobj(self.x) else Cone.POSITIVE
 
     # Conjugates and transposes fall on the narrow side: XLA would write x out anew for its own.
 
@@ -87,7 +85,7 @@ class Forms(Measurement):
     """
 
     @abstractmethod
-    def vectors(self, dtype: jnp.dtype) -> Vectors:
+    def vectors(self, dtype: xp.dtype) -> Vectors:
         """The vectors, in the width of a real type."""
 
     def forward(self, pair: FactorPair) -> Float[Array, " m"]:
@@ -140,11 +138,11 @@ class QuadraticForms(Forms):
     @property
     def cone(self) -> Cone:
         """Hermitian matrices, of complex vectors."""
-        return Cone.HERMITIAN if jnp.iscomplexobj(self.x) else Cone.WHOLE
+        return Cone.HERMITIAN if xp.iscomplexobj(self.x) else Cone.WHOLE
 
-    def vectors(self, dtype: jnp.dtype) -> Vectors:
+    def vectors(self, dtype: xp.dtype) -> Vectors:
         """Themselves."""
-        wide = jnp.result_type(dtype, jnp.complex64) if jnp.iscomplexobj(self.x) else dtype
+        wide = xp.result_type(dtype, xp.complex64) if xp.iscomplexobj(self.x) else dtype
         return _Stored(self.x.astype(wide))
 
     def grams(self) -> tuple[Float[Array, "d d"], Float[Array, "d d"]]:
@@ -164,7 +162,7 @@ class QuadraticForms(Forms):
 
     def gram_diagonals(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
         """Its diagonal, twice."""
-        return jnp.diagonal(self.gram), jnp.diagonal(self.gram)
+        return xp.diagonal(self.gram), xp.diagonal(self.gram)
 
     def gram_weights(self) -> Float[Array, " m"]:
         """‖xᵢ‖²."""
@@ -175,15 +173,15 @@ class QuadraticForms(Forms):
 
         There Aᵢ is the real form, which holds every number twice.
         """
-        wide = jnp.result_type(y.dtype, jnp.complex64) if jnp.iscomplexobj(self.x) else y.dtype
+        wide = xp.result_type(y.dtype, xp.complex64) if xp.iscomplexobj(self.x) else y.dtype
         x = self.x.astype(wide)
         S = x.T @ (y[:, None] * x.conj())
-        return (2.0 if jnp.iscomplexobj(x) else 1.0) * _inner(x @ S.conj(), x)
+        return (2.0 if xp.iscomplexobj(x) else 1.0) * _inner(x @ S.conj(), x)
 
 
 def _inner(a: Inexact[Array, "m k"], c: Inexact[Array, "m k"]) -> Float[Array, " m"]:
     """Re Σⱼ aᵢⱼ cᵢⱼ*."""
-    return jnp.sum((a * c.conj()).real, axis=1)
+    return xp.sum((a * c.conj()).real, axis=1)
 
 
 def _real_rows(x: np.ndarray) -> list[np.ndarray]:
@@ -195,11 +193,11 @@ def _real_rows(x: np.ndarray) -> list[np.ndarray]:
 
 
 def _squares(x: Inexact[Array, "m n"]) -> Float[Array, " m"]:
-    return jnp.sum((x * x.conj()).real, axis=1)
+    return xp.sum((x * x.conj()).real, axis=1)
 
 
-@jax.jit
+@compiled
 def _gram(x: Inexact[Array, "m n"]) -> Float[Array, "d d"]:
     """Σᵢ ‖xᵢ‖² xᵢxᵢ*, in its real form."""
     G = x.T @ (_squares(x)[:, None] * x.conj())
-    return real_form(G) if jnp.iscomplexobj(x) else G
+    return real_form(G) if xp.iscomplexobj(x) else G

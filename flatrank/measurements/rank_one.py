@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, xp
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 
@@ -35,7 +34,7 @@ class _RankOneTangentMap(TangentMap):
 
     def forward(self, step: FactorPair) -> Float[Array, " m"]:
         """aᵢᵀ(L Qᵀ + P Rᵀ)cᵢ."""
-        return jnp.sum(self.aL * (self.c @ step.R) + (self.a @ step.L) * self.cR, axis=1)
+        return xp.sum(self.aL * (self.c @ step.R) + (self.a @ step.L) * self.cR, axis=1)
 
     def adjoint(self, t: Float[Array, " m"]) -> FactorPair:
         """(aᵀ diag(t) c R, cᵀ diag(t) a L)."""
@@ -79,7 +78,7 @@ class RankOne(Measurement):
     def forward(self, pair: FactorPair) -> Float[Array, " m"]:
         """Row by row the inner products of a L and c R."""
         a, c = self._vectors(pair.L.dtype)
-        return jnp.sum((a @ pair.L) * (c @ pair.R), axis=1)
+        return xp.sum((a @ pair.L) * (c @ pair.R), axis=1)
 
     def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
         """aᵀ diag(y) c."""
@@ -101,20 +100,20 @@ class RankOne(Measurement):
 
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Their diagonals."""
-        return jnp.diagonal(self.gram1), jnp.diagonal(self.gram2)
+        return xp.diagonal(self.gram1), xp.diagonal(self.gram2)
 
     def tangent_map(self, pair: FactorPair) -> TangentMap:
         """With a L and c R at hand."""
         a, c = self._vectors(pair.L.dtype)
         return _RankOneTangentMap(a, c, a @ pair.L, c @ pair.R)
 
-    def _vectors(self, dtype: jnp.dtype) -> tuple[Array, Array]:
+    def _vectors(self, dtype: xp.dtype) -> tuple[Array, Array]:
         return self.a.astype(dtype), self.c.astype(dtype)
 
 
-@eqx.filter_jit
+@compiled
 def _grams(a: Array, c: Array) -> tuple[Array, Array]:
     return (
-        a.T @ (jnp.sum(c * c, axis=1)[:, None] * a),
-        c.T @ (jnp.sum(a * a, axis=1)[:, None] * c),
+        a.T @ (xp.sum(c * c, axis=1)[:, None] * a),
+        c.T @ (xp.sum(a * a, axis=1)[:, None] * c),
     )

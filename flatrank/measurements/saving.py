@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
+from flatrank.arrays import is_array
 from flatrank.measurements.base import Measurement
 from flatrank.measurements.dense import DenseMatrices
 from flatrank.measurements.diffraction import CodedDiffraction
@@ -69,7 +69,7 @@ def to_parts(measurement: Measurement) -> tuple[dict[str, Any], dict[str, np.nda
         )
     settings, arrays = {"kind": kind}, {}
     for name, value in measurement.arguments().items():
-        if not isinstance(value, (np.ndarray, jax.Array)):
+        if not is_array(value):
             settings[name] = value
         elif np.iscomplexobj(value):
             both = np.ascontiguousarray(value, dtype=np.complex128)
@@ -104,16 +104,15 @@ def from_parts(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
             f"unknown measurement {settings['kind']!r}; expected one of {', '.join(_KINDS)}"
         )
     given: dict[str, Any] = {}
-    with jax.enable_x64(True):
-        for name in kind.argument_names():
-            if name in settings:
-                value = settings[name]
-                given[name] = tuple(value) if isinstance(value, list) else value
-            elif name in arrays:
-                given[name] = jax.device_put(arrays[name])
-            elif name + _COMPLEX in arrays:
-                both = np.ascontiguousarray(arrays[name + _COMPLEX], dtype=np.float64)
-                given[name] = jax.device_put(both.view(np.complex128)[..., 0])
-            else:
-                raise ValueError(f"the {name} of {settings['kind']} is missing")
-        return kind.from_arguments(given)
+    for name in kind.argument_names():
+        if name in settings:
+            value = settings[name]
+            given[name] = tuple(value) if isinstance(value, list) else value
+        elif name in arrays:
+            given[name] = np.asarray(arrays[name])
+        elif name + _COMPLEX in arrays:
+            both = np.ascontiguousarray(arrays[name + _COMPLEX], dtype=np.float64)
+            given[name] = np.asarray(both.view(np.complex128)[..., 0])
+        else:
+            raise ValueError(f"the {name} of {settings['kind']} is missing")
+    return kind.from_arguments(given)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.fft import dctn, idctn
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from flatrank.arrays import Array, added_at, compiled, dctn, for_loop, idctn, static, xp
 from flatrank.measurements.base import Adjoint
 from flatrank.measurements.checks import checked_count, checked_shape
 from flatrank.measurements.fourier import MaskedFourier
@@ -44,7 +41,7 @@ class MaskedTransform(OnMatrices):
 
     signs: Float[Array, "d1 d2"]
     chosen: Int[Array, " m"]
-    transform: str = eqx.field(static=True)
+    transform: str = static()
 
     def __init__(
         self, signs: Float[Array, "d1 d2"], chosen: Int[Array, " m"], transform: str = "cosine"
@@ -70,7 +67,7 @@ class MaskedTransform(OnMatrices):
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
         """Mask, transform back, signs."""
         d1, d2 = self.shape
-        spread = jnp.zeros(d1 * d2, dtype=y.dtype).at[self.chosen].set(y).reshape(d1, d2)
+        spread = added_at(self.chosen, y, d1 * d2).reshape(d1, d2)
         return self.signs.astype(y.dtype) * _gathered(spread, self.transform)
 
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
@@ -82,7 +79,7 @@ class MaskedTransform(OnMatrices):
     ) -> tuple[Adjoint, Float[Array, " m"]]:
         """𝒜*(c)."""
         del tol
-        return DenseAdjoint(self.matrix(c)), jnp.zeros_like(c)
+        return DenseAdjoint(self.matrix(c)), xp.zeros_like(c)
 
 
 def masked_transform(
@@ -134,9 +131,8 @@ def masked_transform(
     rng = np.random.default_rng(seed)
     signs = rng.choice([-1.0, 1.0], (d1, d2))
     places = free[np.sort(rng.choice(free.size, m, replace=False))]
-    with jax.enable_x64(True):
-        both = jax.device_put(signs), jax.device_put(places)
-        return MaskedFourier(*both) if transform == "fourier" else MaskedTransform(*both, transform)
+    both = np.asarray(signs), np.asarray(places)
+    return MaskedFourier(*both) if transform == "fourier" else MaskedTransform(*both, transform)
 
 
 def _half(d1: int, d2: int) -> np.ndarray:
@@ -161,24 +157,24 @@ def _gathered(X: Float[Array, "d1 d2"], transform: str) -> Float[Array, "d1 d2"]
 def _matrix(d: int, transform: str) -> Float[Array, "d d"]:
     """C."""
     if transform == "cosine":
-        return dctn(jnp.eye(d), axes=[0], norm="ortho")
-    return walsh_hadamard(jnp.eye(d)) / d**0.5
+        return dctn(xp.eye(d), axes=[0], norm="ortho")
+    return walsh_hadamard(xp.eye(d)) / d**0.5
 
 
-@eqx.filter_jit
+@compiled
 def _grams(signs: Array, places: Array, transform: str) -> tuple[Array, Array]:
     """Σ Aᵢ Aᵢᵀ = Σ_p (c_p c_pᵀ) ∘ (Σ diag(w_p) Σᵀ), w_p = Σ_q c'_q² over the q chosen in row p."""
     d1, d2 = signs.shape
-    chosen = jnp.zeros(d1 * d2).at[places].set(1.0).reshape(d1, d2)
+    chosen = added_at(places, xp.ones(places.shape[0]), d1 * d2).reshape(d1, d2)
     C1, C2 = _matrix(d1, transform), _matrix(d2, transform)
 
     def one_side(C: Array, other: Array, mask: Array, S: Array) -> Array:
         W = mask @ other**2
 
         def add(p: Array, total: Array) -> Array:
-            return total + jnp.outer(C[p], C[p]) * ((S * W[p][None, :]) @ S.T)
+            return total + xp.outer(C[p], C[p]) * ((S * W[p][None, :]) @ S.T)
 
         d = C.shape[0]
-        return jax.lax.fori_loop(0, d, add, jnp.zeros((d, d)))
+        return for_loop(0, d, add, xp.zeros((d, d)))
 
     return one_side(C1, C2, chosen, signs), one_side(C2, C1, chosen.T, signs.T)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.linalg import hadamard
+
+from flatrank.arrays import Array, xp
 
 # Bits transformed at a time: fewer, larger steps compile and run faster.
 _RADIX = 4
@@ -19,7 +20,7 @@ def walsh_hadamard(x: Float[Array, "rows n"]) -> Float[Array, "rows n"]:
     bits, done, parts = n.bit_length() - 1, 0, x
     while done < bits:
         taken = min(_RADIX, bits - done)
-        H = jnp.asarray(hadamard(2**taken), dtype=x.dtype)
-        parts = jnp.einsum("ab,ibj->iaj", H, parts.reshape(-1, 2**taken, 2**done))
+        H = xp.asarray(hadamard(2**taken), dtype=x.dtype)
+        parts = xp.einsum("ab,ibj->iaj", H, parts.reshape(-1, 2**taken, 2**done))
         done += taken
     return parts.reshape(-1, n)

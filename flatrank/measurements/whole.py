@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, static, xp
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import Adjoint, Measurement
 
@@ -31,8 +30,8 @@ class WholeMatrix(Measurement):
         Shape of X.
     """
 
-    d1: int = eqx.field(static=True)
-    d2: int = eqx.field(static=True)
+    d1: int = static()
+    d2: int = static()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,4 +53,4 @@ class WholeMatrix(Measurement):
 
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Σ AᵢAᵢᵀ = d2 I and Σ AᵢᵀAᵢ = d1 I."""
-        return jnp.full(self.d1, float(self.d2)), jnp.full(self.d2, float(self.d1))
+        return xp.full(self.d1, float(self.d2)), xp.full(self.d2, float(self.d1))

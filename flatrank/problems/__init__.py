@@ -5,7 +5,6 @@ from flatrank.problems.bilinear import bilinear as bilinear
 from flatrank.problems.completion import FEW as FEW
 from flatrank.problems.completion import completion as completion
 from flatrank.problems.completion import core as core
-from flatrank.problems.completion import with_room as with_room
 from flatrank.problems.equalised import Equalised as Equalised
 from flatrank.problems.equalised import equalised as equalised
 from flatrank.problems.flat import Problem as Problem

@@ -5,11 +5,10 @@ from __future__ import annotations
 from numbers import Number
 from typing import TypeVar
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatrank.kernels import own_copy
+from flatrank.arrays import tree_map
 from flatrank.measurements import Measurement
 
 # Largest values below this leave the range of full precision when they are scaled.
@@ -83,7 +82,7 @@ def checked_chance(failure_probability: float) -> float:
 
 def own(measurement: M) -> M:
     """A measurement whose arrays, where they are NumPy's, nobody else can write to."""
-    return jax.tree.map(lambda x: own_copy(x) if isinstance(x, np.ndarray) else x, measurement)
+    return tree_map(lambda x: np.array(x) if isinstance(x, np.ndarray) else x, measurement)
 
 
 def rectangular(name: str, values: ArrayLike) -> np.ndarray:
@@ -169,7 +168,7 @@ def checked_array(
         raise ValueError(
             f"{name} must be {_KINDS[ndim]} of real numbers; got shape {v.shape} of {v.dtype}"
         )
-    v = own_copy(v.astype(np.float64, copy=False))
+    v = np.array(v.astype(np.float64, copy=False))
     wrong = ~np.isfinite(v)
     if wrong.any():
         first = tuple(int(i) for i in np.argwhere(wrong)[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import jax
+import numpy as np
 from numpy.typing import ArrayLike
 
 from flatrank.measurements import RankOne
@@ -71,6 +71,5 @@ def bilinear(
             "a and c must hold at least one vector of at least one number; "
             f"got shapes {left.shape} and {right.shape}"
         )
-    with jax.enable_x64(True):
-        measurement = RankOne(jax.device_put(left), jax.device_put(right))
+    measurement = RankOne(np.asarray(left), np.asarray(right))
     return at_share(stated(measurement, data, lam, smoothing), lam, lam_ratio)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -85,41 +83,15 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
         raise ValueError("no entry is observed; give at least one (row, col, value)")
     lam, smoothing = checked_parameters(lam, smoothing)
     measurement, b = sample_entries(i, j, v, (d1, d2))
-    with jax.enable_x64(True):
-        problem = Problem(
-            measurement,
-            jax.device_put(b),
-            Rescaling.of(measurement, smoothing),
-            lam,
-            smoothing,
-            Unidentifiable.of_pattern(i, j, (d1, d2)),
-        )
-    return at_share(problem, lam, lam_ratio)
-
-
-def with_room(problem: Problem) -> Problem:
-    """The problem with room for entries up to the next power of two, where they are few.
-
-    A program is compiled for one number of entries. Parts of one table differ in little else: with
-    room they share their programs, of which each costs more than many products do.
-
-    Parameters
-    ----------
-    problem : Problem
-        Of sampled entries; any other, and one of many entries, is returned as it is.
-
-    Returns
-    -------
-    Problem
-        b and what is dual to it are longer by zeros.
-    """
-    m = 1 << max(problem.m - 1, 0).bit_length()
-    if not isinstance(problem.measurement, SampledEntries) or m > FEW:
-        return problem
-    b = jax.device_put(np.pad(np.asarray(problem.b), (0, m - problem.m)))
-    return eqx.tree_at(
-        lambda p: (p.measurement, p.b), problem, (problem.measurement.with_room(m), b)
+    problem = Problem(
+        measurement,
+        np.asarray(b),
+        Rescaling.of(measurement, smoothing),
+        lam,
+        smoothing,
+        Unidentifiable.of_pattern(i, j, (d1, d2)),
     )
+    return at_share(problem, lam, lam_ratio)
 
 
 def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, FactorPair]:
@@ -164,7 +136,7 @@ def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, Factor
         i, j, np.asarray(problem.b)[keep], (left.size, right.size), smoothing=problem.smoothing
     )
     L, R = np.asarray(pair.L)[left], np.asarray(pair.R)[right]
-    return part, FactorPair(jax.device_put(L), jax.device_put(R))
+    return part, FactorPair(np.asarray(L), np.asarray(R))
 
 
 def _described(x: ArrayLike) -> str:

@@ -12,11 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, xp
 from flatrank.factors import Cone, FactorPair, weighted
 from flatrank.flatness import Rescaling
 from flatrank.measurements import DenseMatrices, SampledEntries, Whitened, affordable, spectrum_of
@@ -57,11 +56,11 @@ class Equalised(NamedTuple):
     def dual_of(self, y: Float[Array, " m"]) -> Float[Array, " q"]:
         """The y' of y: what is outside the range of ℬ is lost, and worth nothing."""
         squares = np.sum(self.turn**2, axis=0)
-        return jax.device_put((np.asarray(y) @ self.turn) / squares)
+        return np.asarray((np.asarray(y) @ self.turn) / squares)
 
     def back(self, y: Float[Array, " q"]) -> Float[Array, " m"]:
         """The y of y'."""
-        return jax.device_put(self.turn @ np.asarray(y))
+        return np.asarray(self.turn @ np.asarray(y))
 
     def misfit(self, pair: FactorPair) -> float:
         """‖ℬ(X̃) − b‖/‖b‖."""
@@ -106,10 +105,10 @@ def equalised(problem: Problem) -> Equalised | None:
         return None
     G = 1.0 / np.hypot(s, _WEAK * s[0])
     matrices = ((G * s)[:, None] * found.V).reshape(-1, *A.shape)
-    ones = Rescaling(jnp.ones(A.shape[0]), jnp.ones(A.shape[1]))
-    measurement = DenseMatrices(jax.device_put(matrices))
+    ones = Rescaling(xp.ones(A.shape[0]), xp.ones(A.shape[1]))
+    measurement = DenseMatrices(np.asarray(matrices))
     turn = found.U * G
-    data = jax.device_put(b @ turn)
+    data = np.asarray(b @ turn)
     work = replace(problem, measurement=measurement, b=data, rescaling=ones)
     return Equalised(work, turn, M, b, rounding)
 

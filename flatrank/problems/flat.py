@@ -11,21 +11,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, Module, static, xp
 from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Rescaling
-from flatrank.kernels import Kept
 from flatrank.measurements import Measurement, Whitened, to_parts
 from flatrank.problems.arguments import checked_multiple, checked_parameters
 from flatrank.problems.identifiability import Unidentifiable
 
 
-class Problem(Kept):
+class Problem(Module):
     """A low-rank recovery problem.
 
     Parameters
@@ -47,9 +44,9 @@ class Problem(Kept):
     measurement: Measurement
     b: Float[Array, " m"]
     rescaling: Rescaling
-    lam: float = eqx.field(static=True)
-    smoothing: float = eqx.field(static=True)
-    unidentifiable: Unidentifiable = eqx.field(static=True)
+    lam: float = static()
+    smoothing: float = static()
+    unidentifiable: Unidentifiable = static()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,14 +72,12 @@ class Problem(Kept):
         """
         if self.lam > 0 or not self.cone.positive:
             return False
-        with jax.enable_x64(True):
-            return jax.eval_shape(self.measurement.gram_weights) is not None
+        return self.measurement.gram_weights() is not None
 
     @property
     def whitened(self) -> Whitened:
         """ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹)."""
-        with jax.enable_x64(True):
-            return Whitened(self.measurement, *self.rescaling.inverse, self.cone)
+        return Whitened(self.measurement, *self.rescaling.inverse, self.cone)
 
     def with_lam(self, lam: float) -> Problem:
         """The same problem at another λ ≥ 0, checked as at the front doors."""
@@ -97,7 +92,7 @@ class Problem(Kept):
             If λ is then out of range.
         """
         scaled = self.with_lam(checked_multiple(self.lam, factor))
-        return eqx.tree_at(lambda p: p.b, scaled, self.b * factor)
+        return replace(scaled, b=self.b * factor)
 
     def settings(self) -> dict[str, float | None]:
         """The numbers asked for: with `form` and `arrays` they make the problem whole again."""
@@ -135,4 +130,4 @@ class Problem(Kept):
     def zero(self, k: int) -> FactorPair:
         """The zero pair with k columns."""
         d1, d2 = self.shape
-        return FactorPair(jnp.zeros((d1, k)), jnp.zeros((d2, k)))
+        return FactorPair(xp.zeros((d1, k)), xp.zeros((d2, k)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from flatrank.arrays import scope
 from flatrank.factors import FactorPair, Factors, given_form, given_pair, padded_width
 from flatrank.flatness import Flatness, measure_flatness
-from flatrank.kernels import scope
 from flatrank.problems.flat import Problem
 from flatrank.problems.symmetric import Symmetric
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -185,6 +184,5 @@ def _of_vectors(x: np.ndarray, y: np.ndarray, lam: float, among: Cone) -> Proble
         raise ValueError(f"x and y must have one length; got {x.shape[0]} and {y.size}")
     if not x.size:
         raise ValueError(f"x must hold at least one vector of one number; got shape {x.shape}")
-    with jax.enable_x64(True):
-        measurement = QuadraticForms(jax.device_put(x))
+    measurement = QuadraticForms(np.asarray(x))
     return stated(measurement, y, lam, among)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 from numpy.typing import ArrayLike
 
+from flatrank.arrays import Array, static, xp
 from flatrank.flatness import Rescaling
-from flatrank.kernels import own_copy
 from flatrank.measurements.whole import WholeMatrix
 from flatrank.problems.arguments import COMPLEX, rectangular
 from flatrank.problems.flat import Problem
@@ -40,8 +36,8 @@ class Separation(Problem):
         Where Y is observed; it is zero elsewhere. None for everywhere.
     """
 
-    radius: float | None = eqx.field(static=True)
-    sparsity: float | None = eqx.field(static=True)
+    radius: float | None = static()
+    sparsity: float | None = static()
     mask: np.ndarray | None = None
 
     @property
@@ -149,9 +145,8 @@ def robust_pca(
     radius, sparsity = _positive("radius", radius), _positive("sparsity", sparsity)
     if radius is None and sparsity is None:
         sparsity = _usual(data.shape, seen)
-    with jax.enable_x64(True):
-        b = jax.device_put(own_copy(data.reshape(-1)))
-        return _separation(b, data.shape, radius, sparsity, seen)
+    b = np.asarray(np.array(data.reshape(-1)))
+    return _separation(b, data.shape, radius, sparsity, seen)
 
 
 def _separation(
@@ -170,7 +165,7 @@ def _separation(
     return Separation(
         WholeMatrix(d1, d2),
         b,
-        Rescaling(jnp.ones(d1), jnp.ones(d2)),
+        Rescaling(xp.ones(d1), xp.ones(d2)),
         0.0,
         0.0,
         gaps,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from flatrank.factors import Cone
@@ -58,6 +57,5 @@ def rebuilt(
     if family == "Symmetric":
         return of_symmetric(measurement, b, lam, Cone[form["among"].upper()])
     if family == "Tomography" and isinstance(measurement, OnHermitian):
-        with jax.enable_x64(True):
-            return of_states(measurement, b, lam)
+        return of_states(measurement, b, lam)
     raise ValueError(f"unknown problem {family!r} with {type(measurement).__name__}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
+from flatrank.arrays import is_array
 from flatrank.factors import Cone
 from flatrank.flatness import Rescaling
 from flatrank.measurements import (
@@ -98,17 +98,16 @@ def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float
     ValueError
         If the measurement sees nothing.
     """
-    with jax.enable_x64(True):
-        rows, cols = (np.asarray(x) > 0 for x in measurement.gram_diagonals())
-        if not rows.any():
-            raise ValueError("every measurement is zero; expected at least one that is not")
-        gaps = (
-            Unidentifiable.of_pattern(*measurement.places(), measurement.shape)
-            if isinstance(measurement, SampledEntries)
-            else Unidentifiable.of_lines(rows, cols, measurement.m)
-        )
-        rescaling = Rescaling.of(measurement, smoothing)
-        return Problem(measurement, jax.device_put(b), rescaling, lam, smoothing, gaps)
+    rows, cols = (np.asarray(x) > 0 for x in measurement.gram_diagonals())
+    if not rows.any():
+        raise ValueError("every measurement is zero; expected at least one that is not")
+    gaps = (
+        Unidentifiable.of_pattern(*measurement.places(), measurement.shape)
+        if isinstance(measurement, SampledEntries)
+        else Unidentifiable.of_lines(rows, cols, measurement.m)
+    )
+    rescaling = Rescaling.of(measurement, smoothing)
+    return Problem(measurement, np.asarray(b), rescaling, lam, smoothing, gaps)
 
 
 def _of_any(A: Measurement) -> Measurement:
@@ -123,7 +122,7 @@ def _of_any(A: Measurement) -> Measurement:
 
 
 def _stored(A: ArrayLike) -> DenseMatrices:
-    array = A if isinstance(A, (np.ndarray, jax.Array)) else rectangular("A", A)
+    array = A if is_array(A) else rectangular("A", A)
     size = 8 * int(np.prod(array.shape, dtype=float))
     if size > _STORED:
         raise ValueError(
@@ -137,5 +136,4 @@ def _stored(A: ArrayLike) -> DenseMatrices:
         raise ValueError(
             f"A must hold at least one matrix of at least one entry; got shape {A.shape}"
         )
-    with jax.enable_x64(True):
-        return DenseMatrices(jax.device_put(A))
+    return DenseMatrices(np.asarray(A))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import eigh, svdvals
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from flatrank.arrays import Array, xp
 from flatrank.factors import Cone
 from flatrank.measurements import SampledEntries
 from flatrank.problems.flat import Problem
@@ -67,20 +66,19 @@ def largest(problem: Problem) -> float:
     """
     (d1, d2), positive = problem.shape, problem.cone.positive
     right, left = _products(problem)
-    with jax.enable_x64(True):
-        if min(d1, d2) <= SMALL:
-            dense = right(np.eye(d2)) if d2 <= d1 else left(np.eye(d1))
-            top = eigh(dense, eigvals_only=True)[-1] if positive else svdvals(dense)[0]
-            return max(float(top), 0.0)
-        start = np.random.default_rng(0).standard_normal(d2)
-        if problem.cone is not Cone.WHOLE:
-            op = LinearOperator((d2, d2), matvec=lambda x: right(x)[:, 0], dtype=np.float64)  # pyright: ignore[reportCallIssue]
-            which = "LA" if positive else "LM"
-            top = eigsh(op, 1, which=which, v0=start, return_eigenvectors=False)[0]
-            return max(float(top), 0.0) if positive else abs(float(top))
-        gram = LinearOperator((d2, d2), matvec=lambda x: left(right(x))[:, 0], dtype=np.float64)  # pyright: ignore[reportCallIssue]
-        top = eigsh(gram, 1, which="LA", v0=start, return_eigenvectors=False)[0]
-        return float(np.sqrt(max(float(top), 0.0)))
+    if min(d1, d2) <= SMALL:
+        dense = right(np.eye(d2)) if d2 <= d1 else left(np.eye(d1))
+        top = eigh(dense, eigvals_only=True)[-1] if positive else svdvals(dense)[0]
+        return max(float(top), 0.0)
+    start = np.random.default_rng(0).standard_normal(d2)
+    if problem.cone is not Cone.WHOLE:
+        op = LinearOperator((d2, d2), matvec=lambda x: right(x)[:, 0], dtype=np.float64)  # pyright: ignore[reportCallIssue]
+        which = "LA" if positive else "LM"
+        top = eigsh(op, 1, which=which, v0=start, return_eigenvectors=False)[0]
+        return max(float(top), 0.0) if positive else abs(float(top))
+    gram = LinearOperator((d2, d2), matvec=lambda x: left(right(x))[:, 0], dtype=np.float64)  # pyright: ignore[reportCallIssue]
+    top = eigsh(gram, 1, which="LA", v0=start, return_eigenvectors=False)[0]
+    return float(np.sqrt(max(float(top), 0.0)))
 
 
 def _products(problem: Problem) -> tuple[Product, Product]:
@@ -91,10 +89,9 @@ def _products(problem: Problem) -> tuple[Product, Product]:
         scaled = np.asarray(B.scale1)[i] * b[: i.size] * np.asarray(B.scale2)[j]
         S = sp.csr_array((scaled, (i, j)), shape=(d1, d2))
         return (lambda X: S @ X.reshape(d2, -1)), (lambda X: S.T @ X.reshape(d1, -1))
-    with jax.enable_x64(True):
-        S = B.adjoint(problem.b)
+    S = B.adjoint(problem.b)
 
-    def product(side: Callable[[jax.Array], jax.Array], d: int) -> Product:
-        return lambda X: np.asarray(side(jnp.asarray(X.reshape(d, -1))))
+    def product(side: Callable[[Array], Array], d: int) -> Product:
+        return lambda X: np.asarray(side(xp.asarray(X.reshape(d, -1))))
 
     return product(S.right, d2), product(S.left, d1)

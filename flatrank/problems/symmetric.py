@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax
 import numpy as np
 
+from flatrank.arrays import static
 from flatrank.factors import Cone, Factors
 from flatrank.flatness import Rescaling, symmetric_trace
 from flatrank.measurements import Measurement
@@ -31,7 +30,7 @@ class Symmetric(Problem):
         Symmetric, positive semidefinite, or Hermitian positive semidefinite.
     """
 
-    among: Cone = eqx.field(static=True)
+    among: Cone = static()
 
     @property
     def cone(self) -> Cone:
@@ -71,11 +70,10 @@ def stated(measurement: Measurement, b: np.ndarray, lam: float, among: Cone) -> 
     ValueError
         If the measurement sees nothing.
     """
-    with jax.enable_x64(True):
-        seen = np.asarray(measurement.gram_diagonals()[0]) > 0
-        if not seen.any():
-            raise ValueError("every measurement is zero; expected at least one that is not")
-        gaps = Unidentifiable.of_lines(seen, seen, measurement.m)
-        one = Rescaling.of(measurement)
-        rescaling = Rescaling(one.D1, one.D1, (one.inverse[0], one.inverse[0]))
-        return Symmetric(measurement, jax.device_put(b), rescaling, lam, 0.0, gaps, among)
+    seen = np.asarray(measurement.gram_diagonals()[0]) > 0
+    if not seen.any():
+        raise ValueError("every measurement is zero; expected at least one that is not")
+    gaps = Unidentifiable.of_lines(seen, seen, measurement.m)
+    one = Rescaling.of(measurement)
+    rescaling = Rescaling(one.D1, one.D1, (one.inverse[0], one.inverse[0]))
+    return Symmetric(measurement, np.asarray(b), rescaling, lam, 0.0, gaps, among)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from flatrank.arrays import Array, compiled, xp
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.flatness import Rescaling
 from flatrank.measurements import HermitianEffects, Measurement, OnHermitian, WithTrace
@@ -64,7 +62,7 @@ class Tomography(Symmetric):
 
     def penalty(self, pair: FactorPair) -> Float[Array, ""]:
         """tr(D² X) for X = U U*."""
-        return jnp.vdot(pair.L, weighted(self.square, pair.R))
+        return xp.vdot(pair.L, weighted(self.square, pair.R))
 
     @property
     def stiffness(self) -> float:
@@ -72,7 +70,7 @@ class Tomography(Symmetric):
         rows, _ = self.measurement.gram_diagonals()
         n = self.shape[0] // 2
         traces = 0.5 * self.with_trace(1.0).ones
-        return float((0.5 * jnp.sum(rows) + jnp.vdot(traces, traces)) / (n * (n + 1)))
+        return float((0.5 * xp.sum(rows) + xp.vdot(traces, traces)) / (n * (n + 1)))
 
     @property
     def steepness(self) -> float:
@@ -82,7 +80,7 @@ class Tomography(Symmetric):
 
     def with_trace(self, weight: float) -> WithTrace:
         """𝒜 and w tr X."""
-        return WithTrace(self.measurement, jnp.asarray(weight))
+        return WithTrace(self.measurement, xp.asarray(weight))
 
     def exact(self) -> Symmetric:
         """The interpolation problem, the trace one of the data.
@@ -94,7 +92,7 @@ class Tomography(Symmetric):
         measurement = self.with_trace(weight)
         one = Rescaling.of(measurement)
         rescaling = Rescaling(one.D1, one.D1, (one.inverse[0], one.inverse[0]))
-        return self._symmetric(measurement, jnp.append(self.b, weight), rescaling, 0.0)
+        return self._symmetric(measurement, xp.append(self.b, weight), rescaling, 0.0)
 
     def relaxed(self, weight: float, trace: float, multiplier: float) -> Symmetric:
         """Without the constraint on the trace.
@@ -115,10 +113,10 @@ class Tomography(Symmetric):
             Its λ is the mean of the eigenvalues of λ (D² − δI) + μ I.
         """
         w, Q = (self.square, None) if self.uniform else _eigh(self.square)
-        weights = self.lam * (w - jnp.min(w)) + multiplier
-        lam = float(jnp.mean(weights))
+        weights = self.lam * (w - xp.min(w)) + multiplier
+        lam = float(xp.mean(weights))
         rescaling = _root(weights / lam, Q)
-        b = jnp.append(self.b, weight * trace)
+        b = xp.append(self.b, weight * trace)
         return self._symmetric(self.with_trace(weight), b, rescaling, lam)
 
     def _symmetric(
@@ -189,17 +187,16 @@ def tomography(
         )
     data = checked_array("frequencies", frequencies)
     lam, _ = checked_parameters(lam, 0.0)
-    with jax.enable_x64(True):
-        if measurement is None:
-            measurement = HermitianEffects(jax.device_put(_checked_effects(np.asarray(array))))
-        if data.size != measurement.m:
-            raise ValueError(
-                f"frequencies must hold one number for each of the {measurement.m} effects; "
-                f"got {data.size}"
-            )
-        problem = stated(measurement, data, lam)
-        _refuse_counts(measurement, data)
-        return problem
+    if measurement is None:
+        measurement = HermitianEffects(np.asarray(_checked_effects(np.asarray(array))))
+    if data.size != measurement.m:
+        raise ValueError(
+            f"frequencies must hold one number for each of the {measurement.m} effects; "
+            f"got {data.size}"
+        )
+    problem = stated(measurement, data, lam)
+    _refuse_counts(measurement, data)
+    return problem
 
 
 def fidelity(U: ArrayLike, state: ArrayLike) -> float:
@@ -242,16 +239,16 @@ def stated(measurement: OnHermitian, b: np.ndarray, lam: float) -> Tomography:
     d = measurement.shape[0]
     gram, _ = measurement.grams()
     square = gram / (measurement.m * measurement.orders[0])
-    top = float(jnp.max(jnp.abs(square)))
+    top = float(xp.max(xp.abs(square)))
     if top == 0:
         raise ValueError("every effect is zero; expected at least one that is not")
     if square.ndim == 2:
-        mean = jnp.mean(jnp.diagonal(square))
-        if float(jnp.max(jnp.abs(square - mean * jnp.eye(d)))) <= 1e-12 * top:
-            square = jnp.full(d, mean)
-    ones = Rescaling(jnp.ones(d), jnp.ones(d))
+        mean = xp.mean(xp.diagonal(square))
+        if float(xp.max(xp.abs(square - mean * xp.eye(d)))) <= 1e-12 * top:
+            square = xp.full(d, mean)
+    ones = Rescaling(xp.ones(d), xp.ones(d))
     gaps = _all_seen(d, measurement.m)
-    return Tomography(measurement, jax.device_put(b), ones, lam, 0.0, gaps, Cone.HERMITIAN, square)
+    return Tomography(measurement, np.asarray(b), ones, lam, 0.0, gaps, Cone.HERMITIAN, square)
 
 
 def _refuse_counts(measurement: OnHermitian, b: np.ndarray) -> None:
@@ -260,7 +257,7 @@ def _refuse_counts(measurement: OnHermitian, b: np.ndarray) -> None:
         sizes = np.linalg.norm(np.asarray(measurement.effects), axis=(1, 2))
     else:  # on average over them: tr Σ Eᵢ², half of that of the real form
         rows, _ = measurement.gram_diagonals()
-        sizes = np.full(b.size, np.sqrt(0.5 * float(jnp.sum(rows)) / b.size))
+        sizes = np.full(b.size, np.sqrt(0.5 * float(xp.sum(rows)) / b.size))
     excess = np.maximum(np.abs(b) - sizes * (1 + _ROUNDING), 0.0)
     whole = bool((b == np.round(b)).all())
     counts = bool((b >= 0).all()) and (whole or excess @ excess > 0.5 * (b @ b))
@@ -318,16 +315,16 @@ def _checked_effects(array: np.ndarray) -> np.ndarray:
     return 0.5 * (effects + effects.conj().transpose(0, 2, 1))
 
 
-@eqx.filter_jit
+@compiled
 def _eigh(square: Array) -> tuple[Array, Array]:
-    return jnp.linalg.eigh(square)
+    return xp.linalg.eigh(square)
 
 
 def _root(weights: Float[Array, " d"], Q: Float[Array, "d d"] | None) -> Rescaling:
     """With the positive eigenvalues of D² given, and its eigenvectors where it is not diagonal."""
     if Q is None:
-        D = jnp.sqrt(weights)
+        D = xp.sqrt(weights)
         return Rescaling(D, D)
-    root = jnp.sqrt(weights)[None, :]
+    root = xp.sqrt(weights)[None, :]
     D, inverse = (Q * root) @ Q.T, (Q / root) @ Q.T
     return Rescaling(D, D, (inverse, inverse))

@@ -11,9 +11,9 @@ rounded, and the square roots that factors need are exact too.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
-import equinox as eqx
 import numpy as np
 
 from flatrank.flatness import Rescaling
@@ -76,7 +76,7 @@ def in_units(problem: Problem) -> Units:
         D, root = problem.rescaling, math.sqrt(unit)
         inverse = (D.inverse[0] * root, D.inverse[1] * root)
         rescaling = Rescaling(D.D1 / root, D.D2 / root, inverse)
-        scaled = eqx.tree_at(lambda p: p.rescaling, _with(scaled, unit), rescaling)
+        scaled = replace(_with(scaled, unit), rescaling=rescaling)
     return Units(scaled, data, unit)
 
 

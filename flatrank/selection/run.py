@@ -7,9 +7,9 @@ import warnings
 from dataclasses import asdict, replace
 from typing import Any, cast
 
-import jax
 import numpy as np
 
+from flatrank.arrays import scope
 from flatrank.data import (
     Entries,
     InputError,
@@ -24,7 +24,6 @@ from flatrank.data import (
 from flatrank.data.offsets import Kind
 from flatrank.data.scales import Side
 from flatrank.factors import FactorPair
-from flatrank.kernels import scope
 from flatrank.problems import Problem, completion
 from flatrank.selection.choice import Choice, OutOfTimeError, StoppedError
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
@@ -252,8 +251,8 @@ class Run:
         problem = self._problem(everything, units, best.smoothing).with_lam(lam)
         fitted = np.einsum("pk,pk->p", best.L[self.entries.rows], best.R[self.entries.cols])
         with scope():
-            pair = FactorPair(jax.device_put(best.L), jax.device_put(best.R))
-            y = jax.device_put(np.asarray(problem.b) - fitted)
+            pair = FactorPair(np.asarray(best.L), np.asarray(best.R))
+            y = np.asarray(np.asarray(problem.b) - fitted)
         solution = Solution(
             factors=pair, y=y,
             certificate=None, status=Status.INTERRUPTED, counts=Counts(), history=[],

@@ -14,13 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 import flatrank.kernels as kernels
+from flatrank.arrays import Array, cho_solve, compiled, xp
 from flatrank.factors import FactorPair, balance
 from flatrank.kernels import Compressed
 from flatrank.measurements import SampledEntries
@@ -72,19 +70,19 @@ class AlternatingLeastSquares(Solver[AlternatingState]):
             )
         if start is None:
             start = _zero_filled(problem, min(self.rank, *problem.shape), seed)
-        size = float(jnp.linalg.norm(problem.b)) or 1.0
-        misfit = float(jnp.linalg.norm(problem.whitened.forward(start) - problem.b)) / size
+        size = float(xp.linalg.norm(problem.b)) or 1.0
+        misfit = float(xp.linalg.norm(problem.whitened.forward(start) - problem.b)) / size
         return AlternatingState(start, misfit, float("inf"), 0)
 
     def step(self, problem: Problem, state: AlternatingState) -> AlternatingState:
         """One sweep: rows, then columns, then back to the balanced gauge."""
         if not isinstance(problem.measurement, SampledEntries):
             raise TypeError("AlternatingLeastSquares needs sampled entries")
-        lam = jnp.asarray(problem.lam)
+        lam = xp.asarray(problem.lam)
         pair, misfit = _sweep(
             problem.measurement, problem.rescaling.inverse, problem.b, lam, state.pair
         )
-        size = float(jnp.linalg.norm(problem.b)) or 1.0
+        size = float(xp.linalg.norm(problem.b)) or 1.0
         return AlternatingState(pair, float(misfit) / size, state.misfit, state.sweeps + 1)
 
     def status(self, problem: Problem, state: AlternatingState) -> Status:
@@ -113,11 +111,11 @@ def _zero_filled(problem: Problem, k: int, seed: int) -> FactorPair:
     X = random_block(problem, k, np.random.default_rng(seed))
     pairs = leading_pairs(problem.whitened, problem.b, X, 4)
     u1, u2 = problem.whitened.density()
-    s = pairs.s / jnp.maximum(jnp.mean(u1) * jnp.mean(u2), 1e-300)
+    s = pairs.s / xp.maximum(xp.mean(u1) * xp.mean(u2), 1e-300)
     return pairs._replace(s=s).pair().resized(k)
 
 
-@eqx.filter_jit
+@compiled
 def _sweep(
     A: SampledEntries,
     scales: tuple[Array, Array],
@@ -130,7 +128,7 @@ def _sweep(
     R = _half(A.by_col, b[A.order], s2, s1[:, None] * L, lam)
     balanced, _ = balance(FactorPair(L, R))
     c = A.forward(balanced.scaled(s1, s2)) - b
-    return balanced, jnp.linalg.norm(c)
+    return balanced, xp.linalg.norm(c)
 
 
 def _half(C: Compressed, b: Array, scale: Array, other: Array, lam: Array) -> Array:
@@ -139,8 +137,8 @@ def _half(C: Compressed, b: Array, scale: Array, other: Array, lam: Array) -> Ar
     k = other.shape[1]
     grams = scale[:, None, None] ** 2 * grams
     # λ = 0 and fewer entries than columns: a ridge at rounding level picks the shortest row.
-    ridge = lam + 1e-14 * jnp.trace(grams, axis1=1, axis2=2) + 1e-300
-    system = grams + ridge[:, None, None] * jnp.eye(k)[None]
-    factor = jnp.linalg.cholesky(system)
-    solved = jax.scipy.linalg.cho_solve((factor, True), (scale[:, None] * rhs)[..., None])
+    ridge = lam + 1e-14 * xp.trace(grams, axis1=1, axis2=2) + 1e-300
+    system = grams + ridge[:, None, None] * xp.eye(k)[None]
+    factor = xp.linalg.cholesky(system)
+    solved = cho_solve(factor, (scale[:, None] * rhs)[..., None])
     return solved[..., 0]

@@ -25,7 +25,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import jax
 import numpy as np
 
 from flatrank.certificates import Certificate, certify_separation, tiles
@@ -219,7 +218,7 @@ class AlternatingDirections(Solver[DirectionsState]):
             E = Y[tile] - L[tile[0]] @ R[tile[1]].T
             found = (np.abs(state.Lam[tile]) >= state.level) & (np.abs(E) > least)
             S[tile] = np.where(found, E, 0.0)
-        pair = FactorPair(*jax.device_put((U * root, V * root)))
+        pair = FactorPair(*np.asarray((U * root, V * root)))
         return Outcome(pair, s.size, state.counts, y, certificate, {"sparse": S})
 
 
@@ -315,14 +314,14 @@ def _certified(
     problem: Separation, L: np.ndarray, R: np.ndarray, Lam: np.ndarray
 ) -> tuple[Certificate, Any]:
     y = Lam.astype(np.float64, copy=False).reshape(-1)
-    return certify_separation(problem, _host_svd(L, R), jax.device_put(y))
+    return certify_separation(problem, _host_svd(L, R), np.asarray(y))
 
 
 def _host_svd(L: np.ndarray, R: np.ndarray) -> CompactSVD:
     """`compact_svd`, without a program compiled for this width."""
     (Q1, T1), (Q2, T2) = (np.linalg.qr(x.astype(np.float64, copy=False)) for x in (L, R))
     U, s, Vt = np.linalg.svd(T1 @ T2.T)
-    return CompactSVD(*jax.device_put((Q1 @ U, s, Q2 @ Vt.T)))
+    return CompactSVD(*np.asarray((Q1 @ U, s, Q2 @ Vt.T)))
 
 
 def _rough_norm(Y: np.ndarray, rng: np.random.Generator) -> float:

@@ -15,11 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, xp
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Measurement, SampledEntries
@@ -217,10 +216,10 @@ def _largest_seen(problem: Problem, state: GaussNewtonState) -> float:
     return float(_inner(problem.whitened, problem.b, state.pair)) / float(np.sum(state.s) or 1.0)
 
 
-@eqx.filter_jit
+@compiled
 def _inner(B: Measurement, b: Array, pair: FactorPair) -> Float[Array, ""]:
     """bᵀ ℬ(X̃)."""
-    return jnp.vdot(b, B.forward(pair))
+    return xp.vdot(b, B.forward(pair))
 
 
 def identifiable(

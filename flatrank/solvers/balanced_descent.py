@@ -22,12 +22,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, tree_map, xp
 from flatrank.factors import FactorPair, balance
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
@@ -96,7 +94,7 @@ class BalancedDescent(RankConstrained[BalancedState]):
         return Outcome(state.pair, state.pair.rank, Counts(4 * steps, steps, steps))
 
 
-@eqx.filter_jit
+@compiled
 def _descend(
     B: Measurement, b: Float[Array, " m"], pair: FactorPair
 ) -> tuple[FactorPair, Array, Array]:
@@ -104,13 +102,13 @@ def _descend(
     c = B.forward(pair) - b
     S = B.adjoint(c)
     g = FactorPair(S.right(pair.R), S.left(pair.L))
-    lengths, rates = (jnp.sum(p.L**2, axis=0) + jnp.sum(p.R**2, axis=0) for p in (pair, g))
-    ridge = jnp.sqrt(rates / jnp.maximum(lengths, 1e-300))[None, :]
+    lengths, rates = (xp.sum(p.L**2, axis=0) + xp.sum(p.R**2, axis=0) for p in (pair, g))
+    ridge = xp.sqrt(rates / xp.maximum(lengths, 1e-300))[None, :]
     M = inverse_diagonal(B.curvature_diagonal(pair), pair, ridge)
-    d = jax.tree.map(lambda m, x: -m * x, M, g)
-    nothing = jnp.zeros(())
-    t, fall = line_search(jnp.vdot(g.L, d.L) + jnp.vdot(g.R, d.R), *along(B, c, nothing, pair, d))
-    square = jnp.vdot(c, c)
-    moved = jax.tree.map(lambda x, y: x + t * y, pair, d)
-    cosine = jnp.sqrt(2 * fall / jnp.where(square > 0, square, 1.0))
-    return balance(moved)[0], jnp.sqrt(square), cosine
+    d = tree_map(lambda m, x: -m * x, M, g)
+    nothing = xp.zeros(())
+    t, fall = line_search(xp.vdot(g.L, d.L) + xp.vdot(g.R, d.R), *along(B, c, nothing, pair, d))
+    square = xp.vdot(c, c)
+    moved = tree_map(lambda x, y: x + t * y, pair, d)
+    cosine = xp.sqrt(2 * fall / xp.where(square > 0, square, 1.0))
+    return balance(moved)[0], xp.sqrt(square), cosine

@@ -23,19 +23,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from flatrank.arrays import Array, columns, compiled, for_loop, put_columns, tree_map
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair
 from flatrank.measurements import Measurement, SampledEntries
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Scope, Solver, argument
+from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.newton import newton_step
 from flatrank.solvers.proximal import (
     SPENT,
@@ -182,10 +180,10 @@ class BMGlobal(Solver[BMGlobalState]):
         self, problem: Problem, pair: FactorPair, rank: int, rtol: float, weak: float
     ) -> tuple[FactorPair, Counts]:
         """One Newton step, or one epoch."""
-        at = problem.whitened, problem.b, argument(problem.lam), pair
+        at = problem.whitened, problem.b, problem.lam, pair
         if self.factors == "coordinates":
-            return coordinate_epoch(*at, argument(rank)), Counts(1 + 2 * rank, 2 * rank)
-        out = newton_step(*at, argument(rtol), argument(_INNER), argument(weak), True)
+            return coordinate_epoch(*at, rank), Counts(1 + 2 * rank, 2 * rank)
+        out = newton_step(*at, rtol, _INNER, weak, True)
         inner = int(out.inner)
         return out.pair, Counts(inner + 4, inner + 1)
 
@@ -196,9 +194,9 @@ class BMGlobal(Solver[BMGlobalState]):
             out: ProximalStep = proximal_step(
                 problem.whitened,
                 problem.b,
-                argument(problem.lam),
+                problem.lam,
                 (state.iterate, state.iterate),
-                (argument(0.0), argument(ell)),
+                (0.0, ell),
                 state.near,
             )
             spent += SPENT
@@ -268,7 +266,7 @@ class BMGlobal(Solver[BMGlobalState]):
         return Outcome(pair, state.rank, state.counts, state.y, state.certificate)
 
 
-@eqx.filter_jit
+@compiled
 def coordinate_epoch(
     B: Measurement,
     b: Float[Array, " m"],
@@ -284,14 +282,13 @@ def coordinate_epoch(
 
     def column(t: Int[Array, ""], carry: tuple[FactorPair, Array]) -> tuple[FactorPair, Array]:
         pair, c = carry
-        one = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, t, 1, axis=1), pair)
+        one = tree_map(lambda x: columns(x, t, 1), pair)
         S, h = B.adjoint(c), B.curvature_diagonal(one)
         step = -(S.right(one.R) + lam * one.L) / (h.L + lam)
         one, c = FactorPair(one.L + step, one.R), c + B.forward(FactorPair(step, one.R))
         S, h = B.adjoint(c), B.curvature_diagonal(one)
         step = -(S.left(one.L) + lam * one.R) / (h.R + lam)
         one, c = FactorPair(one.L, one.R + step), c + B.forward(FactorPair(one.L, step))
-        put = partial(jax.lax.dynamic_update_slice_in_dim, start_index=t, axis=1)
-        return jax.tree.map(put, pair, one), c
+        return tree_map(lambda X, x: put_columns(X, t, x), pair, one), c
 
-    return jax.lax.fori_loop(0, rank, column, (pair, B.forward(pair) - b))[0]
+    return for_loop(0, rank, column, (pair, B.forward(pair) - b))[0]

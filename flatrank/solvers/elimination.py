@@ -14,10 +14,9 @@ References: Reid (1972) for the halving; Golub and Pereyra (1973) for the elimin
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, Module, xp
 from flatrank.factors import FactorPair
 from flatrank.kernels import inverses
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature, SampledEntries
@@ -27,17 +26,17 @@ from flatrank.measurements import Curvature, Measurement, PreparedCurvature, Sam
 _LEAST, _NARROW = 6, 24
 
 
-class Blocks(eqx.Module):
+class Blocks(Module):
     """Apply a k × k matrix to each row."""
 
     blocks: Float[Array, "d k k"]
 
     def __call__(self, x: Float[Array, "d k"]) -> Float[Array, "d k"]:
         """Row i of the result is blocks_i x_i."""
-        return jnp.einsum("iab,ib->ia", self.blocks, x)
+        return xp.einsum("iab,ib->ia", self.blocks, x)
 
 
-class Reduced(eqx.Module):
+class Reduced(Module):
     """P ↦ (A − B C⁻¹ Bᵀ) P, and the way from g to its right-hand side and from P to Q."""
 
     H: Curvature | PreparedCurvature
@@ -52,7 +51,7 @@ class Reduced(eqx.Module):
     def gradient(self, g: FactorPair) -> Float[Array, "d1 k"]:
         """g_L − B C⁻¹ g_R."""
         Q = self.inverse(g.R)
-        return g.L - self.H(FactorPair(jnp.zeros_like(g.L), Q)).L
+        return g.L - self.H(FactorPair(xp.zeros_like(g.L), Q)).L
 
     def completed(self, g: FactorPair, P: Float[Array, "d1 k"]) -> FactorPair:
         """(P, Q) with the second half of the system solved."""
@@ -60,7 +59,7 @@ class Reduced(eqx.Module):
 
     def _right(self, P: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
         """Bᵀ P."""
-        return self.H(FactorPair(P, jnp.zeros(self.inverse.blocks.shape[:2], P.dtype))).R
+        return self.H(FactorPair(P, xp.zeros(self.inverse.blocks.shape[:2], P.dtype))).R
 
 
 def dear(inner: int, width: int) -> bool:
@@ -97,5 +96,5 @@ def eliminated(
     -----
     Cost: 2 (d1 + d2) k³ flops; memory (d1 + d2) k².
     """
-    A, C = (X + lam * jnp.eye(X.shape[1], dtype=X.dtype)[None] for X in blocks)
+    A, C = (X + lam * xp.eye(X.shape[1], dtype=X.dtype)[None] for X in blocks)
     return Reduced(H, Blocks(inverses(C)), lam), Blocks(inverses(A))

@@ -50,7 +50,7 @@ from flatrank.solvers.growth import (
     width_for,
     with_pairs,
 )
-from flatrank.solvers.loop import Outcome, Solver, argument
+from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.newton import NewtonStep, newton_step
 from flatrank.solvers.ranks import BLOCK, FEWER, PRODUCTS, balanced, largest_rank, resized
 from flatrank.solvers.solution import Counts
@@ -214,11 +214,11 @@ class GaussNewton(Solver[GaussNewtonState]):
         out: NewtonStep = newton_step(
             problem.whitened,
             problem.b,
-            argument(problem.lam),
+            problem.lam,
             state.pair,
-            argument(rtol),
-            argument(self.max_inner),
-            argument(self._dead(problem, state)),
+            rtol,
+            self.max_inner,
+            self._dead(problem, state),
             problem.lam > 0,
             state.outside if state.close else None,
             state.hard and affordable(problem.measurement, state.pair.rank),
@@ -336,7 +336,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         full = state.rank >= self._limit(problem)
         settled = full and state.patience < (_EXHAUSTED if whole else _SETTLED)
         if not (settled or problem.cone.positive):
-            gap = float(least_gap(problem.whitened, problem.b, argument(problem.lam), svd))
+            gap = float(least_gap(problem.whitened, problem.b, problem.lam, svd))
         if gap <= self.tol:
             effort = Effort(self.failure_probability, self.tol)
             certificate, y = certify_whitened(problem, svd, effort=effort)
@@ -398,7 +398,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
         width = width_for(problem, self.rank, keep)
         s = np.pad(s[:keep], (0, width - keep))
-        return state._replace(pair=resized(pair, argument(keep), width), s=s, fresh=0)
+        return state._replace(pair=resized(pair, keep, width), s=s, fresh=0)
 
     def _append(
         self, problem: Problem, state: GaussNewtonState, pairs: CompactSVD, count: int

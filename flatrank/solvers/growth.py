@@ -11,7 +11,6 @@ from jaxtyping import Array, Float
 from flatrank.certificates import Certificate
 from flatrank.factors import CompactSVD, FactorPair, padded_width
 from flatrank.problems import FEW, Problem
-from flatrank.solvers.loop import argument
 from flatrank.solvers.ranks import (
     BLOCK,
     PRODUCTS,
@@ -93,7 +92,7 @@ def outside(
 ) -> tuple[GaussNewtonState, CompactSVD]:
     """Top singular pairs of −ℬ*(c) outside the factors; a search at one point goes on."""
     X = random_block(problem, BLOCK, state.rng) if state.X is None else state.X
-    pairs = residual_pairs(problem.whitened, problem.b, state.pair, argument(state.s), X, products)
+    pairs = residual_pairs(problem.whitened, problem.b, state.pair, state.s, X, products)
     near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
     spent = Counts(forward=1, adjoint=1 + products)
     seen = pairs if problem.lam > 0 and not state.ridge else None
@@ -110,11 +109,11 @@ def with_pairs(
     pair, s = appended(
         problem.whitened,
         problem.b,
-        argument(problem.lam),
+        problem.lam,
         state.pair,
-        argument(state.s),
+        state.s,
         pairs,
-        (argument(count), argument(rank)),
+        (count, rank),
         (width, problem.lam > 0),
     )
     return state._replace(
@@ -131,19 +130,19 @@ def narrowed(state: GaussNewtonState, width: int) -> GaussNewtonState:
     """With padding to `width` where there is more."""
     if width >= state.pair.rank:
         return state
-    pair = resized(state.pair, argument(state.rank), width)
+    pair = resized(state.pair, state.rank, width)
     return state._replace(pair=pair, s=state.s[:width])
 
 
 def svd_of(state: GaussNewtonState) -> CompactSVD:
     """U, s, V of a balanced pair; the padding becomes zero columns."""
-    return unit_columns(state.pair, argument(state.s))
+    return unit_columns(state.pair, state.s)
 
 
 def cut(state: GaussNewtonState, rank: int) -> GaussNewtonState:
     """With the leading columns only."""
     width = state.pair.rank
-    pair = resized(state.pair, argument(rank), width)
+    pair = resized(state.pair, rank, width)
     s = np.where(np.arange(width) < rank, state.s, 0.0)
     return state._replace(pair=pair, s=s, X=None)
 

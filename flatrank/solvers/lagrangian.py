@@ -18,21 +18,20 @@ Reference: Burer and Monteiro (2003, 2005); theory notes §6.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, xp
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.growth import size_of
-from flatrank.solvers.loop import Outcome, Solver, argument, run_hosted
+from flatrank.solvers.loop import Outcome, Solver, run_hosted
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
@@ -92,11 +91,11 @@ class Lagrangian(Solver[LagrangianState]):
     ) -> LagrangianState:
         """λ = λ_max/2 and y = 0; or the λ and the y of which a given pair is the optimum."""
         largest = largest_lam(problem, seed)
-        y, lam = jnp.zeros_like(problem.b), 0.5 * largest
+        y, lam = xp.zeros_like(problem.b), 0.5 * largest
         if start is not None:
             r = residual(problem.whitened, problem.b, start)
-            own = largest_lam(eqx.tree_at(lambda p: p.b, problem, r), seed)
-            y = r / argument(max(own, problem.lam, 1e-300))
+            own = largest_lam(replace(problem, b=r), seed)
+            y = r / max(own, problem.lam, 1e-300)
             lam = min(lam, max(own, self.floor * largest))
         return LagrangianState(
             pair=problem.zero(4) if start is None else start,
@@ -115,14 +114,14 @@ class Lagrangian(Solver[LagrangianState]):
         """One inner solve, one multiplier update, one certificate."""
         lam, tight = state.lam, min(1e-3, 1e-2 * state.left)
         inner = GaussNewton(tol=max(1e-11, tight), failure_probability=self.failure_probability)
-        lent = argument(lam - problem.lam)
-        shifted = eqx.tree_at(lambda p: p.b, problem.with_lam(lam), problem.b + lent * state.y)
+        lent = lam - problem.lam
+        shifted = replace(problem.with_lam(lam), b=problem.b + lent * state.y)
         found, status, _ = run_hosted(
             inner, shifted, inner.init(shifted, state.pair), max_steps=self.inner_steps
         )
         if status is Status.INTERRUPTED:
             raise KeyboardInterrupt
-        y = residual(problem.whitened, shifted.b, found.pair) / argument(lam)
+        y = residual(problem.whitened, shifted.b, found.pair) / lam
         # Zero-padded: a program for each rank would cost more than the zeros.
         svd = decomposed(problem.cone, found.pair)
         certificate, dual = certify_whitened(problem, svd, y, Effort(self.failure_probability))
@@ -195,13 +194,13 @@ class Lagrangian(Solver[LagrangianState]):
         return Outcome(state.pair, state.rank, state.counts, state.dual, state.certificate)
 
 
-@eqx.filter_jit
+@compiled
 def residual(B: Measurement, b: Array, pair: FactorPair) -> Float[Array, " m"]:
     """B − ℬ(X̃)."""
     return b - B.forward(pair)
 
 
-@eqx.filter_jit
+@compiled
 def decomposed(cone: Cone, pair: FactorPair) -> CompactSVD:
     """U, s, V of X̃."""
     return cone.decompose(pair)

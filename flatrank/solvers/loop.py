@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
+from flatrank.arrays import Array, Module, while_loop
 from flatrank.certificates import Certificate
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
@@ -22,7 +21,7 @@ from flatrank.solvers.status import Status
 State = TypeVar("State")
 
 
-class InnerSolver(eqx.Module, Generic[State]):
+class InnerSolver(Module, Generic[State]):
     """A solver small enough to live inside a compiled program."""
 
     @abstractmethod
@@ -36,7 +35,7 @@ class InnerSolver(eqx.Module, Generic[State]):
 
 def run_traced(solver: InnerSolver[State], state: State) -> State:
     """Step until `solver.running` is false, as a `lax.while_loop`."""
-    return jax.lax.while_loop(lambda s: solver.running(s), lambda s: solver.step(s), state)
+    return while_loop(lambda s: solver.running(s), lambda s: solver.step(s), state)
 
 
 class Outcome(NamedTuple):
@@ -141,8 +140,3 @@ def run_hosted(
     except KeyboardInterrupt:
         return state, Status.INTERRUPTED, history
     return state, status, history
-
-
-def argument(x: Any) -> Any:
-    """A number or a vector from the host as an argument of a program, without one of its own."""
-    return np.asarray(x)

@@ -14,11 +14,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
+from flatrank.arrays import Array, Module, compiled, for_loop, is_inexact, leaves, tree_map, xp
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature
 from flatrank.solvers.elimination import Blocks, eliminated
@@ -53,18 +51,18 @@ class TruncatedCG(InnerSolver[_CGState]):
     At negative curvature in the first step the preconditioned descent direction is returned.
     """
 
-    H: eqx.Module
+    H: Module
     M: Preconditioner | Blocks
     target: Float[Array, ""]
     max_steps: Int[Array, ""]
 
     def init(self, g: Any) -> _CGState:
         """X = 0, r = −g."""
-        r = jax.tree.map(jnp.negative, g)
+        r = tree_map(xp.negative, g)
         z = self.M(r)
-        zero = jax.tree.map(jnp.zeros_like, g)
+        zero = tree_map(xp.zeros_like, g)
         rz = _dot(r, z)
-        return _CGState(zero, r, z, rz, jnp.array(0), ~(rz > 0))
+        return _CGState(zero, r, z, rz, xp.array(0), ~(rz > 0))
 
     def step(self, state: _CGState) -> _CGState:
         """One product with H."""
@@ -72,12 +70,12 @@ class TruncatedCG(InnerSolver[_CGState]):
         Hp = self.H(p)  # pyright: ignore[reportCallIssue]
         curvature = _dot(p, Hp)
         bad = ~(curvature > 1e-14 * _dot(p, p))
-        alpha = jnp.where(bad, jnp.where(taken == 0, 1.0, 0.0), rz / jnp.where(bad, 1.0, curvature))
-        x = jax.tree.map(lambda a, d: a + alpha * d, x, p)
-        r = jax.tree.map(lambda a, d: a - alpha * d, r, Hp)
+        alpha = xp.where(bad, xp.where(taken == 0, 1.0, 0.0), rz / xp.where(bad, 1.0, curvature))
+        x = tree_map(lambda a, d: a + alpha * d, x, p)
+        r = tree_map(lambda a, d: a - alpha * d, r, Hp)
         z = self.M(r)
         new = _dot(r, z)
-        p = jax.tree.map(lambda a, d: a + (new / rz) * d, z, p)
+        p = tree_map(lambda a, d: a + (new / rz) * d, z, p)
         return _CGState(x, r, p, new, taken + 1, bad | ~(new > self.target))
 
     def running(self, state: _CGState) -> Bool[Array, ""]:
@@ -85,29 +83,29 @@ class TruncatedCG(InnerSolver[_CGState]):
         return ~state.done & (state.taken < self.max_steps)
 
 
-class _Hessian(eqx.Module):
+class _Hessian(Module):
     curvature: Curvature | PreparedCurvature
     lam: Float[Array, ""]
 
     def __call__(self, step: FactorPair) -> FactorPair:
         product = self.curvature(step)
-        return jax.tree.map(lambda h, x: h + self.lam * x, product, step)
+        return tree_map(lambda h, x: h + self.lam * x, product, step)
 
 
 def _dot(a: Any, b: Any) -> Float[Array, ""]:
-    return jax.tree.reduce(jnp.add, jax.tree.map(jnp.vdot, a, b))
+    return sum(xp.vdot(x, y) for x, y in zip(leaves(a), leaves(b), strict=True))
 
 
 def _cast(tree: Any, dtype: Any) -> Any:
     def half(x: Any) -> Any:
-        if not eqx.is_inexact_array(x):
+        if not is_inexact(x):
             return x
-        return x.astype(jnp.result_type(dtype, jnp.complex64) if jnp.iscomplexobj(x) else dtype)
+        return x.astype(xp.result_type(dtype, xp.complex64) if xp.iscomplexobj(x) else dtype)
 
-    return jax.tree.map(half, tree)
+    return tree_map(half, tree)
 
 
-@eqx.filter_jit
+@compiled
 def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve it
     B: Measurement,
     b: Float[Array, " m"],
@@ -164,7 +162,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     # λ > 0: loose steps are enough, and half the numbers nearly half the time. λ = 0: the fit is
     # brought to rounding, also where singular values span many orders.
     parts = (B, c, S if full else None, lam, pair, g, rtol)
-    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, jnp.float32) if full and not double else parts
+    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, xp.float32) if full and not double else parts
     H = B_.curvature_at(pair_, S_)
     blocks = B_.curvature_blocks(pair_) if eliminate else None
     if blocks is None:
@@ -179,23 +177,23 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         P, taken = _solved(reduced, M, reduced.gradient(g_), rtol_, max_inner)
         d = reduced.completed(g_, P)
     t, fall = line_search(_dot(g, d), *along(B_, c_, lam_, pair_, d))
-    moved = jax.tree.map(lambda x, y: x + t * y, pair, d)
+    moved = tree_map(lambda x, y: x + t * y, pair, d)
     balanced, s = B.cone.balance(moved, loose=full)
     # Zero columns stay zero: rounding would come back as its square root.
-    alive = (jnp.arange(s.shape[0]) < jnp.sum(jnp.any(pair.L != 0, axis=0))) & (s > weak)
+    alive = (xp.arange(s.shape[0]) < xp.sum(xp.any(pair.L != 0, axis=0))) & (s > weak)
     return NewtonStep(
-        pair=jax.tree.map(lambda x: jnp.where(alive[None, :], x, 0.0), balanced),
-        s=jnp.where(alive, s, 0.0),
-        objective=0.5 * jnp.vdot(c, c) + 0.5 * lam * pair.squared_norm(),
-        misfit=jnp.linalg.norm(c),
-        slack=0.5 * jnp.abs(_dot(g, pair)),
+        pair=tree_map(lambda x: xp.where(alive[None, :], x, 0.0), balanced),
+        s=xp.where(alive, s, 0.0),
+        objective=0.5 * xp.vdot(c, c) + 0.5 * lam * pair.squared_norm(),
+        misfit=xp.linalg.norm(c),
+        slack=0.5 * xp.abs(_dot(g, pair)),
         fall=fall,
         inner=taken,
     )
 
 
 def _solved(
-    H: eqx.Module, M: Preconditioner | Blocks, g: Any, rtol: Array, max_inner: Array
+    H: Module, M: Preconditioner | Blocks, g: Any, rtol: Array, max_inner: Array
 ) -> tuple[Any, Int[Array, ""]]:
     """X with H x ≈ −g, and the steps taken."""
     cg = TruncatedCG(H, M, rtol**2 * _dot(g, M(g)), max_inner)
@@ -211,8 +209,8 @@ def along(
     ℬ along the line is c + t c1 + t² c2 with c1 = ℬ(L Qᵀ + P Rᵀ), c2 = ℬ(P Qᵀ).
     """
     c1, c2 = B.tangent(pair, d), B.forward(d)
-    a2 = 0.5 * jnp.vdot(c1, c1) + jnp.vdot(c, c2) + 0.5 * lam * _dot(d, d)
-    return a2, jnp.vdot(c1, c2), 0.5 * jnp.vdot(c2, c2)
+    a2 = 0.5 * xp.vdot(c1, c1) + xp.vdot(c, c2) + 0.5 * lam * _dot(d, d)
+    return a2, xp.vdot(c1, c2), 0.5 * xp.vdot(c2, c2)
 
 
 def line_search(a1: Array, a2: Array, a3: Array, a4: Array) -> tuple[Array, Array]:
@@ -221,15 +219,15 @@ def line_search(a1: Array, a2: Array, a3: Array, a4: Array) -> tuple[Array, Arra
     def value(t: Array) -> Array:
         return t * (a1 + t * (a2 + t * (a3 + t * a4)))
 
-    grid = 2.0 ** jnp.arange(-20.0, 8.0)
-    t = grid[jnp.argmin(value(grid))]
+    grid = 2.0 ** xp.arange(-20.0, 8.0)
+    t = grid[xp.argmin(value(grid))]
 
     def refine(_: Int[Array, ""], t: Array) -> Array:
         slope = a1 + t * (2 * a2 + t * (3 * a3 + t * 4 * a4))
         bend = 2 * a2 + t * (6 * a3 + t * 12 * a4)
-        new = t - slope / jnp.where(bend > 0, bend, jnp.inf)
-        return jnp.where(value(new) <= value(t), new, t)
+        new = t - slope / xp.where(bend > 0, bend, xp.inf)
+        return xp.where(value(new) <= value(t), new, t)
 
-    t = jax.lax.fori_loop(0, 8, refine, t)
-    t = jnp.where(value(t) <= 0, t, 0.0)
+    t = for_loop(0, 8, refine, t)
+    t = xp.where(value(t) <= 0, t, 0.0)
     return t, -value(t)

@@ -19,11 +19,9 @@ has of them, are added for the weakest columns.
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from flatrank.arrays import Array, Module, columns, put_columns, tree_map, xp
 from flatrank.factors import CompactSVD, FactorPair
 
 # Columns taken together, the last ones; and triplets outside. A product with them costs
@@ -35,7 +33,7 @@ _NEAREST = 1e-3
 _UNSEEN = 1e-24
 
 
-class WeakColumns(eqx.Module):
+class WeakColumns(Module):
     """u_i, v_i, the weak columns' √c and the gain of each a_ij; `first` is where they begin."""
 
     U: Float[Array, "d1 i"]
@@ -54,15 +52,15 @@ class WeakColumns(eqx.Module):
         a = 0.5 * (self.U.T @ weak(r.L) + self.V.T @ weak(r.R))
         inside, outside = self.root[None, :] * a[:w], a[w:]
         inside = self.root[None, :] * (inside + inside.T)
-        a = self.gain * jnp.concatenate([inside, outside])
+        a = self.gain * xp.concatenate([inside, outside])
 
         def put(Z: Float[Array, "d k"], more: Float[Array, "d w"]) -> Float[Array, "d k"]:
-            return jax.lax.dynamic_update_slice_in_dim(Z, weak(Z) + more, self.first, 1)
+            return put_columns(Z, self.first, weak(Z) + more)
 
         return FactorPair(put(z.L, self.U @ a), put(z.R, self.V @ a))
 
 
-class Preconditioner(eqx.Module):
+class Preconditioner(Module):
     """The symmetric positive r ↦ M r: a diagonal, and weak columns where there are any."""
 
     diagonal: FactorPair
@@ -70,7 +68,7 @@ class Preconditioner(eqx.Module):
 
     def __call__(self, r: FactorPair) -> FactorPair:
         """M r."""
-        z = jax.tree.map(jnp.multiply, self.diagonal, r)
+        z = tree_map(xp.multiply, self.diagonal, r)
         return z if self.weak is None else self.weak.add(z, r)
 
 
@@ -86,9 +84,9 @@ def inverse_diagonal(
 
     def inverse(diagonal: Array, other: Array) -> Array:
         diagonal = diagonal + lam
-        unseen = diagonal <= _UNSEEN * jnp.max(diagonal, axis=0, keepdims=True)
-        dead = jnp.all(other == 0, axis=0)[None, :] | unseen
-        return jnp.where(dead, 0.0, 1.0 / jnp.where(dead, 1.0, diagonal))
+        unseen = diagonal <= _UNSEEN * xp.max(diagonal, axis=0, keepdims=True)
+        dead = xp.all(other == 0, axis=0)[None, :] | unseen
+        return xp.where(dead, 0.0, 1.0 / xp.where(dead, 1.0, diagonal))
 
     return FactorPair(inverse(D.L, pair.R), inverse(D.R, pair.L))
 
@@ -103,36 +101,36 @@ def weak_columns(
     """The last columns of a balanced pair that are not zero, with triplets of −S outside it."""
     k = pair.rank
     w = min(_WEAK, k)
-    alive = jnp.sum(jnp.any(pair.L != 0, axis=0))
-    first = jnp.clip(alive - w, 0, k - w)
-    last, rates, g = (jax.tree.map(lambda X: _columns(X, first, w), both) for both in (pair, D, g))
+    alive = xp.sum(xp.any(pair.L != 0, axis=0))
+    first = xp.clip(alive - w, 0, k - w)
+    last, rates, g = (tree_map(lambda X: _columns(X, first, w), both) for both in (pair, D, g))
     U, V = _unit(last.L), _unit(last.R)
-    c = 0.5 * (jnp.sum(U * U * rates.L, axis=0) + jnp.sum(V * V * rates.R, axis=0))
+    c = 0.5 * (xp.sum(U * U * rates.L, axis=0) + xp.sum(V * V * rates.R, axis=0))
     # Away from the solution λ − σ is the symmetric part of (λI + UᵀSV), which the gradient holds;
     # its rows' sums bound what it adds or takes away.
-    root = jnp.maximum(jnp.linalg.norm(last.L, axis=0), 1e-30)
+    root = xp.maximum(xp.linalg.norm(last.L, axis=0), 1e-30)
     E = 0.5 * (U.T @ g.L + V.T @ g.R) / root[None, :]
-    c = jnp.where(c > 0, c + jnp.sum(jnp.abs(E), axis=1), 0.0)
+    c = xp.where(c > 0, c + xp.sum(xp.abs(E), axis=1), 0.0)
     both = c[:, None] + c[None, :]
     live = (c[:, None] > 0) & (c[None, :] > 0)
     # With n = (√c_j, √c_i)/√(c_i + c_j) the inverse of a pair's form is n nᵀ/(c_i + c_j).
-    gain = _more(both, lam + 0.5 * both, live) / jnp.where(live, both, 1.0)
-    rest = jnp.maximum(lam - outside.s[:_OUTSIDE], _NEAREST * lam)[:, None]
-    gain = jnp.concatenate([gain, _more(rest + c[None, :], lam + c[None, :], c[None, :] > 0)])
-    U = jnp.concatenate([U, outside.U[:, :_OUTSIDE]], axis=1)
-    V = jnp.concatenate([V, outside.V[:, :_OUTSIDE]], axis=1)
-    return WeakColumns(U, V, jnp.sqrt(c), gain, first)
+    gain = _more(both, lam + 0.5 * both, live) / xp.where(live, both, 1.0)
+    rest = xp.maximum(lam - outside.s[:_OUTSIDE], _NEAREST * lam)[:, None]
+    gain = xp.concatenate([gain, _more(rest + c[None, :], lam + c[None, :], c[None, :] > 0)])
+    U = xp.concatenate([U, outside.U[:, :_OUTSIDE]], axis=1)
+    V = xp.concatenate([V, outside.V[:, :_OUTSIDE]], axis=1)
+    return WeakColumns(U, V, xp.sqrt(c), gain, first)
 
 
 def _more(form: Array, diagonal: Array, live: Array) -> Array:
     """1/form − 1/diagonal where that is positive and the column lives."""
-    return jnp.where(live, jnp.maximum(1 / jnp.where(live, form, 1.0) - 1 / diagonal, 0.0), 0.0)
+    return xp.where(live, xp.maximum(1 / xp.where(live, form, 1.0) - 1 / diagonal, 0.0), 0.0)
 
 
 def _columns(X: Float[Array, "d k"], first: Int[Array, ""], w: int) -> Float[Array, "d w"]:
-    return jax.lax.dynamic_slice_in_dim(X, first, w, 1)
+    return columns(X, first, w)
 
 
 def _unit(X: Float[Array, "d w"]) -> Float[Array, "d w"]:
-    lengths = jnp.linalg.norm(X, axis=0)
-    return X / jnp.where(lengths > 0, lengths, 1.0)[None, :]
+    lengths = xp.linalg.norm(X, axis=0)
+    return X / xp.where(lengths > 0, lengths, 1.0)[None, :]

@@ -13,12 +13,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from flatrank.arrays import Array, compiled, for_loop, xp
 from flatrank.certificates import top_pairs
 from flatrank.factors import CompactSVD, FactorPair, compact_svd, padded_width
 from flatrank.measurements import Adjoint, Measurement, SampledEntries
@@ -75,13 +73,13 @@ class PairPlus(Adjoint):
     def leading(self, near: Float[Array, "d w"]) -> CompactSVD:
         """As many leading triplets as `near` has columns, from a few products that start there."""
         d1, d2 = self.Y.shape
-        nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
+        nothing = CompactSVD(xp.zeros((d1, 1)), xp.zeros(1), xp.zeros((d2, 1)))
         w = near.shape[1]
         found = top_pairs(self, nothing, near, _BLOCKS * w)
         return CompactSVD(found.U[:, :w], found.s[:w], found.V[:, :w])
 
 
-@eqx.filter_jit
+@compiled
 def proximal_step(
     B: Measurement,
     b: Float[Array, " m"],
@@ -124,7 +122,7 @@ def proximal_step(
     cY = c + beta * (c - c_)
     Y = _scaled(X, 1 + beta).beside(_scaled(X_, -beta))
     U, sigma, V = PairPlus(Y, B.adjoint(cY), -1 / ell).leading(near)
-    s = jnp.maximum(sigma - lam / ell, 0.0)
+    s = xp.maximum(sigma - lam / ell, 0.0)
     new = CompactSVD(U, s, V)
     c_new = B.forward(_scaled(new, 1.0)) - b
 
@@ -143,11 +141,11 @@ def proximal_step(
     return ProximalStep(
         iterate=Iterate(new, c_new),
         near=Q,
-        objective=0.5 * jnp.vdot(c_new, c_new) + lam * jnp.sum(s),
-        kept=jnp.sum(s > 0),
-        move=jnp.vdot(top - Y_in, top - Y_in) + _inner(Y_out, Y_out),
-        bend=jnp.vdot(bend, bend),
-        turn=jnp.vdot(Y_in - top, top - X_in) - _inner(Y_out, X_out),
+        objective=0.5 * xp.vdot(c_new, c_new) + lam * xp.sum(s),
+        kept=xp.sum(s > 0),
+        move=xp.vdot(top - Y_in, top - Y_in) + _inner(Y_out, Y_out),
+        bend=xp.vdot(bend, bend),
+        turn=xp.vdot(Y_in - top, top - X_in) - _inner(Y_out, X_out),
     )
 
 
@@ -157,29 +155,29 @@ def _scaled(svd: CompactSVD, factor: Array | float) -> FactorPair:
 
 def _inner(a: FactorPair, b: FactorPair) -> Array:
     """⟨a.L a.Rᵀ, b.L b.Rᵀ⟩."""
-    return jnp.vdot(a.L.T @ b.L, a.R.T @ b.R)
+    return xp.vdot(a.L.T @ b.L, a.R.T @ b.R)
 
 
-@eqx.filter_jit
+@compiled
 def iterate_of(B: Measurement, b: Float[Array, " m"], pair: FactorPair) -> Iterate:
     """The iterate of any pair."""
     return Iterate(compact_svd(pair), B.forward(pair) - b)
 
 
-@eqx.filter_jit
+@compiled
 def balanced_of(svd: CompactSVD) -> FactorPair:
     """The balanced pair U diag(s)^½, V diag(s)^½."""
     return svd.pair()
 
 
-@eqx.filter_jit
+@compiled
 def resized(svd: CompactSVD, width: int) -> CompactSVD:
     """Exactly `width` terms: the last cut off, or zero ones added."""
     fill = ((0, 0), (0, max(width - svd.s.shape[0], 0)))
     return CompactSVD(
-        jnp.pad(svd.U, fill)[:, :width],
-        jnp.pad(svd.s, fill[1])[:width],
-        jnp.pad(svd.V, fill)[:, :width],
+        xp.pad(svd.U, fill)[:, :width],
+        xp.pad(svd.s, fill[1])[:width],
+        xp.pad(svd.V, fill)[:, :width],
     )
 
 
@@ -193,7 +191,7 @@ def refreshed(near: Array, width: int, rng: np.random.Generator) -> Array:
     """Exactly `width` columns, the ones that are missing random."""
     old = np.asarray(near)[:, :width]
     new = rng.standard_normal((old.shape[0], width - old.shape[1])) / np.sqrt(old.shape[0])
-    return jax.device_put(np.hstack([old, new]))
+    return np.asarray(np.hstack([old, new]))
 
 
 def lipschitz(problem: Problem, seed: int = 0) -> tuple[float, bool]:
@@ -207,14 +205,14 @@ def lipschitz(problem: Problem, seed: int = 0) -> tuple[float, bool]:
         rows, cols = A.places()
         return float(np.max((scales[0][rows] * scales[1][cols]) ** 2)), True
     y = np.random.default_rng(seed).standard_normal(problem.m)
-    return float(_power(problem.whitened, jax.device_put(y))), False
+    return float(_power(problem.whitened, np.asarray(y))), False
 
 
-@eqx.filter_jit
+@compiled
 def _power(B: Measurement, y: Float[Array, " m"]) -> Float[Array, ""]:
     def again(_: Int[Array, ""], y: Array) -> Array:
         z = B.normal(y)
-        return z / jnp.linalg.norm(z)
+        return z / xp.linalg.norm(z)
 
-    y = jax.lax.fori_loop(0, _POWER_STEPS, again, y)
-    return jnp.vdot(y, B.normal(y)) / jnp.vdot(y, y)
+    y = for_loop(0, _POWER_STEPS, again, y)
+    return xp.vdot(y, B.normal(y)) / xp.vdot(y, y)

@@ -25,7 +25,7 @@ from jaxtyping import Array, Float
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Scope, Solver, argument
+from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.proximal import (
     SPENT,
     Iterate,
@@ -137,9 +137,9 @@ class ProximalGradient(Solver[ProximalState]):
             out = proximal_step(
                 problem.whitened,
                 problem.b,
-                argument(problem.lam),
+                problem.lam,
                 (state.last, state.before),
-                (argument(beta), argument(ell)),
+                (beta, ell),
                 state.near,
             )
             spent += SPENT

@@ -22,7 +22,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import jax
 import numpy as np
 
 from flatrank.certificates import (
@@ -247,7 +246,7 @@ class ProximalPoint(Solver[ProximalPointState]):
         """The pair of X, and its certificate where there is one."""
         svd = _compact(state)
         root = np.sqrt(svd.s)[None, :]
-        pair = FactorPair(*(jax.device_put(np.asarray(Q) * root) for Q in (svd.U, svd.V)))
+        pair = FactorPair(*(np.asarray(np.asarray(Q) * root) for Q in (svd.U, svd.V)))
         return Outcome(pair, root.size, state.counts, state.dual, state.certificate)
 
     def _proved(
@@ -347,7 +346,7 @@ def may_hold(problem: Problem, most: float) -> bool:
 def _compact(state: ProximalPointState) -> CompactSVD:
     found = state.found or threshold(state.X, 0.0)
     k = found.rank
-    return CompactSVD(*map(jax.device_put, (found.U[:, :k], found.kept[:k], found.Vt[:k].T)))
+    return CompactSVD(*map(np.asarray, (found.U[:, :k], found.kept[:k], found.Vt[:k].T)))
 
 
 def _relative_gap(B: Explicit, b: np.ndarray, lam: float, r: np.ndarray, objective: float) -> float:

@@ -13,12 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
+from flatrank.arrays import Array, compiled, tree_map, xp
 from flatrank.factors import CompactSVD, FactorPair, balance
 from flatrank.manifolds import BalancedPairs, FixedRank, Manifold
 from flatrank.measurements import Measurement
@@ -106,22 +103,22 @@ def geometry_of(name: str) -> Manifold[Any]:
     return FixedRank() if name == "fixed rank" else BalancedPairs()
 
 
-@eqx.filter_jit
+@compiled
 def _balanced(pair: FactorPair, k: int) -> tuple[FactorPair, Array]:
     balanced, s = balance(pair)
-    s = jnp.pad(s, (0, max(k - s.shape[0], 0)))[:k]
+    s = xp.pad(s, (0, max(k - s.shape[0], 0)))[:k]
     return balanced.resized(k), s
 
 
-@eqx.filter_jit
+@compiled
 def _forward(B: Measurement, pair: FactorPair) -> Array:
     return B.forward(pair)
 
 
-@eqx.filter_jit
+@compiled
 def _filled(B: Measurement, c: Array, pair: FactorPair, keep: int, pairs: CompactSVD) -> FactorPair:
     """X + τ Σ σᵢ uᵢvᵢᵀ, as many terms as columns are free, with the τ that fits best."""
     new = pairs.pair().resized(pair.rank - keep)
     q = B.forward(new)
-    root = jnp.sqrt(jnp.maximum(jnp.vdot(c, q), 0.0) / jnp.maximum(jnp.vdot(q, q), 1e-300))
-    return balance(pair.resized(keep).beside(jax.tree.map(lambda x: root * x, new)))[0]
+    root = xp.sqrt(xp.maximum(xp.vdot(c, q), 0.0) / xp.maximum(xp.vdot(q, q), 1e-300))
+    return balance(pair.resized(keep).beside(tree_map(lambda x: root * x, new)))[0]

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import math
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array
-
+from flatrank.arrays import Array, compiled, tree_map, xp
 from flatrank.certificates import leading
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
@@ -18,27 +14,27 @@ from flatrank.measurements import Measurement
 BLOCK, PRODUCTS, FEWER = 8, 7, 3
 
 
-@eqx.filter_jit
+@compiled
 def unit_columns(pair: FactorPair, s: Array) -> CompactSVD:
     """U, s, V of a balanced pair; zero columns stay zero."""
-    scale = jnp.where(s > 0, 1.0 / jnp.sqrt(jnp.where(s > 0, s, 1.0)), 0.0)[None, :]
+    scale = xp.where(s > 0, 1.0 / xp.sqrt(xp.where(s > 0, s, 1.0)), 0.0)[None, :]
     return CompactSVD(pair.L * scale, s, pair.R * scale)
 
 
-@eqx.filter_jit
+@compiled
 def balanced(cone: Cone, pair: FactorPair, loose: bool = False) -> tuple[FactorPair, Array]:
     """The balanced pair of the matrix in the cone nearest to a pair's."""
     return cone.balance(cone.nearest(pair), loose)
 
 
-@eqx.filter_jit
+@compiled
 def resized(pair: FactorPair, rank: Array, width: int) -> FactorPair:
     """The first `rank` columns, zero-padded to `width`."""
-    alive = (jnp.arange(width) < rank)[None, :]
-    return jax.tree.map(lambda x: jnp.where(alive, x, 0.0), pair.resized(width))
+    alive = (xp.arange(width) < rank)[None, :]
+    return tree_map(lambda x: xp.where(alive, x, 0.0), pair.resized(width))
 
 
-@eqx.filter_jit
+@compiled
 def residual_pairs(
     B: Measurement, b: Array, pair: FactorPair, s: Array, X: Array, products: int
 ) -> CompactSVD:
@@ -47,7 +43,7 @@ def residual_pairs(
     return leading(B, S, unit_columns(pair, s), X, (products + 1) * BLOCK)
 
 
-@eqx.filter_jit
+@compiled
 def appended(  # noqa: PLR0913 - as of a Newton step
     B: Measurement,
     b: Array,
@@ -64,16 +60,16 @@ def appended(  # noqa: PLR0913 - as of a Newton step
     pairs lie outside a balanced one: all that is left to do is then to put the columns in order.
     """
     (count, rank), (width, outside) = sizes, how
-    weights = jnp.where(jnp.arange(new.s.shape[0]) < count, jnp.maximum(new.s - lam, 0.0), 0.0)
+    weights = xp.where(xp.arange(new.s.shape[0]) < count, xp.maximum(new.s - lam, 0.0), 0.0)
     direction = FactorPair(new.U * weights[None, :], new.V)
     c, d = B.forward(pair) - b, B.forward(direction)
-    tau = (-jnp.vdot(c, d) - lam * jnp.sum(weights)) / jnp.maximum(jnp.vdot(d, d), 1e-300)
-    weights = jnp.maximum(tau, 0.0) * weights
+    tau = (-xp.vdot(c, d) - lam * xp.sum(weights)) / xp.maximum(xp.vdot(d, d), 1e-300)
+    weights = xp.maximum(tau, 0.0) * weights
     joined = pair.beside(new._replace(s=weights).pair())
     if outside:
-        s = jnp.concatenate([s, weights])
-        order = jnp.argsort(-s)
-        joined, s = jax.tree.map(lambda x: x[:, order], joined), s[order]
+        s = xp.concatenate([s, weights])
+        order = xp.argsort(-s)
+        joined, s = tree_map(lambda x: x[:, order], joined), s[order]
     else:
         joined, s = B.cone.balance(joined)
     return resized(joined, rank, width), s

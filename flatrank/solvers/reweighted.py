@@ -24,16 +24,14 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
+from flatrank.arrays import Array, Module, compiled, tree_map, xp
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
-from flatrank.solvers.loop import InnerSolver, Outcome, Scope, Solver, argument, run_traced
+from flatrank.solvers.loop import InnerSolver, Outcome, Scope, Solver, run_traced
 from flatrank.solvers.proximal import PairPlus, balanced_of, block_width, resized
 from flatrank.solvers.ranks import largest_rank
 from flatrank.solvers.ranks import resized as cut
@@ -67,7 +65,7 @@ class ReweightedState(NamedTuple):
     counts: Counts
 
 
-class Tangent(eqx.Module):
+class Tangent(Module):
     """The system (W + J*J) γ = … in coordinates γ = (P, Q) of P Vᵀ + U Qᵀ, VᵀQ = 0.
 
     Columns of U and V beyond the rank are zero, and so are those of P and Q.
@@ -102,7 +100,7 @@ class Tangent(eqx.Module):
 
     def __call__(self, step: FactorPair) -> FactorPair:
         """(W + J*J) γ."""
-        return jax.tree.map(jnp.add, self.weights(step), self.adjoint(self.forward(step)))
+        return tree_map(xp.add, self.weights(step), self.adjoint(self.forward(step)))
 
     def inverse(self, step: FactorPair) -> FactorPair:
         """γ over W plus the share of entries that are seen, which J*J is on average."""
@@ -126,11 +124,11 @@ class _ConjugateGradients(InnerSolver[_CGState]):
         x, r, p, rz, taken = state
         Hp = self.H(p)
         alpha = rz / _dot(p, Hp)
-        x = jax.tree.map(lambda a, d: a + alpha * d, x, p)
-        r = jax.tree.map(lambda a, d: a - alpha * d, r, Hp)
+        x = tree_map(lambda a, d: a + alpha * d, x, p)
+        r = tree_map(lambda a, d: a - alpha * d, r, Hp)
         z = self.H.inverse(r)
         new = _dot(r, z)
-        p = jax.tree.map(lambda a, d: a + (new / rz) * d, z, p)
+        p = tree_map(lambda a, d: a + (new / rz) * d, z, p)
         return _CGState(x, r, p, new, taken + 1)
 
     def running(self, state: _CGState) -> Bool[Array, ""]:
@@ -138,7 +136,7 @@ class _ConjugateGradients(InnerSolver[_CGState]):
 
 
 def _dot(a: FactorPair, b: FactorPair) -> Float[Array, ""]:
-    return jnp.vdot(a.L, b.L) + jnp.vdot(a.R, b.R)
+    return xp.vdot(a.L, b.L) + xp.vdot(a.R, b.R)
 
 
 @dataclass(frozen=True)
@@ -210,11 +208,11 @@ class Reweighted(Solver[ReweightedState]):
             A,
             state.b,
             (_cut(state.svd, limit), state.near),
-            argument(state.epsilon),
-            (argument(self.inner_tol), argument(self.max_inner)),
+            state.epsilon,
+            (self.inner_tol, self.max_inner),
         )
         rank, epsilon = self._next(np.asarray(out.svd.s), limit, state.epsilon)
-        misfit = float(_misfit(A, state.b, out.svd, argument(rank)))
+        misfit = float(_misfit(A, state.b, out.svd, rank))
         inner = int(out.inner)
         return ReweightedState(
             out.svd, out.near, state.b, epsilon, rank, misfit, inner, (*state.marks, epsilon),
@@ -255,7 +253,7 @@ class Reweighted(Solver[ReweightedState]):
     def outcome(self, state: ReweightedState) -> Outcome:
         """The pair of X̃ from the triplets kept; those beside them prove nothing about it."""
         pair, width = balanced_of(state.svd), state.svd.s.shape[0]
-        return Outcome(cut(pair, argument(state.rank), width), state.rank, state.counts)
+        return Outcome(cut(pair, state.rank, width), state.rank, state.counts)
 
 
 class ReweightedStep(NamedTuple):
@@ -266,7 +264,7 @@ class ReweightedStep(NamedTuple):
     inner: Array
 
 
-@eqx.filter_jit
+@compiled
 def reweighted_step(
     A: SampledEntries,
     b: Float[Array, " m"],
@@ -277,20 +275,20 @@ def reweighted_step(
     """The triplets of X⁺ from those of X and the vectors to look from."""
     (U, s, V), near = last
     above = s > epsilon
-    U, V, s = U * above[None, :], V * above[None, :], jnp.where(above, s, 0.0)
+    U, V, s = U * above[None, :], V * above[None, :], xp.where(above, s, 0.0)
     H = _system(A, FactorPair(U, V), s, epsilon)
-    x = FactorPair(U * s[None, :], jnp.zeros_like(V))
+    x = FactorPair(U * s[None, :], xp.zeros_like(V))
     e = b - H.forward(x)
-    r = jax.tree.map(jnp.subtract, H.adjoint(e), H.weights(x))
+    r = tree_map(xp.subtract, H.adjoint(e), H.weights(x))
     z = H.inverse(r)
     rz = _dot(r, z)
     rtol, max_steps = how
     cg = _ConjugateGradients(H, rtol**2 * rz, max_steps)
-    done = run_traced(cg, _CGState(x, r, z, rz, jnp.array(0)))
+    done = run_traced(cg, _CGState(x, r, z, rz, xp.array(0)))
     P, Q = done.x.L, done.x.R
     e = b - H.forward(done.x)
-    Y = FactorPair(jnp.concatenate([P, U], axis=1), jnp.concatenate([V, Q], axis=1))
-    svd = PairPlus(Y, A.adjoint(e), jnp.ones(())).leading(near)
+    Y = FactorPair(xp.concatenate([P, U], axis=1), xp.concatenate([V, Q], axis=1))
+    svd = PairPlus(Y, A.adjoint(e), xp.ones(())).leading(near)
     return ReweightedStep(svd, svd.U if near.shape[0] == A.shape[0] else svd.V, done.taken)
 
 
@@ -298,37 +296,37 @@ def _system(A: SampledEntries, frame: FactorPair, s: Array, epsilon: Array) -> T
     """W for the values above ε; beyond the rank any weight does, as γ is zero there."""
 
     def over(high: Array, low: Array) -> Array:
-        return jnp.where(high > low, low / jnp.where(high > low, high - low, 1.0), 1.0)
+        return xp.where(high > low, low / xp.where(high > low, high - low, 1.0), 1.0)
 
-    core = over(s[:, None] * s[None, :], jnp.broadcast_to(epsilon**2, (s.size, s.size)))
+    core = over(s[:, None] * s[None, :], xp.broadcast_to(epsilon**2, (s.size, s.size)))
     d1, d2 = A.shape
-    return Tangent(A, frame, core, over(s, epsilon), jnp.asarray(A.m / (d1 * d2)))
+    return Tangent(A, frame, core, over(s, epsilon), xp.asarray(A.m / (d1 * d2)))
 
 
-@eqx.filter_jit
+@compiled
 def _interpolant(A: SampledEntries, b: Array, near: Array) -> CompactSVD:
     """Leading triplets of P*(b)."""
     d1, d2 = A.shape
-    nothing = FactorPair(jnp.zeros((d1, 1)), jnp.zeros((d2, 1)))
-    first = PairPlus(nothing, A.adjoint(b), jnp.ones(()))
+    nothing = FactorPair(xp.zeros((d1, 1)), xp.zeros((d2, 1)))
+    first = PairPlus(nothing, A.adjoint(b), xp.ones(()))
     svd = first.leading(near)
     return first.leading(svd.U if near.shape[0] == d1 else svd.V)
 
 
-@eqx.filter_jit
+@compiled
 def _misfit(A: SampledEntries, b: Array, svd: CompactSVD, rank: Array) -> Float[Array, ""]:
     """That of the first `rank` triplets alone, relative to ‖b‖."""
-    s = jnp.where(jnp.arange(svd.s.size) < rank, svd.s, 0.0)
-    misfit = jnp.linalg.norm(A.forward(FactorPair(svd.U * s[None, :], svd.V)) - b)
-    return misfit / jnp.maximum(jnp.linalg.norm(b), 1e-300)
+    s = xp.where(xp.arange(svd.s.size) < rank, svd.s, 0.0)
+    misfit = xp.linalg.norm(A.forward(FactorPair(svd.U * s[None, :], svd.V)) - b)
+    return misfit / xp.maximum(xp.linalg.norm(b), 1e-300)
 
 
-@eqx.filter_jit
+@compiled
 def _svd_of(pair: FactorPair) -> CompactSVD:
     return compact_svd(pair)
 
 
-@eqx.filter_jit
+@compiled
 def _cut(svd: CompactSVD, r: int) -> CompactSVD:
     return CompactSVD(svd.U[:, :r], svd.s[:r], svd.V[:, :r])
 
@@ -337,4 +335,4 @@ def _entries_of(problem: Problem) -> Array:
     """The entries of X̃ = D1 X D2 that the data give."""
     rows, cols = problem.measurement.places()
     D1, D2 = (np.asarray(d) for d in (problem.rescaling.D1, problem.rescaling.D2))
-    return jax.device_put(np.asarray(problem.b) * D1[rows] * D2[cols])
+    return np.asarray(np.asarray(problem.b) * D1[rows] * D2[cols])

@@ -15,12 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
+from flatrank.arrays import Array, compiled, tree_map, xp
 from flatrank.factors import FactorPair
 from flatrank.manifolds import Manifold, combine, inner
 from flatrank.measurements import Measurement
@@ -132,10 +130,10 @@ class _Armijo(InnerSolver[_Halving]):
 
     def at(self, t: Float[Array, ""], halvings: Int[Array, ""]) -> _Halving:
         """The point that a step of t leads to, and whether it will do."""
-        new = self.manifold.retract(self.point, jax.tree.map(lambda x: t * x, self.d))
+        new = self.manifold.retract(self.point, tree_map(lambda x: t * x, self.d))
         c = self.B.forward(self.manifold.pair(new)) - self.b
         allowed = self.value * (1 + _ROUNDING) + _ARMIJO * t * self.slope
-        return _Halving(t, new, c, halvings, 0.5 * jnp.vdot(c, c) <= allowed)
+        return _Halving(t, new, c, halvings, 0.5 * xp.vdot(c, c) <= allowed)
 
     def step(self, state: _Halving) -> _Halving:
         """Half the step."""
@@ -146,7 +144,7 @@ class _Armijo(InnerSolver[_Halving]):
         return ~state.done & (state.halvings < _HALVINGS)
 
 
-@eqx.filter_jit
+@compiled
 def _begun(
     manifold: Manifold[Any], B: Measurement, b: Float[Array, " m"], pair: FactorPair
 ) -> tuple[Any, Array, FactorPair, FactorPair, FactorPair, Array]:
@@ -155,10 +153,10 @@ def _begun(
     c = B.forward(manifold.pair(x)) - b
     g = manifold.gradient(x, B.adjoint(c))
     z = manifold.precondition(x, g)
-    return x, c, g, z, jax.tree.map(jnp.negative, z), jnp.linalg.norm(c)
+    return x, c, g, z, tree_map(xp.negative, z), xp.linalg.norm(c)
 
 
-@eqx.filter_jit
+@compiled
 def _step(
     manifold: Manifold[Any],
     B: Measurement,
@@ -168,23 +166,23 @@ def _step(
     """Point, residual, gradient, direction; misfit after, cosine before, halvings."""
     x, c, g, z, d = at
     q = manifold.derivative(B, x, d)
-    slope, square, value = inner(g, d), jnp.vdot(q, q), 0.5 * jnp.vdot(c, c)
+    slope, square, value = inner(g, d), xp.vdot(q, q), 0.5 * xp.vdot(c, c)
     search = _Armijo(manifold, B, b, x, d, value, slope)
-    first = search.at(-slope / jnp.where(square > 0, square, 1.0), jnp.array(0))
+    first = search.at(-slope / xp.where(square > 0, square, 1.0), xp.array(0))
     found = run_traced(search, first)
     # A direction that leads nowhere is given up where it stands.
-    new, c_new = jax.tree.map(
-        lambda a, old: jnp.where(found.done, a, old), (found.point, found.c), (x, c)
+    new, c_new = tree_map(
+        lambda a, old: xp.where(found.done, a, old), (found.point, found.c), (x, c)
     )
     g_new = manifold.gradient(new, B.adjoint(c_new))
     z_new = manifold.precondition(new, g_new)
     steepest, before = inner(g_new, z_new), inner(g, z)
     carried = manifold.transport(x, g, new)
-    beta = (steepest - inner(z_new, carried)) / jnp.where(before > 0, before, 1.0)
-    beta = jnp.where(found.done, jnp.maximum(beta, 0.0), 0.0)
-    d_new = combine(jax.tree.map(jnp.negative, z_new), beta, manifold.transport(x, d, new))
+    beta = (steepest - inner(z_new, carried)) / xp.where(before > 0, before, 1.0)
+    beta = xp.where(found.done, xp.maximum(beta, 0.0), 0.0)
+    d_new = combine(tree_map(xp.negative, z_new), beta, manifold.transport(x, d, new))
     clear = inner(g_new, d_new) <= -_DESCENT * steepest
-    d_new = jax.tree.map(lambda new, z: jnp.where(clear, new, -z), d_new, z_new)
-    scale = jnp.sqrt(2 * value * square)
-    cosine = -slope / jnp.where(scale > 0, scale, 1.0)
-    return new, c_new, g_new, z_new, d_new, jnp.linalg.norm(c_new), cosine, found.halvings
+    d_new = tree_map(lambda new, z: xp.where(clear, new, -z), d_new, z_new)
+    scale = xp.sqrt(2 * value * square)
+    cosine = -slope / xp.where(scale > 0, scale, 1.0)
+    return new, c_new, g_new, z_new, d_new, xp.linalg.norm(c_new), cosine, found.halvings

@@ -15,12 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
+from flatrank.arrays import Array, compiled, tree_map, xp
 from flatrank.factors import FactorPair
 from flatrank.manifolds import Manifold, combine, inner
 from flatrank.measurements import Adjoint, Measurement
@@ -90,7 +88,7 @@ class RiemannianTrustRegion(RankConstrained[TrustState]):
         """One inner solve, one decision about step and radius."""
         share = state.misfit / (state.size or 1.0)
         rtol = min(0.1, share, state.cosine)
-        model = (jax.device_put(np.asarray(x)) for x in (rtol, state.radius, self.max_inner))
+        model = (np.asarray(np.asarray(x)) for x in (rtol, state.radius, self.max_inner))
         out = _step(
             geometry_of(self.geometry),
             problem.whitened,
@@ -162,11 +160,11 @@ class Steihaug(InnerSolver[_SteihaugState]):
 
     def init(self, g: FactorPair, z: FactorPair) -> _SteihaugState:
         """η = 0, δ = −z."""
-        zero, rz = jax.tree.map(jnp.zeros_like, g), inner(g, z)
-        nothing = jnp.zeros(())
+        zero, rz = tree_map(xp.zeros_like, g), inner(g, z)
+        nothing = xp.zeros(())
         return _SteihaugState(
-            zero, zero, g, z, jax.tree.map(jnp.negative, z), rz, nothing, nothing, rz,
-            jnp.array(False), jnp.array(0), ~(rz > 0),
+            zero, zero, g, z, tree_map(xp.negative, z), rz, nothing, nothing, rz,
+            xp.array(False), xp.array(0), ~(rz > 0),
         )  # fmt: skip
 
     def step(self, state: _SteihaugState) -> _SteihaugState:
@@ -174,11 +172,11 @@ class Steihaug(InnerSolver[_SteihaugState]):
         _, _, r, _, delta, rz, ee, ed, dd, _, taken, _ = state
         H_delta = self.manifold.hessian(self.B, self.point, self.S, delta)
         curvature = inner(delta, H_delta)
-        alpha = rz / jnp.where(curvature > 0, curvature, 1.0)
+        alpha = rz / xp.where(curvature > 0, curvature, 1.0)
         longer = ee + 2 * alpha * ed + alpha**2 * dd
         out = ~(curvature > 0) | (longer >= self.radius**2)
-        to_bound = (jnp.sqrt(ed**2 + dd * (self.radius**2 - ee)) - ed) / dd
-        t = jnp.where(out, to_bound, alpha)
+        to_bound = (xp.sqrt(ed**2 + dd * (self.radius**2 - ee)) - ed) / dd
+        t = xp.where(out, to_bound, alpha)
         r = combine(r, t, H_delta)
         z = self.manifold.precondition(self.point, r)
         new = inner(r, z)
@@ -188,9 +186,9 @@ class Steihaug(InnerSolver[_SteihaugState]):
             H_eta=combine(state.H_eta, t, H_delta),
             r=r,
             z=z,
-            delta=combine(jax.tree.map(jnp.negative, z), beta, delta),
+            delta=combine(tree_map(xp.negative, z), beta, delta),
             rz=new,
-            ee=jnp.where(out, self.radius**2, longer),
+            ee=xp.where(out, self.radius**2, longer),
             ed=beta * (ed + alpha * dd),
             dd=new + beta**2 * dd,
             bounded=out,
@@ -203,17 +201,17 @@ class Steihaug(InnerSolver[_SteihaugState]):
         return ~state.done & (state.taken < self.max_inner)
 
 
-@eqx.filter_jit
+@compiled
 def _begun(
     manifold: Manifold[Any], B: Measurement, b: Float[Array, " m"], pair: FactorPair
 ) -> tuple[Any, Array, Array, Array]:
     """The first point, its residual, the misfit, and ‖X̃‖ as the first radius."""
     x = manifold.point(pair)
     c = B.forward(manifold.pair(x)) - b
-    return x, c, jnp.linalg.norm(c), jnp.linalg.norm(x.s)
+    return x, c, xp.linalg.norm(c), xp.linalg.norm(x.s)
 
 
-@eqx.filter_jit
+@compiled
 def _step(
     manifold: Manifold[Any],
     B: Measurement,
@@ -227,18 +225,16 @@ def _step(
     g = manifold.gradient(x, S)
     z = manifold.precondition(x, g)
     q = manifold.derivative(B, x, z)
-    steepest, value = inner(g, z), 0.5 * jnp.vdot(c, c)
+    steepest, value = inner(g, z), 0.5 * xp.vdot(c, c)
     cg = Steihaug(manifold, B, x, S, radius, rtol**2 * steepest, max_inner)
     found = run_traced(cg, cg.init(g, z))
     new = manifold.retract(x, found.eta)
     c_new = B.forward(manifold.pair(new)) - b
     promised = -inner(g, found.eta) - 0.5 * inner(found.eta, found.H_eta)
     slack = _ROUNDING * value
-    fall = value - 0.5 * jnp.vdot(c_new, c_new)
+    fall = value - 0.5 * xp.vdot(c_new, c_new)
     ratio = (fall + slack) / (promised + slack)
-    new, c_new = jax.tree.map(
-        lambda a, old: jnp.where(ratio > _ACCEPT, a, old), (new, c_new), (x, c)
-    )
-    scale = jnp.sqrt(2 * value * jnp.vdot(q, q))
-    cosine = steepest / jnp.where(scale > 0, scale, 1.0)
-    return new, c_new, ratio, jnp.linalg.norm(c_new), cosine, found.bounded, found.taken
+    new, c_new = tree_map(lambda a, old: xp.where(ratio > _ACCEPT, a, old), (new, c_new), (x, c))
+    scale = xp.sqrt(2 * value * xp.vdot(q, q))
+    cosine = steepest / xp.where(scale > 0, scale, 1.0)
+    return new, c_new, ratio, xp.linalg.norm(c_new), cosine, found.bounded, found.taken

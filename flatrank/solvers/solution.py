@@ -9,17 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Float, Inexact
 from numpy.typing import ArrayLike
 from safetensors.numpy import load_file
 
+from flatrank.arrays import Array, xp
 from flatrank.certificates import Certificate
 from flatrank.factors import ComplexPair, Cone, FactorPair
 from flatrank.flatness import Flatness
-from flatrank.kernels import restored, state_of
 from flatrank.problems import Problem, Separation, Tomography, flatness_of, rebuilt
 from flatrank.solvers.status import Status
 from flatrank.solvers.writing import write_arrays, write_json
@@ -83,10 +81,6 @@ class Solution:
             marked = ComplexPair(self.factors.L, self.factors.R)
             object.__setattr__(self, "factors", marked)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled and copied with every number as it is."""
-        return restored, (type(self), state_of(self))
-
     @cached_property
     def flatness(self) -> Flatness:
         """How flat, how balanced and how large the factors are; measured when first asked for."""
@@ -108,8 +102,7 @@ class Solution:
         """
         if self.problem.cone is Cone.WHOLE:
             raise ValueError("X need not be symmetric and has no factor U; use factors.L and .R")
-        with jax.enable_x64(True):
-            return self.problem.cone.lift(self.factors.R)
+        return self.problem.cone.lift(self.factors.R)
 
     @property
     def order(self) -> tuple[int, int]:
@@ -154,15 +147,14 @@ class Solution:
         """
         i, j = self._places(rows, cols)
         blank = self.problem.unidentifiable.undetermined(i, j, 1, across=self.problem.lam == 0)
-        with jax.enable_x64(True):
-            hermitian = self.problem.cone is Cone.HERMITIAN
-            both = (self.U, self.U.conj()) if hermitian else (self.factors.L, self.factors.R)
-            L, R = (np.asarray(x) for x in both)
-            values = np.empty(i.shape[0], dtype=np.result_type(L, np.float64))
-            for a in range(0, i.shape[0], 1 << 20):
-                part = slice(a, a + (1 << 20))
-                values[part] = np.einsum("pk,pk->p", L[i[part]], R[j[part]])
-            return jnp.asarray(np.where(blank, np.nan, values))
+        hermitian = self.problem.cone is Cone.HERMITIAN
+        both = (self.U, self.U.conj()) if hermitian else (self.factors.L, self.factors.R)
+        L, R = (np.asarray(x) for x in both)
+        values = np.empty(i.shape[0], dtype=np.result_type(L, np.float64))
+        for a in range(0, i.shape[0], 1 << 20):
+            part = slice(a, a + (1 << 20))
+            values[part] = np.einsum("pk,pk->p", L[i[part]], R[j[part]])
+        return xp.asarray(np.where(blank, np.nan, values))
 
     def determined(self, rows: ArrayLike, cols: ArrayLike) -> np.ndarray:
         """Whether there are data enough to determine entries: by counting, which is no proof.
@@ -369,22 +361,19 @@ def read_solution(folder: str | Path) -> tuple[dict[str, Any], Solution]:
 def _assemble(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> Solution:
     problem = rebuilt(record.get("problem"), record, arrays)
     seconds = record["seconds"]
-    with jax.enable_x64(True):
-        return Solution(
-            factors=FactorPair(jnp.asarray(arrays["L"]), jnp.asarray(arrays["R"])),
-            y=jnp.asarray(arrays["y"]),
-            certificate=Certificate.from_dict(record["certificate"])
-            if record["certificate"]
-            else None,
-            status=Status[record["status"].upper()],
-            counts=Counts(**record["counts"]),
-            history=record.get("history", []),
-            seconds=seconds["solve"] if isinstance(seconds, dict) else seconds,
-            problem=problem,
-            seed=record["seed"],
-            extra={
-                name.removeprefix("extra."): jnp.asarray(x)
-                for name, x in arrays.items()
-                if name.startswith("extra.")
-            },
-        )
+    return Solution(
+        factors=FactorPair(xp.asarray(arrays["L"]), xp.asarray(arrays["R"])),
+        y=xp.asarray(arrays["y"]),
+        certificate=Certificate.from_dict(record["certificate"]) if record["certificate"] else None,
+        status=Status[record["status"].upper()],
+        counts=Counts(**record["counts"]),
+        history=record.get("history", []),
+        seconds=seconds["solve"] if isinstance(seconds, dict) else seconds,
+        problem=problem,
+        seed=record["seed"],
+        extra={
+            name.removeprefix("extra."): xp.asarray(x)
+            for name, x in arrays.items()
+            if name.startswith("extra.")
+        },
+    )

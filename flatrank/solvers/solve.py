@@ -8,13 +8,11 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-import jax
 import numpy as np
-from jaxtyping import Array
 
+from flatrank.arrays import Array, scope
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import Cone, FactorPair, Factors, padded_width, weighted
-from flatrank.kernels import scope
 from flatrank.problems import (
     Problem,
     Separation,
@@ -24,7 +22,6 @@ from flatrank.problems import (
     checked_chance,
     equalised,
     in_units,
-    with_room,
 )
 from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import ROUNDING, Auto
@@ -110,8 +107,6 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         even = equalised(scaled)
         scaled = scaled if even is None else even.problem
         solver = _chosen(problem, solver or _default(problem, goal, rank, tol))
-        if problem.lam > 0 and not isinstance(solver, ProximalPoint):
-            scaled = with_room(scaled)
         first = None if start is None else _started(problem, start, root)
         if first is not None and not isinstance(problem, (Separation, Tomography)):
             first = best_multiple(scaled, first)
@@ -133,8 +128,6 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         certificate = proved.scaled(units.value)
         if status is Status.CERTIFIED and not certificate.certified(tol):
             status = Status.NONFINITE  # in the user's unit its values are out of range
-        if scaled.m > problem.m:
-            y = jax.device_put(np.asarray(y)[: problem.m])
         solution = Solution(
             factors=_unscaled(problem, found, root),
             y=y if units.dual == 1.0 else y * units.dual,
@@ -145,7 +138,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
             seconds=time.perf_counter() - begin,
             problem=problem,
             seed=seed,
-            extra={name: jax.device_put(x * units.data) for name, x in found.extra.items()},
+            extra={name: np.asarray(x * units.data) for name, x in found.extra.items()},
         )
     # Of exact data too the flattest interpolant, where it is asked for, may have a high rank.
     if by_default and solution.remark:
@@ -237,7 +230,7 @@ def _unscaled(problem: Problem, found: Outcome, root: float) -> FactorPair:
 
 def _on_device(both: Iterable[np.ndarray]) -> FactorPair:
     """A pair from the host, where shapes that occur once are handled: XLA compiles for each."""
-    return FactorPair(*(jax.device_put(x) for x in both))
+    return FactorPair(*(np.asarray(x) for x in both))
 
 
 def _proved(

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, compiled, scope, xp
 from flatrank.certificates import leading, top_pairs
 from flatrank.factors import CompactSVD, FactorPair, Weight, weighted
-from flatrank.kernels import scope
 from flatrank.measurements import Measurement, ScaledAdjoint
-from flatrank.problems import Problem, with_room
+from flatrank.problems import Problem
 from flatrank.problems.share import SMALL, largest
 
 # Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
 _CLEAR = 1.12
 
 
-@eqx.filter_jit
+@compiled
 def leading_pairs(
     B: Measurement, b: Float[Array, " m"], X: Float[Array, "d count"], steps: int
 ) -> CompactSVD:
     """Approximate leading singular triplets of ℬ*(b) from a random block X."""
     d1, d2 = B.shape
-    nothing = CompactSVD(jnp.zeros((d1, 1)), jnp.zeros(1), jnp.zeros((d2, 1)))
+    nothing = CompactSVD(xp.zeros((d1, 1)), xp.zeros(1), xp.zeros((d2, 1)))
     size = (steps + 1) * X.shape[1]
     return leading(B, B.adjoint(b), nothing, X, size)
 
 
-@eqx.filter_jit
+@compiled
 def even_pairs(
     A: Measurement, b: Array, D: tuple[Weight, Weight], X: Array, steps: int
 ) -> CompactSVD:
@@ -39,9 +36,9 @@ def even_pairs(
     Where rows hold few entries, the leading singular vectors of 𝒜*(b) itself sit on a handful of
     rows that happen to be long. The pairs come with the lengths put back.
     """
-    lengths = [jnp.sqrt(x**2 + jnp.mean(x**2)) for x in A.line_norms(b)]
+    lengths = [xp.sqrt(x**2 + xp.mean(x**2)) for x in A.line_norms(b)]
     S = ScaledAdjoint(A.adjoint(b), *(1.0 / x for x in lengths))
-    nothing = CompactSVD(*(jnp.zeros(size) for size in ((A.shape[0], 1), 1, (A.shape[1], 1))))
+    nothing = CompactSVD(*(xp.zeros(size) for size in ((A.shape[0], 1), 1, (A.shape[1], 1))))
     pairs = top_pairs(S, nothing, X, (steps + 1) * X.shape[1])
     U, V = (
         weighted(x * d, Q) if d.ndim == 1 else d @ (x[:, None] * Q)
@@ -65,7 +62,7 @@ def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Arra
     """
     d = min(problem.shape)
     few = problem.cone.size(d) < 2 * count
-    return jax.device_put(rng.standard_normal((d, d if few else count)))
+    return np.asarray(rng.standard_normal((d, d if few else count)))
 
 
 def largest_lam(problem: Problem, seed: int = 0) -> float:
@@ -76,7 +73,6 @@ def largest_lam(problem: Problem, seed: int = 0) -> float:
     with scope():
         if min(problem.shape) <= SMALL:
             return largest(problem)
-        problem = with_room(problem)
         X = random_block(problem, 4, np.random.default_rng(seed))
         pairs = leading_pairs(problem.whitened, problem.b, X, 8)
         return float(pairs.s[0])
@@ -93,7 +89,7 @@ def best_multiple(problem: Problem, pair: FactorPair) -> FactorPair | None:
     if not all(0 < size < np.inf for size in sizes):
         return None
     L, R = (x / size for x, size in zip(host, sizes, strict=True))
-    unit = FactorPair(jax.device_put(L), jax.device_put(R))
+    unit = FactorPair(np.asarray(L), np.asarray(R))
     fitted, b = np.asarray(_forward(problem.whitened, unit)), np.asarray(problem.b)
     T1, T2 = (np.asarray(np.linalg.qr(x, mode="r")) for x in (L, R))
     core = T1 @ T2.T
@@ -102,9 +98,9 @@ def best_multiple(problem: Problem, pair: FactorPair) -> FactorPair | None:
     if not (fall > 0 and square > 0):
         return None
     root = np.sqrt(fall / square)
-    return FactorPair(jax.device_put(root * L), jax.device_put(root * R))
+    return FactorPair(np.asarray(root * L), np.asarray(root * R))
 
 
-@eqx.filter_jit
+@compiled
 def _forward(B: Measurement, pair: FactorPair) -> Float[Array, " m"]:
     return B.forward(pair)

@@ -27,10 +27,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array, xp
 from flatrank.certificates import Certificate, Effort, as_state, certify_whitened, fits, restated
 from flatrank.factors import CompactSVD, FactorPair, padded_width
 from flatrank.problems import Problem, Symmetric, Tomography
@@ -351,7 +351,7 @@ def _largest(problem: Tomography, seed: int) -> tuple[float, CompactSVD]:
     X = random_block(unit, 4, np.random.default_rng(seed))
     pairs = leading_pairs(unit.whitened, unit.b, X, 8)
     one = pairs.V[:, :1]
-    return float(pairs.s[0]), as_state(CompactSVD(one, jnp.ones(1), one))
+    return float(pairs.s[0]), as_state(CompactSVD(one, xp.ones(1), one))
 
 
 def _state(problem: Tomography, pair: FactorPair, other: FactorPair) -> tuple[CompactSVD, float]:

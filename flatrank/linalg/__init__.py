@@ -1,0 +1,3 @@
+"""Linear algebra that needs products only."""
+
+from flatrank.linalg.conjugate_gradients import conjugate_gradients as conjugate_gradients
