@@ -9,7 +9,6 @@ import argparse
 import json
 import time
 
-import jax
 import numpy as np
 from instance import TARGET, Clock, Completion, Stopped, first_below, thin
 
@@ -61,20 +60,19 @@ def find(instance, options):
     given = {"geometry": options.geometry} if options.geometry else {}
     if options.until < TARGET:
         given["tol"] = options.until / 100
-    with jax.enable_x64(True):
-        problem = problem_of(instance)
-        solver = getattr(fr.solvers, options.solver)(rank=instance.rank, **given)
-        state = solver.init(problem)
-        steps = 0
-        try:
-            while solver.status(problem, state) is fr.Status.RUNNING:
-                state = solver.step(problem, state)
-                steps += 1
-                pair = problem.unwhiten(solver.outcome(state).pair)
-                clock.record(np.asarray(pair.L), np.asarray(pair.R))
-        except Stopped:
-            pass
-        counts = solver.outcome(state).counts
+    problem = problem_of(instance)
+    solver = getattr(fr.solvers, options.solver)(rank=instance.rank, **given)
+    state = solver.init(problem)
+    steps = 0
+    try:
+        while solver.status(problem, state) is fr.Status.RUNNING:
+            state = solver.step(problem, state)
+            steps += 1
+            pair = problem.unwhiten(solver.outcome(state).pair)
+            clock.record(np.asarray(pair.L), np.asarray(pair.R))
+    except Stopped:
+        pass
+    counts = solver.outcome(state).counts
     first, last = first_below(clock.trace), first_below(clock.trace, options.until)
     return {
         "seconds": first and first[0],

@@ -50,8 +50,7 @@ def main():
 
 def of_strings(state):
     strings, (truth, noise) = pauli_strings(state.qubits), state.draw()
-    with jax.enable_x64(True):
-        means = np.asarray(strings.of_hermitian(jax.numpy.asarray(truth)))
+    means = np.asarray(strings.of_hermitian(jax.numpy.asarray(truth)))
     return strings, means + noise, truth
 
 

@@ -1,7 +1,5 @@
 """Dual points strict off the tangent space: found where there are any, and only there."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -23,13 +21,13 @@ def drawn(m, seed=3):
 def phase(m):
     """ℬ, and the truth decomposed."""
     problem, U = drawn(m)
-    U = jnp.asarray(U)
+    U = np.asarray(U)
     return problem.whitened, problem.cone.decompose(problem.whiten(fr.FactorPair(U, U)))
 
 
 def dense(B, y):
     """ℬ*(y) as a complex matrix."""
-    S = np.asarray(B.adjoint(y).right(jnp.eye(2 * N)[:, :N]))
+    S = np.asarray(B.adjoint(y).right(np.eye(2 * N)[:, :N]))
     return S[:N] + 1j * S[N:]
 
 
@@ -42,11 +40,10 @@ def parts(B, svd, y):
 
 
 def test_where_the_shortest_fails_another_is_found():
-    with jax.enable_x64(True):
-        B, svd = phase(176)
-        shortest = least_squares_dual(B, svd)
-        strict = strict_dual(B, svd, shortest)
-        before, after = (parts(B, svd, y) for y in (shortest, strict))
+    B, svd = phase(176)
+    shortest = least_squares_dual(B, svd)
+    strict = strict_dual(B, svd, shortest)
+    before, after = (parts(B, svd, y) for y in (shortest, strict))
     assert before[0] <= 1e-9
     assert before[1] > 1
     assert after[0] <= 1e-9
@@ -56,9 +53,8 @@ def test_where_the_shortest_fails_another_is_found():
 @pytest.mark.slow
 def test_where_others_fit_too_none_is_found():
     """m below the N² of a complex matrix by far, and too few for uniqueness."""
-    with jax.enable_x64(True):
-        B, svd = phase(80)
-        assert strict_dual(B, svd, least_squares_dual(B, svd)) is None
+    B, svd = phase(80)
+    assert strict_dual(B, svd, least_squares_dual(B, svd)) is None
 
 
 @pytest.mark.parametrize("m", [pytest.param(60, marks=pytest.mark.slow), 120])
@@ -66,8 +62,7 @@ def test_where_others_fit_too_none_is_found():
 def test_the_identity_made_shorter_proves_no_uniqueness(m, shorter):
     """The gap closes, and all of S is below 1: by what the gap hides. m = 60 is below 2N − 1."""
     problem, U = drawn(m)
-    with jax.enable_x64(True):
-        y = (1 - shorter) * np.asarray(problem.measurement.gram_weights()) / (m * N)
+    y = (1 - shorter) * np.asarray(problem.measurement.gram_weights()) / (m * N)
     certificate = fr.certify(problem, (U, U), y)
     assert certificate.certified(1e-6)
     assert certificate.operator_norm <= 1 - shorter + 1e-12
@@ -105,7 +100,7 @@ def networked(m, seed, d=6):
 
 def off_tangent(B, svd, y):
     """‖ℬ*(y) V − U‖ and ‖W‖."""
-    S = np.asarray(B.adjoint(y).right(jnp.eye(B.shape[1])))
+    S = np.asarray(B.adjoint(y).right(np.eye(B.shape[1])))
     U, V = np.asarray(svd.U), np.asarray(svd.V)
     W = (S - U @ (U.T @ S)) @ (np.eye(B.shape[1]) - V @ V.T)
     return np.linalg.norm(S @ V - U), np.linalg.norm(W, 2)
@@ -113,7 +108,7 @@ def off_tangent(B, svd, y):
 
 def whitened(problem, pair):
     """ℬ and the truth decomposed."""
-    pair = fr.FactorPair(*(jnp.asarray(x) for x in pair))
+    pair = fr.FactorPair(*(np.asarray(x) for x in pair))
     return problem.whitened, problem.cone.decompose(problem.whiten(pair))
 
 
@@ -125,10 +120,9 @@ def whitened(problem, pair):
 def test_what_sees_every_direction_determines_every_matrix(drawn):
     """m is at least the dimension of the space, and the shortest dual point is too long off T."""
     problem, pair = drawn
-    with jax.enable_x64(True):
-        B, svd = whitened(problem, pair)
-        shortest = off_tangent(B, svd, least_squares_dual(B, svd))
-        whole = off_tangent(B, svd, whole_dual(B, svd))
+    B, svd = whitened(problem, pair)
+    shortest = off_tangent(B, svd, least_squares_dual(B, svd))
+    whole = off_tangent(B, svd, whole_dual(B, svd))
     assert shortest[1] > 1
     assert max(whole) <= 1e-9
     certificate = fr.certify(problem, pair)
@@ -144,10 +138,9 @@ def test_what_sees_every_direction_determines_every_matrix(drawn):
 def test_a_strict_dual_point_is_found_among_matrices_of_any_sign(drawn):
     """m is below the dimension of the space, and the shortest dual point is too long off T."""
     problem, pair = drawn
-    with jax.enable_x64(True):
-        B, svd = whitened(problem, pair)
-        y = least_squares_dual(B, svd)
-        before, found = (off_tangent(B, svd, z) for z in (y, strict_dual(B, svd, y)))
+    B, svd = whitened(problem, pair)
+    y = least_squares_dual(B, svd)
+    before, found = (off_tangent(B, svd, z) for z in (y, strict_dual(B, svd, y)))
     assert before[1] > 1
     assert found[0] <= 1e-9
     assert found[1] <= 0.99

@@ -1,8 +1,8 @@
 """Every measurement obeys the law, and the law can fail."""
 
+from dataclasses import replace
+
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -71,8 +71,7 @@ def test_coefficients_of_other_transforms_obey_the_law_and_are_numpys(transform,
     check_measurement(A, rank=2)
     X = np.random.default_rng(0).standard_normal(shape)
     signed = np.asarray(A.signs) * X
-    with jax.enable_x64(True):
-        seen, normal = np.asarray(A.of_matrix(jnp.asarray(X))), A.normal(jnp.ones(A.m))
+    seen, normal = np.asarray(A.of_matrix(np.asarray(X))), A.normal(np.ones(A.m))
     if transform == "fourier":
         c = np.fft.fft2(signed, norm="ortho").ravel()[np.asarray(A.chosen)]
         assert np.allclose(seen, np.concatenate([c.real, c.imag]))
@@ -84,17 +83,15 @@ def test_coefficients_of_other_transforms_obey_the_law_and_are_numpys(transform,
 
 @pytest.mark.slow
 def test_fourier_coefficients_may_be_chosen_freely_and_those_that_are_real_too():
-    with jax.enable_x64(True):
-        chosen = jnp.asarray([0, 5, 6, 23])  # the first is real, (1, 1) and (5, 3) are conjugate
-        check_measurement(MaskedFourier(jnp.ones((6, 4)), chosen), rank=2)
+    chosen = np.asarray([0, 5, 6, 23])  # the first is real, (1, 1) and (5, 3) are conjugate
+    check_measurement(MaskedFourier(np.ones((6, 4)), chosen), rank=2)
 
 
 @pytest.mark.parametrize("imaginary", [0, 1j])
 def test_quadratic_forms_obey_the_law(imaginary):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((9, 4)) + imaginary * rng.standard_normal((9, 4))
-    with jax.enable_x64(True):
-        check_measurement(QuadraticForms(jnp.asarray(x)), rank=2)
+    check_measurement(QuadraticForms(np.asarray(x)), rank=2)
 
 
 def test_coded_diffraction_obeys_the_law():
@@ -108,11 +105,10 @@ def test_coded_diffraction_is_the_transform_of_what_the_masks_let_through():
     z = rng.standard_normal(4) + 1j * rng.standard_normal(4)
     waves = np.exp(-2j * np.pi * np.outer(np.arange(4), np.arange(4)) / 4)
     x = np.concatenate([(waves * mask[None, :]).conj() for mask in masks])
-    with jax.enable_x64(True):
-        U = jnp.asarray(np.concatenate([z.real, z.imag])[:, None])
-        coded, stored = CodedDiffraction(jnp.asarray(masks)), QuadraticForms(jnp.asarray(x))
-        seen = [np.asarray(A.forward(FactorPair(U, U))) for A in (coded, stored)]
-        weights = [np.asarray(A.gram_weights()) for A in (coded, stored)]
+    U = np.asarray(np.concatenate([z.real, z.imag])[:, None])
+    coded, stored = CodedDiffraction(np.asarray(masks)), QuadraticForms(np.asarray(x))
+    seen = [np.asarray(A.forward(FactorPair(U, U))) for A in (coded, stored)]
+    weights = [np.asarray(A.gram_weights()) for A in (coded, stored)]
     assert np.allclose(seen[0], np.abs(np.fft.fft(masks * z, axis=1)).ravel() ** 2)
     assert np.allclose(seen[0], seen[1])
     assert np.allclose(*weights)
@@ -146,11 +142,10 @@ def test_whitening_by_a_dense_matrix_obeys_it_too(measure, name):
 
 
 def test_regenerated_numbers_are_the_same_each_time_and_normal(measure):
-    with jax.enable_x64(True):
-        drawn = [
-            np.asarray(measure("regenerated", (30, 20), 100, seed).matrix(jnp.ones(100)))
-            for seed in (1, 1, 2)
-        ]
+    drawn = [
+        np.asarray(measure("regenerated", (30, 20), 100, seed).matrix(np.ones(100)))
+        for seed in (1, 1, 2)
+    ]
     assert np.array_equal(drawn[0], drawn[1])
     assert abs(np.corrcoef(drawn[0].ravel(), drawn[2].ravel())[0, 1]) < 0.15  # 3.7 deviations
     # Sums of 100 numbers N(0, 1): 600 of them.
@@ -179,8 +174,7 @@ def test_a_wrong_adjoint_is_caught():
 
 def test_a_wrong_gram_is_caught(measure):
     good = measure("dense", (7, 5), 20)
-    with jax.enable_x64(True):
-        wrong = eqx.tree_at(lambda A: A.gram2, good, good.gram2.at[0, 1].add(1.0))
+    wrong = replace(good, gram2=good.gram2.at[0, 1].add(1.0))
     with pytest.raises(AssertionError, match="Gram of columns"):
         check_measurement(wrong, rank=1)
 
@@ -198,10 +192,9 @@ def test_an_answer_in_the_wrong_type_is_caught():
 def test_forward_is_the_entries_in_order():
     problem = some_entries(6, 4, 13, 3)
     rows, cols = problem.measurement.places()
-    with jax.enable_x64(True):
-        pair = problem.zero(2)
-        pair = eqx.tree_at(lambda p: (p.L, p.R), pair, (pair.L + 1.0, pair.R + 2.0))
-        assert np.allclose(problem.measurement.forward(pair), 4.0)
+    pair = problem.zero(2)
+    pair = eqx.tree_at(lambda p: (p.L, p.R), pair, (pair.L + 1.0, pair.R + 2.0))
+    assert np.allclose(problem.measurement.forward(pair), 4.0)
     assert np.all(np.diff(rows * 4 + cols) > 0)
 
 
@@ -209,11 +202,10 @@ def test_forward_is_the_entries_in_order():
 def test_measurements_of_states_obey_the_law(name):
     rng = np.random.default_rng(0)
     E = rng.standard_normal((5, 3, 3)) + 1j * rng.standard_normal((5, 3, 3))
-    with jax.enable_x64(True):
-        if name == "effects":
-            A = HermitianEffects(jnp.asarray(E + E.conj().transpose(0, 2, 1)))
-        else:
-            A = pauli_strings(2, None if name.startswith("all") else ["XY", "ZI", "YY", "II"])
-        if name.endswith("trace"):
-            A = WithTrace(A, jnp.asarray(1.7))
-        check_measurement(A, rank=2)
+    if name == "effects":
+        A = HermitianEffects(np.asarray(E + E.conj().transpose(0, 2, 1)))
+    else:
+        A = pauli_strings(2, None if name.startswith("all") else ["XY", "ZI", "YY", "II"])
+    if name.endswith("trace"):
+        A = WithTrace(A, np.asarray(1.7))
+    check_measurement(A, rank=2)

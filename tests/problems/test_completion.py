@@ -3,7 +3,6 @@
 import importlib
 from decimal import Decimal
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -12,8 +11,7 @@ import pytest
 import flatrank as fr
 from flatrank import kernels
 from flatrank.factors import FactorPair
-from flatrank.kernels import scope
-from flatrank.problems import with_room
+from flatrank.arrays import scope
 
 completion_module = importlib.import_module("flatrank.problems.completion")
 
@@ -259,11 +257,11 @@ def test_room_for_more_entries_measures_nothing(path):
     for given, expected in zip(*both, strict=True):
         np.testing.assert_array_equal(given, expected)
     with scope(), kernels.using(path):
-        pair = FactorPair(*(jnp.asarray(rng.standard_normal((d, 3))) for d in (8, 7)))
+        pair = FactorPair(*(np.asarray(rng.standard_normal((d, 3))) for d in (8, 7)))
         A, A_ = problem.measurement, roomy.measurement
         np.testing.assert_array_equal(A_.forward(pair), np.pad(A.forward(pair), (0, more)))
-        y = jnp.asarray(rng.standard_normal(m))
-        S, S_ = A.adjoint(y), A_.adjoint(jnp.append(y, jnp.full(more, 7.0)))
+        y = np.asarray(rng.standard_normal(m))
+        S, S_ = A.adjoint(y), A_.adjoint(np.append(y, np.full(more, 7.0)))
         np.testing.assert_allclose(S_.right(pair.R), S.right(pair.R))
         np.testing.assert_allclose(S_.left(pair.L), S.left(pair.L))
         for given, expected in zip(A_.gram_diagonals(), A.gram_diagonals(), strict=True):

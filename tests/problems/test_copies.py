@@ -2,13 +2,14 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
-import equinox as eqx
 import jax
 import numpy as np
 import pytest
 
 import flatrank as fr
+from flatrank.arrays import leaves
 from flatrank.kernels import own_copy
 from flatrank.measurements import CodedDiffraction, DenseMatrices, check_measurement
 
@@ -25,9 +26,8 @@ def of_masks(masks, y):
 
 def of_measurement(A, b):
     """Arrays of NumPy inside a measurement, as a measurement of one's own may hold them."""
-    with jax.enable_x64(True):
-        dense = DenseMatrices(jax.numpy.asarray(A.copy()))
-        return fr.sensing(eqx.tree_at(lambda dense: dense.A, dense, A), b)
+    dense = DenseMatrices(jax.numpy.asarray(A.copy()))
+    return fr.sensing(replace(dense, A=A), b)
 
 
 DOORS = {
@@ -46,7 +46,7 @@ DOORS = {
 
 
 def leaves(problem):
-    found = [np.array(x) for x in jax.tree.leaves(problem) if hasattr(x, "shape")]
+    found = [np.array(x) for x in leaves(problem) if hasattr(x, "shape")]
     return found + [np.array(x) for x in vars(problem.unidentifiable).values()]
 
 

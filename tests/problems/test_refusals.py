@@ -1,6 +1,5 @@
 """What does not fit is refused in a sentence, before anything is computed."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -84,7 +83,7 @@ def test_fidelity_is_of_a_factor_and_a_matrix(U, state):
     ("factors", "got"), [([np.eye(2), np.eye(3)], r"\(2, 2\), \(3, 3\)"), ([], "none")]
 )
 def test_factors_that_do_not_multiply_have_no_trace(factors, got):
-    factors = [jnp.asarray(W) for W in factors]
+    factors = [np.asarray(W) for W in factors]
     with pytest.raises(ValueError, match=f"factors must be matrices that multiply.*got {got}"):
         product_trace(factors)
 
@@ -92,7 +91,7 @@ def test_factors_that_do_not_multiply_have_no_trace(factors, got):
 def test_bounds_are_of_something():
     with pytest.raises(ValueError, match="rank must be a whole number >= 1; got 0"):
         uniqueness_bound(Isometry(5, 2, 0.9, 1.1), 1.0, 0)
-    pair = fr.FactorPair(jnp.ones((3, 1)), jnp.ones((2, 1)))
+    pair = fr.FactorPair(np.ones((3, 1)), np.ones((2, 1)))
     with pytest.raises(ValueError, match="m must be a whole number >= 1; got 0"):
         weak_recovery_bound(pair, pair, 0)
 

@@ -1,6 +1,5 @@
 """The front door of robust PCA: what it takes, what it refuses, and what it says."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -67,10 +66,9 @@ def test_the_problem_keeps_its_own_copy_of_the_data():
 
 
 def test_scaling_scales_the_radius_and_not_the_sparsity():
-    with jax.enable_x64(True):
-        bounded, weighted = fr.robust_pca(Y, radius=3.0), fr.robust_pca(Y, sparsity=0.3)
-        assert (bounded.scaled(4.0).radius, weighted.scaled(4.0).sparsity) == (12.0, 0.3)
-        assert np.array_equal(bounded.scaled(4.0).Y, 4 * Y)
+    bounded, weighted = fr.robust_pca(Y, radius=3.0), fr.robust_pca(Y, sparsity=0.3)
+    assert (bounded.scaled(4.0).radius, weighted.scaled(4.0).sparsity) == (12.0, 0.3)
+    assert np.array_equal(bounded.scaled(4.0).Y, 4 * Y)
 
 
 def test_lam_and_solvers_of_other_problems_are_refused():

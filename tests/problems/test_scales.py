@@ -1,7 +1,5 @@
 """D of badly scaled and of singular problems: rows in other units, directions that nothing sees."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -33,8 +31,8 @@ def drawn(kind, scale, seed=0):
         return fr.sensing(scaled, b), A, b, units
     flat = scaled.reshape(COUNT, -1)
     map_ = fr.measurements.linear_map(
-        lambda X: jnp.asarray(flat) @ X.reshape(-1),
-        lambda y: (jnp.asarray(flat).T @ y).reshape(SHAPE),
+        lambda X: np.asarray(flat) @ X.reshape(-1),
+        lambda y: (np.asarray(flat).T @ y).reshape(SHAPE),
         SHAPE,
     )
     return fr.sensing(map_, b), A, b, units
@@ -94,8 +92,7 @@ def test_a_direction_seen_weakly_is_kept_and_its_price_named(weak):
     assert 0.3 / weak <= kappa <= 10 / weak
     assert 0.1 * kappa <= one.rounding / np.finfo(float).eps <= 3 * kappa
     # D is that of the problem in its own axes, as far as its last digits go.
-    with jax.enable_x64(True):
-        root_ = np.asarray(one.D1) @ Q
+    root_ = np.asarray(one.D1) @ Q
     G = np.einsum("ipq,irq->pr", A, A) / (14 * 3)
     even = np.array([1.0, 1.0, 1.0, weak])
     off = (root_.T @ root_ - G) / even / even[:, None]
@@ -118,8 +115,7 @@ def test_a_direction_that_nothing_sees_is_left_out(kind):
     lacking = {"phase": (2, 2), "covariance": (1, 1)}.get(kind, (1, 0))
     assert problem.rescaling.unseen == lacking
     assert problem.rescaling.rounding <= 1e-13
-    with jax.enable_x64(True):
-        D, inverse = np.asarray(problem.rescaling.D1), np.asarray(problem.rescaling.inverse[0])
+    D, inverse = np.asarray(problem.rescaling.D1), np.asarray(problem.rescaling.inverse[0])
     assert np.allclose(D @ inverse @ D, D, atol=1e-13 * np.abs(D).max())
     assert np.linalg.matrix_rank(D @ inverse) == D.shape[0] - lacking[0]
 
@@ -141,10 +137,9 @@ def test_data_in_a_direction_that_was_left_out_are_never_certified():
 @pytest.mark.parametrize("smoothing", [0.0, 0.5, 1.0])
 def test_smoothing_mixes_squares_of_badly_scaled_rows_too(smoothing):
     problem, _, _, _ = drawn("sensing", 1e-8)
-    with jax.enable_x64(True):
-        mixed = Rescaling.of(problem.measurement, smoothing)
-        A = np.asarray(problem.measurement.A)
-        square, D = np.einsum("ipq,irq->pr", A, A) / (COUNT * 3), np.asarray(mixed.D1)
+    mixed = Rescaling.of(problem.measurement, smoothing)
+    A = np.asarray(problem.measurement.A)
+    square, D = np.einsum("ipq,irq->pr", A, A) / (COUNT * 3), np.asarray(mixed.D1)
     D = np.diag(D) if D.ndim == 1 else D
     mean = np.trace(square) / 4
     expected = (1 - smoothing) * square + smoothing * mean * np.eye(4)

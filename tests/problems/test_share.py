@@ -68,8 +68,7 @@ def test_iterations_find_what_a_decomposition_does(d, kind):
     }
     problem = make[kind]()
     order = problem.shape[0]
-    with jax.enable_x64(True):
-        S = np.asarray(problem.whitened.adjoint(problem.b).right(jax.numpy.eye(order)))
+    S = np.asarray(problem.whitened.adjoint(problem.b).right(jax.numpy.eye(order)))
     w = np.linalg.eigvalsh(S)
     top = np.abs(w).max() if kind == "any" else w.max()
     assert largest(problem) == pytest.approx(top, rel=1e-10)

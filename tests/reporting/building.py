@@ -1,7 +1,5 @@
 """A small completion made without the solvers: proximal gradient on a dense matrix, certified."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from flatrank.certificates import certify
@@ -33,11 +31,10 @@ def small_completion(
     offsets = Offsets.fit(rows, cols, entries.values, shape, ridge=1.0)
     b = entries.values - offsets.at(rows, cols)
     problem = completion(rows, cols, b, shape, lam=lam)
-    with jax.enable_x64(True):
-        pair, history = _minimise(problem, rows, cols, b, lam)
-        certificate = certify(problem, pair) if proof else None
-        fit = np.einsum("pk,pk->p", np.asarray(pair.L)[rows], np.asarray(pair.R)[cols])
-        y = jnp.asarray(b - fit)
+    pair, history = _minimise(problem, rows, cols, b, lam)
+    certificate = certify(problem, pair) if proof else None
+    fit = np.einsum("pk,pk->p", np.asarray(pair.L)[rows], np.asarray(pair.R)[cols])
+    y = np.asarray(b - fit)
     found = Status.CERTIFIED if certificate and certificate.certified(1e-4) else Status.STALLED
     counts = Counts(9, 9, len(history))
     solution = Solution(pair, y, certificate, status or found, counts, history, 0.2, problem)
@@ -83,4 +80,4 @@ def _minimise(problem, rows, cols, b, lam):
     k = int((s > 0).sum()) if lam else 2
     root = np.sqrt(s[:k])
     L, R = U[:, :k] * root / D1[:, None], Vt[:k].T * root / D2[:, None]
-    return FactorPair(jnp.asarray(L), jnp.asarray(R)), history
+    return FactorPair(np.asarray(L), np.asarray(R)), history

@@ -1,13 +1,12 @@
 """Eliminating R solves the same system in fewer steps; singular blocks are no obstacle."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import flatrank as fr
 from flatrank.data import random_instance
 from flatrank.factors import FactorPair
-from flatrank.kernels import scope
+from flatrank.arrays import scope
 from flatrank.solvers.elimination import eliminated
 from flatrank.solvers.loop import argument
 from flatrank.solvers.newton import newton_step
@@ -21,7 +20,7 @@ def point():
     rng = np.random.default_rng(1)
     with scope():
         pair, _ = problem.cone.balance(
-            FactorPair(*(jnp.asarray(rng.standard_normal((d, 3))) for d in (40, 30)))
+            FactorPair(*(np.asarray(rng.standard_normal((d, 3))) for d in (40, 30)))
         )
     return problem, pair
 
@@ -32,25 +31,25 @@ def test_the_reduced_system_is_the_schur_complement(point, lam):
     with scope():
         B, rng = problem.whitened, np.random.default_rng(2)
         H = B.curvature_at(pair)
-        reduced, M = eliminated(H, B.curvature_blocks(pair), jnp.asarray(lam))
-        g = FactorPair(*(jnp.asarray(rng.standard_normal((d, 3))) for d in (40, 30)))
-        P = jnp.asarray(rng.standard_normal((40, 3)))
+        reduced, M = eliminated(H, B.curvature_blocks(pair), np.asarray(lam))
+        g = FactorPair(*(np.asarray(rng.standard_normal((d, 3))) for d in (40, 30)))
+        P = np.asarray(rng.standard_normal((40, 3)))
         step = reduced.completed(g, P)
         left = H(step)
         # The second half of the system holds, the first is the reduced one.
-        size = 1e-10 * float(jnp.max(jnp.abs(left.L)))
+        size = 1e-10 * float(np.max(np.abs(left.L)))
         np.testing.assert_allclose(left.R + lam * step.R, -g.R, atol=size)
         np.testing.assert_allclose(
             left.L + lam * step.L + g.L, reduced(P) + reduced.gradient(g), atol=size
         )
-        A = B.curvature_blocks(pair)[0] + lam * jnp.eye(3)[None]
-        np.testing.assert_allclose(M(jnp.einsum("iab,ib->ia", A, P)), P, atol=1e-10)
+        A = B.curvature_blocks(pair)[0] + lam * np.eye(3)[None]
+        np.testing.assert_allclose(M(np.einsum("iab,ib->ia", A, P)), P, atol=1e-10)
 
 
 def test_both_ways_take_the_same_step_and_elimination_fewer_products(point):
     problem, pair = point
     with scope():
-        lam = 1e-2 * float(jnp.mean(problem.whitened.curvature_diagonal(pair).L))
+        lam = 1e-2 * float(np.mean(problem.whitened.curvature_diagonal(pair).L))
         ways = [
             newton_step(
                 problem.whitened, problem.b, argument(lam), pair, argument(1e-9), argument(500),

@@ -1,7 +1,5 @@
 """Reweighted least squares: the weighted problem solved, recovery near the limit, refusals."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -49,13 +47,12 @@ def test_a_step_solves_the_weighted_problem():
     problem = fr.completion(rows, cols, values, (d1, d2))
     U, V = (np.linalg.qr(rng.standard_normal((d, d)))[0] for d in (d1, d2))
     s = np.array([3.0, 1.0])
-    with jax.enable_x64(True):
-        triplets = fr.solvers.reweighted.CompactSVD(*map(jnp.asarray, (U[:, :r], s, V[:, :r])))
-        near = jnp.asarray(rng.standard_normal((d2, d2)))
-        how = (jnp.asarray(1e-14), jnp.asarray(1000))
-        A, b = problem.measurement, problem.b
-        out = reweighted_step(A, b, (triplets, near), jnp.asarray(eps), how)
-        X = (np.asarray(out.svd.U) * np.asarray(out.svd.s)) @ np.asarray(out.svd.V).T
+    triplets = fr.solvers.reweighted.CompactSVD(*map(np.asarray, (U[:, :r], s, V[:, :r])))
+    near = np.asarray(rng.standard_normal((d2, d2)))
+    how = (np.asarray(1e-14), np.asarray(1000))
+    A, b = problem.measurement, problem.b
+    out = reweighted_step(A, b, (triplets, near), np.asarray(eps), how)
+    X = (np.asarray(out.svd.U) * np.asarray(out.svd.s)) @ np.asarray(out.svd.V).T
     assert np.abs(X[rows, cols] - np.asarray(b)).max() <= 1e-10
     left, right = ((Q / np.append(s, np.full(len(Q) - r, eps))) @ Q.T for Q in (U, V))
     W = left @ X @ right
@@ -67,28 +64,27 @@ def test_a_step_solves_the_weighted_problem():
 def test_the_tangent_system_is_symmetric_and_positive():
     rng = np.random.default_rng(2)
     _, problem = instance(n=12)
-    with jax.enable_x64(True):
-        frame = fr.FactorPair(
-            *(jnp.asarray(np.linalg.qr(rng.standard_normal((12, 2)))[0]) for _ in range(2))
-        )
-        core = jnp.asarray([[0.1, 0.2], [0.2, 0.5]])
-        H = Tangent(problem.measurement, frame, core, jnp.asarray([0.3, 0.4]), jnp.asarray(0.5))
+    frame = fr.FactorPair(
+        *(np.asarray(np.linalg.qr(rng.standard_normal((12, 2)))[0]) for _ in range(2))
+    )
+    core = np.asarray([[0.1, 0.2], [0.2, 0.5]])
+    H = Tangent(problem.measurement, frame, core, np.asarray([0.3, 0.4]), np.asarray(0.5))
 
-        def tangent():
-            P, Q = (jnp.asarray(rng.standard_normal((12, 2))) for _ in range(2))
-            return fr.FactorPair(P, Q - frame.R @ (frame.R.T @ Q))
+    def tangent():
+        P, Q = (np.asarray(rng.standard_normal((12, 2))) for _ in range(2))
+        return fr.FactorPair(P, Q - frame.R @ (frame.R.T @ Q))
 
-        def dot(x, y):
-            return float(jnp.vdot(x.L, y.L) + jnp.vdot(x.R, y.R))
+    def dot(x, y):
+        return float(np.vdot(x.L, y.L) + np.vdot(x.R, y.R))
 
-        a, b = tangent(), tangent()
-        t = jnp.asarray(rng.standard_normal(problem.m))
-        assert dot(H(a), b) == pytest.approx(dot(a, H(b)), rel=1e-12)
-        assert dot(a, H(a)) > 0
-        assert float(jnp.vdot(H.forward(a), t)) == pytest.approx(dot(a, H.adjoint(t)), rel=1e-12)
-        back = H.inverse(H.weighted(a, core + 0.5, H.line + 0.5))
-        assert np.allclose(back.L, a.L, atol=1e-13)
-        assert np.allclose(back.R, a.R, atol=1e-13)
+    a, b = tangent(), tangent()
+    t = np.asarray(rng.standard_normal(problem.m))
+    assert dot(H(a), b) == pytest.approx(dot(a, H(b)), rel=1e-12)
+    assert dot(a, H(a)) > 0
+    assert float(np.vdot(H.forward(a), t)) == pytest.approx(dot(a, H.adjoint(t)), rel=1e-12)
+    back = H.inverse(H.weighted(a, core + 0.5, H.line + 0.5))
+    assert np.allclose(back.L, a.L, atol=1e-13)
+    assert np.allclose(back.R, a.R, atol=1e-13)
 
 
 def test_what_it_cannot_solve_is_refused_by_name():
@@ -123,8 +119,7 @@ def test_a_rank_above_the_largest_is_the_largest():
     rows, cols = np.nonzero(rng.random((8, 7)) < 0.8)
     values = np.outer(rng.standard_normal(8), rng.standard_normal(7))[rows, cols]
     problem = fr.completion(rows, cols, values, (8, 7))
-    with jax.enable_x64(True):
-        state = Reweighted(rank=20).init(problem)
+    state = Reweighted(rank=20).init(problem)
     assert state.rank == 7
 
 

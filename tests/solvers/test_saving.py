@@ -2,13 +2,12 @@
 
 import json
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 import flatrank as fr
+from flatrank.arrays import leaves
 from flatrank.factors import Cone
 from flatrank.measurements import DenseMatrices, from_parts, to_parts
 from flatrank.problems import rebuilt
@@ -55,11 +54,10 @@ FAMILIES = {
 def some_solution(problem, certificate=None):
     """Not an optimum: what is saved need not be one."""
     rng = np.random.default_rng(1)
-    with jax.enable_x64(True):
-        L = jnp.asarray(rng.standard_normal((problem.shape[0], 1)))
-        whole = problem.cone is Cone.WHOLE
-        R = jnp.asarray(rng.standard_normal((problem.shape[1], 1))) if whole else L
-        y = jnp.asarray(1e-3 * rng.standard_normal(problem.b.shape))
+    L = np.asarray(rng.standard_normal((problem.shape[0], 1)))
+    whole = problem.cone is Cone.WHOLE
+    R = np.asarray(rng.standard_normal((problem.shape[1], 1))) if whole else L
+    y = np.asarray(1e-3 * rng.standard_normal(problem.b.shape))
     pair, status = fr.FactorPair(L, R), fr.Status.STALLED
     return fr.Solution(pair, y, certificate, status, Counts(), [{"step": 1}], 0.1, problem)
 
@@ -69,7 +67,7 @@ def assert_same(problem, loaded):
     assert loaded.cone is problem.cone
     assert loaded.settings() == problem.settings()
     assert np.array_equal(loaded.b, problem.b)
-    ours, theirs = jax.tree.leaves(problem), jax.tree.leaves(loaded)
+    ours, theirs = leaves(problem), leaves(loaded)
     for x, saved in zip(ours, theirs, strict=True):
         # Grams and D are computed again.
         assert np.asarray(x).dtype == np.asarray(saved).dtype
@@ -137,8 +135,7 @@ def test_functions_and_classes_of_ones_own_are_refused_with_the_way_out(measure,
         A = measure("user's map", (D1, D2), M)
     else:
         named = type(kind, (Mine,), {})
-        with jax.enable_x64(True):
-            A = named(jnp.asarray(RNG.standard_normal((M, D1, D2))))
+        A = named(np.asarray(RNG.standard_normal((M, D1, D2))))
     solution = some_solution(fr.sensing(A, B))
     with pytest.raises(TypeError, match=rf"(?s)of {kind} cannot be saved.*numpy\.savez.*certify"):
         solution.save(tmp_path / "run")

@@ -353,14 +353,13 @@ def test_the_fall_of_a_step_tells_the_misfit_it_leaves():
     instance = random_instance(30, 24, 2, oversampling=3, seed=0)
     problem = fr.completion(instance.rows, instance.cols, instance.values, instance.shape)
     solver, compared = GaussNewton(rank=2), 0
-    with jax.enable_x64(True):
-        state = solver.init(problem)
-        while state.ended is fr.Status.RUNNING:
-            after = solver.step(problem, state)
-            if not state.fresh and state.misfit > 1e-4:
-                assert after.misfit == pytest.approx(state.left, rel=1e-6)
-                compared += 1
-            state = after
+    state = solver.init(problem)
+    while state.ended is fr.Status.RUNNING:
+        after = solver.step(problem, state)
+        if not state.fresh and state.misfit > 1e-4:
+            assert after.misfit == pytest.approx(state.left, rel=1e-6)
+            compared += 1
+        state = after
     assert compared
 
 
@@ -369,11 +368,10 @@ def test_a_search_for_a_flatter_answer_that_is_cut_short_keeps_the_one_found():
     instance = random_instance(60, 50, 2, oversampling=2.2, seed=0)
     problem = fr.completion(instance.rows, instance.cols, instance.values, instance.shape)
     solver = Auto(goal="flat")
-    with jax.enable_x64(True):
-        state = solver.init(problem)
-        while state.phase != "flatten":
-            state = solver.step(problem, state)
-        kept = solver.outcome(state)
+    state = solver.init(problem)
+    while state.phase != "flatten":
+        state = solver.step(problem, state)
+    kept = solver.outcome(state)
     assert kept.certificate is not None
     assert kept.certificate.feasibility < 1e-9
     again = fr.certify(problem, problem.unwhiten(kept.pair), kept.y)

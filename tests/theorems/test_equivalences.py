@@ -1,7 +1,5 @@
 """Factor problems and the convex problems behind them: values, weights, maps, uniqueness."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -33,8 +31,7 @@ def definite(d, rng):
 def weights(seed):
     rng = np.random.default_rng(seed)
     (Q1, inverse1), (Q2, inverse2) = definite(8, rng), definite(6, rng)
-    with jax.enable_x64(True):
-        D = [jnp.asarray(x) for x in (Q1, Q2, inverse1, inverse2)]
+    D = [np.asarray(x) for x in (Q1, Q2, inverse1, inverse2)]
     return Q1, Q2, Rescaling(D[0], D[1], (D[2], D[3]))
 
 
@@ -153,8 +150,7 @@ def test_maps_refuse_what_is_no_matrix():
             flattest_pair(rescaling, matrix)
     with pytest.raises(ValueError, match=r"k=2 columns do not hold s\[2\] = 1"):
         flattest_pair(rescaling, (U, np.ones(6), Vt.T), 2)
-    with jax.enable_x64(True):
-        half = Rescaling(jnp.ones(8).at[0].set(0), jnp.ones(6))
+    half = Rescaling(np.ones(8).at[0].set(0), np.ones(6))
     flat = flattest_pair(half, rescaled_matrix(half, (np.ones((8, 1)), np.ones((6, 1)))), 2)
     seen = np.outer(np.arange(8) > 0, np.ones(6))
     assert np.allclose(np.asarray(flat.L) @ np.asarray(flat.R).T, seen)

@@ -1,6 +1,5 @@
 """What D1 and D2 are on average, and how near they come (theory §1.5, §1.6, Lemma 4.9)."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -72,6 +71,5 @@ def test_bilinear_rescalings_are_near_the_identity(delta):
     """
     for seed in range(20):
         problem = bilinear((12, 10), int(8 * 12 / delta**2), seed)
-        with jax.enable_x64(True):
-            low, top = (float(x) for x in problem.rescaling.extremes)
+        low, top = (float(x) for x in problem.rescaling.extremes)
         assert 1 - delta <= low <= top <= 1 + delta

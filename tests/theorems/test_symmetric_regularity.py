@@ -3,8 +3,6 @@
 from functools import cache
 from types import SimpleNamespace
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -105,8 +103,7 @@ def from_eigenpairs(X, D, k):
 
 def pair_of(U, signs):
     U = np.concatenate([U.real, U.imag]) if np.iscomplexobj(U) else U
-    with jax.enable_x64(True):
-        return fr.FactorPair(jnp.asarray(U * signs), jnp.asarray(U))
+    return fr.FactorPair(np.asarray(U * signs), np.asarray(U))
 
 
 def value(at, U):
@@ -132,8 +129,7 @@ def test_the_flat_factor_has_the_nuclear_norm_of_d_m_d(family, k):
     assert np.allclose((left * s) @ right.conj().T, X, atol=1e-11)
     back = flattest_pair(at.problem.rescaling, svd, k, at.problem.cone)
     assert np.allclose(np.abs(np.asarray(back.L)), np.abs(np.asarray(back.R)))
-    with jax.enable_x64(True):
-        L, R = (np.asarray(at.problem.cone.lift(x)) for x in (back.L, back.R))
+    L, R = (np.asarray(at.problem.cone.lift(x)) for x in (back.L, back.R))
     assert value(at, R) == pytest.approx(at.optimum, rel=1e-10)
     assert np.allclose(L @ R.conj().T, at.M, atol=1e-11)
     scaled = 8 * len(at.b) * at.optimum
