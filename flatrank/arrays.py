@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import FrozenInstanceError, dataclass, field, fields
 from functools import cache, wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -51,12 +51,12 @@ class Module:
         cls.__delattr__ = Module.__delattr__
         names = [f.name for f in fields(cls)]  # pyright: ignore[reportArgumentType]
         fixed = {f.name for f in fields(cls) if f.metadata.get("static")}  # pyright: ignore
-        cls.arrays = tuple(n for n in names if n not in fixed)
-        cls.settings = tuple(n for n in names if n in fixed)
+        cls._array_names = tuple(n for n in names if n not in fixed)
+        cls._static_names = tuple(n for n in names if n in fixed)
         _unknown_to_jax.append(cls)
 
-    arrays: Any = ()
-    settings: Any = ()
+    _array_names: ClassVar[tuple[str, ...]] = ()
+    _static_names: ClassVar[tuple[str, ...]] = ()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__:
@@ -91,7 +91,7 @@ def tree_map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     if isinstance(tree, Module):
         parts = {
             n: tree_map(function, getattr(tree, n), *(getattr(r, n) for r in rest))
-            for n in tree.arrays
+            for n in tree._array_names
         }
         return remade(tree, **parts)
     if isinstance(tree, tuple | list):
@@ -107,7 +107,7 @@ def leaves(tree: Any) -> Iterator[Any]:
     if tree is None:
         return
     if isinstance(tree, Module):
-        tree = [getattr(tree, n) for n in tree.arrays]
+        tree = [getattr(tree, n) for n in tree._array_names]
     elif isinstance(tree, dict):
         tree = list(tree.values())
     if isinstance(tree, tuple | list):
@@ -304,7 +304,10 @@ def _known_to_jax() -> Any:
         cls: Any = _unknown_to_jax.pop()
         jax.tree_util.register_pytree_node(
             cls,
-            lambda x: ([getattr(x, n) for n in x.arrays], tuple(getattr(x, n) for n in x.settings)),
+            lambda x: (
+                [getattr(x, n) for n in x._array_names],
+                tuple(getattr(x, n) for n in x._static_names),
+            ),
             functools.partial(_unflattened, cls),
         )
     return jax
@@ -312,8 +315,8 @@ def _known_to_jax() -> Any:
 
 def _unflattened(cls: Any, settings: Any, arrays: Any) -> Any:
     made = object.__new__(cls)
-    made.__dict__.update(zip(cls.arrays, arrays, strict=True))
-    made.__dict__.update(zip(cls.settings, settings, strict=True))
+    made.__dict__.update(zip(cls._array_names, arrays, strict=True))
+    made.__dict__.update(zip(cls._static_names, settings, strict=True))
     return made
 
 
