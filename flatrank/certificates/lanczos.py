@@ -34,7 +34,7 @@ class LanczosState(NamedTuple):
     vector: Float[Array, " n"]
     diagonal: Float[Array, " steps"]
     beside: Float[Array, " steps"]
-    taken: Int[Array, ""]
+    taken: Int[Array, ""] | int
 
 
 def begin(start: PyTree, inverse: Callable[[PyTree], PyTree] = lambda x: x) -> LanczosState:
@@ -50,7 +50,7 @@ def advance(
     matvec: Callable[[PyTree], PyTree],
     like: PyTree,
     state: LanczosState,
-    steps: Int[Array, ""],
+    steps: Int[Array, ""] | int,
     inverse: Callable[[PyTree], PyTree] = lambda x: x,
 ) -> LanczosState:
     """`steps` more steps of the three-term recurrence (to be called inside a compiled program).
@@ -63,7 +63,7 @@ def advance(
     def image_of(flat: Array) -> Array:
         return ravel(inverse(restore(flat)))[0]
 
-    def step(_: Int[Array, ""], carry: tuple[LanczosState, Array]) -> tuple[LanczosState, Array]:
+    def step(_: Int[Array, ""] | int, carry: tuple[LanczosState, Array]) -> tuple[LanczosState, Array]:
         s, image = carry
         last = xp.where(s.taken > 0, s.beside[s.taken - 1], 0.0)
         w = ravel(matvec(restore(image)))[0] - last * s.before

@@ -22,13 +22,13 @@ class Ritz(NamedTuple):
     value: Float[Array, ""]
     vector: Float[Array, " n"]
     residual: Float[Array, ""]
-    restarts: Int[Array, ""]
+    restarts: Int[Array, ""] | int
 
 
 def ritz(
     product: Callable[[Float[Array, " n"]], Float[Array, " n"]],
     start: Float[Array, " n"],
-    sign: int | Int[Array, ""],
+    sign: int | Int[Array, ""] | int,
 ) -> Ritz:
     """The extreme Ritz pair on the Krylov space of `start`, to be called in a compiled program.
 

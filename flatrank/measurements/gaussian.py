@@ -66,7 +66,7 @@ class RegeneratedGaussian(OnMatrices):
     def _count(self) -> int:
         return block_count(self._m, self._size)
 
-    def _block(self, n: Int[Array, ""]) -> Float[Array, "size d1 d2"]:
+    def _block(self, n: Int[Array, ""] | int) -> Float[Array, "size d1 d2"]:
         """The n-th block, zero beyond m."""
         return _drawn(self.key, (self._size, *self._shape), self._m, n)
 
@@ -139,7 +139,7 @@ def gaussian(shape: tuple[int, int], m: int, *, seed: int = 0) -> RegeneratedGau
 
 
 def _drawn(
-    key: UInt64[Array, ""], block: tuple[int, int, int], m: int, n: Int[Array, ""]
+    key: UInt64[Array, ""], block: tuple[int, int, int], m: int, n: Int[Array, ""] | int
 ) -> Float[Array, "size d1 d2"]:
     """The n-th block of shape `block`, zero beyond m matrices.
 

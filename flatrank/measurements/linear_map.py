@@ -157,7 +157,7 @@ def _returned(
 
 
 def _matrices(
-    transpose: Callable[[Array], Array], m: int, n: Int[Array, ""]
+    transpose: Callable[[Array], Array], m: int, n: Int[Array, ""] | int
 ) -> Float[Array, "block d1 d2"]:
     """The n-th block of Aᵢ = 𝒜*(eᵢ)."""
     return xp.stack([xp.asarray(transpose(e)) for e in identity_block(n, m, np.float64).T])

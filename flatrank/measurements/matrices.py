@@ -116,7 +116,7 @@ def block_count(m: int, size: int) -> int:
 
 @compiled
 def sum_grams(
-    block: Callable[[Int[Array, ""]], Float[Array, "size d1 d2"]],
+    block: Callable[[Int[Array, ""] | int], Float[Array, "size d1 d2"]],
     count: int,
     shape: tuple[int, int],
 ) -> tuple[Float[Array, "d1 d1"], Float[Array, "d2 d2"]]:

@@ -272,7 +272,7 @@ def coordinate_epoch(
     b: Float[Array, " m"],
     lam: Float[Array, ""],
     pair: FactorPair,
-    rank: Int[Array, ""],
+    rank: Int[Array, ""] | int,
 ) -> FactorPair:
     """The pair after each of its columns (u, v) was replaced by the best u, then by the best v.
 
@@ -280,7 +280,7 @@ def coordinate_epoch(
     S = ℬ*(c), h the diagonal of the Gauss–Newton matrix; likewise v.
     """
 
-    def column(t: Int[Array, ""], carry: tuple[FactorPair, Array]) -> tuple[FactorPair, Array]:
+    def column(t: Int[Array, ""] | int, carry: tuple[FactorPair, Array]) -> tuple[FactorPair, Array]:
         pair, c = carry
         one = tree_map(lambda x: columns(x, t, 1), pair)
         S, h = B.adjoint(c), B.curvature_diagonal(one)

@@ -33,7 +33,7 @@ class NewtonStep(NamedTuple):
     misfit: Float[Array, ""]
     slack: Float[Array, ""]
     fall: Float[Array, ""]
-    inner: Int[Array, ""]
+    inner: Int[Array, ""] | int
 
 
 class _CGState(NamedTuple):
@@ -41,7 +41,7 @@ class _CGState(NamedTuple):
     r: Any
     p: Any
     rz: Float[Array, ""]
-    taken: Int[Array, ""]
+    taken: Int[Array, ""] | int
     done: Bool[Array, ""]
 
 
@@ -54,7 +54,7 @@ class TruncatedCG(InnerSolver[_CGState]):
     H: Module
     M: Preconditioner | Blocks
     target: Float[Array, ""]
-    max_steps: Int[Array, ""]
+    max_steps: Int[Array, ""] | int
 
     def init(self, g: Any) -> _CGState:
         """X = 0, r = −g."""
@@ -112,7 +112,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     lam: Float[Array, ""],
     pair: FactorPair,
     rtol: Float[Array, ""],
-    max_inner: Int[Array, ""],
+    max_inner: Int[Array, ""] | int,
     weak: Float[Array, ""],
     full: bool,
     outside: CompactSVD | None = None,
@@ -194,7 +194,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
 
 def _solved(
     H: Module, M: Preconditioner | Blocks, g: Any, rtol: Array, max_inner: Array
-) -> tuple[Any, Int[Array, ""]]:
+) -> tuple[Any, Int[Array, ""] | int]:
     """X with H x ≈ −g, and the steps taken."""
     cg = TruncatedCG(H, M, rtol**2 * _dot(g, M(g)), max_inner)
     end = run_traced(cg, cg.init(g))
@@ -222,7 +222,7 @@ def line_search(a1: Array, a2: Array, a3: Array, a4: Array) -> tuple[Array, Arra
     grid = 2.0 ** xp.arange(-20.0, 8.0)
     t = grid[xp.argmin(value(grid))]
 
-    def refine(_: Int[Array, ""], t: Array) -> Array:
+    def refine(_: Int[Array, ""] | int, t: Array) -> Array:
         slope = a1 + t * (2 * a2 + t * (3 * a3 + t * 4 * a4))
         bend = 2 * a2 + t * (6 * a3 + t * 12 * a4)
         new = t - slope / xp.where(bend > 0, bend, xp.inf)

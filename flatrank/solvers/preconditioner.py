@@ -40,7 +40,7 @@ class WeakColumns(Module):
     V: Float[Array, "d2 i"]
     root: Float[Array, " w"]
     gain: Float[Array, "i w"]
-    first: Int[Array, ""]
+    first: Int[Array, ""] | int
 
     def add(self, z: FactorPair, r: FactorPair) -> FactorPair:
         """Z and what the weak columns gain from r."""
@@ -127,7 +127,7 @@ def _more(form: Array, diagonal: Array, live: Array) -> Array:
     return xp.where(live, xp.maximum(1 / xp.where(live, form, 1.0) - 1 / diagonal, 0.0), 0.0)
 
 
-def _columns(X: Float[Array, "d k"], first: Int[Array, ""], w: int) -> Float[Array, "d w"]:
+def _columns(X: Float[Array, "d k"], first: Int[Array, ""] | int, w: int) -> Float[Array, "d w"]:
     return columns(X, first, w)
 
 

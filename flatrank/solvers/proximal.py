@@ -49,7 +49,7 @@ class ProximalStep(NamedTuple):
     iterate: Iterate
     near: Float[Array, "d w"]
     objective: Float[Array, ""]
-    kept: Int[Array, ""]
+    kept: Int[Array, ""] | int
     move: Float[Array, ""]
     bend: Float[Array, ""]
     turn: Float[Array, ""]
@@ -210,7 +210,7 @@ def lipschitz(problem: Problem, seed: int = 0) -> tuple[float, bool]:
 
 @compiled
 def _power(B: Measurement, y: Float[Array, " m"]) -> Float[Array, ""]:
-    def again(_: Int[Array, ""], y: Array) -> Array:
+    def again(_: Int[Array, ""] | int, y: Array) -> Array:
         z = B.normal(y)
         return z / xp.linalg.norm(z)
 

@@ -112,13 +112,13 @@ class _CGState(NamedTuple):
     r: FactorPair
     p: FactorPair
     rz: Float[Array, ""]
-    taken: Int[Array, ""]
+    taken: Int[Array, ""] | int
 
 
 class _ConjugateGradients(InnerSolver[_CGState]):
     H: Tangent
     target: Float[Array, ""]
-    max_steps: Int[Array, ""]
+    max_steps: Int[Array, ""] | int
 
     def step(self, state: _CGState) -> _CGState:
         x, r, p, rz, taken = state

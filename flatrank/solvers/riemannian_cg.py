@@ -113,7 +113,7 @@ class _Halving(NamedTuple):
     t: Float[Array, ""]
     point: Any
     c: Float[Array, " m"]
-    halvings: Int[Array, ""]
+    halvings: Int[Array, ""] | int
     done: Bool[Array, ""]
 
 
@@ -128,7 +128,7 @@ class _Armijo(InnerSolver[_Halving]):
     value: Float[Array, ""]
     slope: Float[Array, ""]
 
-    def at(self, t: Float[Array, ""], halvings: Int[Array, ""]) -> _Halving:
+    def at(self, t: Float[Array, ""], halvings: Int[Array, ""] | int) -> _Halving:
         """The point that a step of t leads to, and whether it will do."""
         new = self.manifold.retract(self.point, tree_map(lambda x: t * x, self.d))
         c = self.B.forward(self.manifold.pair(new)) - self.b

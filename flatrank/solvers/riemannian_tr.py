@@ -143,7 +143,7 @@ class _SteihaugState(NamedTuple):
     ed: Float[Array, ""]
     dd: Float[Array, ""]
     bounded: Bool[Array, ""]
-    taken: Int[Array, ""]
+    taken: Int[Array, ""] | int
     done: Bool[Array, ""]
 
 
@@ -156,7 +156,7 @@ class Steihaug(InnerSolver[_SteihaugState]):
     S: Adjoint
     radius: Float[Array, ""]
     target: Float[Array, ""]
-    max_inner: Int[Array, ""]
+    max_inner: Int[Array, ""] | int
 
     def init(self, g: FactorPair, z: FactorPair) -> _SteihaugState:
         """η = 0, δ = −z."""
