@@ -43,7 +43,7 @@ def keep_freed_memory(entries: int) -> bool:
 def keep_to_one_blas_thread() -> None:
     """No second BLAS thread from here on.
 
-    The library keeps to one thread inside its entry points (`kernels.scope`). Small products on the
+    The library keeps to one thread inside its entry points (`arrays.scope`). Small products on the
     host between them wake the second one, which then waits for more by spinning on a core that the
     kernels need: a tenth of the time of a run.
     """

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flatrank.cli.compiled import keep_compiled_programs
 from flatrank.cli.summary import certificate_words, show_table
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ def certify_run(folder: Path) -> int:
     InputError
         If the folder holds no run, or a damaged one.
     """
-    keep_compiled_programs()
     from flatrank.certificates import certify
     from flatrank.reporting.saved import load_run
 

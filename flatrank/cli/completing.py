@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flatrank.cli.allocation import keep_freed_memory, keep_to_one_blas_thread
-from flatrank.cli.compiled import keep_compiled_programs
 from flatrank.cli.folders import LOCK, Checkpoint, check_folder, reserved
 from flatrank.cli.interrupts import INTERRUPTED, Interrupts, between_steps
 from flatrank.cli.options import Job, check_report_packages
@@ -125,7 +124,6 @@ def solve_entries(
     InputError
         If the entries do not allow what was asked.
     """
-    keep_compiled_programs()
     keep_freed_memory(entries.m)
     keep_to_one_blas_thread()
     from flatrank.selection import complete

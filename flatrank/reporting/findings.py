@@ -55,10 +55,7 @@ class Coverage:
 
 
 def singular_values(solution: Solution) -> NDArray[np.float64]:
-    """Singular values of D1 X D2, descending; those that are zero to rounding left out.
-
-    NumPy on purpose: a program compiled for a single use would take longer than all the rest.
-    """
+    """Singular values of D1 X D2, descending; those that are zero to rounding left out."""
     if solution.rank == 0:
         return np.zeros(0)
     rescaling, pair = solution.problem.rescaling, solution.factors

@@ -32,7 +32,7 @@ MODEL, RECORD, PAGE = "model.safetensors", "run.json", "report.html"
 #: What `seconds` tells apart, in order; "total" holds what lies between them too.
 STAGES = ("read", "select", "solve", "certify", "report", "total")
 #: Packages whose versions a run depends on.
-PACKAGES = ("flatrank", "jax", "jaxlib", "numpy", "scipy", "numba", "equinox", "polars")
+PACKAGES = ("flatrank", "numpy", "scipy", "numba", "polars", "jax")
 
 
 def make_record(

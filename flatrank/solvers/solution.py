@@ -270,7 +270,7 @@ class Solution:
             "seconds": self.seconds,
             "seed": self.seed,
             "history": self.history,
-            "versions": {name: version(name) for name in ("flatrank", "jax", "numpy")},
+            "versions": {name: version(name) for name in ("flatrank", "numpy", "numba")},
         }
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -85,7 +85,7 @@ def test_sections(page, title):
 
 def test_page_says_what_made_it(page, record):
     assert "<pre>flatrank complete x</pre>" in page
-    assert record["versions"]["jax"] in page
+    assert record["versions"]["numpy"] in page
 
 
 def test_same_run_same_page(page, found, entries, record):
