@@ -204,7 +204,9 @@ def top_eigenpairs(
             x = xp.linalg.qr(x - span @ (span.conj().T @ x))[0]
         return x
 
-    def grow(i: Int[Array, ""] | int, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    def grow(
+        i: Int[Array, ""] | int, carry: tuple[Array, Array, Array]
+    ) -> tuple[Array, Array, Array]:
         span, H, x = carry
         q = outside(x, span)
         span = put_columns(span, i * block, q)

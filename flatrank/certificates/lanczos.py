@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, PyTree
+from jaxtyping import Float, Int
 from scipy.linalg import eigvalsh_tridiagonal
 
 from flatrank.arrays import Array, for_loop, put, ravel, xp
@@ -37,7 +37,7 @@ class LanczosState(NamedTuple):
     taken: Int[Array, ""] | int
 
 
-def begin(start: PyTree, inverse: Callable[[PyTree], PyTree] = lambda x: x) -> LanczosState:
+def begin(start: Any, inverse: Callable[[Any], Any] = lambda x: x) -> LanczosState:
     """The state before the first step; `start` is drawn at random by the caller."""
     flat, image = ravel(start)[0], ravel(inverse(start))[0]
     zeros = xp.zeros(LIMIT)
@@ -47,11 +47,11 @@ def begin(start: PyTree, inverse: Callable[[PyTree], PyTree] = lambda x: x) -> L
 
 
 def advance(
-    matvec: Callable[[PyTree], PyTree],
-    like: PyTree,
+    matvec: Callable[[Any], Any],
+    like: Any,
     state: LanczosState,
     steps: Int[Array, ""] | int,
-    inverse: Callable[[PyTree], PyTree] = lambda x: x,
+    inverse: Callable[[Any], Any] = lambda x: x,
 ) -> LanczosState:
     """`steps` more steps of the three-term recurrence (to be called inside a compiled program).
 
@@ -63,7 +63,9 @@ def advance(
     def image_of(flat: Array) -> Array:
         return ravel(inverse(restore(flat)))[0]
 
-    def step(_: Int[Array, ""] | int, carry: tuple[LanczosState, Array]) -> tuple[LanczosState, Array]:
+    def step(
+        _: Int[Array, ""] | int, carry: tuple[LanczosState, Array]
+    ) -> tuple[LanczosState, Array]:
         s, image = carry
         last = xp.where(s.taken > 0, s.beside[s.taken - 1], 0.0)
         w = ravel(matvec(restore(image)))[0] - last * s.before

@@ -312,7 +312,9 @@ def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: i
         X = X - span @ (span.T @ X)
         return xp.linalg.qr(X - span @ (span.T @ X))[0]
 
-    def grow(i: Int[Array, ""] | int, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    def grow(
+        i: Int[Array, ""] | int, carry: tuple[Array, Array, Array]
+    ) -> tuple[Array, Array, Array]:
         span, H, X = carry
         Q = outside(X, span)
         span = put_columns(span, q + i * block, Q)

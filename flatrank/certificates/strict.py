@@ -21,11 +21,12 @@ be found.
 from __future__ import annotations
 
 import math
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.linalg import eigh
-from scipy.optimize import OptimizeResult, minimize
 
 from flatrank.arrays import Array, compiled, mapped, tree_map, xp
 from flatrank.certificates.dual import shortest
@@ -78,6 +79,9 @@ def strict_dual(
     if math.isfinite(search.best):
         options = {"maxcor": 20, "maxfun": _LOOKS, "maxiter": _LOOKS, "gtol": 0.0, "ftol": 0.0}
         zero = np.zeros(y.shape[0])
+        minimize = import_module(
+            "scipy.optimize"
+        ).minimize  # a tenth of a second: only where needed
         minimize(search, zero, jac=True, method="L-BFGS-B", callback=search.watch, options=options)
     return _straightened(B, svd, search.found) if search.best < 1 else None
 
@@ -156,7 +160,7 @@ class _Search:
             self.distance = value / float(size * np.linalg.norm(self.origin))
         return self.scale * value, self.scale * self.length * slope
 
-    def watch(self, intermediate_result: OptimizeResult) -> None:
+    def watch(self, intermediate_result: Any) -> None:
         """Stop when one is found, or none is near."""
         del intermediate_result
         if self.best <= _ENOUGH or self.distance > _FAR:

@@ -83,5 +83,7 @@ class DenseMatrices(OnMatrices):
         )
 
 
-def _block(A: Float[Array, "m d1 d2"], size: int, n: Int[Array, ""] | int) -> Float[Array, "size d1 d2"]:
+def _block(
+    A: Float[Array, "m d1 d2"], size: int, n: Int[Array, ""] | int
+) -> Float[Array, "size d1 d2"]:
     return xp.take(A, n * size + xp.arange(size), axis=0, mode="fill", fill_value=0)

@@ -280,7 +280,9 @@ def coordinate_epoch(
     S = ℬ*(c), h the diagonal of the Gauss–Newton matrix; likewise v.
     """
 
-    def column(t: Int[Array, ""] | int, carry: tuple[FactorPair, Array]) -> tuple[FactorPair, Array]:
+    def column(
+        t: Int[Array, ""] | int, carry: tuple[FactorPair, Array]
+    ) -> tuple[FactorPair, Array]:
         pair, c = carry
         one = tree_map(lambda x: columns(x, t, 1), pair)
         S, h = B.adjoint(c), B.curvature_diagonal(one)

@@ -6,8 +6,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from flatrank.arrays import Array
 from flatrank.certificates import Certificate
 from flatrank.factors import CompactSVD, FactorPair, padded_width
 from flatrank.problems import FEW, Problem
