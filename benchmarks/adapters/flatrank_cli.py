@@ -34,7 +34,7 @@ def main():
 
 
 def complete(source, folder, number):
-    caches = {"JAX_COMPILATION_CACHE_DIR": "jax", "NUMBA_CACHE_DIR": "numba"}
+    caches = {"NUMBA_CACHE_DIR": "numba"}
     kept = os.environ | {name: str(folder / place) for name, place in caches.items()}
     command = [sys.executable, "-m", "flatrank", "complete", source, "--quiet"]
     start = time.perf_counter()

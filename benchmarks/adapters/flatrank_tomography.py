@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import jax
 import numpy as np
 
 import flatrank as fr
@@ -50,7 +49,7 @@ def main():
 
 def of_strings(state):
     strings, (truth, noise) = pauli_strings(state.qubits), state.draw()
-    means = np.asarray(strings.of_hermitian(jax.numpy.asarray(truth)))
+    means = strings.of_hermitian(truth)
     return strings, means + noise, truth
 
 
