@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Array = np.ndarray
 else:
     Array = Any
+Scalar = float | Array
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -338,9 +339,9 @@ def for_loop(first: int, last: int, step: Callable[[Any, T], T], state: T) -> T:
     return state
 
 
-def mapped(function: Callable[[Any], Any], over: Any) -> Any:
-    """The function of each part of the first axis, one by one, stacked."""
-    if on_device(over):
+def mapped(function: Callable[[Any], Any], over: Any, like: Any = None) -> Any:
+    """The function of each part of the first axis, one by one, stacked; where `like` lies."""
+    if on_device(over, like):
         return _known_to_jax().lax.map(function, over)
     parts = [function(tree_map(lambda x, i=i: x[i], over)) for i in range(len(next(leaves(over))))]
     return tree_map(lambda *x: np.stack(x), *parts)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Inexact
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import Array, is_array, scope, xp
+from flatrank.arrays import Array, is_array
 from flatrank.factors.cone import Cone
 from flatrank.factors.pair import ComplexPair, FactorPair
 
@@ -64,8 +64,7 @@ def given_pair(
         )
     L, R = (_real(x, shape, hermitian) for x in _both(given, shape, cone))
     _check(L, R, shape, hermitian)
-    with scope():
-        return FactorPair(np.asarray(L), np.asarray(R))
+    return FactorPair(L, R)
 
 
 def given_cone(factors: Factors) -> Cone:
@@ -99,7 +98,7 @@ def given_form(factors: Factors, shape: tuple[int, int], cone: Cone) -> FactorPa
     pair = given_pair(factors, shape, cone)
     if cone is Cone.WHOLE:
         return pair
-    L, R = np.asarray(pair.L), np.asarray(pair.R)
+    L, R = pair.L, pair.R
     if L.shape != R.shape:
         raise ValueError(f"{cone.value} is square; got factors of {L.shape} and {R.shape}")
     signs = np.ones(pair.rank) if cone.positive else np.sign(np.sum(L * R, axis=0))
@@ -137,11 +136,9 @@ def given_complex(factors: Factors) -> tuple[Inexact[Array, "n1 k"], Inexact[Arr
     given = _unwrapped(factors)
     L, R = (_numbers(x) for x in _both(given, None, Cone.WHOLE))
     _check(L, R, None, False)
-    with scope():
-        wide = np.result_type(L, R, np.float64)
-        L, R = (np.asarray(x.astype(wide)) for x in (L, R))
-        lift = Cone.HERMITIAN.lift if isinstance(given, ComplexPair) else xp.asarray
-        return lift(L), lift(R)
+    wide = np.result_type(L, R, np.float64)
+    cone = Cone.HERMITIAN if isinstance(given, ComplexPair) else Cone.WHOLE
+    return cone.lift(L.astype(wide)), cone.lift(R.astype(wide))
 
 
 def _unwrapped(factors: Any) -> Any:

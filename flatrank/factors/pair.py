@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-import numpy as np
 from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, xp
@@ -17,11 +14,10 @@ def padded_width(k: int) -> int:
 
 Weight = Float[Array, " _"] | Float[Array, "_ _"]
 """A weight on one side of X: a diagonal, as a vector, or a matrix."""
-A = TypeVar("A", Array, np.ndarray)
 
 
-def weighted(D: Float[A, " d"] | Float[A, "d d"], X: Float[A, "d k"]) -> Float[A, "d k"]:
-    """D X for D given by its diagonal or as a matrix, in NumPy as in JAX."""
+def weighted(D: Weight, X: Float[Array, "d k"]) -> Float[Array, "d k"]:
+    """D X for D given by its diagonal or as a matrix."""
     return D[:, None] * X if D.ndim == 1 else D @ X
 
 

@@ -21,7 +21,7 @@ class CompactSVD(NamedTuple):
     @property
     def rank(self) -> int:
         """How many singular values are above zero (host)."""
-        return int(np.sum(np.asarray(self.s) > 0))
+        return int(np.count_nonzero(self.s > 0))
 
     def narrow(self) -> CompactSVD:
         """Without the terms that are zero (host)."""

@@ -183,7 +183,7 @@ class BalancedPairs(Manifold[BalancedPoint]):
 
     def gauge(self, rank: int, rng: np.random.Generator) -> Float[Array, "k k"]:
         """A random element of O(k)."""
-        return xp.asarray(np.linalg.qr(rng.standard_normal((rank, rank)))[0])
+        return np.linalg.qr(rng.standard_normal((rank, rank)))[0]
 
     def turn(self, point: BalancedPoint, Q: Float[Array, "k k"]) -> BalancedPoint:
         """(L Q, R Q), G = (QᵀW) diag(s) (QᵀW)ᵀ."""

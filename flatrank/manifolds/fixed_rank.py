@@ -96,7 +96,7 @@ class FixedRank(Manifold[CompactSVD]):
 
     def gauge(self, rank: int, rng: np.random.Generator) -> Float[Array, "k k"]:
         """Signs: with distinct singular values nothing else leaves (U, s, V) a decomposition."""
-        return xp.diag(xp.asarray(rng.choice([-1.0, 1.0], rank)))
+        return np.diag(rng.choice([-1.0, 1.0], rank))
 
     def turn(self, point: CompactSVD, Q: Float[Array, "k k"]) -> CompactSVD:
         """(U Q, s, V Q)."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, leaves, tree_map, xp
+from flatrank.arrays import Array, leaves, scope, tree_map, xp
 from flatrank.factors import FactorPair
 from flatrank.manifolds.manifold import Manifold, inner
 from flatrank.measurements import Measurement
@@ -61,21 +61,22 @@ def check_manifold(
             f"rank must be at most min(d1, d2) = {least}, that of the measurement; got {rank}"
         )
     rng = np.random.default_rng(seed)
-    b = xp.asarray(rng.standard_normal(measurement.m))
-    x = manifold.point(_draw(measurement.shape, rank, rng))
-    u, v = (_draw(measurement.shape, rank, rng) for _ in range(2))
-    _check_projection(manifold, x, u, v)
-    xi, eta = manifold.project(x, u), manifold.project(x, v)
-    unit = xp.sqrt(inner(manifold.pair(x), manifold.pair(x)) / inner(xi, xi))
-    xi = tree_map(lambda a: unit * a, xi)
-    _check_retraction(manifold, x, xi, eta)
-    _check_derivatives(manifold, measurement, b, x, (xi, eta))
-    Q = manifold.gauge(rank, rng)
-    _check_gauge(manifold, measurement, b, (x, manifold.turn(x, Q), Q), (u, xi))
+    b = rng.standard_normal(measurement.m)
+    with scope():
+        x = manifold.point(_draw(measurement.shape, rank, rng))
+        u, v = (_draw(measurement.shape, rank, rng) for _ in range(2))
+        _check_projection(manifold, x, u, v)
+        xi, eta = manifold.project(x, u), manifold.project(x, v)
+        unit = xp.sqrt(inner(manifold.pair(x), manifold.pair(x)) / inner(xi, xi))
+        xi = tree_map(lambda a: unit * a, xi)
+        _check_retraction(manifold, x, xi, eta)
+        _check_derivatives(manifold, measurement, b, x, (xi, eta))
+        Q = manifold.gauge(rank, rng)
+        _check_gauge(manifold, measurement, b, (x, manifold.turn(x, Q), Q), (u, xi))
 
 
 def _draw(shape: tuple[int, int], rank: int, rng: np.random.Generator) -> FactorPair:
-    return FactorPair(*(xp.asarray(rng.standard_normal((d, rank))) for d in shape))
+    return FactorPair(*(rng.standard_normal((d, rank)) for d in shape))
 
 
 def _check_projection(manifold: Manifold[Any], x: Any, u: FactorPair, v: FactorPair) -> None:
@@ -187,11 +188,14 @@ def _agree(law: str, left: Any, right: Any) -> None:
     pairs = list(zip(leaves(left), leaves(right), strict=True))
     size = max(float(xp.max(xp.abs(r), initial=0.0)) for _, r in pairs)
     error = max(float(xp.max(xp.abs(a - r), initial=0.0)) for a, r in pairs)
-    _small(law, xp.asarray(error), size)
+    _small(law, error, size)
 
 
 def _small(
-    law: str, error: Float[Array, ""], size: Float[Array, ""] | float, tolerance: float = 1e-9
+    law: str,
+    error: Float[Array, ""] | float,
+    size: Float[Array, ""] | float,
+    tolerance: float = 1e-9,
 ) -> None:
     relative = abs(float(error)) / (float(size) + 1e-300)
     if not relative <= tolerance:

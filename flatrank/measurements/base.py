@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse.linalg import LinearOperator, minres
 
-from flatrank.arrays import Array, Module, compiled, for_loop, unit_vectors, xp
+from flatrank.arrays import Array, Module, compiled, for_loop, to_numpy, unit_vectors, xp
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 
 # Columns of the identity pushed through an operator at a time.
@@ -35,13 +35,12 @@ class Adjoint(Module):
         """‖D1 S D2‖_F, here a block of columns at a time."""
         d2 = D2.shape[0]
 
-        def add(n: Array, total: Array) -> Array:
+        def add(n: int, total: Array) -> Array:
             E = identity_block(n, d2, D2.dtype)
             part = weighted(D1, self.right(weighted(D2, E)))
             return total + xp.vdot(part, part)
 
-        zero = xp.zeros((), dtype=D2.dtype)
-        return xp.sqrt(for_loop(0, -(-d2 // BLOCK), add, zero))
+        return xp.sqrt(for_loop(0, -(-d2 // BLOCK), add, xp.zeros_like(D2, shape=())))
 
 
 class TangentMap(Module):
@@ -147,7 +146,7 @@ class Measurement(Module):
         """𝒜𝒜*(y), here from 𝒜*(y) a block of columns at a time."""
         S, d2 = self.adjoint(y), self.shape[1]
 
-        def add(n: Array, total: Array) -> Array:
+        def add(n: int, total: Array) -> Array:
             E = identity_block(n, d2, y.dtype)
             return total + self.forward(FactorPair(S.right(E), E))
 
@@ -162,14 +161,15 @@ class Measurement(Module):
         outside the range of 𝒜 and ‖𝒜𝒜* y‖ ≤ 1e-14 ‖𝒜‖² ‖y‖: y is then what no matrix can fit; or
         after 500 steps. Where a y larger than c is left, N = 0.
         """
-        w, left, steps = np.zeros(self.m), np.asarray(c), _REPAIR_STEPS
+        c = left = to_numpy(c)
+        w, steps = np.zeros(self.m), _REPAIR_STEPS
         while steps > 0 and np.linalg.norm(left) > tol:
-            more, count = _least(lambda y: np.asarray(_normal(self, xp.asarray(y))), left, steps)
-            new = np.asarray(c) - np.asarray(_normal(self, xp.asarray(w + more)))
+            more, count = _least(lambda y: to_numpy(_normal(self, y)), left, steps)
+            new = c - to_numpy(_normal(self, w + more))
             if not np.linalg.norm(new) < 0.5 * np.linalg.norm(left):
                 break
             w, left, steps = w + more, new, steps - count
-        return self.adjoint(xp.asarray(w)), xp.asarray(left)
+        return self.adjoint(w), left
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, where a measurement is an entry (host)."""
@@ -296,4 +296,4 @@ def triangular(pieces: Iterable[np.ndarray], d: int) -> np.ndarray:
 
 def identity_block(n: Int[Array, ""] | int, d: int, dtype: Any) -> Float[Array, "d block"]:
     """Columns n·BLOCK to (n + 1)·BLOCK of the d × d identity, zero beyond the last."""
-    return unit_vectors(n * BLOCK + xp.arange(BLOCK), d, dtype=dtype, axis=0)
+    return unit_vectors(n * BLOCK + np.arange(BLOCK), d, dtype=dtype, axis=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, static, xp
+from flatrank.arrays import Array, static, to_numpy, xp
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap
 from flatrank.measurements.matrices import OnMatrices
@@ -81,7 +81,7 @@ class Whitened(Measurement):
         A = self.inner.written()
         if A is None:
             return None
-        D1, D2 = np.asarray(self.scale1), np.asarray(self.scale2)
+        D1, D2 = to_numpy((self.scale1, self.scale2))
         A = A * D2 if D2.ndim == 1 else A @ D2
         return D1[:, None] * A if D1.ndim == 1 else D1 @ A
 

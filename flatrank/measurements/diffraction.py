@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import Array, mapped, xp
+from flatrank.arrays import Array, mapped, on_device, xp
 from flatrank.factors import Cone
 from flatrank.measurements.checks import checked_count
 from flatrank.measurements.quadratic import Forms, Vectors
@@ -79,7 +79,7 @@ class CodedDiffraction(Forms):
 
     def vectors(self, dtype: xp.dtype) -> Vectors:
         """Behind masks and transforms."""
-        return _Masked(self.masks.astype(xp.result_type(dtype, xp.complex64)))
+        return _Masked(self.masks.astype(xp.result_type(dtype, xp.complex64), copy=False))
 
     def gram_diagonals(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
         """All of the Grams, twice."""
@@ -95,7 +95,7 @@ class CodedDiffraction(Forms):
 
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """2 Σ_l' |F(d_l ∘ d_l'*)|² ⊛ y_l', a circular convolution for each pair of masks."""
-        masks = self.masks.astype(xp.result_type(y.dtype, xp.complex64))
+        masks = self.masks.astype(xp.result_type(y.dtype, xp.complex64), copy=False)
         spread = xp.fft.fft(y.reshape(masks.shape), axis=1)
 
         def of_mask(mask: Complex[Array, " n"]) -> Float[Array, " n"]:
@@ -106,11 +106,11 @@ class CodedDiffraction(Forms):
 
 
 def _checked(masks: Any) -> Complex[Array, "count n"]:
-    """Complex, a row each; the arrays of JAX as they are, for it may be tracing."""
-    if isinstance(masks, Array) and masks.ndim == 2:
+    """A copy, complex, a row each; arrays on a device as they are."""
+    if on_device(masks) and masks.ndim == 2:
         return masks
     try:
-        given = np.asarray(masks, dtype=np.complex128)
+        given = np.array(masks, dtype=np.complex128)
     except (TypeError, ValueError):
         given = np.empty(0)
     if given.ndim != 2 or not given.size or not np.all(np.isfinite(given)):
@@ -118,7 +118,7 @@ def _checked(masks: Any) -> Complex[Array, "count n"]:
             "masks must be an array (count, n) of finite numbers, a mask in each row; "
             f"got {type(masks).__name__} of shape {np.shape(given)}"
         )
-    return np.asarray(np.array(given))
+    return given
 
 
 def coded_diffraction(n: int, count: int = 12, *, seed: int = 0) -> CodedDiffraction:
@@ -151,4 +151,4 @@ def coded_diffraction(n: int, count: int = 12, *, seed: int = 0) -> CodedDiffrac
     rng = np.random.default_rng(checked_count("seed", seed, 0))
     phase = rng.choice(np.array([1, -1, 1j, -1j]), (count, n))
     size = rng.choice(np.sqrt([0.5, 3.0]), (count, n), p=[0.8, 0.2])
-    return CodedDiffraction(np.asarray(phase * size))
+    return CodedDiffraction(phase * size)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from jaxtyping import Float, Int
 
 import flatrank.kernels as kernels
-from flatrank.arrays import Array, xp
+from flatrank.arrays import Array, to_numpy, xp
 from flatrank.factors import FactorPair, Weight
 from flatrank.kernels import Compressed
 from flatrank.measurements.base import Adjoint, Measurement
@@ -48,8 +48,8 @@ class SampledEntries(Measurement):
 
     Notes
     -----
-    Memory: 4 bytes an entry and orientation for the places, 8 for `order`'s int32 pair of copies
-    of a data vector while an adjoint lives. Cost of `gradient`: about 8 k m flops.
+    Memory: 4 bytes an entry and orientation for the places, 4 for `order`, and a second copy of a
+    data vector while an adjoint lives. Cost of `gradient`: about 8 k m flops.
     """
 
     by_row: Compressed
@@ -131,9 +131,8 @@ class SampledEntries(Measurement):
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, as int32 arrays of length m (host)."""
-        counts = np.diff(np.asarray(self.by_row.indptr))
-        rows = np.repeat(np.arange(self.by_row.n, dtype=np.int32), counts)
-        return rows, np.asarray(self.by_row.indices)[: rows.size]
+        indptr, indices = to_numpy((self.by_row.indptr, self.by_row.indices))
+        return np.repeat(np.arange(self.by_row.n, dtype=np.int32), np.diff(indptr)), indices
 
     @classmethod
     def argument_names(cls) -> tuple[str, ...]:
@@ -195,16 +194,15 @@ def sample_entries(
             f"{repeated.size} places are given more than once, first {named}; "
             "expected each entry once: average the repeats or keep one before calling"
         )
-    b = csr.data
     wide = np.int32 if csr.nnz < 2**31 else np.int64
     numbered = sp.csr_array((np.arange(csr.nnz, dtype=wide), csr.indices, csr.indptr), shape=shape)
     csc = numbered.tocsc()
     measurement = SampledEntries(
         by_row=_compressed(csr.indptr, csr.indices, d2),
         by_col=_compressed(csc.indptr, csc.indices, d1),
-        order=np.asarray(csc.data),
+        order=csc.data,
     )
-    return measurement, b
+    return measurement, csr.data
 
 
 def _repeated(csr: sp.csr_array) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""ℬ held as an array, for problems so small that X itself may be one. NumPy, on the host."""
+"""ℬ held as an array, for problems so small that X itself may be one (host)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, mapped, unit_vectors, xp
+from flatrank.arrays import Array, compiled, mapped, to_numpy, unit_vectors
 from flatrank.measurements.base import Measurement
 from flatrank.measurements.compose import Whitened
 from flatrank.measurements.entries import SampledEntries
@@ -37,29 +37,25 @@ class Explicit(ABC):
 
 @dataclass(frozen=True)
 class ExplicitEntries(Explicit):
-    """Entry places[i] of X, counted row by row, times weights[i]; 0 from their end up to m."""
+    """Entry places[i] of X, counted row by row, times weights[i]."""
 
     shape: tuple[int, int]
-    m: int
     places: np.ndarray
     weights: np.ndarray
 
     def forward(self, X: np.ndarray) -> np.ndarray:
         """The weighted entries."""
-        return self._to_m(self.weights * X.reshape(-1)[self.places])
+        return self.weights * X.reshape(-1)[self.places]
 
     def adjoint(self, y: np.ndarray) -> np.ndarray:
         """Zero where nothing is observed."""
         S = np.zeros(self.shape)
-        S.reshape(-1)[self.places] = self.weights * y[: self.places.size]
+        S.reshape(-1)[self.places] = self.weights * y
         return S
 
     def squares(self) -> np.ndarray:
         """The squared weights."""
-        return self._to_m(self.weights**2)
-
-    def _to_m(self, x: np.ndarray) -> np.ndarray:
-        return x if x.size == self.m else np.pad(x, (0, self.m - x.size))
+        return self.weights**2
 
 
 @dataclass(frozen=True)
@@ -85,22 +81,22 @@ class ExplicitMatrices(Explicit):
 def explicit(B: Whitened) -> Explicit | None:
     """ℬ as an array; None where it has too many numbers and its measurements are no entries."""
     d1, d2 = B.shape
-    scales = np.asarray(B.scale1), np.asarray(B.scale2)
+    scales = to_numpy((B.scale1, B.scale2))
     if isinstance(B.inner, SampledEntries) and all(d.ndim == 1 for d in scales):
         rows, cols = B.inner.places()
         places = rows.astype(np.int64) * d2 + cols
-        return ExplicitEntries(B.shape, B.m, places, scales[0][rows] * scales[1][cols])
+        return ExplicitEntries(B.shape, places, scales[0][rows] * scales[1][cols])
     if B.m * d1 * d2 > HELD:
         return None
-    return ExplicitMatrices(B.shape, np.asarray(_stacked(B)))
+    return ExplicitMatrices(B.shape, to_numpy(_stacked(B)))
 
 
 @compiled
 def _stacked(B: Measurement) -> Float[Array, "m cells"]:
     """B_i, row by row, in the rows."""
-    E = xp.eye(B.shape[1])
+    E = np.eye(B.shape[1])
 
     def one(i: Array) -> Array:
-        return B.adjoint(unit_vectors(i, B.m, dtype=E.dtype)).right(E).reshape(-1)
+        return B.adjoint(unit_vectors(i, B.m)).right(E).reshape(-1)
 
-    return mapped(one, xp.arange(B.m))
+    return mapped(one, np.arange(B.m), like=B)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from jaxtyping import Float, Int
 
-from flatrank.arrays import Array, added_at, compiled, xp
+from flatrank.arrays import Array, added_at, xp
 from flatrank.measurements.matrices import OnMatrices
 
 
@@ -48,7 +49,7 @@ class MaskedFourier(OnMatrices):
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """Signs, transform, mask, parts."""
-        spread = xp.fft.fft2(self.signs.astype(X.dtype) * X, norm="ortho")
+        spread = xp.fft.fft2(self.signs.astype(X.dtype, copy=False) * X, norm="ortho")
         c = spread.reshape(-1)[self.chosen]
         return xp.concatenate([c.real, c.imag])
 
@@ -57,22 +58,21 @@ class MaskedFourier(OnMatrices):
         (d1, d2), (u, v) = self.shape, y.reshape(2, -1)
         w = u + 1j * v
         spread = added_at(self.chosen, w, d1 * d2).reshape(d1, d2)
-        return self.signs.astype(y.dtype) * xp.fft.ifft2(spread, norm="ortho").real
+        return self.signs.astype(y.dtype, copy=False) * xp.fft.ifft2(spread, norm="ortho").real
 
 
-@compiled
 def _grams(signs: Array, chosen: Array) -> tuple[Array, Array]:
     """Σ Aᵢ Aᵢᵀ = (Σ Σᵀ)/d2 ∘ Re Σ_p n_p f_p f_p*, n_p coefficients of row p being chosen.
 
     Of a complex Aᵢ the two real ones add up to Re Aᵢ Aᵢ*, and all its entries are of one size.
     """
     d1, d2 = signs.shape
-    counts = added_at(chosen, xp.ones(chosen.shape[0]), d1 * d2).reshape(d1, d2)
+    counts = added_at(chosen, np.ones(chosen.shape[0]), d1 * d2).reshape(d1, d2)
 
     def one_side(S: Array, n: Array) -> Array:
         """Re f_p f_p* has cos(2π p (i − k)/d)/d at (i, k): the transform of n at i − k."""
         d = n.size
-        lag = xp.arange(d)[:, None] - xp.arange(d)[None, :]
+        lag = np.arange(d)[:, None] - np.arange(d)[None, :]
         return (S @ S.T) * (xp.fft.ifft(n).real[lag % d] / S.shape[1])
 
     return one_side(signs, xp.sum(counts, axis=1)), one_side(signs.T, xp.sum(counts, axis=0))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from jaxtyping import Float, Int, UInt64
 
-from flatrank.arrays import Array, for_loop, mapped, xp
+from flatrank.arrays import Array, for_loop, mapped, static, tree_map, xp
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import TangentMap
 from flatrank.measurements.checks import checked_count, checked_shape
-from flatrank.measurements.matrices import ListedTangentMap, OnMatrices, block_count, sum_grams
+from flatrank.measurements.matrices import ListedTangentMap, OnMatrices, listed, sum_grams
 
 # Numbers drawn at a time.
 _NUMBERS = 1 << 18
@@ -35,22 +33,21 @@ class RegeneratedGaussian(OnMatrices):
     Notes
     -----
     Memory: d1 d2 + m numbers, and k m (d1 + d2) while a tangent map lives. Cost of a product:
-    m d1 d2 draws, some ten times what reading stored numbers takes. It needs 64 bits enabled, as
-    they are in everything public.
+    m d1 d2 draws, some ten times what reading stored numbers takes.
 
     References: Steele, Lea and Flood (2014) for the bits, Box and Muller (1958) for the numbers.
     """
 
     key: UInt64[Array, ""]
-    _shape: tuple[int, int]
-    _m: int
-    _size: int
+    _shape: tuple[int, int] = static()
+    _m: int = static()
+    _size: int = static()
 
     def __init__(self, key: UInt64[Array, ""], shape: tuple[int, int], m: int):
         self.key, self._shape, self._m = key, shape, m
         self._size = max(1, min(m, _NUMBERS // (shape[0] * shape[1])))
-        block = partial(_drawn, key, (self._size, *shape), m)
-        self.gram1, self.gram2 = sum_grams(block, self._count, shape)
+        blocks = (self._block(n)[: m - n * self._size] for n in range(self._count))
+        self.gram1, self.gram2 = sum_grams(blocks, shape)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -64,30 +61,32 @@ class RegeneratedGaussian(OnMatrices):
 
     @property
     def _count(self) -> int:
-        return block_count(self._m, self._size)
+        return -(-self._m // self._size)
 
     def _block(self, n: Int[Array, ""] | int) -> Float[Array, "size d1 d2"]:
-        """The n-th block, zero beyond m."""
-        return _drawn(self.key, (self._size, *self._shape), self._m, n)
+        """The n-th block; the last may hold more matrices than are asked for."""
+        return _drawn(self.key, (self._size, *self._shape), n)
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """⟨Aᵢ, X⟩, block by block."""
 
         def part(n: Array) -> Array:
-            return self._block(n).reshape(self._size, -1).astype(X.dtype) @ X.reshape(-1)
+            return self._block(n).reshape(self._size, -1).astype(X.dtype, copy=False) @ X.reshape(
+                -1
+            )
 
-        return mapped(part, xp.arange(self._count)).reshape(-1)[: self._m]
+        return mapped(part, np.arange(self._count), like=X).reshape(-1)[: self._m]
 
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
         """Σᵢ yᵢ Aᵢ, block by block."""
         parts = xp.pad(y, (0, self._count * self._size - self._m)).reshape(-1, self._size)
 
         def add(n: Array, total: Array) -> Array:
-            return total + parts[n] @ self._block(n).reshape(self._size, -1).astype(y.dtype)
+            block = self._block(n).reshape(self._size, -1)
+            return total + parts[n] @ block.astype(y.dtype, copy=False)
 
         d1, d2 = self._shape
-        total = for_loop(0, self._count, add, xp.zeros(d1 * d2, dtype=y.dtype))
-        return total.reshape(d1, d2)
+        return for_loop(0, self._count, add, xp.zeros_like(y, shape=d1 * d2)).reshape(d1, d2)
 
     def tangent_map(self, pair: FactorPair) -> TangentMap | None:
         """Every Aᵢ R and Aᵢᵀ L, which spares drawing again, where they are fewer numbers."""
@@ -95,15 +94,11 @@ class RegeneratedGaussian(OnMatrices):
         if k * (d1 + d2) >= d1 * d2:
             return None
 
-        def part(n: Array) -> tuple[Array, Array]:
-            A = self._block(n).astype(pair.L.dtype)
-            return (
-                xp.einsum("ipj,jk->ipk", A, pair.R),
-                xp.einsum("ipj,pk->ijk", A, pair.L),
-            )
+        def part(n: Array) -> ListedTangentMap:
+            return listed(self._block(n).astype(pair.L.dtype, copy=False), pair)
 
-        parts = mapped(part, xp.arange(self._count))
-        return ListedTangentMap(*(x.reshape(-1, *x.shape[2:])[: self._m] for x in parts))
+        parts = mapped(part, np.arange(self._count), like=pair)
+        return tree_map(lambda x: x.reshape(-1, *x.shape[2:])[: self._m], parts)
 
 
 def gaussian(shape: tuple[int, int], m: int, *, seed: int = 0) -> RegeneratedGaussian:
@@ -135,30 +130,29 @@ def gaussian(shape: tuple[int, int], m: int, *, seed: int = 0) -> RegeneratedGau
     m, seed = checked_count("m", m, 1), checked_count("seed", seed, 0)
     # Hashed, so that the streams of neighbouring seeds do not run a few numbers apart.
     state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
-    return RegeneratedGaussian(np.asarray(np.uint64(state)), shape, m)
+    return RegeneratedGaussian(np.asarray(state, dtype=np.uint64), shape, m)
 
 
 def _drawn(
-    key: UInt64[Array, ""], block: tuple[int, int, int], m: int, n: Int[Array, ""] | int
+    key: UInt64[Array, ""], block: tuple[int, int, int], n: Int[Array, ""] | int
 ) -> Float[Array, "size d1 d2"]:
-    """The n-th block of shape `block`, zero beyond m matrices.
+    """The n-th block of shape `block`.
 
     Numbers 2p and 2p + 1 of the stream are √(−2 ln u) cos 2πv and √(−2 ln u) sin 2πv.
     """
     count = block[0] * block[1] * block[2]
-    start = n.astype(xp.uint64) * (count + count % 2) + xp.arange(0, count, 2, dtype=xp.uint64)
-    u, v = (_uniform(key, start + offset) for offset in (0, 1))
+    first = xp.asarray(n, dtype=np.uint64) * np.uint64(count + count % 2)
+    start = first + np.arange(0, count, 2, dtype=np.uint64)
+    u, v = _uniform(key, start), _uniform(key, start + np.uint64(1))
     radius, angle = xp.sqrt(-2.0 * xp.log(u)), 2.0 * xp.pi * v
     both = xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1)
-    A = both.reshape(-1)[:count].reshape(block)
-    alive = n * block[0] + xp.arange(block[0]) < m
-    return xp.where(alive[:, None, None], A, 0.0)
+    return both.reshape(-1)[:count].reshape(block)
 
 
 def _uniform(key: UInt64[Array, ""], counter: UInt64[Array, " n"]) -> Float[Array, " n"]:
     """Numbers in (0, 1): SplitMix64's finaliser of key + counter · ⌊2⁶⁴/φ⌋, its upper 53 bits."""
-    z = key + counter * xp.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> 30)) * xp.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> 27)) * xp.uint64(0x94D049BB133111EB)
+    z = key + counter * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> 30)) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> 27)) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> 31)
-    return ((z >> 11).astype(xp.float64) + 0.5) * 2.0**-53
+    return ((z >> 11).astype(np.float64) + 0.5) * 2.0**-53

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 from jaxtyping import Complex, Float, Inexact
 
-from flatrank.arrays import Array, compiled, xp
+from flatrank.arrays import Array, to_numpy, xp
 from flatrank.factors import Cone, FactorPair, Weight, real_form
 from flatrank.measurements.base import Adjoint, Measurement, triangular
 
@@ -22,7 +22,7 @@ class HermitianAdjoint(Adjoint):
     def right(self, R: Float[Array, "d k"]) -> Float[Array, "d k"]:
         """S R, in the type of R."""
         r = _CONE.lift(R)
-        return _CONE.lower(self.S.astype(r.dtype) @ r)
+        return _CONE.lower(self.S.astype(r.dtype, copy=False) @ r)
 
     def left(self, L: Float[Array, "d k"]) -> Float[Array, "d k"]:
         """The same: S is Hermitian."""
@@ -91,7 +91,7 @@ class OnHermitian(Measurement):
 
     def steepness(self) -> float:
         """A bound on ‖𝒜(u u*)‖² over unit vectors u: Σ (u*Eᵢu)² ≤ u* Σ Eᵢ² u (host)."""
-        gram = np.asarray(self.gram)
+        gram = to_numpy(self.gram)
         return float(np.max(gram) if gram.ndim == 1 else np.linalg.eigvalsh(gram)[-1])
 
 
@@ -117,7 +117,7 @@ class HermitianEffects(OnHermitian):
 
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
         """From the Eᵢ stacked."""
-        W = _root(np.asarray(self.effects))
+        W = _root(to_numpy(self.effects))
         return W, W
 
     @property
@@ -127,13 +127,13 @@ class HermitianEffects(OnHermitian):
 
     def of_hermitian(self, G: Complex[Array, "n n"]) -> Float[Array, " m"]:
         """Re Σ (Eᵢ)*_pq G_pq, by a product with the list of the Eᵢ."""
-        flat = self.effects.reshape(self.m, -1).astype(G.dtype)
+        flat = self.effects.reshape(self.m, -1).astype(G.dtype, copy=False)
         # Re(E* ∘ G) from real parts alone: half the work of the complex product.
         return flat.real @ G.real.reshape(-1) + flat.imag @ G.imag.reshape(-1)
 
     def hermitian(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
         """The sum of the list."""
-        flat = self.effects.reshape(self.m, -1).astype(_wide(y))
+        flat = self.effects.reshape(self.m, -1).astype(_wide(y), copy=False)
         return (y @ flat.real + 1j * (y @ flat.imag)).reshape(self.effects.shape[1:])
 
 
@@ -155,6 +155,6 @@ def _wide(x: Inexact[Array, "..."]) -> xp.dtype:
     return xp.result_type(x.dtype, xp.complex64)
 
 
-@compiled
 def _gram(effects: Complex[Array, "m n n"]) -> Float[Array, "d d"]:
-    return real_form(xp.einsum("ipq,iqr->pr", effects, effects))
+    n = effects.shape[1]
+    return real_form(effects.swapaxes(0, 1).reshape(n, -1) @ effects.reshape(-1, n))

@@ -6,7 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flatrank.arrays import Array, compiled, is_inexact, mapped, tree_map, unit_vectors, xp
+from flatrank.arrays import (
+    Array,
+    compiled,
+    is_inexact,
+    mapped,
+    scope,
+    to_numpy,
+    tree_map,
+    unit_vectors,
+    xp,
+)
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import Adjoint, Measurement
 from flatrank.measurements.compose import Whitened
@@ -23,7 +33,7 @@ def check_measurement(measurement: Measurement, *, rank: int = 3, seed: int = 0)
     On random pairs: ⟨𝒜(L Rᵀ), y⟩ = ⟨L, 𝒜*(y) R⟩ = ⟨R, 𝒜*(y)ᵀ L⟩; 𝒜 and 𝒜* are linear; the gradient
     is (𝒜*(c) R, 𝒜*(c)ᵀ L); the curvature is the derivative of the gradient, prepared or not;
     𝒜𝒜* and its inverse are what they say; 𝒜, 𝒜* and both Grams agree with the dense matrix of 𝒜
-    (where m d1 d2 is above 10⁶, one entry of one Gram); `jit`, `vmap` and float32 change nothing.
+    (where m d1 d2 is above 10⁶, one entry of one Gram); float32 changes nothing.
 
     Parameters
     ----------
@@ -41,21 +51,22 @@ def check_measurement(measurement: Measurement, *, rank: int = 3, seed: int = 0)
 
     Notes
     -----
-    Cost: a few dozen products with 𝒜 and 𝒜*, d1 d2 with one column, and half a dozen programs.
+    Cost: a few dozen products with 𝒜 and 𝒜*, and d1 d2 with one column.
     """
     rng = np.random.default_rng(seed)
     (d1, d2), m = measurement.shape, measurement.m
     pair, step = (_drawn(rng, d1, d2, rank) for _ in range(2))
     y, b = rng.standard_normal(m), rng.standard_normal(m)
-    _check_products(measurement, pair, step, y, b)
-    _check_derivatives(measurement, pair, step, b)
-    _check_normal(measurement, pair, y)
-    _check_dense(measurement, pair, y)
-    _check_types(measurement, pair, y)
+    with scope():
+        _check_products(measurement, pair, step, y, b)
+        _check_derivatives(measurement, pair, step, b)
+        _check_normal(measurement, pair, y)
+        _check_dense(measurement, pair, y)
+        _check_types(measurement, pair, y)
 
 
 def _drawn(rng: np.random.Generator, d1: int, d2: int, k: int) -> FactorPair:
-    return FactorPair(*(np.asarray(rng.standard_normal((d, k))) for d in (d1, d2)))
+    return FactorPair(*(rng.standard_normal((d, k)) for d in (d1, d2)))
 
 
 class _Products(NamedTuple):
@@ -66,32 +77,27 @@ class _Products(NamedTuple):
     left: Any
 
 
+@compiled
 def _products(A: Measurement, pair: FactorPair, y: Array) -> _Products:
     S = A.adjoint(y)
     return _Products(A.forward(pair), S.right(pair.R), S.left(pair.L))
 
 
-@compiled
-def _compiled(A: Measurement, pair: FactorPair, y: Array) -> _Products:
-    return _products(A, pair, y)
-
-
-def _at(A: Measurement, pair: FactorPair, y: Any) -> _Products:
-    """In NumPy, where comparing needs no programs; one program serves every law."""
-    return _Products(*(np.asarray(x) for x in _compiled(A, pair, xp.asarray(y))))
+def _at(A: Measurement, pair: FactorPair, y: Array) -> _Products:
+    return to_numpy(_products(A, pair, y))
 
 
 def _check_products(
     A: Measurement, pair: FactorPair, step: FactorPair, y: np.ndarray, b: np.ndarray
 ) -> None:
     """Adjointness and linearity."""
-    out, L, R = _at(A, pair, y), np.asarray(pair.L), np.asarray(pair.R)
+    out = _at(A, pair, y)
     if out.forward.shape != (A.m,):
         raise AssertionError(
             f"law broken: length; forward returns {out.forward.shape}, expected (m,) = {(A.m,)}"
         )
-    _agree("adjoint from the right", out.forward @ y, np.vdot(L, out.right))
-    _agree("adjoint from the left", out.forward @ y, np.vdot(R, out.left))
+    _agree("adjoint from the right", out.forward @ y, np.vdot(pair.L, out.right))
+    _agree("adjoint from the left", out.forward @ y, np.vdot(pair.R, out.left))
     moved = _at(A, FactorPair(pair.L - 2.0 * step.L, pair.R), y - 2.0 * b)
     other = _at(A, FactorPair(step.L, pair.R), b)
     _agree("linearity", moved.forward, out.forward - 2.0 * other.forward)
@@ -114,7 +120,7 @@ def _derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: Array) -
 
 def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: np.ndarray) -> None:
     """Gradient and curvature from forward and adjoint alone."""
-    out = _derivatives(A, pair, step, xp.asarray(b))
+    out = _derivatives(A, pair, step, b)
     c = _at(A, pair, b).forward - b
     t = sum(_at(A, FactorPair(*x), b).forward for x in ((pair.L, step.R), (step.L, pair.R)))
     S, T, S_step = _at(A, pair, c), _at(A, pair, t), _at(A, step, c)
@@ -134,22 +140,22 @@ def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: np
 
 @compiled
 def _normal(A: Measurement, y: Array) -> tuple[Array, ...]:
-    S, eye = A.adjoint(y), xp.eye(A.shape[1])
-    ones1, ones2 = (xp.ones(d) for d in A.shape)
+    S, eye = A.adjoint(y), np.eye(A.shape[1])
+    ones1, ones2 = (np.ones(d) for d in A.shape)
     return S.right(eye), S.size(ones1, ones2), xp.vdot(y, A.normal(y))
 
 
 @compiled
 def _fitted(A: Measurement, N: Adjoint) -> Array:
-    eye = xp.eye(A.shape[1])
+    eye = np.eye(A.shape[1])
     return A.forward(FactorPair(N.right(eye), eye))
 
 
 def _check_normal(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     """𝒜𝒜* is the square of 𝒜*, and a matrix made to have given measurements has them."""
     data = _at(A, pair, y).forward
-    S, size, square = _normal(A, xp.asarray(y))
-    N, _ = A.right_inverse(xp.asarray(data), 1e-12 * float(np.linalg.norm(data)))
+    S, size, square = _normal(A, y)
+    N, _ = A.right_inverse(data, 1e-12 * float(np.linalg.norm(data)))
     fitted = _fitted(A, N)
     _agree("size of the adjoint", size, np.linalg.norm(S))
     _agree("normal map", square, np.linalg.norm(S) ** 2)
@@ -157,16 +163,15 @@ def _check_normal(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
 
 
 @compiled
-def _columns(A: Measurement, first: Array, count: int) -> Array:
-    """𝒜(e_p e_qᵀ), numbered row by row from `first`, a row each."""
+def _columns(A: Measurement, count: int) -> Array:
+    """𝒜(e_p e_qᵀ), numbered row by row, a row each."""
     d1, d2 = A.shape
 
     def column(place: Array) -> Array:
-        e = unit_vectors(place // d2, d1, dtype=xp.float64)
-        f = unit_vectors(place % d2, d2, dtype=xp.float64)
+        e, f = unit_vectors(place // d2, d1), unit_vectors(place % d2, d2)
         return A.forward(FactorPair(e[:, None], f[:, None]))
 
-    return mapped(column, first + xp.arange(count))
+    return mapped(column, np.arange(count), like=A)
 
 
 def _check_dense(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
@@ -177,13 +182,13 @@ def _check_dense(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     (d1, d2), m = A.shape, A.m
     grams = [] if isinstance(A, Whitened) else [np.asarray(G) for G in A.grams()]
     if m * d1 * d2 > _DENSE:
-        first = np.asarray(_columns(A, xp.asarray(0), d2))
+        first = to_numpy(_columns(A, d2))
         for gram in grams[:1]:
             corner = gram[0] if gram.ndim == 1 else gram[0, 0]
             _agree("Gram of rows", corner, np.sum(first**2))
         return
-    M = np.asarray(_columns(A, xp.asarray(0), d1 * d2)).reshape(d1, d2, m)
-    L, R, out = np.asarray(pair.L), np.asarray(pair.R), _at(A, pair, y)
+    M = to_numpy(_columns(A, d1 * d2)).reshape(d1, d2, m)
+    L, R, out = pair.L, pair.R, _at(A, pair, y)
     _agree("dense matrix", out.forward, np.einsum("pk,pqi,qk->i", L, M, R, optimize=True))
     _agree("dense adjoint from the right", out.right, (M @ y) @ R)
     _agree("dense adjoint from the left", out.left, (M @ y).T @ L)
@@ -206,11 +211,11 @@ def _check_types(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     def cast(tree: Any) -> Any:
         def half(x: Any) -> Any:
             real = is_inexact(x) and not xp.iscomplexobj(x)
-            return x.astype(xp.float32) if real else x
+            return x.astype(np.float32) if real else x
 
         return tree_map(half, tree)
 
-    wide, narrow = _at(A, pair, y), _compiled(*cast((A, pair, xp.asarray(y))))
+    wide, narrow = _at(A, pair, y), _at(*cast((A, pair, y)))
     for name, x, half in zip(wide._fields, wide, narrow, strict=True):
         if (x.dtype, half.dtype) != (np.float64, np.float32):
             raise AssertionError(

@@ -1,23 +1,20 @@
-"""Any linear map that a user can write down, in JAX or in NumPy."""
+"""Any linear map that a user can write down."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, on_device, scope, xp
-from flatrank.measurements.base import BLOCK, identity_block
+from flatrank.arrays import Array, on_device, scope, static, unit_vectors
+from flatrank.measurements.base import BLOCK
 from flatrank.measurements.checks import checked_shape
-from flatrank.measurements.matrices import OnMatrices, block_count, roots_of, sum_grams
+from flatrank.measurements.matrices import OnMatrices, roots_of, sum_grams
 
 # By how much ⟨𝒜(X), y⟩ and ⟨X, 𝒜*(y)⟩ may differ, relative to ‖𝒜(X)‖‖y‖.
 _ROUNDING = 1e-6
-# Bytes up to which the matrices of a map in NumPy are stored.
-_STORED = 8_000_000_000
 
 
 class LinearMap(OnMatrices):
@@ -35,10 +32,10 @@ class LinearMap(OnMatrices):
         Number of measurements.
     """
 
-    function: Callable[[Array], Array]
-    transpose: Callable[[Array], Array]
-    _shape: tuple[int, int]
-    _m: int
+    function: Callable[[Array], Array] = static()
+    transpose: Callable[[Array], Array] = static()
+    _shape: tuple[int, int] = static()
+    _m: int = static()
 
     def __init__(
         self,
@@ -48,8 +45,7 @@ class LinearMap(OnMatrices):
         m: int,
     ):
         self.function, self.transpose, self._shape, self._m = function, transpose, shape, m
-        block = partial(_matrices, transpose, m)
-        self.gram1, self.gram2 = sum_grams(block, block_count(m, BLOCK), shape)
+        self.gram1, self.gram2 = sum_grams(self._blocks(), shape)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -63,13 +59,13 @@ class LinearMap(OnMatrices):
 
     def _blocks(self) -> Iterator[np.ndarray]:
         """The Aᵢ = 𝒜*(eᵢ), some at a time."""
-        block = compiled(partial(_matrices, self.transpose, self.m))
-        for n in range(block_count(self.m, BLOCK)):
-            yield np.asarray(block(xp.asarray(n)))
+        for first in range(0, self.m, BLOCK):
+            places = range(first, min(first + BLOCK, self.m))
+            yield np.stack([self.matrix(unit_vectors(i, self.m)) for i in places])
 
     def written(self) -> np.ndarray:
         """The Aᵢ, asked for one by one."""
-        return np.concatenate(list(self._blocks()))[: self.m]
+        return np.concatenate(list(self._blocks()))
 
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
         """From the Aᵢ stacked."""
@@ -85,7 +81,7 @@ class LinearMap(OnMatrices):
 
 
 def _like(out: Any, x: Array) -> Array:
-    """What a user's function returned, as an array of the kind and type of what it was given."""
+    """What a user's function returned, as an array of the type of what it was given."""
     return out.astype(x.dtype) if on_device(x) else np.asarray(out, x.dtype)
 
 
@@ -99,7 +95,8 @@ def linear_map(
     Parameters
     ----------
     forward : callable
-        𝒜: takes X (d1, d2), returns m real numbers (m,). It must be linear.
+        𝒜: takes X (d1, d2), an array of NumPy, returns m real numbers (m,). It must be linear.
+        Written with NumPy or with whatever else takes its arrays.
     adjoint : callable
         𝒜*: takes y (m,), returns (d1, d2), with ⟨forward(X), y⟩ = ⟨X, adjoint(y)⟩.
     shape : (d1, d2)
@@ -118,8 +115,9 @@ def linear_map(
     Notes
     -----
     Cost: m applications of `adjoint` for the Grams, once, and 2 m d1 d2 (d1 + d2) flops. The check
-    here is one pair; `check_measurement` holds the map to the whole law. Arrays that the functions
-    close over should be NumPy's, or JAX's made with 64 bits enabled: others carry 7 digits.
+    here is one pair; `check_measurement` holds the map to the whole law. What the functions compute
+    in 32 bits, or from arrays of 32 bits, carries 7 digits. Functions of `jax.numpy` compute in 64
+    here; they may be compiled by `jax.jit`.
     """
     d1, d2 = checked_shape(shape)
     out = _returned("forward", forward, (d1, d2), "a real vector (m,)")
@@ -145,7 +143,9 @@ def _returned(
     with scope():
         out = np.asarray(function(np.zeros(shape)))
     if out.dtype.kind not in "fc":
-        raise ValueError(f"{name} must map {shape} to {wanted}; got {out}")
+        raise ValueError(
+            f"{name} must map an array {shape} to {wanted}; got shape {out.shape} of {out.dtype}"
+        )
     if out.dtype.kind == "c":
         way = (
             "Give the parts, concatenate([c.real, c.imag]), and let adjoint take them so"
@@ -154,13 +154,6 @@ def _returned(
         )
         raise ValueError(f"{name} returns complex numbers; expected real ones. {way}")
     return tuple(out.shape)
-
-
-def _matrices(
-    transpose: Callable[[Array], Array], m: int, n: Int[Array, ""] | int
-) -> Float[Array, "block d1 d2"]:
-    """The n-th block of Aᵢ = 𝒜*(eᵢ)."""
-    return xp.stack([xp.asarray(transpose(e)) for e in identity_block(n, m, np.float64).T])
 
 
 def _checked_adjoint(

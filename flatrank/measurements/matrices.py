@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, for_loop, xp
+from flatrank.arrays import Array, xp
 from flatrank.factors import FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 
@@ -99,6 +99,13 @@ class ListedTangentMap(TangentMap):
         return FactorPair(P.reshape(d1, k), Q.reshape(-1, k))
 
 
+def listed(A: Float[Array, "m d1 d2"], pair: FactorPair) -> ListedTangentMap:
+    """Every Aᵢ R and Aᵢᵀ L."""
+    m, d1, d2 = A.shape
+    right = (A.reshape(-1, d2) @ pair.R).reshape(m, d1, -1)
+    return ListedTangentMap(right, xp.matmul(A.swapaxes(1, 2), pair.L))
+
+
 def roots_of(blocks: Iterable[np.ndarray], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """`Measurement.gram_roots` from the Aᵢ, a block of them at a time."""
     d1, d2 = shape
@@ -109,44 +116,16 @@ def roots_of(blocks: Iterable[np.ndarray], shape: tuple[int, int]) -> tuple[np.n
     return W1, W2
 
 
-def block_count(m: int, size: int) -> int:
-    """How many blocks of `size` hold m measurements."""
-    return -(-m // size)
-
-
-@compiled
 def sum_grams(
-    block: Callable[[Int[Array, ""] | int], Float[Array, "size d1 d2"]],
-    count: int,
-    shape: tuple[int, int],
+    blocks: Iterable[Float[Array, "_ d1 d2"]], shape: tuple[int, int]
 ) -> tuple[Float[Array, "d1 d1"], Float[Array, "d2 d2"]]:
     """Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ from the Aᵢ, a block of them at a time.
 
-    Parameters
-    ----------
-    block : callable
-        The n-th block of Aᵢ; zero matrices beyond the last. A pytree (`partial`): arrays that it
-        merely closed over would be compiled in.
-    count : int
-        Number of blocks.
-    shape : (d1, d2)
-        Of the Aᵢ.
-
-    Returns
-    -------
-    (d1, d1) and (d2, d2) arrays
-
-    Notes
-    -----
-    Cost: 2 m d1 d2 (d1 + d2) flops and `count` blocks; memory of one block.
+    Cost: 2 m d1 d2 (d1 + d2) flops; memory of three blocks.
     """
-
-    def add(n: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
-        A = block(n)
-        return (
-            sums[0] + xp.einsum("ipj,iqj->pq", A, A),
-            sums[1] + xp.einsum("ipj,ipl->jl", A, A),
-        )
-
-    start = (xp.zeros((shape[0], shape[0])), xp.zeros((shape[1], shape[1])))
-    return for_loop(0, count, add, start)
+    d1, d2 = shape
+    gram1, gram2 = np.zeros((d1, d1)), np.zeros((d2, d2))
+    for A in blocks:
+        wide, tall = A.swapaxes(0, 1).reshape(d1, -1), A.reshape(-1, d2)
+        gram1, gram2 = gram1 + wide @ wide.T, gram2 + tall.T @ tall
+    return gram1, gram2

@@ -48,7 +48,7 @@ class WithTrace(Measurement):
 
     def __init__(self, inner: Measurement, weight: Float[Array, ""]):
         self.inner, self.weight = inner, weight
-        eye = xp.eye(inner.shape[0])
+        eye = np.eye(inner.shape[0])
         self.ones = inner.forward(FactorPair(eye, eye))
 
     @property
@@ -72,7 +72,7 @@ class WithTrace(Measurement):
 
     def adjoint(self, y: Float[Array, " m1"]) -> Adjoint:
         """𝒜*(y) + w y₀ I."""
-        one = xp.ones(self.shape[0], y.dtype)
+        one = np.ones(self.shape[0], y.dtype)
         return ShiftedAdjoint(self.inner.adjoint(y[:-1]), one, self.weight.astype(y.dtype) * y[-1])
 
     def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m1"]:

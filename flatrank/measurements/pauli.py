@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 from numpy.typing import NDArray
 
-from flatrank.arrays import Array, added_at, xp
+from flatrank.arrays import Array, added_at, static, to_numpy, xp
 from flatrank.measurements.checks import checked_count
 from flatrank.measurements.hermitian import OnHermitian
 from flatrank.measurements.walsh import walsh_hadamard
@@ -41,7 +41,7 @@ class PauliStrings(OnHermitian):
     """
 
     chosen: Int[Array, " m"]
-    qubits: int
+    qubits: int = static()
 
     def __init__(self, chosen: Int[Array, " m"], qubits: int):
         self.chosen, self.qubits = chosen, qubits
@@ -55,7 +55,7 @@ class PauliStrings(OnHermitian):
     @property
     def labels(self) -> list[str]:
         """The strings in letters, the first for the most significant qubit (host)."""
-        x, z = np.divmod(np.asarray(self.chosen), 2**self.qubits)
+        x, z = np.divmod(to_numpy(self.chosen), 2**self.qubits)
         bits = np.arange(self.qubits)[::-1]
         X, Z = (x[:, None] >> bits) & 1, (z[:, None] >> bits) & 1
         # I, X, Y, Z are numbered 0 to 3: (x, z) = 00, 10, 11, 01.
@@ -68,7 +68,7 @@ class PauliStrings(OnHermitian):
 
     def of_hermitian(self, G: Complex[Array, "n n"]) -> Float[Array, " m"]:
         """Shifted diagonals, transform, phase."""
-        k = xp.arange(G.shape[0])
+        k = np.arange(G.shape[0])
         diagonals = G[k[None, :], k[None, :] ^ k[:, None]]
         spectrum = _transformed(diagonals) * _phases(self.qubits, G.dtype)
         return spectrum.real.reshape(-1)[self.chosen]
@@ -79,7 +79,7 @@ class PauliStrings(OnHermitian):
         dtype = xp.result_type(y.dtype, xp.complex64)
         grid = added_at(self.chosen, y.astype(dtype), n * n).reshape(n, n)
         diagonals = _transformed(grid * _phases(self.qubits, dtype))
-        k = xp.arange(n)
+        k = np.arange(n)
         return diagonals[k[:, None] ^ k[None, :], k[None, :]]
 
 
@@ -120,7 +120,7 @@ def pauli_strings(qubits: int, strings: Iterable[int | str] | None = None) -> Pa
     if distinct.size < numbers.size:
         twice = int(distinct[np.argmax(counts > 1)])
         raise ValueError(f"strings must be distinct; number {twice} comes more than once")
-    return PauliStrings(np.asarray(_places(numbers, qubits)), qubits)
+    return PauliStrings(_places(numbers, qubits), qubits)
 
 
 def _number(string: int | str, qubits: int) -> int:
@@ -159,6 +159,6 @@ def _transformed(F: Complex[Array, "n n"]) -> Complex[Array, "n n"]:
 
 def _phases(qubits: int, dtype: xp.dtype) -> Complex[Array, "n n"]:
     """i^|x∧z| for every x and z."""
-    bits = xp.arange(2**qubits)
-    count = xp.bitwise_count(bits[:, None] & bits[None, :]) % 4
-    return xp.asarray(np.array([1, 1j, -1, -1j]), dtype=dtype)[count]
+    bits = np.arange(2**qubits)
+    count = np.bitwise_count(bits[:, None] & bits[None, :]) % 4
+    return np.array([1, 1j, -1, -1j], dtype=dtype)[count]

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 from jaxtyping import Float, Inexact
 
-from flatrank.arrays import Array, Module, compiled, xp
+from flatrank.arrays import Array, Module, to_numpy, xp
 from flatrank.factors import Cone, FactorPair, real_form
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 
@@ -38,7 +38,7 @@ class _Stored(Vectors):
     def cone(self) -> Cone:
         return Cone.HERMITIAN if xp.iscomplexobj(self.x) else Cone.POSITIVE
 
-    # Conjugates and transposes fall on the narrow side: XLA would write x out anew for its own.
+    # Conjugates and transposes fall on the narrow side: those of x would be copies of it.
 
     def see(self, U: Float[Array, "d k"]) -> Inexact[Array, "m k"]:
         return (self.x @ self.cone.lift(U).conj()).conj()
@@ -143,7 +143,7 @@ class QuadraticForms(Forms):
     def vectors(self, dtype: xp.dtype) -> Vectors:
         """Themselves."""
         wide = xp.result_type(dtype, xp.complex64) if xp.iscomplexobj(self.x) else dtype
-        return _Stored(self.x.astype(wide))
+        return _Stored(self.x.astype(wide, copy=False))
 
     def grams(self) -> tuple[Float[Array, "d d"], Float[Array, "d d"]]:
         """Σᵢ Aᵢ² = Σᵢ ‖xᵢ‖² Aᵢ, twice."""
@@ -151,12 +151,11 @@ class QuadraticForms(Forms):
 
     def written(self) -> np.ndarray:
         """The xᵢxᵢ*, in the real form of complex ones."""
-        rows = _real_rows(np.asarray(self.x))
-        return np.asarray(sum(z[:, :, None] * z[:, None, :] for z in rows))
+        return sum(z[:, :, None] * z[:, None, :] for z in _real_rows(to_numpy(self.x)))
 
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
         """From the ‖xᵢ‖ xᵢ, in the real form of complex ones."""
-        x = np.asarray(self.x)
+        x = to_numpy(self.x)
         W = triangular(_real_rows(np.linalg.norm(x, axis=1, keepdims=True) * x), self.shape[0])
         return W, W
 
@@ -174,7 +173,7 @@ class QuadraticForms(Forms):
         There Aᵢ is the real form, which holds every number twice.
         """
         wide = xp.result_type(y.dtype, xp.complex64) if xp.iscomplexobj(self.x) else y.dtype
-        x = self.x.astype(wide)
+        x = self.x.astype(wide, copy=False)
         S = x.T @ (y[:, None] * x.conj())
         return (2.0 if xp.iscomplexobj(x) else 1.0) * _inner(x @ S.conj(), x)
 
@@ -196,7 +195,6 @@ def _squares(x: Inexact[Array, "m n"]) -> Float[Array, " m"]:
     return xp.sum((x * x.conj()).real, axis=1)
 
 
-@compiled
 def _gram(x: Inexact[Array, "m n"]) -> Float[Array, "d d"]:
     """Σᵢ ‖xᵢ‖² xᵢxᵢ*, in its real form."""
     G = x.T @ (_squares(x)[:, None] * x.conj())

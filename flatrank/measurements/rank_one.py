@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, xp
+from flatrank.arrays import Array, to_numpy, xp
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 
@@ -90,11 +90,12 @@ class RankOne(Measurement):
 
     def written(self) -> np.ndarray:
         """The aᵢ cᵢᵀ."""
-        return np.asarray(self.a)[:, :, None] * np.asarray(self.c)[:, None, :]
+        a, c = to_numpy((self.a, self.c))
+        return a[:, :, None] * c[:, None, :]
 
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
         """From the ‖cᵢ‖ aᵢ, and the ‖aᵢ‖ cᵢ."""
-        a, c = np.asarray(self.a), np.asarray(self.c)
+        a, c = to_numpy((self.a, self.c))
         x, z = (np.linalg.norm(v, axis=1, keepdims=True) for v in (a, c))
         return triangular([z * a], a.shape[1]), triangular([x * c], c.shape[1])
 
@@ -108,10 +109,9 @@ class RankOne(Measurement):
         return _RankOneTangentMap(a, c, a @ pair.L, c @ pair.R)
 
     def _vectors(self, dtype: xp.dtype) -> tuple[Array, Array]:
-        return self.a.astype(dtype), self.c.astype(dtype)
+        return self.a.astype(dtype, copy=False), self.c.astype(dtype, copy=False)
 
 
-@compiled
 def _grams(a: Array, c: Array) -> tuple[Array, Array]:
     return (
         a.T @ (xp.sum(c * c, axis=1)[:, None] * a),

@@ -112,7 +112,7 @@ def from_parts(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
             given[name] = np.asarray(arrays[name])
         elif name + _COMPLEX in arrays:
             both = np.ascontiguousarray(arrays[name + _COMPLEX], dtype=np.float64)
-            given[name] = np.asarray(both.view(np.complex128)[..., 0])
+            given[name] = both.view(np.complex128)[..., 0]
         else:
             raise ValueError(f"the {name} of {settings['kind']} is missing")
     return kind.from_arguments(given)

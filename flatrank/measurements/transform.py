@@ -61,14 +61,14 @@ class MaskedTransform(OnMatrices):
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """Signs, transform, mask."""
-        spread = _spread(self.signs.astype(X.dtype) * X, self.transform)
+        spread = _spread(self.signs.astype(X.dtype, copy=False) * X, self.transform)
         return spread.reshape(-1)[self.chosen]
 
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
         """Mask, transform back, signs."""
         d1, d2 = self.shape
         spread = added_at(self.chosen, y, d1 * d2).reshape(d1, d2)
-        return self.signs.astype(y.dtype) * _gathered(spread, self.transform)
+        return self.signs.astype(y.dtype, copy=False) * _gathered(spread, self.transform)
 
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """𝒜𝒜* is the identity."""
@@ -131,8 +131,9 @@ def masked_transform(
     rng = np.random.default_rng(seed)
     signs = rng.choice([-1.0, 1.0], (d1, d2))
     places = free[np.sort(rng.choice(free.size, m, replace=False))]
-    both = np.asarray(signs), np.asarray(places)
-    return MaskedFourier(*both) if transform == "fourier" else MaskedTransform(*both, transform)
+    if transform == "fourier":
+        return MaskedFourier(signs, places)
+    return MaskedTransform(signs, places, transform)
 
 
 def _half(d1: int, d2: int) -> np.ndarray:
@@ -157,15 +158,15 @@ def _gathered(X: Float[Array, "d1 d2"], transform: str) -> Float[Array, "d1 d2"]
 def _matrix(d: int, transform: str) -> Float[Array, "d d"]:
     """C."""
     if transform == "cosine":
-        return dctn(xp.eye(d), axes=[0], norm="ortho")
-    return walsh_hadamard(xp.eye(d)) / d**0.5
+        return dctn(np.eye(d), axes=[0], norm="ortho")
+    return walsh_hadamard(np.eye(d)) / d**0.5
 
 
 @compiled
 def _grams(signs: Array, places: Array, transform: str) -> tuple[Array, Array]:
     """Σ Aᵢ Aᵢᵀ = Σ_p (c_p c_pᵀ) ∘ (Σ diag(w_p) Σᵀ), w_p = Σ_q c'_q² over the q chosen in row p."""
     d1, d2 = signs.shape
-    chosen = added_at(places, xp.ones(places.shape[0]), d1 * d2).reshape(d1, d2)
+    chosen = added_at(places, np.ones(places.shape[0]), d1 * d2).reshape(d1, d2)
     C1, C2 = _matrix(d1, transform), _matrix(d2, transform)
 
     def one_side(C: Array, other: Array, mask: Array, S: Array) -> Array:
@@ -174,7 +175,6 @@ def _grams(signs: Array, places: Array, transform: str) -> tuple[Array, Array]:
         def add(p: Array, total: Array) -> Array:
             return total + xp.outer(C[p], C[p]) * ((S * W[p][None, :]) @ S.T)
 
-        d = C.shape[0]
-        return for_loop(0, d, add, xp.zeros((d, d)))
+        return for_loop(0, len(C), add, xp.zeros_like(C))
 
     return one_side(C1, C2, chosen, signs), one_side(C2, C1, chosen.T, signs.T)

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, static, xp
+from flatrank.arrays import Array, static
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import Adjoint, Measurement
-
-
-class _DenseAdjoint(Adjoint):
-    """S itself."""
-
-    S: Float[Array, "d1 d2"]
-
-    def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
-        return self.S @ R
-
-    def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
-        return self.S.T @ L
+from flatrank.measurements.matrices import DenseAdjoint
 
 
 class WholeMatrix(Measurement):
@@ -49,8 +39,8 @@ class WholeMatrix(Measurement):
 
     def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
         """The numbers y laid out as a matrix."""
-        return _DenseAdjoint(y.reshape(self.shape))
+        return DenseAdjoint(y.reshape(self.shape))
 
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Σ AᵢAᵢᵀ = d2 I and Σ AᵢᵀAᵢ = d1 I."""
-        return xp.full(self.d1, float(self.d2)), xp.full(self.d2, float(self.d1))
+        return np.full(self.d1, float(self.d2)), np.full(self.d2, float(self.d1))

@@ -32,20 +32,18 @@ class Given(Adjoint):
 @pytest.fixture(scope="module")
 def ours():
     rng = np.random.default_rng(0)
-    L, R = (np.asarray(rng.standard_normal((d, K))) for d in SHAPE)
+    L, R = (rng.standard_normal((d, K)) for d in SHAPE)
     return FixedRank().point(FactorPair(L, R))
 
 
 def theirs(point):
     """Their manifold, and the same point on it."""
-    return manifolds.FixedRankEmbedded(*SHAPE, K), tuple(
-        np.asarray(x) for x in (point.U, point.s, point.V.T)
-    )
+    return manifolds.FixedRankEmbedded(*SHAPE, K), (point.U, point.s, point.V.T)
 
 
 def pair_of(point, tangent):
     Up, M, Vp = tangent
-    return np.asarray(point.U) @ M + Up, Vp
+    return point.U @ M + Up, Vp
 
 
 def close(ours, theirs, atol=1e-13):
@@ -59,7 +57,7 @@ def matrix(seed):
 
 def tangent(point, Z):
     """Π Z, which is also the Riemannian gradient where Z is the Euclidean one."""
-    return FixedRank().gradient(point, Given(np.asarray(Z)))
+    return FixedRank().gradient(point, Given(Z))
 
 
 def test_the_gradient_is_their_projection_in_their_metric(ours):
@@ -74,7 +72,7 @@ def test_the_gradient_is_their_projection_in_their_metric(ours):
 def test_the_retraction_is_theirs(ours):
     manifold, there = theirs(ours)
     new = FixedRank().retract(ours, tangent(ours, matrix(1)))
-    X = np.asarray((new.U * new.s[None, :]) @ new.V.T)
+    X = (new.U * new.s[None, :]) @ new.V.T
     U, s, Vt = manifold.retraction(there, manifold.projection(there, matrix(1)))
     assert np.allclose(X, (U * s) @ Vt, atol=1e-13)
 
@@ -98,7 +96,7 @@ def test_the_hessian_is_the_slope_of_their_gradients(ours):
     X = (there[0] * there[1]) @ there[2]
     step = manifold.projection(there, matrix(1))
     xi = tangent(ours, matrix(1))
-    bend = FixedRank().bend(ours, Given(np.asarray(X - Z)), xi)
+    bend = FixedRank().bend(ours, Given(X - Z), xi)
     hessian = FixedRank().project(ours, FactorPair(xi.L + bend.L, xi.R + bend.R))
 
     def gradient(t):
