@@ -214,7 +214,7 @@ def _nan_where_none(function: Callable[..., Any]) -> Callable[..., Any]:
 
 _forgiving = {
     f"np.linalg.{name}": _nan_where_none(getattr(np.linalg, name))
-    for name in ("cholesky", "eigh", "eigvalsh", "svd", "inv")
+    for name in ("cholesky", "eigh", "eigvalsh", "svd", "inv", "norm")
 }
 
 xp: Any = _Names("np")
@@ -361,6 +361,23 @@ def put_columns(X: Array, first: Any, Y: Array) -> Array:
         return _known_to_jax().lax.dynamic_update_slice_in_dim(X, Y, first, 1)
     X[:, first : first + Y.shape[1]] = Y
     return X
+
+
+def moved(x: Array, a: Scalar, p: Array) -> Array:
+    """x + a p: x itself, changed, for NumPy."""
+    if on_device(x, a, p):
+        return x + a * p
+    x += x.dtype.type(a) * p
+    return x
+
+
+def turned(p: Array, a: Scalar, z: Array) -> Array:
+    """a p + z: p itself, changed, for NumPy."""
+    if on_device(p, a, z):
+        return a * p + z
+    p *= p.dtype.type(a)
+    p += z
+    return p
 
 
 def columns(X: Array, first: Any, count: int) -> Array:

@@ -6,7 +6,7 @@ import math
 
 from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, xp
+from flatrank.arrays import Array, Scalar, compiled, xp
 from flatrank.certificates.dual import scaled_residual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import (
@@ -57,9 +57,7 @@ def affordable(share: float, tol: float) -> float:
 
 
 @compiled
-def least_gap(
-    B: Measurement, b: Float[Array, " m"], lam: Float[Array, ""], svd: CompactSVD
-) -> Float[Array, ""]:
+def least_gap(B: Measurement, b: Float[Array, " m"], lam: Scalar, svd: CompactSVD) -> Scalar:
     """The relative gap that a certificate of X̃ cannot undercut, for λ > 0 and X of any sign.
 
     ‖S‖ ≥ max(‖S V‖, ‖Sᵀ U‖), which near a solution is ‖S‖ to second order: what a few products can

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, xp
+from flatrank.arrays import Array, Scalar, compiled, xp
 from flatrank.certificates.norms import top_pairs
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import conjugate_gradients
@@ -124,8 +124,8 @@ def identity_dual(B: Whitened) -> Float[Array, " m"] | None:
 
 @compiled
 def scaled_residual(
-    r: Float[Array, " m"], b: Float[Array, " m"], lam: Float[Array, ""], norm: Float[Array, ""]
-) -> tuple[Float[Array, " m"], Float[Array, ""], Float[Array, ""]]:
+    r: Float[Array, " m"], b: Float[Array, " m"], lam: Scalar, norm: Scalar
+) -> tuple[Float[Array, " m"], Scalar, Scalar]:
     """The best feasible multiple z = s r of r = b − ℬ(X), its dual value bᵀz − ½‖z‖², and s.
 
     s = bᵀr/‖r‖² clipped to ±λ/‖ℬ*(r)‖ maximises the dual along r (theory §6.2).

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.linalg import LinAlgError, eigh
 
 from flatrank.arrays import Array, compiled, for_loop, mapped, put_columns, unit_vectors, xp
@@ -204,9 +204,7 @@ def top_eigenpairs(
             x = xp.linalg.qr(x - span @ (span.conj().T @ x))[0]
         return x
 
-    def grow(
-        i: Int[Array, ""] | int, carry: tuple[Array, Array, Array]
-    ) -> tuple[Array, Array, Array]:
+    def grow(i: int | Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         span, H, x = carry
         q = outside(x, span)
         span = put_columns(span, i * block, q)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, for_loop, xp
+from flatrank.arrays import Array, Scalar, compiled, for_loop, xp
 from flatrank.certificates.dual import adjoint, identity_dual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort
@@ -55,13 +55,13 @@ def fits_nothing(B: Whitened, b: Float[Array, " m"], y: Float[Array, " m"]) -> b
 
 
 @compiled
-def size_of_adjoint(S: Adjoint, D1: Weight, D2: Weight) -> Float[Array, ""]:
+def size_of_adjoint(S: Adjoint, D1: Weight, D2: Weight) -> Scalar:
     """‖D1 S D2‖_F."""
     return S.size(D1, D2)
 
 
 @compiled
-def _norm(A: Measurement) -> Float[Array, ""]:
+def _norm(A: Measurement) -> Scalar:
     """‖𝒜‖, from below."""
 
     def step(_: Array, y: Array) -> Array:

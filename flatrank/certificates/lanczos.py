@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.linalg import eigvalsh_tridiagonal
 
 from flatrank.arrays import Array, for_loop, put, ravel, xp
@@ -34,26 +34,24 @@ class LanczosState(NamedTuple):
     vector: Float[Array, " n"]
     diagonal: Float[Array, " steps"]
     beside: Float[Array, " steps"]
-    taken: Int[Array, ""] | int
+    taken: int | Array
 
 
 def begin(start: Any, inverse: Callable[[Any], Any] = lambda x: x) -> LanczosState:
     """The state before the first step; `start` is drawn at random by the caller."""
     flat, image = ravel(start)[0], ravel(inverse(start))[0]
-    zeros = xp.zeros(LIMIT)
-    return LanczosState(
-        xp.zeros_like(flat), flat / xp.sqrt(xp.vdot(flat, image)), zeros, zeros, xp.array(0)
-    )
+    first = flat / xp.sqrt(xp.vdot(flat, image))
+    return LanczosState(xp.zeros_like(flat), first, np.zeros(LIMIT), np.zeros(LIMIT), 0)
 
 
 def advance(
     matvec: Callable[[Any], Any],
     like: Any,
     state: LanczosState,
-    steps: Int[Array, ""] | int,
+    steps: int | Array,
     inverse: Callable[[Any], Any] = lambda x: x,
 ) -> LanczosState:
-    """`steps` more steps of the three-term recurrence (to be called inside a compiled program).
+    """`steps` more steps of the three-term recurrence.
 
     Vectors are orthonormal in xᵀ M⁻¹ y, `inverse` being M⁻¹, and `matvec` is given M⁻¹ x: for a
     symmetric S it then sees the eigenvalues of M⁻¹ S, those of C⁻¹ S C⁻ᵀ for any M = C Cᵀ.
@@ -63,9 +61,7 @@ def advance(
     def image_of(flat: Array) -> Array:
         return ravel(inverse(restore(flat)))[0]
 
-    def step(
-        _: Int[Array, ""] | int, carry: tuple[LanczosState, Array]
-    ) -> tuple[LanczosState, Array]:
+    def step(_: int | Array, carry: tuple[LanczosState, Array]) -> tuple[LanczosState, Array]:
         s, image = carry
         last = xp.where(s.taken > 0, s.beside[s.taken - 1], 0.0)
         w = ravel(matvec(restore(image)))[0] - last * s.before

@@ -18,9 +18,19 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, Module, compiled, for_loop, mapped, put_columns, unit_vectors, xp
+from flatrank.arrays import (
+    Array,
+    Module,
+    Scalar,
+    compiled,
+    for_loop,
+    mapped,
+    put_columns,
+    unit_vectors,
+    xp,
+)
 from flatrank.certificates.gram import root_of_largest
 from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD
@@ -156,7 +166,7 @@ def _blocks(S: Adjoint, U: Array, V: Array) -> tuple[Array, Array, Array]:
     )
 
 
-def _tall_norm(tall: Float[Array, "n k"]) -> Float[Array, ""]:
+def _tall_norm(tall: Float[Array, "n k"]) -> Scalar:
     """The largest singular value: of all, the one that the Gram gives without loss."""
     if tall.shape[1] == 0:
         return xp.zeros(())
@@ -242,7 +252,7 @@ def close_guesses(seen: float) -> list[float]:
 
 
 @compiled
-def norm_seen(S: Adjoint, basis: CompactSVD) -> Float[Array, ""]:
+def norm_seen(S: Adjoint, basis: CompactSVD) -> Scalar:
     """max(‖S V‖, ‖Sᵀ U‖) ≤ ‖S‖, at a solution to second order in what is left of the slope."""
     return xp.maximum(_tall_norm(S.right(basis.V)), _tall_norm(S.left(basis.U)))
 
@@ -312,9 +322,7 @@ def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: i
         X = X - span @ (span.T @ X)
         return xp.linalg.qr(X - span @ (span.T @ X))[0]
 
-    def grow(
-        i: Int[Array, ""] | int, carry: tuple[Array, Array, Array]
-    ) -> tuple[Array, Array, Array]:
+    def grow(i: int | Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         span, H, X = carry
         Q = outside(X, span)
         span = put_columns(span, q + i * block, Q)

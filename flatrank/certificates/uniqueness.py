@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import lapack
 
-from flatrank.arrays import Array, compiled, mapped, ravel, xp
+from flatrank.arrays import Array, Scalar, compiled, mapped, ravel, xp
 from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.kernels import inverses
@@ -109,7 +109,7 @@ class _Frame(NamedTuple):
     inverse1: Float[Array, "d1 r r"]
     inverse2: Float[Array, "d2 r r"]
     gauge: Float[Array, "s s"]
-    least: Float[Array, ""]
+    least: Scalar
     """At most the smallest eigenvalue of A and D."""
 
     def inverse(self, x: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:

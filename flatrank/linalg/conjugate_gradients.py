@@ -1,38 +1,48 @@
-"""Conjugate gradients for symmetric positive semidefinite operators on trees of arrays."""
+"""Conjugate gradients for symmetric operators on trees of arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, ravel, while_loop, xp
+from flatrank.arrays import Array, Scalar, moved, ravel, turned, while_loop, xp
+
+# Curvature along a direction, as a share of its length squared, that counts as none.
+_FLAT = 1e-14
 
 
 class _State(NamedTuple):
     x: Float[Array, " n"]
     r: Float[Array, " n"]
     p: Float[Array, " n"]
-    rr: Float[Array, ""]
-    taken: Int[Array, ""] | int
+    rz: Scalar
+    taken: int | Array
+    done: bool | Array
 
 
 def conjugate_gradients(
-    product: Callable[[Any], Any], b: Any, *, x0: Any = None, tol: Any = 1e-5, maxiter: int
+    product: Callable[[Any], Any],
+    b: Any,
+    *,
+    x0: Any = None,
+    tol: Scalar = 1e-5,
+    atol: Scalar = 0.0,
+    maxiter: int,
 ) -> Any:
-    """The x with H x ≈ b, ‖b − H x‖ ≤ tol ‖b‖ unless steps run out (Hestenes and Stiefel 1952).
+    """The x with H x ≈ b, ‖b − H x‖ ≤ max(tol ‖b‖, atol) (Hestenes and Stiefel 1952).
 
     Parameters
     ----------
     product : callable
-        x ↦ H x, on trees like b.
+        x ↦ H x, on trees like b; H positive semidefinite.
     b : tree of arrays
         Right-hand side.
     x0 : tree, optional
         Where to start; zero by default.
-    tol : float
-        Relative residual.
+    tol, atol : float
+        Residual at the end, relative and absolute, unless steps run out.
     maxiter : int
         Steps at most.
 
@@ -46,22 +56,75 @@ def conjugate_gradients(
     A product a step, and four vectors of memory.
     """
     flat, restore = ravel(b)
-    target = tol**2 * xp.vdot(flat, flat)
+    target = xp.maximum(tol**2 * xp.vdot(flat, flat), atol**2)
+    if x0 is None:
+        x, r = xp.zeros_like(flat), xp.array(flat)
+    else:
+        x = xp.array(ravel(x0)[0])
+        r = flat - ravel(product(restore(x)))[0]
+    rr = xp.vdot(r, r)
 
-    def H(x: Array) -> Array:
-        return ravel(product(restore(x)))[0]
-
-    def running(s: _State) -> Array:
-        return xp.logical_and(s.rr > target, s.taken < maxiter)
+    def running(s: _State) -> bool | Array:
+        return xp.logical_and(s.rz > target, s.taken < maxiter)
 
     def step(s: _State) -> _State:
-        Hp = H(s.p)
-        alpha = s.rr / xp.vdot(s.p, Hp)
-        r = s.r - alpha * Hp
+        Hp = ravel(product(restore(s.p)))[0]
+        alpha = s.rz / xp.vdot(s.p, Hp)
+        x, r = moved(s.x, alpha, s.p), moved(s.r, -alpha, Hp)
         rr = xp.vdot(r, r)
-        return _State(s.x + alpha * s.p, r, r + (rr / s.rr) * s.p, rr, s.taken + 1)
+        return _State(x, r, turned(s.p, rr / s.rz, r), rr, s.taken + 1, False)
 
-    x = xp.zeros_like(flat) if x0 is None else ravel(x0)[0]
-    r = flat if x0 is None else flat - H(x)
-    start = _State(x, r, r, xp.vdot(r, r), 0)
+    start = _State(x, r, xp.array(r), rr, 0, False)
     return restore(while_loop(running, step, start).x)
+
+
+def truncated_cg(
+    product: Callable[[Any], Any],
+    b: Any,
+    precondition: Callable[[Any], Any],
+    tol: Scalar,
+    maxiter: int | Array,
+) -> tuple[Any, int | Array]:
+    """The same for any symmetric H, ended where the curvature is not positive (Steihaug 1983).
+
+    Parameters
+    ----------
+    product : callable
+        x ↦ H x, on trees like b.
+    b : tree of arrays
+        Right-hand side.
+    precondition : callable
+        r ↦ M r with a symmetric positive semidefinite M.
+    tol : float
+        Relative residual, in the norm √(rᵀ M r).
+    maxiter : int
+        Steps at most.
+
+    Returns
+    -------
+    (tree, int)
+        x, which is M b where the first direction has no positive curvature, and the steps taken.
+    """
+    flat, restore = ravel(b)
+    p = xp.array(ravel(precondition(b))[0])
+    rz = xp.vdot(flat, p)
+    target = tol**2 * rz
+
+    def running(s: _State) -> bool | Array:
+        return xp.logical_and(xp.logical_not(s.done), s.taken < maxiter)
+
+    def step(s: _State) -> _State:
+        Hp = ravel(product(restore(s.p)))[0]
+        curvature = xp.vdot(s.p, Hp)
+        bad = xp.logical_not(curvature > _FLAT * xp.vdot(s.p, s.p))
+        first = xp.where(s.taken == 0, 1.0, 0.0)
+        alpha = xp.where(bad, first, s.rz / xp.where(bad, 1.0, curvature))
+        x, r = moved(s.x, alpha, s.p), moved(s.r, -alpha, Hp)
+        z = ravel(precondition(restore(r)))[0]
+        rz = xp.vdot(r, z)
+        done = xp.logical_or(bad, xp.logical_not(rz > target))
+        return _State(x, r, turned(s.p, rz / s.rz, z), rz, s.taken + 1, done)
+
+    start = _State(xp.zeros_like(flat), xp.array(flat), p, rz, 0, xp.logical_not(rz > 0))
+    end = while_loop(running, step, start)
+    return restore(end.x), end.taken

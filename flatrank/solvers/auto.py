@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, xp
+from flatrank.arrays import Array, Scalar, compiled, xp
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Measurement, SampledEntries
@@ -217,7 +216,7 @@ def _largest_seen(problem: Problem, state: GaussNewtonState) -> float:
 
 
 @compiled
-def _inner(B: Measurement, b: Array, pair: FactorPair) -> Float[Array, ""]:
+def _inner(B: Measurement, b: Array, pair: FactorPair) -> Scalar:
     """bᵀ ℬ(X̃)."""
     return xp.vdot(b, B.forward(pair))
 

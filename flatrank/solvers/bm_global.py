@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, columns, compiled, for_loop, put_columns, tree_map
+from flatrank.arrays import Array, Scalar, columns, compiled, for_loop, put_columns, tree_map
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair
 from flatrank.measurements import Measurement, SampledEntries
@@ -270,9 +270,9 @@ class BMGlobal(Solver[BMGlobalState]):
 def coordinate_epoch(
     B: Measurement,
     b: Float[Array, " m"],
-    lam: Float[Array, ""],
+    lam: Scalar,
     pair: FactorPair,
-    rank: Int[Array, ""] | int,
+    rank: int | Array,
 ) -> FactorPair:
     """The pair after each of its columns (u, v) was replaced by the best u, then by the best v.
 
@@ -280,9 +280,7 @@ def coordinate_epoch(
     S = ℬ*(c), h the diagonal of the Gauss–Newton matrix; likewise v.
     """
 
-    def column(
-        t: Int[Array, ""] | int, carry: tuple[FactorPair, Array]
-    ) -> tuple[FactorPair, Array]:
+    def column(t: int | Array, carry: tuple[FactorPair, Array]) -> tuple[FactorPair, Array]:
         pair, c = carry
         one = tree_map(lambda x: columns(x, t, 1), pair)
         S, h = B.adjoint(c), B.curvature_diagonal(one)

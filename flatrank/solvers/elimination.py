@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Module, xp
+from flatrank.arrays import Array, Module, Scalar, xp
 from flatrank.factors import FactorPair
 from flatrank.kernels import inverses
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature, SampledEntries
@@ -41,7 +41,7 @@ class Reduced(Module):
 
     H: Curvature | PreparedCurvature
     inverse: Blocks
-    lam: Float[Array, ""]
+    lam: Scalar
 
     def __call__(self, P: Float[Array, "d1 k"]) -> Float[Array, "d1 k"]:
         """One product."""
@@ -75,7 +75,7 @@ def affordable(measurement: Measurement, width: int) -> bool:
 def eliminated(
     H: Curvature | PreparedCurvature,
     blocks: tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]],
-    lam: Float[Array, ""],
+    lam: Scalar,
 ) -> tuple[Reduced, Blocks]:
     """The reduced system, and the inverse of A to precondition it.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, while_loop
 from flatrank.certificates import Certificate
@@ -29,7 +29,7 @@ class InnerSolver(Module, Generic[State]):
         """One iteration."""
 
     @abstractmethod
-    def running(self, state: State) -> Bool[Array, ""]:
+    def running(self, state: State) -> bool | Array:
         """Whether to go on. NaN must read as False here and be told apart by the caller."""
 
 

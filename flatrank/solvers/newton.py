@@ -12,15 +12,26 @@ the preconditioner relies on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, Module, compiled, for_loop, is_inexact, leaves, tree_map, xp
+from flatrank.arrays import (
+    Array,
+    Scalar,
+    compiled,
+    for_loop,
+    is_inexact,
+    leaves,
+    moved,
+    tree_map,
+    xp,
+)
 from flatrank.factors import CompactSVD, FactorPair
+from flatrank.linalg import truncated_cg
 from flatrank.measurements import Curvature, Measurement, PreparedCurvature
-from flatrank.solvers.elimination import Blocks, eliminated
-from flatrank.solvers.loop import InnerSolver, run_traced
+from flatrank.solvers.elimination import eliminated
 from flatrank.solvers.preconditioner import Preconditioner, inverse_diagonal, weak_columns
 
 
@@ -29,70 +40,19 @@ class NewtonStep(NamedTuple):
 
     pair: FactorPair
     s: Float[Array, " k"]
-    objective: Float[Array, ""]
-    misfit: Float[Array, ""]
-    slack: Float[Array, ""]
-    fall: Float[Array, ""]
-    inner: Int[Array, ""] | int
+    objective: Scalar
+    misfit: Scalar
+    slack: Scalar
+    fall: Scalar
+    inner: int | Array
 
 
-class _CGState(NamedTuple):
-    x: Any
-    r: Any
-    p: Any
-    rz: Float[Array, ""]
-    taken: Int[Array, ""] | int
-    done: Bool[Array, ""]
+def _damped(H: Curvature | PreparedCurvature, lam: Scalar) -> Callable[[FactorPair], FactorPair]:
+    """(H + λ) of a step."""
+    return lambda step: tree_map(lambda h, x: moved(h, lam, x), H(step), step)
 
 
-class TruncatedCG(InnerSolver[_CGState]):
-    """Preconditioned conjugate gradients on H x = −g that stop at negative curvature (Steihaug).
-
-    At negative curvature in the first step the preconditioned descent direction is returned.
-    """
-
-    H: Module
-    M: Preconditioner | Blocks
-    target: Float[Array, ""]
-    max_steps: Int[Array, ""] | int
-
-    def init(self, g: Any) -> _CGState:
-        """X = 0, r = −g."""
-        r = tree_map(xp.negative, g)
-        z = self.M(r)
-        zero = tree_map(xp.zeros_like, g)
-        rz = _dot(r, z)
-        return _CGState(zero, r, z, rz, xp.array(0), ~(rz > 0))
-
-    def step(self, state: _CGState) -> _CGState:
-        """One product with H."""
-        x, r, p, rz, taken, _ = state
-        Hp = self.H(p)  # pyright: ignore[reportCallIssue]
-        curvature = _dot(p, Hp)
-        bad = ~(curvature > 1e-14 * _dot(p, p))
-        alpha = xp.where(bad, xp.where(taken == 0, 1.0, 0.0), rz / xp.where(bad, 1.0, curvature))
-        x = tree_map(lambda a, d: a + alpha * d, x, p)
-        r = tree_map(lambda a, d: a - alpha * d, r, Hp)
-        z = self.M(r)
-        new = _dot(r, z)
-        p = tree_map(lambda a, d: a + (new / rz) * d, z, p)
-        return _CGState(x, r, p, new, taken + 1, bad | ~(new > self.target))
-
-    def running(self, state: _CGState) -> Bool[Array, ""]:
-        """Until the preconditioned residual is small, the curvature negative, or steps run out."""
-        return ~state.done & (state.taken < self.max_steps)
-
-
-class _Hessian(Module):
-    curvature: Curvature | PreparedCurvature
-    lam: Float[Array, ""]
-
-    def __call__(self, step: FactorPair) -> FactorPair:
-        product = self.curvature(step)
-        return tree_map(lambda h, x: h + self.lam * x, product, step)
-
-
-def _dot(a: Any, b: Any) -> Float[Array, ""]:
+def _dot(a: Any, b: Any) -> Scalar:
     return sum(xp.vdot(x, y) for x, y in zip(leaves(a), leaves(b), strict=True))
 
 
@@ -109,11 +69,11 @@ def _cast(tree: Any, dtype: Any) -> Any:
 def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve it
     B: Measurement,
     b: Float[Array, " m"],
-    lam: Float[Array, ""],
+    lam: Scalar,
     pair: FactorPair,
-    rtol: Float[Array, ""],
-    max_inner: Int[Array, ""] | int,
-    weak: Float[Array, ""],
+    rtol: Scalar,
+    max_inner: int | Array,
+    weak: Scalar,
     full: bool,
     outside: CompactSVD | None = None,
     eliminate: bool = False,
@@ -171,10 +131,10 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         if outside is not None:
             weak_ = weak_columns(D, g_, pair_, lam_, _cast(outside, pair_.L.dtype))
         M = Preconditioner(inverse_diagonal(D, pair_, lam_), weak_)
-        d, taken = _solved(_Hessian(H, lam_), M, g_, rtol_, max_inner)
+        d, taken = truncated_cg(_damped(H, lam_), tree_map(xp.negative, g_), M, rtol_, max_inner)
     else:
         reduced, M = eliminated(H, blocks, lam_)
-        P, taken = _solved(reduced, M, reduced.gradient(g_), rtol_, max_inner)
+        P, taken = truncated_cg(reduced, -reduced.gradient(g_), M, rtol_, max_inner)
         d = reduced.completed(g_, P)
     t, fall = line_search(_dot(g, d), *along(B_, c_, lam_, pair_, d))
     moved = tree_map(lambda x, y: x + t * y, pair, d)
@@ -192,18 +152,9 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     )
 
 
-def _solved(
-    H: Module, M: Preconditioner | Blocks, g: Any, rtol: Array, max_inner: Array
-) -> tuple[Any, Int[Array, ""] | int]:
-    """X with H x ≈ −g, and the steps taken."""
-    cg = TruncatedCG(H, M, rtol**2 * _dot(g, M(g)), max_inner)
-    end = run_traced(cg, cg.init(g))
-    return end.x, end.taken
-
-
 def along(
-    B: Measurement, c: Float[Array, " m"], lam: Float[Array, ""], pair: FactorPair, d: FactorPair
-) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    B: Measurement, c: Float[Array, " m"], lam: Scalar, pair: FactorPair, d: FactorPair
+) -> tuple[Scalar, Scalar, Scalar]:
     """a2, a3, a4 of the quartic F((L, R) + t d) = F + a1 t + a2 t² + a3 t³ + a4 t⁴.
 
     ℬ along the line is c + t c1 + t² c2 with c1 = ℬ(L Qᵀ + P Rᵀ), c2 = ℬ(P Qᵀ).
@@ -222,7 +173,7 @@ def line_search(a1: Array, a2: Array, a3: Array, a4: Array) -> tuple[Array, Arra
     grid = 2.0 ** xp.arange(-20.0, 8.0)
     t = grid[xp.argmin(value(grid))]
 
-    def refine(_: Int[Array, ""] | int, t: Array) -> Array:
+    def refine(_: int | Array, t: Array) -> Array:
         slope = a1 + t * (2 * a2 + t * (3 * a3 + t * 4 * a4))
         bend = 2 * a2 + t * (6 * a3 + t * 12 * a4)
         new = t - slope / xp.where(bend > 0, bend, xp.inf)

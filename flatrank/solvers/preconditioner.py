@@ -19,9 +19,9 @@ has of them, are added for the weakest columns.
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, Module, columns, put_columns, tree_map, xp
+from flatrank.arrays import Array, Module, Scalar, columns, put_columns, tree_map, xp
 from flatrank.factors import CompactSVD, FactorPair
 
 # Columns taken together, the last ones; and triplets outside. A product with them costs
@@ -40,7 +40,7 @@ class WeakColumns(Module):
     V: Float[Array, "d2 i"]
     root: Float[Array, " w"]
     gain: Float[Array, "i w"]
-    first: Int[Array, ""] | int
+    first: int | Array
 
     def add(self, z: FactorPair, r: FactorPair) -> FactorPair:
         """Z and what the weak columns gain from r."""
@@ -73,7 +73,7 @@ class Preconditioner(Module):
 
 
 def inverse_diagonal(
-    D: FactorPair, pair: FactorPair, lam: Float[Array, ""] | Float[Array, "1 k"]
+    D: FactorPair, pair: FactorPair, lam: Scalar | Float[Array, "1 k"]
 ) -> FactorPair:
     """Inverse of the diagonal D of the Gauss–Newton matrix plus λ, or a λ for each column.
 
@@ -95,7 +95,7 @@ def weak_columns(
     D: FactorPair,
     g: FactorPair,
     pair: FactorPair,
-    lam: Float[Array, ""],
+    lam: Scalar,
     outside: CompactSVD,
 ) -> WeakColumns:
     """The last columns of a balanced pair that are not zero, with triplets of −S outside it."""
@@ -127,7 +127,7 @@ def _more(form: Array, diagonal: Array, live: Array) -> Array:
     return xp.where(live, xp.maximum(1 / xp.where(live, form, 1.0) - 1 / diagonal, 0.0), 0.0)
 
 
-def _columns(X: Float[Array, "d k"], first: Int[Array, ""] | int, w: int) -> Float[Array, "d w"]:
+def _columns(X: Float[Array, "d k"], first: int | Array, w: int) -> Float[Array, "d w"]:
     return columns(X, first, w)
 
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, for_loop, xp
+from flatrank.arrays import Array, Scalar, compiled, for_loop, xp
 from flatrank.certificates import top_pairs
 from flatrank.factors import CompactSVD, FactorPair, compact_svd, padded_width
 from flatrank.measurements import Adjoint, Measurement, SampledEntries
@@ -48,11 +48,11 @@ class ProximalStep(NamedTuple):
 
     iterate: Iterate
     near: Float[Array, "d w"]
-    objective: Float[Array, ""]
-    kept: Int[Array, ""] | int
-    move: Float[Array, ""]
-    bend: Float[Array, ""]
-    turn: Float[Array, ""]
+    objective: Scalar
+    kept: int | Array
+    move: Scalar
+    bend: Scalar
+    turn: Scalar
 
 
 class PairPlus(Adjoint):
@@ -60,7 +60,7 @@ class PairPlus(Adjoint):
 
     Y: FactorPair
     S: Adjoint
-    omega: Float[Array, ""]
+    omega: Scalar
 
     def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
         """(Y + ω S) R."""
@@ -83,9 +83,9 @@ class PairPlus(Adjoint):
 def proximal_step(
     B: Measurement,
     b: Float[Array, " m"],
-    lam: Float[Array, ""],
+    lam: Scalar,
     points: tuple[Iterate, Iterate],
-    weights: tuple[Float[Array, ""], Float[Array, ""]],
+    weights: tuple[Scalar, Scalar],
     near: Float[Array, "d w"],
 ) -> ProximalStep:
     """X⁺ from X and X₋.
@@ -209,8 +209,8 @@ def lipschitz(problem: Problem, seed: int = 0) -> tuple[float, bool]:
 
 
 @compiled
-def _power(B: Measurement, y: Float[Array, " m"]) -> Float[Array, ""]:
-    def again(_: Int[Array, ""] | int, y: Array) -> Array:
+def _power(B: Measurement, y: Float[Array, " m"]) -> Scalar:
+    def again(_: int | Array, y: Array) -> Array:
         z = B.normal(y)
         return z / xp.linalg.norm(z)
 

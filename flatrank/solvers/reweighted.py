@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, Module, compiled, tree_map, xp
+from flatrank.arrays import Array, Module, Scalar, compiled, tree_map, xp
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
@@ -75,7 +75,7 @@ class Tangent(Module):
     frame: FactorPair
     core: Float[Array, "r r"]
     line: Float[Array, " r"]
-    density: Float[Array, ""]
+    density: Scalar
 
     def forward(self, step: FactorPair) -> Float[Array, " m"]:
         """J γ."""
@@ -111,14 +111,14 @@ class _CGState(NamedTuple):
     x: FactorPair
     r: FactorPair
     p: FactorPair
-    rz: Float[Array, ""]
-    taken: Int[Array, ""] | int
+    rz: Scalar
+    taken: int | Array
 
 
 class _ConjugateGradients(InnerSolver[_CGState]):
     H: Tangent
-    target: Float[Array, ""]
-    max_steps: Int[Array, ""] | int
+    target: Scalar
+    max_steps: int | Array
 
     def step(self, state: _CGState) -> _CGState:
         x, r, p, rz, taken = state
@@ -131,11 +131,11 @@ class _ConjugateGradients(InnerSolver[_CGState]):
         p = tree_map(lambda a, d: a + (new / rz) * d, z, p)
         return _CGState(x, r, p, new, taken + 1)
 
-    def running(self, state: _CGState) -> Bool[Array, ""]:
+    def running(self, state: _CGState) -> bool | Array:
         return (state.rz > self.target) & (state.taken < self.max_steps)
 
 
-def _dot(a: FactorPair, b: FactorPair) -> Float[Array, ""]:
+def _dot(a: FactorPair, b: FactorPair) -> Scalar:
     return xp.vdot(a.L, b.L) + xp.vdot(a.R, b.R)
 
 
@@ -269,7 +269,7 @@ def reweighted_step(
     A: SampledEntries,
     b: Float[Array, " m"],
     last: tuple[CompactSVD, Array],
-    epsilon: Float[Array, ""],
+    epsilon: Scalar,
     how: tuple[Array, Array],
 ) -> ReweightedStep:
     """The triplets of X⁺ from those of X and the vectors to look from."""
@@ -314,7 +314,7 @@ def _interpolant(A: SampledEntries, b: Array, near: Array) -> CompactSVD:
 
 
 @compiled
-def _misfit(A: SampledEntries, b: Array, svd: CompactSVD, rank: Array) -> Float[Array, ""]:
+def _misfit(A: SampledEntries, b: Array, svd: CompactSVD, rank: Array) -> Scalar:
     """That of the first `rank` triplets alone, relative to ‖b‖."""
     s = xp.where(xp.arange(svd.s.size) < rank, svd.s, 0.0)
     misfit = xp.linalg.norm(A.forward(FactorPair(svd.U * s[None, :], svd.V)) - b)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, tree_map, xp
+from flatrank.arrays import Array, Scalar, compiled, tree_map, xp
 from flatrank.factors import FactorPair
 from flatrank.manifolds import Manifold, combine, inner
 from flatrank.measurements import Measurement
@@ -110,11 +110,11 @@ class RiemannianConjugateGradient(RankConstrained[ConjugateState]):
 
 
 class _Halving(NamedTuple):
-    t: Float[Array, ""]
+    t: Scalar
     point: Any
     c: Float[Array, " m"]
-    halvings: Int[Array, ""] | int
-    done: Bool[Array, ""]
+    halvings: int | Array
+    done: bool | Array
 
 
 class _Armijo(InnerSolver[_Halving]):
@@ -125,10 +125,10 @@ class _Armijo(InnerSolver[_Halving]):
     b: Float[Array, " m"]
     point: Any
     d: FactorPair
-    value: Float[Array, ""]
-    slope: Float[Array, ""]
+    value: Scalar
+    slope: Scalar
 
-    def at(self, t: Float[Array, ""], halvings: Int[Array, ""] | int) -> _Halving:
+    def at(self, t: Scalar, halvings: int | Array) -> _Halving:
         """The point that a step of t leads to, and whether it will do."""
         new = self.manifold.retract(self.point, tree_map(lambda x: t * x, self.d))
         c = self.B.forward(self.manifold.pair(new)) - self.b
@@ -139,7 +139,7 @@ class _Armijo(InnerSolver[_Halving]):
         """Half the step."""
         return self.at(0.5 * state.t, state.halvings + 1)
 
-    def running(self, state: _Halving) -> Bool[Array, ""]:
+    def running(self, state: _Halving) -> bool | Array:
         """Until the value has fallen or halvings run out."""
         return ~state.done & (state.halvings < _HALVINGS)
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
-from flatrank.arrays import Array, compiled, tree_map, xp
+from flatrank.arrays import Array, Scalar, compiled, tree_map, xp
 from flatrank.factors import FactorPair
 from flatrank.manifolds import Manifold, combine, inner
 from flatrank.measurements import Adjoint, Measurement
@@ -138,13 +138,13 @@ class _SteihaugState(NamedTuple):
     r: FactorPair
     z: FactorPair
     delta: FactorPair
-    rz: Float[Array, ""]
-    ee: Float[Array, ""]
-    ed: Float[Array, ""]
-    dd: Float[Array, ""]
-    bounded: Bool[Array, ""]
-    taken: Int[Array, ""] | int
-    done: Bool[Array, ""]
+    rz: Scalar
+    ee: Scalar
+    ed: Scalar
+    dd: Scalar
+    bounded: bool | Array
+    taken: int | Array
+    done: bool | Array
 
 
 class Steihaug(InnerSolver[_SteihaugState]):
@@ -154,9 +154,9 @@ class Steihaug(InnerSolver[_SteihaugState]):
     B: Measurement
     point: Any
     S: Adjoint
-    radius: Float[Array, ""]
-    target: Float[Array, ""]
-    max_inner: Int[Array, ""] | int
+    radius: Scalar
+    target: Scalar
+    max_inner: int | Array
 
     def init(self, g: FactorPair, z: FactorPair) -> _SteihaugState:
         """η = 0, δ = −z."""
@@ -196,7 +196,7 @@ class Steihaug(InnerSolver[_SteihaugState]):
             done=out | ~(new > self.target),
         )
 
-    def running(self, state: _SteihaugState) -> Bool[Array, ""]:
+    def running(self, state: _SteihaugState) -> bool | Array:
         """Until the residual is small, the bound is met, or steps run out."""
         return ~state.done & (state.taken < self.max_inner)
 
