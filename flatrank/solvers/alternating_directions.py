@@ -321,7 +321,7 @@ def _host_svd(L: np.ndarray, R: np.ndarray) -> CompactSVD:
     """`compact_svd`, without a program compiled for this width."""
     (Q1, T1), (Q2, T2) = (np.linalg.qr(x.astype(np.float64, copy=False)) for x in (L, R))
     U, s, Vt = np.linalg.svd(T1 @ T2.T)
-    return CompactSVD(*np.asarray((Q1 @ U, s, Q2 @ Vt.T)))
+    return CompactSVD(Q1 @ U, s, Q2 @ Vt.T)
 
 
 def _rough_norm(Y: np.ndarray, rng: np.random.Generator) -> float:
