@@ -24,7 +24,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, xp
+from flatrank.arrays import Array, static, xp
 from flatrank.factors import FactorPair, balance
 from flatrank.manifolds.manifold import Manifold, combine, inner
 from flatrank.measurements import Adjoint
@@ -110,8 +110,8 @@ class BalancedPairs(Manifold[BalancedPoint]):
     Memory O((d1 + d2) k). A projection costs two Grams and products of k × k matrices.
     """
 
-    quotient: bool = True
-    retraction: Literal["aligned", "geometric"] = "aligned"
+    quotient: bool = static(default=True)
+    retraction: Literal["aligned", "geometric"] = static(default="aligned")
 
     def point(self, pair: FactorPair) -> BalancedPoint:
         """The balanced pair of L Rᵀ in the gauge where G is diagonal."""

@@ -1,6 +1,5 @@
 """Bad input at the front door, and what the data cannot determine."""
 
-import importlib
 from decimal import Decimal
 
 import numpy as np
@@ -9,11 +8,6 @@ import polars as pl
 import pytest
 
 import flatrank as fr
-from flatrank import kernels
-from flatrank.factors import FactorPair
-from flatrank.arrays import scope
-
-completion_module = importlib.import_module("flatrank.problems.completion")
 
 GOOD = {"rows": [0, 1], "cols": [0, 1], "values": [1.0, 2.0], "shape": (2, 2)}
 
@@ -244,40 +238,7 @@ def test_flatness_of_a_pair_from_anywhere(exact):
         fr.flatness_of(solution.problem, (np.ones((3, 1)), np.ones((20, 1))))
 
 
-@pytest.mark.parametrize("path", ["auto", "reference"])
-def test_room_for_more_entries_measures_nothing(path):
-    rng = np.random.default_rng(0)
-    rows, cols = np.nonzero(rng.random((8, 7)) < 0.7)
-    problem = fr.completion(rows, cols, rng.standard_normal(rows.size), (8, 7))
-    roomy = with_room(problem)
-    m, more = problem.m, roomy.m - problem.m
-    assert roomy.m == 1 << roomy.m.bit_length() - 1  # a power of two
-    assert more > 0
-    both = roomy.measurement.places(), problem.measurement.places()
-    for given, expected in zip(*both, strict=True):
-        np.testing.assert_array_equal(given, expected)
-    with scope(), kernels.using(path):
-        pair = FactorPair(*(np.asarray(rng.standard_normal((d, 3))) for d in (8, 7)))
-        A, A_ = problem.measurement, roomy.measurement
-        np.testing.assert_array_equal(A_.forward(pair), np.pad(A.forward(pair), (0, more)))
-        y = np.asarray(rng.standard_normal(m))
-        S, S_ = A.adjoint(y), A_.adjoint(np.append(y, np.full(more, 7.0)))
-        np.testing.assert_allclose(S_.right(pair.R), S.right(pair.R))
-        np.testing.assert_allclose(S_.left(pair.L), S.left(pair.L))
-        for given, expected in zip(A_.gram_diagonals(), A.gram_diagonals(), strict=True):
-            np.testing.assert_array_equal(given, expected)
-
-
-def test_problems_of_other_kinds_and_of_many_entries_get_no_room(monkeypatch):
-    rng = np.random.default_rng(0)
-    dense = fr.sensing(rng.standard_normal((5, 3, 2)), rng.standard_normal(5))
-    assert with_room(dense) is dense
-    monkeypatch.setattr(completion_module, "FEW", 2)
-    many = fr.completion([0, 0, 1], [0, 1, 0], [1.0, 2.0, 3.0], (2, 2))
-    assert with_room(many) is many
-
-
-def test_what_is_solved_with_room_is_dual_to_the_data():
+def test_what_is_solved_is_dual_to_the_data():
     rng = np.random.default_rng(0)
     rows, cols = np.nonzero(rng.random((8, 7)) < 0.6)
     problem = fr.completion(rows, cols, rng.standard_normal(rows.size), (8, 7), lam=0.1)

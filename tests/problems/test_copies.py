@@ -2,15 +2,12 @@
 
 import copy
 import pickle
-from dataclasses import replace
 
-import jax
 import numpy as np
 import pytest
 
 import flatrank as fr
 from flatrank.arrays import leaves
-from flatrank.kernels import own_copy
 from flatrank.measurements import CodedDiffraction, DenseMatrices, check_measurement
 
 RNG = np.random.default_rng(0)
@@ -25,15 +22,13 @@ def of_masks(masks, y):
 
 
 def of_measurement(A, b):
-    """Arrays of NumPy inside a measurement, as a measurement of one's own may hold them."""
-    dense = DenseMatrices(jax.numpy.asarray(A.copy()))
-    return fr.sensing(replace(dense, A=A), b)
+    return fr.sensing(DenseMatrices(A), b)
 
 
 DOORS = {
     "completion": (lambda i, j, v: fr.completion(i, j, v, (10, 8)), (*PLACES, RNG.random(60))),
     "sensing": (fr.sensing, (A, RNG.random(90))),
-    "a measurement of NumPy's": (of_measurement, (A, RNG.random(90))),
+    "a measurement": (of_measurement, (A, RNG.random(90))),
     "bilinear": (fr.bilinear, (X, X[:, :5].copy(), Y)),
     "covariance": (fr.covariance, (X, Y)),
     "quadratic_network": (fr.quadratic_network, (X, Y)),
@@ -45,37 +40,19 @@ DOORS = {
 }
 
 
-def leaves(problem):
-    found = [np.array(x) for x in leaves(problem) if hasattr(x, "shape")]
-    return found + [np.array(x) for x in vars(problem.unidentifiable).values()]
+def arrays(problem):
+    return [*leaves(problem), *vars(problem.unidentifiable).values()]
 
 
 @pytest.mark.parametrize("name", DOORS)
-@pytest.mark.parametrize("offset", [0, 8])
-def test_a_buffer_may_be_filled_again(name, offset):
-    """Aligned memory is shared by JAX, and other memory copied later than one would think."""
+def test_a_buffer_may_be_filled_again(name):
     make, arguments = DOORS[name]
-    buffers = []
-    for x in arguments:
-        room = own_copy(np.zeros(x.nbytes + 64, np.uint8))
-        buffers.append(room[offset : offset + x.nbytes].view(x.dtype).reshape(x.shape))
-        buffers[-1][...] = x
-    problem, untouched = make(*buffers), make(*(x.copy() for x in arguments))
+    buffers = [x.copy() for x in arguments]
+    problem, untouched = make(*buffers), make(*arguments)
     for buffer in buffers:
         buffer[...] = 0
-    for p, q in zip(leaves(problem), leaves(untouched), strict=True):
+    for p, q in zip(arrays(problem), arrays(untouched), strict=True):
         assert np.array_equal(p, q)
-
-
-@pytest.mark.parametrize("kind", [np.float64, np.int32, np.complex128])
-def test_own_copy_is_placed_without_another(kind):
-    x = np.arange(24).astype(kind)[::2].reshape(3, 4)
-    mine = own_copy(x)
-    assert np.array_equal(mine, x)
-    assert mine.dtype == x.dtype
-    assert mine.flags.c_contiguous
-    assert mine.ctypes.data % 64 == 0
-    assert own_copy(np.zeros((0, 3))).shape == (0, 3)
 
 
 WAYS = {
@@ -92,9 +69,10 @@ def test_copies_of_a_problem_keep_every_digit(name, way):
     problem = make(*arguments)
     other = way(problem)
     assert type(other) is type(problem)
-    assert jax.tree.structure(other.measurement) == jax.tree.structure(problem.measurement)
-    for p, q in zip(leaves(problem), leaves(other), strict=True):
-        assert p.dtype == q.dtype
+    assert type(other.measurement) is type(problem.measurement)
+    assert (other.shape, other.settings()) == (problem.shape, problem.settings())
+    for p, q in zip(arrays(problem), arrays(other), strict=True):
+        assert np.asarray(p).dtype == np.asarray(q).dtype
         assert np.array_equal(p, q)
 
 
@@ -112,9 +90,8 @@ def test_copies_of_a_solution_keep_every_digit_and_the_claims(way):
     assert (other.counts, other.seed, other.history) == (
         solution.counts, solution.seed, solution.history,
     )  # fmt: skip
-    assert np.array_equal(np.asarray(other.y), np.asarray(solution.y))
+    assert np.array_equal(other.y, solution.y)
     assert str(other.factors.L.dtype) == "float64"
-    values = np.asarray(other.entries(*PLACES))
-    assert np.array_equal(values, np.asarray(solution.entries(*PLACES)))
+    assert np.array_equal(other.entries(*PLACES), solution.entries(*PLACES))
     assert fr.certify(other.problem, other.factors).certified(1e-6)
     assert str(other) == str(solution)
