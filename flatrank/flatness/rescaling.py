@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import get_lapack_funcs
 
-from flatrank.arrays import Array, Module, xp
+from flatrank.arrays import Array, Module, to_numpy, xp
 from flatrank.factors import FactorPair, Weight
 from flatrank.measurements import Measurement
 
@@ -104,7 +104,7 @@ class Rescaling(Module):
     def kappa(self) -> Float[Array, ""]:
         """κ = α2/α1 (`extremes`); infinite when D1 or D2 is singular."""
         low, top = self.extremes
-        return top / low
+        return xp.where(low > 0, top / xp.where(low > 0, low, 1.0), np.inf)
 
     def apply(self, pair: FactorPair) -> FactorPair:
         """(D1 L, D2 R): the pair of D1 X D2."""
@@ -120,9 +120,9 @@ def _roots(
 ) -> tuple[Weight, Weight]:
     """D_θ and its pseudo-inverse from D², and from a root of D² where D² is not enough."""
     if square.ndim == 2:
-        G = np.asarray(square)
+        G = to_numpy(square)
         if smoothing < 1.0 and np.any(np.diag(np.diagonal(G)) != G):
-            return tuple(map(np.asarray, _dense_roots(G, smoothing, root)))
+            return _dense_roots(G, smoothing, root)
         square = xp.diagonal(square)
     D = xp.sqrt((1.0 - smoothing) * square + smoothing * xp.mean(square))
     return D, _reciprocal(D)
@@ -175,7 +175,7 @@ def _even_kappa(D: Weight, inverse: Weight) -> float:
     """About κ(D S⁻¹), S the lengths of the columns of D: 1 where D is diagonal."""
     if D.ndim == 1:
         return 1.0
-    one, other = np.asarray(D), np.asarray(inverse)
+    one, other = to_numpy((D, inverse))
     lengths = np.linalg.norm(one, axis=0)
     seen = lengths > 0
     even = one[:, seen] / lengths[seen], lengths[seen, None] * other[seen]

@@ -73,16 +73,22 @@ class LinearMap(OnMatrices):
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """The user's function, in the type of X."""
-        return _like(self.function(X), X)
+        return _called(self.function, X)
 
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
         """The user's transpose, in the type of y."""
-        return _like(self.transpose(y), y)
+        return _called(self.transpose, y)
 
 
-def _like(out: Any, x: Array) -> Array:
-    """What a user's function returned, as an array of the type of what it was given."""
-    return out.astype(x.dtype) if on_device(x) else np.asarray(out, x.dtype)
+def _called(function: Callable[[Any], Any], x: Array) -> Array:
+    """What a user's function returns, in the type of what it is given."""
+    out = function(x)
+    if on_device(x):
+        return out.astype(x.dtype)
+    if on_device(out) and out.dtype != x.dtype:  # of jax.numpy, where 64 bits are not enabled
+        with scope():
+            out = function(x)
+    return np.asarray(out, x.dtype)
 
 
 def linear_map(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
+from flatrank.arrays import scope
 from flatrank.measurements import RankOne
 from flatrank.problems.arguments import checked_array, checked_parameters
 from flatrank.problems.flat import Problem
@@ -15,6 +15,7 @@ from flatrank.problems.share import at_share
 _SMALLEST = 1e-50
 
 
+@scope()
 def bilinear(
     a: ArrayLike,
     c: ArrayLike,
@@ -71,5 +72,4 @@ def bilinear(
             "a and c must hold at least one vector of at least one number; "
             f"got shapes {left.shape} and {right.shape}"
         )
-    measurement = RankOne(np.asarray(left), np.asarray(right))
-    return at_share(stated(measurement, data, lam, smoothing), lam, lam_ratio)
+    return at_share(stated(RankOne(left, right), data, lam, smoothing), lam, lam_ratio)

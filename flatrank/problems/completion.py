@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from flatrank.arrays import scope, to_numpy
 from flatrank.factors import FactorPair
 from flatrank.flatness import Rescaling
 from flatrank.measurements.checks import checked_shape
@@ -14,7 +15,7 @@ from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 from flatrank.problems.share import at_share
 
-# Entries up to which a product with them is cheaper than a program.
+# Entries that are few: a product with them costs less than what goes on around it.
 FEW = 1 << 20
 _INCOMPLETE = (
     "completion takes rows, cols, values and shape; got {} alone. Of a whole table X with NaN in "
@@ -23,6 +24,7 @@ _INCOMPLETE = (
 )
 
 
+@scope()
 def completion(  # noqa: PLR0913 - the contract's arguments, each named
     rows: ArrayLike,
     cols: ArrayLike | None = None,
@@ -85,7 +87,7 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     measurement, b = sample_entries(i, j, v, (d1, d2))
     problem = Problem(
         measurement,
-        np.asarray(b),
+        b,
         Rescaling.of(measurement, smoothing),
         lam,
         smoothing,
@@ -132,11 +134,9 @@ def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, Factor
         return problem, pair.resized(0)
     left, i = np.unique(rows[keep], return_inverse=True)
     right, j = np.unique(cols[keep], return_inverse=True)
-    part = completion(
-        i, j, np.asarray(problem.b)[keep], (left.size, right.size), smoothing=problem.smoothing
-    )
-    L, R = np.asarray(pair.L)[left], np.asarray(pair.R)[right]
-    return part, FactorPair(np.asarray(L), np.asarray(R))
+    pair, b = to_numpy((pair, problem.b))
+    part = completion(i, j, b[keep], (left.size, right.size), smoothing=problem.smoothing)
+    return part, FactorPair(pair.L[left], pair.R[right])
 
 
 def _described(x: ArrayLike) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, xp
+from flatrank.arrays import Array, to_numpy
 from flatrank.factors import Cone, FactorPair, weighted
 from flatrank.flatness import Rescaling
 from flatrank.measurements import DenseMatrices, SampledEntries, Whitened, affordable, spectrum_of
@@ -56,15 +56,15 @@ class Equalised(NamedTuple):
     def dual_of(self, y: Float[Array, " m"]) -> Float[Array, " q"]:
         """The y' of y: what is outside the range of ℬ is lost, and worth nothing."""
         squares = np.sum(self.turn**2, axis=0)
-        return np.asarray((np.asarray(y) @ self.turn) / squares)
+        return (y @ self.turn) / squares
 
     def back(self, y: Float[Array, " q"]) -> Float[Array, " m"]:
         """The y of y'."""
-        return np.asarray(self.turn @ np.asarray(y))
+        return self.turn @ y
 
     def misfit(self, pair: FactorPair) -> float:
         """‖ℬ(X̃) − b‖/‖b‖."""
-        X = np.asarray(pair.L) @ np.asarray(pair.R).T
+        X = pair.L @ pair.R.T
         size = float(np.linalg.norm(self.b))
         return float(np.linalg.norm(self.written @ X.reshape(-1) - self.b)) / (size or 1.0)
 
@@ -97,7 +97,7 @@ def equalised(problem: Problem) -> Equalised | None:
     written = B.written()
     assert written is not None  # as of the inner one
     M = written.reshape(A.m, -1)
-    b, found = np.asarray(problem.b), spectrum_of(written)
+    b, found = to_numpy(problem.b), spectrum_of(written)
     s, outside = found.s, found.outside(b)
     rounding = float(np.finfo(np.float64).eps * s[0] / s[-1])
     fit = np.linalg.norm(outside) <= _OUTSIDE * np.linalg.norm(b)
@@ -105,17 +105,15 @@ def equalised(problem: Problem) -> Equalised | None:
         return None
     G = 1.0 / np.hypot(s, _WEAK * s[0])
     matrices = ((G * s)[:, None] * found.V).reshape(-1, *A.shape)
-    ones = Rescaling(xp.ones(A.shape[0]), xp.ones(A.shape[1]))
-    measurement = DenseMatrices(np.asarray(matrices))
+    ones = Rescaling(np.ones(A.shape[0]), np.ones(A.shape[1]))
     turn = found.U * G
-    data = np.asarray(b @ turn)
-    work = replace(problem, measurement=measurement, b=data, rescaling=ones)
+    work = replace(problem, measurement=DenseMatrices(matrices), b=b @ turn, rescaling=ones)
     return Equalised(work, turn, M, b, rounding)
 
 
 def _well_conditioned(A: Float[np.ndarray, "m d1 d2"], B: Whitened) -> bool:
     """Whether conjugate gradients solve ℬℬ* w = c, or ℬ*ℬ Z = C, in a few steps."""
-    M, weights = A.reshape(len(A), -1), [np.asarray(D) for D in (B.scale1, B.scale2)]
+    M, weights = A.reshape(len(A), -1), to_numpy([B.scale1, B.scale2])
 
     def scaled(X: np.ndarray) -> np.ndarray:
         return weighted(weights[1], weighted(weights[0], X.reshape(B.shape)).T).T.reshape(-1)

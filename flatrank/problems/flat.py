@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Module, static, xp
+from flatrank.arrays import Array, Module, static
 from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Rescaling
 from flatrank.measurements import Measurement, Whitened, to_parts
@@ -130,4 +130,4 @@ class Problem(Module):
     def zero(self, k: int) -> FactorPair:
         """The zero pair with k columns."""
         d1, d2 = self.shape
-        return FactorPair(xp.zeros((d1, k)), xp.zeros((d2, k)))
+        return FactorPair(np.zeros((d1, k)), np.zeros((d2, k)))

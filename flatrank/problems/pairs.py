@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from flatrank.arrays import scope
-from flatrank.factors import FactorPair, Factors, given_form, given_pair, padded_width
+from flatrank.factors import FactorPair, Factors, given_form, given_pair
 from flatrank.flatness import Flatness, measure_flatness
 from flatrank.problems.flat import Problem
 from flatrank.problems.symmetric import Symmetric
@@ -71,8 +71,7 @@ def flatness_of(problem: Problem, factors: Factors) -> Flatness:
     """
     with scope():
         pair = given_form(factors, as_problem(problem).shape, problem.cone)
-        padded = pair.resized(padded_width(pair.rank))
-        found = measure_flatness(problem.measurement, padded, problem.rescaling)
+        found = measure_flatness(problem.measurement, pair, problem.rescaling)
         if isinstance(problem, Symmetric):
             found = replace(found, scaled_trace=problem.scaled_trace(pair))
         return found

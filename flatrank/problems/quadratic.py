@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from flatrank.arrays import scope
 from flatrank.factors import Cone
 from flatrank.measurements import CodedDiffraction, QuadraticForms
 from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
@@ -16,6 +17,7 @@ from flatrank.problems.symmetric import stated
 _SMALLEST = 1e-50
 
 
+@scope()
 def covariance(
     x: ArrayLike, y: ArrayLike, *, lam: float = 0.0, lam_ratio: float | None = None
 ) -> Problem:
@@ -59,6 +61,7 @@ def covariance(
     return at_share(_stated(x, y, lam, Cone.POSITIVE), lam, lam_ratio)
 
 
+@scope()
 def quadratic_network(
     x: ArrayLike, y: ArrayLike, *, lam: float = 0.0, lam_ratio: float | None = None
 ) -> Problem:
@@ -99,6 +102,7 @@ def quadratic_network(
     return at_share(_stated(x, y, lam, Cone.SYMMETRIC), lam, lam_ratio)
 
 
+@scope()
 def phase_retrieval(
     x: ArrayLike | CodedDiffraction,
     y: ArrayLike,
@@ -184,5 +188,4 @@ def _of_vectors(x: np.ndarray, y: np.ndarray, lam: float, among: Cone) -> Proble
         raise ValueError(f"x and y must have one length; got {x.shape[0]} and {y.size}")
     if not x.size:
         raise ValueError(f"x must hold at least one vector of one number; got shape {x.shape}")
-    measurement = QuadraticForms(np.asarray(x))
-    return stated(measurement, y, lam, among)
+    return stated(QuadraticForms(x), y, lam, among)

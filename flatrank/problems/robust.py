@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import Array, static, xp
+from flatrank.arrays import Array, scope, static, to_numpy
 from flatrank.flatness import Rescaling
 from flatrank.measurements.whole import WholeMatrix
 from flatrank.problems.arguments import COMPLEX, rectangular
@@ -42,8 +42,8 @@ class Separation(Problem):
 
     @property
     def Y(self) -> np.ndarray:
-        """The data as a matrix (d1, d2), on the host; no copy where the device is the host."""
-        return np.asarray(self.b).reshape(self.shape)
+        """The data as a matrix (d1, d2), on the host."""
+        return to_numpy(self.b).reshape(self.shape)
 
     @property
     def level(self) -> float:
@@ -90,6 +90,7 @@ class Separation(Problem):
         return {"Y": np.ascontiguousarray(self.Y)} | mask
 
 
+@scope()
 def robust_pca(
     Y: ArrayLike,
     *,
@@ -145,8 +146,7 @@ def robust_pca(
     radius, sparsity = _positive("radius", radius), _positive("sparsity", sparsity)
     if radius is None and sparsity is None:
         sparsity = _usual(data.shape, seen)
-    b = np.asarray(np.array(data.reshape(-1)))
-    return _separation(b, data.shape, radius, sparsity, seen)
+    return _separation(np.array(data.reshape(-1)), data.shape, radius, sparsity, seen)
 
 
 def _separation(
@@ -165,7 +165,7 @@ def _separation(
     return Separation(
         WholeMatrix(d1, d2),
         b,
-        Rescaling(xp.ones(d1), xp.ones(d2)),
+        Rescaling(np.ones(d1), np.ones(d2)),
         0.0,
         0.0,
         gaps,

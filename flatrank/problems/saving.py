@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from flatrank.arrays import scope
 from flatrank.factors import Cone
 from flatrank.measurements import OnHermitian, from_parts
 from flatrank.problems.completion import completion
@@ -17,6 +18,7 @@ from flatrank.problems.symmetric import stated as of_symmetric
 from flatrank.problems.tomography import stated as of_states
 
 
+@scope()
 def rebuilt(
     form: Mapping[str, Any] | None,
     settings: Mapping[str, Any],

@@ -5,26 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import is_array
+from flatrank.arrays import is_array, scope, to_numpy
 from flatrank.factors import Cone
 from flatrank.flatness import Rescaling
-from flatrank.measurements import (
-    DenseMatrices,
-    Measurement,
-    OnHermitian,
-    SampledEntries,
-)
+from flatrank.measurements import DenseMatrices, Measurement, OnHermitian, SampledEntries
 from flatrank.problems.arguments import checked_array, checked_parameters, own, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 from flatrank.problems.share import at_share
 
-# Bytes up to which the matrices are stored.
+# Bytes up to which matrices are stored.
 _STORED = 8_000_000_000
 # Largest numbers of A below this, or above its reciprocal, have Grams out of range.
 _SMALLEST = 1e-100
 
 
+@scope()
 def sensing(
     A: ArrayLike | Measurement,
     b: ArrayLike,
@@ -98,7 +94,7 @@ def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float
     ValueError
         If the measurement sees nothing.
     """
-    rows, cols = (np.asarray(x) > 0 for x in measurement.gram_diagonals())
+    rows, cols = (x > 0 for x in to_numpy(measurement.gram_diagonals()))
     if not rows.any():
         raise ValueError("every measurement is zero; expected at least one that is not")
     gaps = (
@@ -107,7 +103,7 @@ def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float
         else Unidentifiable.of_lines(rows, cols, measurement.m)
     )
     rescaling = Rescaling.of(measurement, smoothing)
-    return Problem(measurement, np.asarray(b), rescaling, lam, smoothing, gaps)
+    return Problem(measurement, b, rescaling, lam, smoothing, gaps)
 
 
 def _of_any(A: Measurement) -> Measurement:
@@ -136,4 +132,4 @@ def _stored(A: ArrayLike) -> DenseMatrices:
         raise ValueError(
             f"A must hold at least one matrix of at least one entry; got shape {A.shape}"
         )
-    return DenseMatrices(np.asarray(A))
+    return DenseMatrices(A)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy.linalg import eigh, svdvals
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from flatrank.arrays import Array, xp
+from flatrank.arrays import Array, to_numpy
 from flatrank.factors import Cone
 from flatrank.measurements import SampledEntries
 from flatrank.problems.flat import Problem
@@ -82,16 +82,17 @@ def largest(problem: Problem) -> float:
 
 
 def _products(problem: Problem) -> tuple[Product, Product]:
-    """X ↦ ℬ*(b) X and X ↦ ℬ*(b)ᵀ X; entries make a sparse matrix, and nothing is compiled."""
-    B, b, (d1, d2) = problem.whitened, np.asarray(problem.b), problem.shape
+    """X ↦ ℬ*(b) X and X ↦ ℬ*(b)ᵀ X; entries make a sparse matrix."""
+    B, (d1, d2) = problem.whitened, problem.shape
     if isinstance(B.inner, SampledEntries) and B.scale1.ndim == B.scale2.ndim == 1:
         i, j = B.inner.places()
-        scaled = np.asarray(B.scale1)[i] * b[: i.size] * np.asarray(B.scale2)[j]
+        left, b, right = to_numpy((B.scale1, problem.b, B.scale2))
+        scaled = left[i] * b * right[j]
         S = sp.csr_array((scaled, (i, j)), shape=(d1, d2))
         return (lambda X: S @ X.reshape(d2, -1)), (lambda X: S.T @ X.reshape(d1, -1))
     S = B.adjoint(problem.b)
 
     def product(side: Callable[[Array], Array], d: int) -> Product:
-        return lambda X: np.asarray(side(xp.asarray(X.reshape(d, -1))))
+        return lambda X: to_numpy(side(X.reshape(d, -1)))
 
     return product(S.right, d2), product(S.left, d1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flatrank.arrays import static
+from flatrank.arrays import static, to_numpy
 from flatrank.factors import Cone, Factors
 from flatrank.flatness import Rescaling, symmetric_trace
 from flatrank.measurements import Measurement
@@ -70,10 +70,10 @@ def stated(measurement: Measurement, b: np.ndarray, lam: float, among: Cone) -> 
     ValueError
         If the measurement sees nothing.
     """
-    seen = np.asarray(measurement.gram_diagonals()[0]) > 0
+    seen = to_numpy(measurement.gram_diagonals()[0]) > 0
     if not seen.any():
         raise ValueError("every measurement is zero; expected at least one that is not")
     gaps = Unidentifiable.of_lines(seen, seen, measurement.m)
     one = Rescaling.of(measurement)
     rescaling = Rescaling(one.D1, one.D1, (one.inverse[0], one.inverse[0]))
-    return Symmetric(measurement, np.asarray(b), rescaling, lam, 0.0, gaps, among)
+    return Symmetric(measurement, b, rescaling, lam, 0.0, gaps, among)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import Array, compiled, xp
+from flatrank.arrays import Array, scope, to_numpy, xp
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.flatness import Rescaling
 from flatrank.measurements import HermitianEffects, Measurement, OnHermitian, WithTrace
@@ -80,7 +80,7 @@ class Tomography(Symmetric):
 
     def with_trace(self, weight: float) -> WithTrace:
         """𝒜 and w tr X."""
-        return WithTrace(self.measurement, xp.asarray(weight))
+        return WithTrace(self.measurement, np.asarray(weight))
 
     def exact(self) -> Symmetric:
         """The interpolation problem, the trace one of the data.
@@ -112,7 +112,7 @@ class Tomography(Symmetric):
         Symmetric
             Its λ is the mean of the eigenvalues of λ (D² − δI) + μ I.
         """
-        w, Q = (self.square, None) if self.uniform else _eigh(self.square)
+        w, Q = (self.square, None) if self.uniform else xp.linalg.eigh(self.square)
         weights = self.lam * (w - xp.min(w)) + multiplier
         lam = float(xp.mean(weights))
         rescaling = _root(weights / lam, Q)
@@ -126,6 +126,7 @@ class Tomography(Symmetric):
         return Symmetric(measurement, b, rescaling, lam, 0.0, gaps, self.among)
 
 
+@scope()
 def tomography(
     effects: ArrayLike | Measurement, frequencies: ArrayLike, *, lam: float = 0.0
 ) -> Problem:
@@ -188,7 +189,7 @@ def tomography(
     data = checked_array("frequencies", frequencies)
     lam, _ = checked_parameters(lam, 0.0)
     if measurement is None:
-        measurement = HermitianEffects(np.asarray(_checked_effects(np.asarray(array))))
+        measurement = HermitianEffects(_checked_effects(np.asarray(array)))
     if data.size != measurement.m:
         raise ValueError(
             f"frequencies must hold one number for each of the {measurement.m} effects; "
@@ -199,6 +200,7 @@ def tomography(
     return problem
 
 
+@scope()
 def fidelity(U: ArrayLike, state: ArrayLike) -> float:
     """F = (tr √(√σ ρ √σ))² of ρ = U U* with a state σ: ‖√σ U‖_*², 1 where they are the same.
 
@@ -235,7 +237,7 @@ def fidelity(U: ArrayLike, state: ArrayLike) -> float:
 
 
 def stated(measurement: OnHermitian, b: np.ndarray, lam: float) -> Tomography:
-    """The problem of checked arguments; wants 64 bits enabled, and refuses effects all zero."""
+    """The problem of checked arguments; refuses effects that are all zero."""
     d = measurement.shape[0]
     gram, _ = measurement.grams()
     square = gram / (measurement.m * measurement.orders[0])
@@ -245,16 +247,16 @@ def stated(measurement: OnHermitian, b: np.ndarray, lam: float) -> Tomography:
     if square.ndim == 2:
         mean = xp.mean(xp.diagonal(square))
         if float(xp.max(xp.abs(square - mean * xp.eye(d)))) <= 1e-12 * top:
-            square = xp.full(d, mean)
-    ones = Rescaling(xp.ones(d), xp.ones(d))
+            square = np.full(d, float(mean))
+    ones = Rescaling(np.ones(d), np.ones(d))
     gaps = _all_seen(d, measurement.m)
-    return Tomography(measurement, np.asarray(b), ones, lam, 0.0, gaps, Cone.HERMITIAN, square)
+    return Tomography(measurement, b, ones, lam, 0.0, gaps, Cone.HERMITIAN, square)
 
 
 def _refuse_counts(measurement: OnHermitian, b: np.ndarray) -> None:
     """Refuse data that no state comes near: |tr(E X)| ≤ ‖E‖ ≤ ‖E‖_F, which counts exceed."""
     if isinstance(measurement, HermitianEffects):
-        sizes = np.linalg.norm(np.asarray(measurement.effects), axis=(1, 2))
+        sizes = np.linalg.norm(to_numpy(measurement.effects), axis=(1, 2))
     else:  # on average over them: tr Σ Eᵢ², half of that of the real form
         rows, _ = measurement.gram_diagonals()
         sizes = np.full(b.size, np.sqrt(0.5 * float(xp.sum(rows)) / b.size))
@@ -313,11 +315,6 @@ def _checked_effects(array: np.ndarray) -> np.ndarray:
             f"off by {skew[wrong[0]]:.2g}. Take their Hermitian parts if that is what was measured"
         )
     return 0.5 * (effects + effects.conj().transpose(0, 2, 1))
-
-
-@compiled
-def _eigh(square: Array) -> tuple[Array, Array]:
-    return xp.linalg.eigh(square)
 
 
 def _root(weights: Float[Array, " d"], Q: Float[Array, "d d"] | None) -> Rescaling:

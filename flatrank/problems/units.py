@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flatrank.arrays import to_numpy
 from flatrank.flatness import Rescaling
 from flatrank.problems.arguments import checked_multiple
 from flatrank.problems.flat import Problem
@@ -69,7 +70,7 @@ def in_units(problem: Problem) -> Units:
     """
     if isinstance(problem, Tomography):
         return Units(problem, 1.0, 1.0)
-    top = float(np.max(np.abs(np.asarray(problem.b)), initial=0.0))
+    top = float(np.max(np.abs(to_numpy(problem.b)), initial=0.0))
     data, unit = _power(top), _map_unit(problem.rescaling)
     scaled = problem if data == 1.0 else problem.scaled(1.0 / data)
     if unit != 1.0:
@@ -94,6 +95,6 @@ def _map_unit(D: Rescaling) -> float:
     """C, a power of four near √(‖D1‖ ‖D2‖), or 1 where that is of ordinary size."""
     root = 1.0
     for weight in (D.D1, D.D2):
-        diagonal = np.asarray(weight) if weight.ndim == 1 else np.diagonal(np.asarray(weight))
-        root *= math.sqrt(float(np.max(diagonal, initial=0.0)))  # the largest of D ⪰ 0 is there
+        diagonal = weight if weight.ndim == 1 else weight.diagonal()
+        root *= math.sqrt(float(diagonal.max(initial=0.0)))  # the largest of D ⪰ 0 is there
     return 1.0 if _PLAIN <= root <= 1 / _PLAIN else _power(root)
