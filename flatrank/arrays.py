@@ -46,8 +46,9 @@ class Module:
     def __init_subclass__(cls, **options: Any) -> None:
         """Make a frozen dataclass of each subclass."""
         super().__init_subclass__(**options)
-        own = "__init__" in cls.__dict__
-        dataclass(frozen=True, eq=False, repr="__repr__" not in cls.__dict__, init=not own)(cls)
+        cls._own_init = cls._own_init or "__init__" in cls.__dict__
+        shown = "__repr__" not in cls.__dict__
+        dataclass(frozen=True, eq=False, repr=shown, init=not cls._own_init)(cls)
         cls.__setattr__ = Module.__setattr__
         cls.__delattr__ = Module.__delattr__
         names = [f.name for f in fields(cls)]  # pyright: ignore[reportArgumentType]
@@ -56,6 +57,7 @@ class Module:
         cls._static_names = tuple(n for n in names if n in fixed)
         _unknown_to_jax.append(cls)
 
+    _own_init: ClassVar[bool] = False
     _array_names: ClassVar[tuple[str, ...]] = ()
     _static_names: ClassVar[tuple[str, ...]] = ()
 

@@ -218,7 +218,7 @@ class AlternatingDirections(Solver[DirectionsState]):
             E = Y[tile] - L[tile[0]] @ R[tile[1]].T
             found = (np.abs(state.Lam[tile]) >= state.level) & (np.abs(E) > least)
             S[tile] = np.where(found, E, 0.0)
-        pair = FactorPair(*np.asarray((U * root, V * root)))
+        pair = FactorPair(U * root, V * root)
         return Outcome(pair, s.size, state.counts, y, certificate, {"sparse": S})
 
 

@@ -28,7 +28,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Scalar, columns, compiled, for_loop, put_columns, tree_map
+from flatrank.arrays import Array, Scalar, columns, compiled, for_loop, put_columns, tree_map, xp
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import FactorPair
 from flatrank.measurements import Measurement, SampledEntries
@@ -291,4 +291,5 @@ def coordinate_epoch(
         one, c = FactorPair(one.L, one.R + step), c + B.forward(FactorPair(one.L, step))
         return tree_map(lambda X, x: put_columns(X, t, x), pair, one), c
 
-    return for_loop(0, rank, column, (pair, B.forward(pair) - b))[0]
+    own = tree_map(xp.array, pair)  # its columns are replaced in place
+    return for_loop(0, rank, column, (own, B.forward(pair) - b))[0]

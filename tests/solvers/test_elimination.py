@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 import flatrank as fr
+from flatrank.arrays import scope
 from flatrank.data import random_instance
 from flatrank.factors import FactorPair
-from flatrank.arrays import scope
 from flatrank.solvers.elimination import eliminated
-from flatrank.solvers.loop import argument
 from flatrank.solvers.newton import newton_step
 
 
@@ -19,9 +18,7 @@ def point():
     problem = fr.completion(made.rows, made.cols, made.values, made.shape)
     rng = np.random.default_rng(1)
     with scope():
-        pair, _ = problem.cone.balance(
-            FactorPair(*(np.asarray(rng.standard_normal((d, 3))) for d in (40, 30)))
-        )
+        pair, _ = problem.cone.balance(FactorPair(*(rng.standard_normal((d, 3)) for d in (40, 30))))
     return problem, pair
 
 
@@ -31,9 +28,9 @@ def test_the_reduced_system_is_the_schur_complement(point, lam):
     with scope():
         B, rng = problem.whitened, np.random.default_rng(2)
         H = B.curvature_at(pair)
-        reduced, M = eliminated(H, B.curvature_blocks(pair), np.asarray(lam))
-        g = FactorPair(*(np.asarray(rng.standard_normal((d, 3))) for d in (40, 30)))
-        P = np.asarray(rng.standard_normal((40, 3)))
+        reduced, M = eliminated(H, B.curvature_blocks(pair), lam)
+        g = FactorPair(*(rng.standard_normal((d, 3)) for d in (40, 30)))
+        P = rng.standard_normal((40, 3))
         step = reduced.completed(g, P)
         left = H(step)
         # The second half of the system holds, the first is the reduced one.
@@ -52,8 +49,8 @@ def test_both_ways_take_the_same_step_and_elimination_fewer_products(point):
         lam = 1e-2 * float(np.mean(problem.whitened.curvature_diagonal(pair).L))
         ways = [
             newton_step(
-                problem.whitened, problem.b, argument(lam), pair, argument(1e-9), argument(500),
-                argument(0.0), False, None, eliminate,
+                problem.whitened, problem.b, lam, pair, 1e-9, 500,
+                0.0, False, None, eliminate,
             )
             for eliminate in (False, True)
         ]  # fmt: skip

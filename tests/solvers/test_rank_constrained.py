@@ -130,7 +130,7 @@ def test_nan_is_never_success(exact, solver, options):
     _, problem = exact
     chosen = solver(rank=2, **options)
     state = chosen.init(problem)
-    spoilt = problem.b.at[0].set(np.nan)
+    spoilt = np.append(np.nan, problem.b[1:])
     broken = fr.Problem(
         problem.measurement, spoilt, problem.rescaling, 0.0, 0.0, problem.unidentifiable
     )
