@@ -137,8 +137,10 @@ def given_complex(factors: Factors) -> tuple[Inexact[Array, "n1 k"], Inexact[Arr
     L, R = (_numbers(x) for x in _both(given, None, Cone.WHOLE))
     _check(L, R, None, False)
     wide = np.result_type(L, R, np.float64)
-    cone = Cone.HERMITIAN if isinstance(given, ComplexPair) else Cone.WHOLE
-    return cone.lift(L.astype(wide)), cone.lift(R.astype(wide))
+    L, R = L.astype(wide), R.astype(wide)
+    if isinstance(given, ComplexPair):
+        L, R = Cone.HERMITIAN.lift(L), Cone.HERMITIAN.lift(R)
+    return L, R
 
 
 def _unwrapped(factors: Any) -> Any:

@@ -133,10 +133,10 @@ def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
         )
     with scope():
         factors = [_real("factors", W, 2) for W in factors]
-        before = [xp.eye(factors[0].shape[0])]
+        before = [np.eye(factors[0].shape[0])]
         for W in factors[:-1]:
             before.append(before[-1] @ W)
-        after = [xp.eye(factors[-1].shape[1])]
+        after = [np.eye(factors[-1].shape[1])]
         for W in reversed(factors[1:]):
             after.append(W @ after[-1])
         pairs = zip(before, reversed(after), strict=True)
@@ -203,7 +203,7 @@ def flattest_product(pair: Factors, depth: int) -> list[Float[Array, "_ _"]]:
         U, s, V = compact_svd(pair)
         nuclear, root = xp.sum(s), xp.sqrt(s)
         first, last = (xp.sqrt(d * nuclear / t) for d in pair.shape)
-        middle = nuclear / t**0.5 * xp.eye(s.size)
+        middle = nuclear / t**0.5 * np.eye(s.size)
         return [
             U * (first * root)[None, :],
             *[middle] * (depth - 2),
@@ -219,7 +219,7 @@ def _real(name: str, given: ArrayLike, ndim: int) -> Float[Array, "..."]:
             f"{name} must be {'a vector' if ndim == 1 else 'rows'} of finite real numbers, for "
             f"real parameters is what these traces are of; got shape {x.shape} of {x.dtype}"
         )
-    return np.asarray(x.astype(np.float64, copy=False))
+    return x.astype(np.float64, copy=False)
 
 
 def _of_one_length(weights: Float[Array, " n"], x: Float[Array, "... n"]) -> None:

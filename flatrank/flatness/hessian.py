@@ -142,7 +142,7 @@ class SphereHessian(Module):
             square = xp.vdot(given.R, given.R)
             if not square > 0:
                 raise ValueError("U = 0 lies on no sphere; expected a pair of X other than zero")
-            slope = xp.zeros(()) if b is None else 4.0 * xp.vdot(z - b, z) / square
+            slope = xp.zeros_like(square) if b is None else 4.0 * xp.vdot(z - b, z) / square
             inner = SymmetricHessian.at(measurement, given, b)
             return cls(inner, given.R.reshape(-1) / xp.sqrt(square), slope)
 
@@ -335,11 +335,11 @@ def sharpness(  # noqa: PLR0913 - a choice of function, and how to find its top
         start = normal(seed, (H.n,))
         if isinstance(H, SphereHessian):  # where it stays: outside, H is 0
             start = H.project(start)
-        found = _largest(H, start, xp.asarray(tol))
+        found = _largest(H, start, tol)
         count = int(found.restarts) * min(STEPS, H.n)
         return Sharpness(float(found.value), float(found.residual), count)
 
 
 @compiled
-def _largest(H: Hessian | SymmetricHessian | SphereHessian, start: Array, tol: Array) -> Ritz:
+def _largest(H: Hessian | SymmetricHessian | SphereHessian, start: Array, tol: float) -> Ritz:
     return extreme(H, start, 1, tol)

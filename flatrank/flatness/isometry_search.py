@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Module, compiled, for_loop, mapped, normal, scope, static, xp
+from flatrank.arrays import Array, Module, compiled, for_loop, normal, scope, static, xp
 from flatrank.factors import Cone, FactorPair, Factors, given_pair
 from flatrank.flatness.isometry import Isometry
 from flatrank.flatness.krylov import ritz
@@ -93,12 +94,15 @@ def search_isometry(
         )
     with scope():
         L, R = (normal(2 * seed + side, (starts, d, rank)) for side, d in enumerate((d1, d2)))
-        pairs = FactorPair(L, R)
-        least, most = (_by_eigenvectors(measurement, pairs, sign, 2, sweeps) for sign in (-1, 1))
+        pairs = [FactorPair(*factors) for factors in zip(L, R, strict=True)]
+        least, most = (
+            [_by_eigenvectors(measurement, pair, sign, 2, sweeps) for pair in pairs]
+            for sign in (-1, 1)
+        )
         if p == 1:
             # ‖·‖₁/m ≤ ‖·‖₂/√m: what is hardly visible in ℓ2 is no more so in ℓ1.
-            least = _by_eigenvectors(measurement, least, -1, 1, sweeps)
-            most = _by_signs(measurement, most, xp.asarray(sweeps))
+            least = [_by_eigenvectors(measurement, pair, -1, 1, sweeps) for pair in least]
+            most = [_by_signs(measurement, pair, sweeps) for pair in most]
         (low, least), (high, most) = (
             _best(measurement, found, sign, p) for found, sign in ((least, -1), (most, 1))
         )
@@ -145,50 +149,44 @@ def _check_norm(p: int) -> None:
 
 
 def _best(
-    A: Measurement, pairs: FactorPair, sign: int, p: Literal[1, 2]
+    A: Measurement, pairs: list[FactorPair], sign: int, p: Literal[1, 2]
 ) -> tuple[float, FactorPair]:
     """The most visible of several (sign 1), or the least (sign −1)."""
-    values = mapped(lambda pair: _visibility(A, pair, p), pairs)
-    best = xp.argmax(sign * values)
-    return float(values[best]), FactorPair(pairs.L[best], pairs.R[best])
-
-
-def _by_eigenvectors(
-    A: Measurement, pairs: FactorPair, sign: int, p: Literal[1, 2], sweeps: int
-) -> FactorPair:
-    # Traced, so that one program serves both ends and both norms.
-    numbers = (xp.asarray(x) for x in (sign, p, sweeps))
-    return _eigen_sweeps(A, pairs, *numbers)
+    values = [float(_visibility(A, pair, p)) for pair in pairs]
+    best = int(np.argmax(sign * np.array(values)))
+    return values[best], pairs[best]
 
 
 @compiled
-def _eigen_sweeps(
-    A: Measurement, pairs: FactorPair, sign: Array, p: Array, sweeps: Array
+def _by_eigenvectors(
+    A: Measurement, pair: FactorPair, sign: int, p: Literal[1, 2], sweeps: int
 ) -> FactorPair:
     """Turns of an eigenvalue problem in one factor, weighted for p = 1 (least only)."""
 
     def improve(half: _Half, x: Array) -> Array:
-        sizes = xp.abs(half.forward(x))
-        floor = _SMALLEST * xp.max(sizes) + xp.finfo(x.dtype).tiny ** 0.5
-        weights = xp.where(p == 1, 1.0 / xp.maximum(sizes, floor), 1.0)
+        weights: Array | float = 1.0
+        if p == 1:
+            sizes = xp.abs(half.forward(x))
+            floor = _SMALLEST * xp.max(sizes) + xp.finfo(x.dtype).tiny ** 0.5
+            weights = 1.0 / xp.maximum(sizes, floor)
 
         def product(v: Float[Array, " n"]) -> Float[Array, " n"]:
             return half.adjoint(weights * half.forward(v.reshape(x.shape))).reshape(-1)
 
         return ritz(product, x.reshape(-1), sign).vector.reshape(x.shape)
 
-    return _sweep(A, pairs, improve, sweeps)
+    return _sweep(A, pair, improve, sweeps)
 
 
 @compiled
-def _by_signs(A: Measurement, pairs: FactorPair, sweeps: Array) -> FactorPair:
+def _by_signs(A: Measurement, pair: FactorPair, sweeps: int) -> FactorPair:
     """Turns of x ← 𝒜*(sign 𝒜(x Qᵀ)) Q."""
 
     def improve(half: _Half, x: Array) -> Array:
         step = half.adjoint(xp.sign(half.forward(x)))
         return xp.where(xp.any(step != 0), step, x)  # zero where nothing is seen at all
 
-    return _sweep(A, pairs, improve, sweeps)
+    return _sweep(A, pair, improve, sweeps)
 
 
 class _Half(Module):
@@ -209,12 +207,9 @@ class _Half(Module):
 
 
 def _sweep(
-    A: Measurement,
-    pairs: FactorPair,
-    improve: Callable[[_Half, Array], Array],
-    sweeps: Array,
+    A: Measurement, pair: FactorPair, improve: Callable[[_Half, Array], Array], sweeps: int
 ) -> FactorPair:
-    """`improve` each factor in turn beside an orthonormal other one, from every start."""
+    """`improve` each factor in turn beside an orthonormal other one."""
 
     def half(pair: FactorPair, left: bool) -> FactorPair:
         own, other = (pair.L, pair.R) if left else (pair.R, pair.L)
@@ -226,4 +221,4 @@ def _sweep(
     def both(_: Array, pair: FactorPair) -> FactorPair:
         return half(half(pair, True), False)
 
-    return mapped(lambda pair: for_loop(0, sweeps, both, pair), pairs)
+    return for_loop(0, sweeps, both, pair)

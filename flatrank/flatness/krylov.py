@@ -28,9 +28,9 @@ class Ritz(NamedTuple):
 def ritz(
     product: Callable[[Float[Array, " n"]], Float[Array, " n"]],
     start: Float[Array, " n"],
-    sign: int | Int[Array, ""] | int,
+    sign: int,
 ) -> Ritz:
-    """The extreme Ritz pair on the Krylov space of `start`, to be called in a compiled program.
+    """The extreme Ritz pair on the Krylov space of `start`.
 
     Parameters
     ----------
@@ -64,29 +64,29 @@ def ritz(
         return put(put(V, (j + 1) % steps, unit), 0, first), put(W, j, w)
 
     first = start / xp.linalg.norm(start)
-    V = put(xp.zeros((steps, n), dtype=start.dtype), 0, first)
+    V = put(xp.zeros_like(start, shape=(steps, n)), 0, first)
     V, W = for_loop(0, steps, step, (V, xp.zeros_like(V)))
     T = V @ W.T
     dead = xp.sum(V * V, axis=1) < 0.5
     # Zero directions must not be taken for eigenvectors of the eigenvalue zero.
     T = 0.5 * (T + T.T) - sign * xp.diag(xp.where(dead, 1.0 + 4.0 * xp.linalg.norm(T), 0.0))
     values, vectors = xp.linalg.eigh(T)
-    end = xp.where(sign > 0, steps - 1, 0)
+    end = steps - 1 if sign > 0 else 0
     theta, y = values[end], vectors[:, end]
     v = y @ V
-    return Ritz(theta, v, xp.linalg.norm(y @ W - theta * v), xp.array(1))
+    return Ritz(theta, v, xp.linalg.norm(y @ W - theta * v), 1)
 
 
 def extreme(
     product: Callable[[Float[Array, " n"]], Float[Array, " n"]],
     start: Float[Array, " n"],
     sign: int,
-    tol: Float[Array, ""],
+    tol: float,
 ) -> Ritz:
     """`ritz`, restarted from its own vector until ‖H v − θ v‖ ≤ tol·|θ| or 100 times."""
 
     def unfinished(r: Ritz) -> Array:
-        return (r.residual > tol * xp.abs(r.value)) & (r.restarts < _RESTARTS)
+        return xp.logical_and(r.residual > tol * xp.abs(r.value), r.restarts < _RESTARTS)
 
     def again(r: Ritz) -> Ritz:
         return ritz(product, r.vector, sign)._replace(restarts=r.restarts + 1)

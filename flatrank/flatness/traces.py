@@ -177,7 +177,7 @@ def _xtrace(product: Product, omega: Float[Array, "s n"]) -> tuple[Array, Array]
     # The direction of range(Q) that ωᵢ alone contributes: orthogonal to the other columns of R.
     # The shift is below rounding; it keeps R invertible where H has a rank below s.
     shift = 1e-16 * xp.max(xp.abs(R)) + xp.finfo(R.dtype).tiny ** 0.5
-    own = solve_triangular(R + shift * xp.eye(s), xp.eye(s), trans=1)
+    own = solve_triangular(R + shift * np.eye(s), np.eye(s), trans=1)
     own = own / xp.linalg.norm(own, axis=0)[None, :]
     H, W = Q.T @ Z, Q.T @ omega.T
     caught = xp.trace(H) - xp.sum(own * (H @ own), axis=0)

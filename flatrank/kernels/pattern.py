@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
-from flatrank.arrays import Array, Module, static, xp
+from flatrank.arrays import Array, Module, added_at, static, xp
 
 
 class Compressed(Module):
@@ -72,4 +72,5 @@ class Compressed(Module):
         """Row of each entry, n behind the last row, stored or derived; O(m) work."""
         if self.ids is not None:
             return self.ids
-        return xp.repeat(np.arange(self.n, dtype=np.int32), xp.diff(self.indptr))
+        done = xp.ones_like(self.indptr[1:], dtype=np.int32)
+        return xp.cumsum(added_at(self.indptr[1:], done, self.m + 1)[: self.m], dtype=np.int32)

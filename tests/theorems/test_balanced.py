@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 import flatrank as fr
-from flatrank.arrays import tree_map
+from flatrank.arrays import scope, tree_map
 from flatrank.factors import FactorPair, balance
 from flatrank.flatness import Hessian
-from flatrank.arrays import scope
 from flatrank.manifolds import BalancedPairs
 from flatrank.solvers import BalancedDescent
 from flatrank.solvers.loop import run_hosted
