@@ -15,9 +15,8 @@ from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.kernels import inverses
 from flatrank.measurements import Measurement
 
-# Up to this dimension of the tangent space the whole spectrum is computed where Lanczos fails, this
-# many products at a time.
-_WHOLE, _BATCH = 1500, 64
+# Up to this dimension of the tangent space the whole spectrum is computed where Lanczos fails.
+_WHOLE = 1500
 # Squared singular values this close to 1 cannot be told from 1.
 _ROUNDING = 1e-9
 
@@ -97,7 +96,7 @@ def least_on_tangent(
             return 0.0
         if low <= last * (high - low) / (1 - 2 * last):
             break  # they only part further: no step that is left would do
-    return root * math.sqrt(float(_smallest_exact(B, svd, n, _BATCH))) if n <= _WHOLE else 0.0
+    return root * math.sqrt(float(_smallest_exact(B, svd, n))) if n <= _WHOLE else 0.0
 
 
 class _Frame(NamedTuple):
@@ -258,14 +257,14 @@ def _steps(B: Measurement, svd: CompactSVD, state: LanczosState, steps: Array) -
 
 
 @compiled
-def _smallest_exact(B: Measurement, svd: CompactSVD, n: int, batch: int | None = None) -> Array:
+def _smallest_exact(B: Measurement, svd: CompactSVD, n: int) -> Array:
     """The least eigenvalue of G on T, from its whole spectrum: the n largest live there.
 
     0 where it may be rounding, less what rounding may have added elsewhere.
     """
     _, gram = _projected(B, svd)
     flat, restore = ravel(FactorPair(svd.U, svd.V))
-    matrix = mapped(lambda e: ravel(gram(restore(e)))[0], xp.eye(flat.size))
+    matrix = mapped(lambda e: ravel(gram(restore(e)))[0], np.eye(flat.size), like=flat)
     values = xp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
     low, high = values[-n], values[-1]
     return xp.where(low > 1e-10 * high, low - 1e-12 * high, 0.0)

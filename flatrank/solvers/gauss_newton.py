@@ -129,7 +129,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         """From a pair of X̃, or from the leading singular pairs of ℬ*(b)."""
         rng = np.random.default_rng(seed)
         size = size_of(problem)
-        width = width_for(problem, self.rank, 1)
+        width = width_for(self.rank, 1)
         state = GaussNewtonState(
             problem.zero(width), np.zeros(width), size, 0.5 * size**2, 0.0, math.inf,
             1, 0, _FIRST_TRY / self.tol, None, None, None, Status.RUNNING, Counts(), rng,
@@ -268,7 +268,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             return self._softened(problem, state._replace(kept=kept))
         few = problem.m < _FEW_DATA * problem.degrees(self._limit(problem))
         if self.rank is not None and few and state.tries < _TRIES:
-            width = width_for(problem, self.rank, 1)
+            width = width_for(self.rank, 1)
             return self._begun(problem, state._replace(
                 pair=problem.zero(width), s=np.zeros(width), misfit=size,
                 lent=0, shown=None, kept=kept, tries=state.tries + 1, grown=(-1, math.inf),
@@ -288,7 +288,7 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _ridged(self, soft: Problem, state: GaussNewtonState, limit: int) -> GaussNewtonState:
         """At a nearly stationary point grow, or take away some of the ridge, in the end all."""
-        state = narrowed(state, width_for(soft, self.rank, state.rank))
+        state = narrowed(state, width_for(self.rank, state.rank))
         if state.rank and state.fall > _SOFT * state.objective:
             return state
         grown = self._grown(soft, state, limit)
@@ -324,7 +324,7 @@ class GaussNewton(Solver[GaussNewtonState]):
 
     def _penalised(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         """At a nearly stationary point grow, or prove."""
-        state = narrowed(state, width_for(problem, self.rank, state.rank))
+        state = narrowed(state, width_for(self.rank, state.rank))
         if state.rank and state.fall > 0.2 * self.tol * state.patience * state.objective:
             return state
         grown = self._grown(problem, state)
@@ -396,7 +396,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         pair, s = balanced(problem.cone, start, problem.lam > 0)
         s = np.asarray(s)
         keep = max(1, min(int(np.sum(s > 1e-12 * s[0])), self._limit(problem)))
-        width = width_for(problem, self.rank, keep)
+        width = width_for(self.rank, keep)
         s = np.pad(s[:keep], (0, width - keep))
         return state._replace(pair=resized(pair, keep, width), s=s, fresh=0)
 
@@ -406,5 +406,5 @@ class GaussNewton(Solver[GaussNewtonState]):
         """Add `count` pairs with the best common step."""
         if count == 0:
             return state._replace(fresh=0)
-        width = max(width_for(problem, self.rank, state.rank + count), state.pair.rank)
+        width = max(width_for(self.rank, state.rank + count), state.pair.rank)
         return with_pairs(problem, state, pairs, count, width)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array
+from flatrank.arrays import Array, xp
 from flatrank.certificates import Certificate
 from flatrank.factors import CompactSVD, FactorPair, padded_width
-from flatrank.problems import FEW, Problem
+from flatrank.problems import Problem
 from flatrank.solvers.ranks import (
     BLOCK,
     PRODUCTS,
@@ -31,8 +31,8 @@ FRESH = 1
 
 
 def size_of(problem: Problem) -> float:
-    """‖b‖, on the host: a program for each length would cost more."""
-    return float(np.linalg.norm(np.asarray(problem.b)))
+    """‖b‖."""
+    return float(xp.linalg.norm(problem.b))
 
 
 class GaussNewtonState(NamedTuple):
@@ -163,11 +163,7 @@ def negligible(problem: Problem, state: GaussNewtonState, share: float) -> float
     return share * state.objective / problem.lam if problem.lam > 0 else 0.0
 
 
-def width_for(problem: Problem, told: int | None, rank: int) -> int:
-    """The padded width for a rank: exact when the rank is told, else one of the ladder's.
-
-    Where products are cheap compiling is not: the narrowest widths are then left out.
-    """
-    if told is not None and rank <= told <= 64:
-        return told
-    return padded_width(max(rank, 16) if problem.m <= FEW else rank)
+def width_for(told: int | None, rank: int) -> int:
+    """Columns for a rank: kernels are compiled for few widths, and for the rank that is told."""
+    width = padded_width(rank)
+    return width if told is None or rank > told else min(width, told)

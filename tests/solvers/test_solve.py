@@ -331,7 +331,7 @@ def test_ill_conditioned_and_few_data_are_found_by_growth_alone(seed):
 
 def test_no_global_flag_is_changed():
     jax, before = pytest.importorskip("jax"), np.geterr()
-    fr.solve(fr.completion([0, 1], [0, 1], [1.0, 2.0], (2, 2)))
+    fr.solve(fr.completion([0, 1], [0, 1], [1.0, 2.0], (2, 2), lam=0.1))
     assert not jax.config.jax_enable_x64
     assert np.geterr() == before
 
