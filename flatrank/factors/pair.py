@@ -8,7 +8,7 @@ from flatrank.arrays import Array, Module, xp
 
 
 def padded_width(k: int) -> int:
-    """The next multiple of four: kernels are compiled for few widths."""
+    """The next multiple of four: the kernels have machine code for those widths."""
     return -(-k // 4) * 4
 
 

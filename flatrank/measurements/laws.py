@@ -180,7 +180,7 @@ def _check_dense(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     Where M would be large, row p = 0 of Σ AᵢAᵢᵀ and of Σ AᵢᵀAᵢ is all that is looked at.
     """
     (d1, d2), m = A.shape, A.m
-    grams = [] if isinstance(A, Whitened) else [np.asarray(G) for G in A.grams()]
+    grams = [] if isinstance(A, Whitened) else to_numpy(list(A.grams()))
     if m * d1 * d2 > _DENSE:
         first = to_numpy(_columns(A, d2))
         for gram in grams[:1]:

@@ -109,7 +109,7 @@ def from_parts(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
             value = settings[name]
             given[name] = tuple(value) if isinstance(value, list) else value
         elif name in arrays:
-            given[name] = np.asarray(arrays[name])
+            given[name] = arrays[name]
         elif name + _COMPLEX in arrays:
             both = np.ascontiguousarray(arrays[name + _COMPLEX], dtype=np.float64)
             given[name] = both.view(np.complex128)[..., 0]

@@ -145,7 +145,7 @@ def test_one_by_one_is_solved():
 
 @pytest.fixture(scope="module")
 def exact():
-    """Rank 2, seven tenths seen; one shape for all, so that it is compiled once."""
+    """Rank 2, seven tenths seen."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((30, 2)) @ rng.standard_normal((2, 20))
     rows, cols = np.nonzero(rng.random(X.shape) < 0.7)

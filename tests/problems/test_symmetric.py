@@ -9,7 +9,6 @@ import flatrank as fr
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((6, 3)), RNG.standard_normal(6)
-# One shape for all, so that programs are compiled once.
 SIZE, COUNT = 16, 100
 slow = pytest.mark.slow
 FAMILIES = ["covariance", "quadratic_network", "phase_retrieval"]

@@ -9,7 +9,6 @@ from flatrank.measurements import gaussian, pauli_strings
 from flatrank.solvers.states import next_multiplier
 
 slow = pytest.mark.slow
-# One shape for all, so that programs are compiled once.
 QUBITS = 3
 SIZE = 2**QUBITS
 EYE = np.eye(3)[None].repeat(4, axis=0)

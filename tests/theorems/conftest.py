@@ -3,8 +3,6 @@
 from functools import cache
 from types import SimpleNamespace
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -26,15 +24,12 @@ def instance(measure):
         X = np.multiply.outer(*(rng.standard_normal(d) for d in SHAPE))
         for seed in range(30):
             problem = stated(measure, name, X, seed)
-            with jax.enable_x64(True):
-                D = [
-                    np.asarray(weighted(side, jnp.eye(side.shape[0])))
-                    for side in (problem.rescaling.D1, problem.rescaling.D2)
-                ]
-                matrix = matrix_of(problem.measurement)
+            sides = problem.rescaling.D1, problem.rescaling.D2
+            D = [weighted(side, np.eye(side.shape[0])) for side in sides]
+            matrix = matrix_of(problem.measurement)
             duals = [dual(matrix, *D, X), dual(matrix, *map(np.eye, SHAPE), X)]
             if all(y is not None for y in duals):
-                optimum, least = (float(np.asarray(problem.b) @ y) for y in duals)
+                optimum, least = (float(problem.b @ y) for y in duals)
                 return SimpleNamespace(
                     problem=problem, matrix=matrix, D=D, X=X, optimum=optimum, least=least
                 )
@@ -48,15 +43,12 @@ def stated(measure, name, X, seed):
         rows, cols = np.divmod(np.random.default_rng(seed).permutation(X.size)[:M], X.shape[1])
         return fr.completion(rows, cols, X[rows, cols], X.shape)
     A = fr.measurements.WholeMatrix(*SHAPE) if name == "whole" else measure(name, SHAPE, M, seed)
-    with jax.enable_x64(True):
-        b = np.asarray(A.forward(fr.FactorPair(jnp.asarray(X), jnp.eye(X.shape[1]))))
-    return fr.sensing(A, b)
+    return fr.sensing(A, A.forward(fr.FactorPair(X, np.eye(X.shape[1]))))
 
 
 def matrix_of(A):
     """The m × d1 d2 matrix of 𝒜, a row for each Aᵢ."""
-    one = jax.jit(lambda y: A.right(y, jnp.eye(A.shape[1])))
-    return np.stack([np.asarray(one(e)).ravel() for e in np.eye(A.m)])
+    return np.stack([A.right(e, np.eye(A.shape[1])).ravel() for e in np.eye(A.m)])
 
 
 def dual(matrix, D1, D2, X):

@@ -88,7 +88,7 @@ def test_hessian_traces_and_top_are_autodiffs(family):
         assert fr.flatness_of(problem, pair).scaled_trace == pytest.approx(np.trace(H) / N)
         assert (square == pytest.approx(np.trace(H), rel=1e-11)) == fits
         if fits and family != "quadratic network":
-            continue  # once is enough without data: each costs a compilation
+            continue  # once is enough without data: each costs a compilation of autodiff
         top = np.linalg.eigvalsh(H)[-1]
         found = sharpness(A, pair, data, symmetric=True, tol=1e-10)
         assert found.value == pytest.approx(top, rel=1e-9)
