@@ -7,6 +7,7 @@ arrays belong to. This file alone knows of JAX, and imports it only where its ar
 from __future__ import annotations
 
 import functools
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,11 +93,13 @@ def tree_map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     if tree is None:
         return None
     if isinstance(tree, Module):
-        parts = {
-            n: tree_map(function, getattr(tree, n), *(getattr(r, n) for r in rest))
-            for n in tree._array_names
-        }
-        return remade(tree, **parts)
+        made = object.__new__(type(tree))
+        parts = made.__dict__
+        for n in tree._static_names:
+            parts[n] = getattr(tree, n)
+        for n in tree._array_names:
+            parts[n] = tree_map(function, getattr(tree, n), *[getattr(r, n) for r in rest])
+        return made
     if isinstance(tree, tuple | list):
         made = [tree_map(function, *parts) for parts in zip(tree, *rest, strict=True)]
         return type(tree)(*made) if hasattr(tree, "_fields") else type(tree)(made)
@@ -120,25 +123,28 @@ def leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
+def flattened(tree: Any) -> Array:
+    """All numbers of a tree as one vector; of one array a view."""
+    parts = [x.reshape(-1) for x in leaves(tree)]
+    return parts[0] if len(parts) == 1 else xp.concatenate(parts)
+
+
 def ravel(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
-    """All numbers of a tree as one vector, and the way back."""
-    parts = list(leaves(tree))
-    if len(parts) == 1:
-        shape = parts[0].shape
-        return parts[0].reshape(-1), lambda flat: tree_map(lambda _: flat.reshape(shape), tree)
-    flat = xp.concatenate([x.reshape(-1) for x in parts])
-    ends = np.cumsum([x.size for x in parts])
+    """All numbers of a tree as one vector, and the way back: to views of a vector."""
+    shapes = [x.shape for x in leaves(tree)]
+    ends = np.cumsum([math.prod(shape) for shape in shapes]).tolist()
+    places = list(zip([0, *ends], ends, shapes, strict=False))
 
     def restore(flat: Array) -> Any:
-        pieces = iter(zip(parts, ends, strict=True))
+        pieces = iter(places)
 
         def piece(_: Any) -> Array:
-            x, end = next(pieces)
-            return flat[end - x.size : end].reshape(x.shape)
+            first, last, shape = next(pieces)
+            return flat[first:last].reshape(shape)
 
         return tree_map(piece, tree)
 
-    return flat, restore
+    return flattened(tree), restore
 
 
 # ---- which engine ----
@@ -245,7 +251,7 @@ def solve_triangular(T: Array, B: Array, *, trans: int = 0) -> Array:
     """T⁻¹ B, or T⁻ᵀ B, of an upper triangular T; not finite where T is singular."""
     if on_device(T, B):
         return import_module("jax.scipy.linalg").solve_triangular(T, B, trans=trans)
-    from scipy.linalg import get_lapack_funcs  # noqa: PLC0415  deferred: SciPy is slow to import
+    from scipy.linalg import get_lapack_funcs
 
     (trtrs,) = get_lapack_funcs(("trtrs",), (T, B))
     X, broken = trtrs(T, B, trans=trans)
@@ -389,7 +395,7 @@ def columns(X: Array, first: Any, count: int) -> Array:
     return X[:, first : first + count]
 
 
-def unit_vectors(places: Array, d: int, dtype: Any = np.float64, axis: int = -1) -> Array:
+def unit_vectors(places: Array | int, d: int, dtype: Any = np.float64, axis: int = -1) -> Array:
     """Unit vectors of length d with the 1 at given places, 0 for places outside."""
     places = xp.asarray(places)
     return xp.moveaxis((places[..., None] == np.arange(d)).astype(dtype), -1, axis)
@@ -419,8 +425,8 @@ def normal(seed: int, shape: tuple[int, ...]) -> np.ndarray:
 
 @cache
 def _pools() -> Any:
-    import scipy.linalg  # noqa: F401, PLC0415  loads the second LAPACK there is
-    from threadpoolctl import ThreadpoolController  # noqa: PLC0415
+    import scipy.linalg  # noqa: F401  loads the second LAPACK there is
+    from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 

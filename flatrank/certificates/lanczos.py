@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import eigvalsh_tridiagonal
 
-from flatrank.arrays import Array, for_loop, put, ravel, xp
+from flatrank.arrays import Array, flattened, for_loop, put, ravel, xp
 
 # Steps between looks at the Ritz values, and in all.
 _ROUNDS = (24, 24, 32, 48, 64, 64)
@@ -39,7 +39,7 @@ class LanczosState(NamedTuple):
 
 def begin(start: Any, inverse: Callable[[Any], Any] = lambda x: x) -> LanczosState:
     """The state before the first step; `start` is drawn at random by the caller."""
-    flat, image = ravel(start)[0], ravel(inverse(start))[0]
+    flat, image = flattened(start), flattened(inverse(start))
     first = flat / xp.sqrt(xp.vdot(flat, image))
     return LanczosState(xp.zeros_like(flat), first, np.zeros(LIMIT), np.zeros(LIMIT), 0)
 
@@ -59,12 +59,12 @@ def advance(
     _, restore = ravel(like)
 
     def image_of(flat: Array) -> Array:
-        return ravel(inverse(restore(flat)))[0]
+        return flattened(inverse(restore(flat)))
 
     def step(_: int | Array, carry: tuple[LanczosState, Array]) -> tuple[LanczosState, Array]:
         s, image = carry
         last = xp.where(s.taken > 0, s.beside[s.taken - 1], 0.0)
-        w = ravel(matvec(restore(image)))[0] - last * s.before
+        w = flattened(matvec(restore(image))) - last * s.before
         alpha = xp.vdot(image, w)
         w = w - alpha * s.vector
         image = image_of(w)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import lapack
 
-from flatrank.arrays import Array, Scalar, compiled, mapped, ravel, xp
+from flatrank.arrays import Array, Scalar, compiled, flattened, mapped, ravel, xp
 from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.kernels import inverses
@@ -243,14 +243,14 @@ def _steps(B: Measurement, svd: CompactSVD, state: LanczosState, steps: Array) -
     _, restore = ravel(frame)
 
     def inside(flat: Array) -> Array:
-        return ravel(project(restore(flat)))[0]
+        return flattened(project(restore(flat)))
 
     state = state._replace(before=inside(state.before), vector=inside(state.vector))
-    first = ravel(gram(restore(state.vector)))[0]
+    first = flattened(gram(restore(state.vector)))
     middle = xp.where(state.taken > 0, state.diagonal[0], xp.vdot(state.vector, first))
 
     def product(step: FactorPair) -> FactorPair:
-        flat, image = ravel(step)[0], ravel(gram(step))[0]
+        flat, image = flattened(step), flattened(gram(step))
         return restore(image + middle * (flat - inside(flat)))
 
     return advance(product, frame, state, steps)
@@ -264,7 +264,7 @@ def _smallest_exact(B: Measurement, svd: CompactSVD, n: int) -> Array:
     """
     _, gram = _projected(B, svd)
     flat, restore = ravel(FactorPair(svd.U, svd.V))
-    matrix = mapped(lambda e: ravel(gram(restore(e)))[0], np.eye(flat.size), like=flat)
+    matrix = mapped(lambda e: flattened(gram(restore(e))), np.eye(flat.size), like=flat)
     values = xp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
     low, high = values[-n], values[-1]
     return xp.where(low > 1e-10 * high, low - 1e-12 * high, 0.0)

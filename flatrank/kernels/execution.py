@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from functools import cache, lru_cache
+from functools import cache
 from math import gcd
 from pathlib import Path
 from typing import Any, no_type_check
@@ -41,6 +41,17 @@ LINE = 64  # bytes of a cache line
 LARGE = 32 * 2**20  # bytes of a matrix that caches do not hold
 USES = 4  # times each row must be used for a copy of it to pay
 LOCK = threading.RLock()
+
+
+class Own(threading.local):
+    """The job of a thread's own calls, and its address."""
+
+    def __init__(self):
+        self.job = np.zeros(JOB_WORDS, np.int64)
+        self.address = self.job.ctypes.data
+
+
+OWN = Own()
 
 
 @cache
@@ -94,7 +105,7 @@ def group_rows(kernel: str, k: int, bits: int) -> int:
     return 4 if fits else 2
 
 
-@lru_cache(maxsize=None)
+@cache
 def rows_of(kernel: str, k: int, bits: int, name: str = "") -> Any:
     """The compiled loop for factors of k columns, compiled or found on disk on first use."""
     wide_ = k > NARROW
@@ -167,16 +178,18 @@ def execute(kernel: str, C: Compressed, reals: list[np.ndarray], k: int) -> list
     if what.dense:
         words[at["POINTERS"]] = 0
     _share(words, cost, rows_of(kernel, k, bits))
-    return [out for (place, _), out in zip(gives, outs, strict=True) if place != at["WORK"]]
+    return outs if not words[at["WORK"]] else outs[:-1]
 
 
 def _share(words: list[int], cost: int, rows: Any) -> None:
     """Run all rows of a job, with the help of threads where that pays."""
-    helpers = team(stamp())
-    threads = min(1 + cost // WORTH_WAKING, helpers.threads)
+    threads = 1
+    if cost >= WORTH_WAKING:
+        helpers = team(stamp())
+        threads = min(1 + cost // WORTH_WAKING, helpers.threads)
     if threads < 2 or not helpers.share(words, rows.address, threads):
-        job = np.array(words, np.int64)
-        rows.ctypes(job.ctypes.data, 0, words[PLACES["N"]])
+        OWN.job[:] = words
+        rows.ctypes(OWN.address, 0, words[0])
 
 
 def facts() -> dict[str, object]:

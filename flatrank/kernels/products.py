@@ -235,15 +235,16 @@ def inverses(A: Float[Array, "n k k"]) -> Float[Array, "n k k"]:
 
 def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     """Check the arguments of a kernel, given in the order of its signature, and run it."""
-    dtype = xp.result_type(*reals.values())
-    dtype = dtype if np.issubdtype(dtype, np.floating) else np.dtype(np.float64)
     k = check(kernel, C, reals)
-    if on_device(C, reals):
+    on_host = not on_device(C, reals)
+    dtype = (np if on_host else xp).result_type(*reals.values())
+    dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
+    if not on_host:
         return _on_device(C, [x.astype(dtype) for x in reals.values()], kernel)
     arrays = [np.ascontiguousarray(x, dtype) for x in reals.values()]
-    if k == 0 or dtype not in (np.float32, np.float64) or support.obstacle():
+    if k == 0 or dtype.itemsize not in (4, 8) or support.obstacle():
         return PLAIN[kernel](C, *arrays)
-    from flatrank.kernels.execution import execute  # noqa: PLC0415  brings numba
+    from flatrank.kernels.execution import execute
 
     out = execute(kernel, C, arrays, k)
     return tuple(out) if len(out) > 1 else out[0]
@@ -273,7 +274,7 @@ def check(kernel, C, reals):
     for (_, letters), (name, x) in zip(signature, reals.items(), strict=True):
         if "k" in letters and "k" not in lengths and x.ndim == len(letters):
             lengths["k"] = x.shape[1]
-        expected = tuple(lengths.get(letter) for letter in letters)
+        expected = tuple([lengths.get(letter) for letter in letters])
         if x.shape != expected:
             words = ", ".join(WORDS[letter] for letter in letters)
             raise ValueError(

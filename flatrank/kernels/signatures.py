@@ -7,6 +7,7 @@ and indices (m,), comes first everywhere. The names are places in a job (`jobs.p
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 SIGNATURES = {
@@ -33,6 +34,7 @@ NARROW, BLOCK = 16, 16
 PIVOT = 100.0
 
 
+@cache
 def parsed(text: str) -> list[tuple[str, list[str]]]:
     """Split "X: n k, V: m" into [("X", ["n", "k"]), ("V", ["m"])]."""
     pairs = (part.split(":") for part in text.split(","))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Scalar, moved, ravel, turned, while_loop, xp
+from flatrank.arrays import Array, Scalar, flattened, moved, ravel, turned, while_loop, xp
 
 # Curvature along a direction, as a share of its length squared, that counts as none.
 _FLAT = 1e-14
@@ -60,15 +60,15 @@ def conjugate_gradients(
     if x0 is None:
         x, r = xp.zeros_like(flat), xp.array(flat)
     else:
-        x = xp.array(ravel(x0)[0])
-        r = flat - ravel(product(restore(x)))[0]
+        x = xp.array(flattened(x0))
+        r = flat - flattened(product(restore(x)))
     rr = xp.vdot(r, r)
 
     def running(s: _State) -> bool | Array:
         return xp.logical_and(s.rz > target, s.taken < maxiter)
 
     def step(s: _State) -> _State:
-        Hp = ravel(product(restore(s.p)))[0]
+        Hp = flattened(product(restore(s.p)))
         alpha = s.rz / xp.vdot(s.p, Hp)
         x, r = moved(s.x, alpha, s.p), moved(s.r, -alpha, Hp)
         rr = xp.vdot(r, r)
@@ -106,7 +106,7 @@ def truncated_cg(
         x, which is M b where the first direction has no positive curvature, and the steps taken.
     """
     flat, restore = ravel(b)
-    p = xp.array(ravel(precondition(b))[0])
+    p = xp.array(flattened(precondition(b)))
     rz = xp.vdot(flat, p)
     target = tol**2 * rz
 
@@ -114,13 +114,13 @@ def truncated_cg(
         return xp.logical_and(xp.logical_not(s.done), s.taken < maxiter)
 
     def step(s: _State) -> _State:
-        Hp = ravel(product(restore(s.p)))[0]
+        Hp = flattened(product(restore(s.p)))
         curvature = xp.vdot(s.p, Hp)
         bad = xp.logical_not(curvature > _FLAT * xp.vdot(s.p, s.p))
         first = xp.where(s.taken == 0, 1.0, 0.0)
         alpha = xp.where(bad, first, s.rz / xp.where(bad, 1.0, curvature))
         x, r = moved(s.x, alpha, s.p), moved(s.r, -alpha, Hp)
-        z = ravel(precondition(restore(r)))[0]
+        z = flattened(precondition(restore(r)))
         rz = xp.vdot(r, z)
         done = xp.logical_or(bad, xp.logical_not(rz > target))
         return _State(x, r, turned(s.p, rz / s.rz, z), rz, s.taken + 1, done)

@@ -56,7 +56,15 @@ class TangentMap(Module):
 
 
 class Curvature(Module):
-    """`Measurement.curvature` at one pair, as an operator on steps."""
+    """The curvature of a measurement at one pair, as an operator on steps."""
+
+    @abstractmethod
+    def __call__(self, step: FactorPair) -> FactorPair:
+        """One product."""
+
+
+class DirectCurvature(Curvature):
+    """`Measurement.curvature` itself."""
 
     A: Measurement
     pair: FactorPair
@@ -67,7 +75,7 @@ class Curvature(Module):
         return self.A.curvature(self.pair, step, self.residual)
 
 
-class PreparedCurvature(Module):
+class PreparedCurvature(Curvature):
     """The same from a prepared tangent map: J*J (P, Q) + (S Q, Sᵀ P)."""
 
     tangent: TangentMap
@@ -244,12 +252,12 @@ class Measurement(Module):
         del pair
         return None
 
-    def curvature_at(
-        self, pair: FactorPair, residual: Adjoint | None = None
-    ) -> Curvature | PreparedCurvature:
+    def curvature_at(self, pair: FactorPair, residual: Adjoint | None = None) -> Curvature:
         """`curvature` at one pair as an operator, for many steps (P, Q)."""
         J = self.tangent_map(pair)
-        return Curvature(self, pair, residual) if J is None else PreparedCurvature(J, residual)
+        return (
+            DirectCurvature(self, pair, residual) if J is None else PreparedCurvature(J, residual)
+        )
 
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from flatrank.arrays import Array, static, to_numpy, xp
 from flatrank.factors import Cone, FactorPair, Weight, weighted
-from flatrank.measurements.base import Adjoint, Measurement, TangentMap
+from flatrank.measurements.base import Adjoint, Curvature, Measurement
 from flatrank.measurements.matrices import OnMatrices
 
 
@@ -27,20 +27,17 @@ class ScaledAdjoint(Adjoint):
         return weighted(self.scale2, self.inner.left(weighted(self.scale1, L)))
 
 
-class ScaledTangentMap(TangentMap):
-    """The tangent map of ℬ at (L, R), from that of 𝒜 at (D1⁻¹ L, D2⁻¹ R)."""
+class ScaledCurvature(Curvature):
+    """The curvature of ℬ at (L, R), from that of 𝒜 at (D1⁻¹ L, D2⁻¹ R)."""
 
-    inner: TangentMap
+    inner: Curvature
     scale1: Weight
     scale2: Weight
 
-    def forward(self, step: FactorPair) -> Float[Array, " m"]:
-        """The inner one along the unscaled step."""
-        return self.inner.forward(step.scaled(self.scale1, self.scale2))
-
-    def adjoint(self, t: Float[Array, " m"]) -> FactorPair:
-        """The inner one, scaled back."""
-        return self.inner.adjoint(t).scaled(self.scale1, self.scale2)
+    def __call__(self, step: FactorPair) -> FactorPair:
+        """The inner one along the unscaled step, scaled back."""
+        inner = self.inner(step.scaled(self.scale1, self.scale2))
+        return inner.scaled(self.scale1, self.scale2)
 
 
 class Whitened(Measurement):
@@ -145,10 +142,11 @@ class Whitened(Measurement):
         A, C = blocks
         return self.scale1[:, None, None] ** 2 * A, self.scale2[:, None, None] ** 2 * C
 
-    def tangent_map(self, pair: FactorPair) -> TangentMap | None:
-        """The inner one at the unscaled pair, where there is one."""
-        inner = self.inner.tangent_map(self._unscaled(pair))
-        return None if inner is None else ScaledTangentMap(inner, self.scale1, self.scale2)
+    def curvature_at(self, pair: FactorPair, residual: Adjoint | None = None) -> ScaledCurvature:
+        """The inner one at the unscaled pair, between two scalings."""
+        inner = residual.inner if isinstance(residual, ScaledAdjoint) else None
+        curvature = self.inner.curvature_at(self._unscaled(pair), inner)
+        return ScaledCurvature(curvature, self.scale1, self.scale2)
 
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None

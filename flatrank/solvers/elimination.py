@@ -19,7 +19,7 @@ from jaxtyping import Float
 from flatrank.arrays import Array, Module, Scalar, xp
 from flatrank.factors import FactorPair
 from flatrank.kernels import inverses
-from flatrank.measurements import Curvature, Measurement, PreparedCurvature, SampledEntries
+from flatrank.measurements import Curvature, Measurement, SampledEntries
 
 # Elimination is worth its blocks from 5 inner steps on the whole system at 5 columns, from 6 at 10,
 # from 19 at 20, from 41 at 32: about as many as there are columns, up to as many as these.
@@ -39,7 +39,7 @@ class Blocks(Module):
 class Reduced(Module):
     """P ↦ (A − B C⁻¹ Bᵀ) P, and the way from g to its right-hand side and from P to Q."""
 
-    H: Curvature | PreparedCurvature
+    H: Curvature
     inverse: Blocks
     lam: Scalar
 
@@ -73,7 +73,7 @@ def affordable(measurement: Measurement, width: int) -> bool:
 
 
 def eliminated(
-    H: Curvature | PreparedCurvature,
+    H: Curvature,
     blocks: tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]],
     lam: Scalar,
 ) -> tuple[Reduced, Blocks]:

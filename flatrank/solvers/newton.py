@@ -30,7 +30,7 @@ from flatrank.arrays import (
 )
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import truncated_cg
-from flatrank.measurements import Curvature, Measurement, PreparedCurvature
+from flatrank.measurements import Curvature, Measurement
 from flatrank.solvers.elimination import eliminated
 from flatrank.solvers.preconditioner import Preconditioner, inverse_diagonal, weak_columns
 
@@ -47,7 +47,7 @@ class NewtonStep(NamedTuple):
     inner: int | Array
 
 
-def _damped(H: Curvature | PreparedCurvature, lam: Scalar) -> Callable[[FactorPair], FactorPair]:
+def _damped(H: Curvature, lam: Scalar) -> Callable[[FactorPair], FactorPair]:
     """(H + λ) of a step."""
     return lambda step: tree_map(lambda h, x: moved(h, lam, x), H(step), step)
 
