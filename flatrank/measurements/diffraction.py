@@ -77,7 +77,7 @@ class CodedDiffraction(Forms):
         """Number of masks times n."""
         return self.masks.size
 
-    def vectors(self, dtype: xp.dtype) -> Vectors:
+    def vectors(self, dtype: np.dtype) -> Vectors:
         """Behind masks and transforms."""
         return _Masked(self.masks.astype(xp.result_type(dtype, xp.complex64), copy=False))
 

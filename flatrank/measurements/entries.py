@@ -76,7 +76,7 @@ class SampledEntries(Measurement):
 
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Row counts nᵢ and column counts cⱼ: Σ AᵢAᵢᵀ and Σ AᵢᵀAᵢ are diagonal here."""
-        return tuple(xp.diff(c.indptr).astype(xp.float64) for c in (self.by_row, self.by_col))  # pyright: ignore[reportReturnType]
+        return tuple(xp.diff(c.indptr).astype(xp.float64) for c in (self.by_row, self.by_col))
 
     def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Root of the sum of squares of each row's and each column's numbers."""

@@ -150,7 +150,7 @@ def _product(A: Float[Array, "d k"], B: Float[Array, "d k"]) -> Complex[Array, "
     return _CONE.lift(A) @ _CONE.lift(B).conj().T
 
 
-def _wide(x: Inexact[Array, "..."]) -> xp.dtype:
+def _wide(x: Inexact[Array, "..."]) -> np.dtype:
     """The complex type of a real one."""
     return xp.result_type(x.dtype, xp.complex64)
 

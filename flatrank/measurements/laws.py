@@ -122,7 +122,8 @@ def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: np
     """Gradient and curvature from forward and adjoint alone."""
     out = _derivatives(A, pair, step, b)
     c = _at(A, pair, b).forward - b
-    t = sum(_at(A, FactorPair(*x), b).forward for x in ((pair.L, step.R), (step.L, pair.R)))
+    mixed = FactorPair(pair.L, step.R), FactorPair(step.L, pair.R)
+    t = _at(A, mixed[0], b).forward + _at(A, mixed[1], b).forward
     S, T, S_step = _at(A, pair, c), _at(A, pair, t), _at(A, step, c)
     _agree("loss", out["loss"], 0.5 * c @ c)
     _agree("tangent", out["tangent"], t)

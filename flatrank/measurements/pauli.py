@@ -157,7 +157,7 @@ def _transformed(F: Complex[Array, "n n"]) -> Complex[Array, "n n"]:
     return real + 1j * imaginary
 
 
-def _phases(qubits: int, dtype: xp.dtype) -> Complex[Array, "n n"]:
+def _phases(qubits: int, dtype: np.dtype) -> Complex[Array, "n n"]:
     """i^|x∧z| for every x and z."""
     bits = np.arange(2**qubits)
     count = np.bitwise_count(bits[:, None] & bits[None, :]) % 4

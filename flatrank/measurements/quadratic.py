@@ -85,7 +85,7 @@ class Forms(Measurement):
     """
 
     @abstractmethod
-    def vectors(self, dtype: xp.dtype) -> Vectors:
+    def vectors(self, dtype: np.dtype) -> Vectors:
         """The vectors, in the width of a real type."""
 
     def forward(self, pair: FactorPair) -> Float[Array, " m"]:
@@ -140,7 +140,7 @@ class QuadraticForms(Forms):
         """Hermitian matrices, of complex vectors."""
         return Cone.HERMITIAN if xp.iscomplexobj(self.x) else Cone.WHOLE
 
-    def vectors(self, dtype: xp.dtype) -> Vectors:
+    def vectors(self, dtype: np.dtype) -> Vectors:
         """Themselves."""
         wide = xp.result_type(dtype, xp.complex64) if xp.iscomplexobj(self.x) else dtype
         return _Stored(self.x.astype(wide, copy=False))
@@ -151,7 +151,8 @@ class QuadraticForms(Forms):
 
     def written(self) -> np.ndarray:
         """The xᵢxᵢ*, in the real form of complex ones."""
-        return sum(z[:, :, None] * z[:, None, :] for z in _real_rows(to_numpy(self.x)))
+        rows = np.stack(_real_rows(to_numpy(self.x)))
+        return np.sum(rows[:, :, :, None] * rows[:, :, None, :], axis=0)
 
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
         """From the ‖xᵢ‖ xᵢ, in the real form of complex ones."""

@@ -108,7 +108,7 @@ class RankOne(Measurement):
         a, c = self._vectors(pair.L.dtype)
         return _RankOneTangentMap(a, c, a @ pair.L, c @ pair.R)
 
-    def _vectors(self, dtype: xp.dtype) -> tuple[Array, Array]:
+    def _vectors(self, dtype: np.dtype) -> tuple[Array, Array]:
         return self.a.astype(dtype, copy=False), self.c.astype(dtype, copy=False)
 
 

@@ -20,7 +20,7 @@ def walsh_hadamard(x: Float[Array, "rows n"]) -> Float[Array, "rows n"]:
     bits = n.bit_length() - 1
     while bits:
         taken = min(_RADIX, bits)
-        H = hadamard(2**taken, dtype=x.dtype)
+        H = hadamard(2**taken).astype(x.dtype)
         # Those transformed go to the end: after all bits they are where they were.
         x = xp.matmul(x.reshape(rows, 2**taken, -1).swapaxes(1, 2), H).reshape(rows, n)
         bits -= taken

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import is_array, scope, to_numpy
+from flatrank.arrays import scope, to_numpy
 from flatrank.factors import Cone
 from flatrank.flatness import Rescaling
 from flatrank.measurements import DenseMatrices, Measurement, OnHermitian, SampledEntries
@@ -118,7 +118,7 @@ def _of_any(A: Measurement) -> Measurement:
 
 
 def _stored(A: ArrayLike) -> DenseMatrices:
-    array = A if is_array(A) else rectangular("A", A)
+    array = rectangular("A", A)
     size = 8 * int(np.prod(array.shape, dtype=float))
     if size > _STORED:
         raise ValueError(
