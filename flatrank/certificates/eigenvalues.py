@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import LinAlgError, eigh
 
-from flatrank.arrays import Array, compiled, for_loop, mapped, put_columns, unit_vectors, xp
+from flatrank.arrays import Array, compiled, mapped, put, put_columns, unit_vectors, xp
 from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges
 from flatrank.certificates.norms import EXACT_AT_ONCE, Effort, NormBound, top_pairs
 from flatrank.factors import CompactSVD, Cone
@@ -204,16 +204,13 @@ def top_eigenpairs(
             x = xp.linalg.qr(x - span @ (span.conj().T @ x))[0]
         return x
 
-    def grow(i: int | Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        span, H, x = carry
-        q = outside(x, span)
-        span = put_columns(span, i * block, q)
-        z = cone.lift(_product(S, cone, V, cone.lower(q)))
-        return span, put_columns(H, i * block, span.conj().T @ z), z
-
     width = blocks * block
-    empty = (xp.zeros((n, width), dtype=x.dtype), xp.zeros((width, width), dtype=x.dtype), x)
-    span, H, _ = for_loop(0, blocks, grow, empty)
+    span, H = xp.zeros((n, width), dtype=x.dtype), xp.zeros((width, width), dtype=x.dtype)
+    for i in range(0, width, block):
+        q = outside(x, span[:, :i])
+        span = put_columns(span, i, q)
+        x = cone.lift(_product(S, cone, V, cone.lower(q)))
+        H = put(H, (slice(i + block), slice(i, i + block)), span[:, : i + block].conj().T @ x)
     w, E = xp.linalg.eigh(xp.triu(H) + xp.triu(H, 1).conj().T)
     return _signed(cone, w, span @ E, count)
 

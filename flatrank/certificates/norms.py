@@ -25,8 +25,8 @@ from flatrank.arrays import (
     Module,
     Scalar,
     compiled,
-    for_loop,
     mapped,
+    put,
     put_columns,
     unit_vectors,
     xp,
@@ -322,19 +322,15 @@ def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: i
         X = X - span @ (span.T @ X)
         return xp.linalg.qr(X - span @ (span.T @ X))[0]
 
-    def grow(i: int | Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        span, H, X = carry
-        Q = outside(X, span)
-        span = put_columns(span, q + i * block, Q)
-        Z = product(Q)
-        return span, put_columns(H, i * block, span.T @ Z), Z
-
     n = blocks * block
     # The basis and the space, in one matrix: what is orthogonal to one is to the other.
     span = xp.concatenate([avoided, xp.zeros((d, n), dtype=X.dtype)], axis=1)
-    H = xp.zeros((q + n, n), dtype=X.dtype)
-    span, H, _ = for_loop(0, blocks, grow, (span, H, X))
-    span, H = span[:, q:], H[q:]
+    H = xp.zeros((n, n), dtype=X.dtype)
+    for i in range(0, n, block):
+        Q = outside(X, span[:, : q + i])
+        span, X = put_columns(span, q + i, Q), product(Q)
+        H = put(H, (slice(i + block), slice(i, i + block)), span[:, q : q + i + block].T @ X)
+    span = span[:, q:]
     E = xp.linalg.eigh(xp.triu(H) + xp.triu(H, 1).T)[1][:, ::-1][:, :count]
     return _triplets(gram, span @ E)
 
