@@ -14,4 +14,5 @@ from flatrank.kernels.products import sampled_product as sampled_product
 from flatrank.kernels.products import sparse_tall as sparse_tall
 from flatrank.kernels.support import describe as describe
 from flatrank.kernels.support import path_in_use as path_in_use
+from flatrank.kernels.support import seconds_compiling as seconds_compiling
 from flatrank.kernels.support import using as using

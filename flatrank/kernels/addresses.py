@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
 from llvmlite import ir
+from numba import cfunc
 from numba.core import types
 from numba.core.caching import FunctionCache
+
+from flatrank.kernels import support
 
 INT64 = ir.IntType(64)
 
@@ -38,7 +45,7 @@ class CFunction:
         return builder.ptrtoint(function, INT64)
 
 
-def cache_folder(function) -> str | None:
+def cache_folder(function: Callable[..., Any]) -> str | None:
     """Where numba keeps what it compiles of this function's file; None where it cannot write."""
     try:
         return FunctionCache(function).cache_path
@@ -46,9 +53,19 @@ def cache_folder(function) -> str | None:
         return None
 
 
-def kept(function) -> dict[str, object]:
-    """How to compile a C function for XLA: once for all processes, where there is a place for it.
+def kept(function: Callable[..., Any], integers: int, name: str) -> Any:
+    """A function of integers as a C function: found on disk, or compiled and kept there.
 
-    `function` is any of the same file.
+    The name is its own, and so are its files: numba numbers what it keeps under one name, and of
+    two processes that compile at once each would give its number to the other's code.
     """
-    return {"cache": cache_folder(function) is not None, "error_model": "numpy"}
+    function.__qualname__ = name
+    kind, start = types.void(*[types.int64] * integers), perf_counter()
+    try:
+        cached = cache_folder(function) is not None
+        made = cfunc(kind, cache=cached, error_model="numpy")(function)
+    except Exception:  # a disk that is full, a file that is broken: it goes without
+        made = cfunc(kind, error_model="numpy")(function)
+    if not made.cache_hits:
+        support.compiling.append(perf_counter() - start)
+    return made

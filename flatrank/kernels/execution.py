@@ -1,6 +1,6 @@
 """The compiled loops, called on arrays where they lie.
 
-One is compiled for each kernel, rank and element type when first asked for, and kept on disk by
+One is compiled for each loop, rank and element type when first asked for, and kept on disk by
 numba, which finds it again by its bytecode and the values it closes over: so these are numbers and
 strings only. `stamp` stands for the sources of this room, which numba, looking at this file alone,
 would not see change.
@@ -12,16 +12,15 @@ would not see change.
 from __future__ import annotations
 
 import hashlib
-import threading
+from array import array
 from functools import cache
 from math import gcd
 from pathlib import Path
-from typing import Any, no_type_check
+from typing import Any, NamedTuple, no_type_check
 
 import llvmlite.binding
 import numba
 import numpy as np
-from numba import cfunc
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -30,7 +29,7 @@ from flatrank.kernels.addresses import CFunction, kept
 from flatrank.kernels.jobs import JOB_WORDS, PLACES
 from flatrank.kernels.pattern import Compressed
 from flatrank.kernels.registers import Lanes
-from flatrank.kernels.signatures import BLOCK, NARROW, SIGNATURES, Variant, parsed
+from flatrank.kernels.signatures import BLOCK, LOOPS, NARROW, PAIRED, SIGNATURES, Variant, parsed
 from flatrank.kernels.team import WORTH_WAKING, run, team
 
 SOURCES = "addresses execution jobs loops registers signatures tables team vectors wide words"
@@ -40,18 +39,9 @@ COST = {"residual_gradient": 2, "curvature_product": 3, "row_grams": 8, "inverse
 LINE = 64  # bytes of a cache line
 LARGE = 32 * 2**20  # bytes of a matrix that caches do not hold
 USES = 4  # times each row must be used for a copy of it to pay
-LOCK = threading.RLock()
-
-
-class Own(threading.local):
-    """The job of a thread's own calls, and its address."""
-
-    def __init__(self):
-        self.job = np.zeros(JOB_WORDS, np.int64)
-        self.address = self.job.ctypes.data
-
-
-OWN = Own()
+N, M, WIDTH, K, STRIDE = (PLACES[name] for name in ("N", "M", "WIDTH", "K", "STRIDE"))
+X, P, Y, Q, OUT = (PLACES[name] for name in ("X", "P", "Y", "Q", "OUT"))
+LONG, POINTERS, INDICES = (PLACES[name] for name in ("LONG", "POINTERS", "INDICES"))
 
 
 @cache
@@ -67,53 +57,52 @@ def shapes(variant):
     sizes = [variant.k]
     if variant.wide:
         sizes.append(BLOCK)
-    elif variant.pairs:
+    elif variant.loop == PAIRED:
         sizes.append(2 * variant.k)
     return types.Tuple([Lanes(n, variant.bits, rows) for n in sizes for rows in (1, variant.rows)])
 
 
 @intrinsic(prefer_literal=True)
-def loop(typing_context, name, variant):
-    """The address of a loop for a variant; both are literal, and no name means the variant's."""
+def loop(typing_context, variant):
+    """The address of the loop for a variant, which is literal."""
     what = Variant.read(variant.literal_value)
-    room = wide if what.wide else loops
-    dispatcher = getattr(room, name.literal_value or what.loop)
+    dispatcher = getattr(wide if what.wide else loops, what.loop)
     function = CFunction(typing_context, dispatcher, 3, [shapes(what)])
-    return types.int64(name, variant), lambda context, builder, *_: function.address(
-        context, builder
-    )
+    return types.int64(variant), lambda context, builder, *_: function.address(context, builder)
 
 
 @no_type_check
-def some_rows(name, variant, stamp):
-    """Rows first to last − 1 of a job, as a C function."""
+def some_rows(variant, stamp):
+    """Rows first to last − 1 of a job."""
 
-    @cfunc(types.void(types.int64, types.int64, types.int64), **kept(shapes))
     def rows(job, first, last):
         if stamp:
-            run(loop(name, variant), job, first, last)
+            run(loop(variant), job, first, last)
 
     return rows
 
 
-def group_rows(kernel: str, k: int, bits: int) -> int:
+def group_rows(name: str, k: int, bits: int) -> int:
     """How many entries to treat at once: as many as the registers hold, and at least two."""
     pieces = len(registers.Lanes(k, bits, 1).starts)
-    tables = 2 if "Q:" in SIGNATURES[kernel][0] and k <= NARROW else 1
+    tables = 2 if name == PAIRED and k <= NARROW else 1
     # Two registers are left for sums on their way.
     fits = (4 * tables + tables + 1) * pieces <= registers.count() - 2
     return 4 if fits else 2
 
 
 @cache
-def rows_of(kernel: str, k: int, bits: int, name: str = "") -> Any:
+def rows_of(name: str, k: int, bits: int) -> Any:
     """The compiled loop for factors of k columns, compiled or found on disk on first use."""
     wide_ = k > NARROW
     rest = BLOCK + k % BLOCK if wide_ else k
-    rows = group_rows(kernel, BLOCK if wide_ else k, bits)
-    what = str(Variant(kernel, rest, bits, rows, int(wide_)))
-    with LOCK:
-        return some_rows(name, what, stamp())
+    rows = group_rows(name, BLOCK if wide_ else k, bits)
+    return _rows_of(str(Variant(name, rest, bits, rows, int(wide_))))
+
+
+@cache
+def _rows_of(variant: str) -> Any:
+    return kept(some_rows(variant, stamp()), 3, f"{variant} {stamp():x}".replace(" ", "_"))
 
 
 def stride(width: int, k: int, size: int, m: int) -> int | None:
@@ -131,65 +120,105 @@ def stride(width: int, k: int, size: int, m: int) -> int | None:
     return apart // size if lines >= 1.25 * max(1, apart // LINE) else None
 
 
+class Plan(NamedTuple):
+    """What the kernel, the rank and the type decide about a call.
+
+    Parameters
+    ----------
+    takes
+        Places of the arguments in a job.
+    gives
+        Places and axes of the results, and of scratch behind them.
+    results
+        How many of these are results.
+    cost
+        Multiply-adds for each entry, or for each row of a block.
+    rows, copying
+        The loop, and the one that copies the gathered side.
+    paired, dense
+        Whether two sides are gathered; whether rows hold blocks and no entries.
+    """
+
+    takes: list[int]
+    gives: list[tuple[int, list[str]]]
+    results: int
+    cost: int
+    rows: Any
+    copying: Any
+    paired: bool
+    dense: bool
+
+
 @cache
-def _layout(kernel: str) -> tuple[list[int], list[tuple[int, list[str]]]]:
-    takes = [PLACES[name] for name, _ in parsed(SIGNATURES[kernel][0])]
-    return takes, [(PLACES[name], letters) for name, letters in parsed(SIGNATURES[kernel][1])]
+def plan(kernel: str, k: int, bits: int) -> Plan:
+    """The plan of a kernel for k columns of so many bits, compiled on first use."""
+    inputs, outputs = (
+        [(PLACES[name], axes) for name, axes in parsed(s)] for s in SIGNATURES[kernel]
+    )
+    name = LOOPS.get(kernel, kernel)
+    copying = rows_of("side_by_side", k, bits) if name in ("residual_gradient", PAIRED) else None
+    return Plan(
+        takes=[place for place, _ in inputs],
+        gives=outputs,
+        results=sum(place != PLACES["WORK"] for place, _ in outputs),
+        cost=COST.get(name, 1) * k,
+        rows=rows_of(name, k, bits),
+        copying=copying,
+        paired=name == PAIRED,
+        dense=name == "inverses",
+    )
+
+
+def address(x: np.ndarray) -> int:
+    """Where the numbers of an array begin."""
+    return x.__array_interface__["data"][0]
 
 
 def _pattern_words(C: Compressed) -> list[int]:
-    """The words of a job that a pattern decides, kept with it."""
-    words = C.__dict__.get("_words")
-    if words is None:
+    """The words of a job that a pattern decides, kept with it and with the arrays they point to."""
+    if "_words" not in C.__dict__:
+        pointers, indices = np.ascontiguousarray(C.indptr), np.ascontiguousarray(C.indices)
         words = [0] * JOB_WORDS
-        words[PLACES["N"]], words[PLACES["M"]], words[PLACES["WIDTH"]] = C.n, C.m, C.width
-        words[PLACES["FILLED"]] = int(C.indptr[-1])
-        words[PLACES["LONG"]] = int(C.indptr.dtype.itemsize == 8)
-        words[PLACES["POINTERS"]] = C.indptr.ctypes.data
-        words[PLACES["INDICES"]] = C.indices.ctypes.data
-        C.__dict__["_words"] = words
-    return words
+        words[N], words[M], words[WIDTH] = C.n, C.m, C.width
+        words[LONG] = int(pointers.dtype.itemsize == 8)
+        words[POINTERS], words[INDICES] = address(pointers), address(indices)
+        C.__dict__["_words"] = words, pointers, indices
+    return C.__dict__["_words"][0]
 
 
-def execute(kernel: str, C: Compressed, reals: list[np.ndarray], k: int) -> list[np.ndarray]:
+def execute(plan: Plan, C: Compressed, reals: list[np.ndarray], k: int) -> list[np.ndarray]:
     """The results of a kernel; the reals are contiguous and of one type."""
     words, dtype = _pattern_words(C).copy(), reals[0].dtype
-    lengths = {"n": C.n, "m": C.m, "w": C.width, "k": k, "s": 2 * k}
-    bits, at = 8 * dtype.itemsize, PLACES
-    if kernel == "residual_gradient":
-        apart = stride(C.width, k, dtype.itemsize, C.m)
-        kernel, lengths["s"] = (f"padded_{kernel}", apart) if apart else (kernel, k)
-    takes, gives = _layout(kernel)
-    words[at["K"]] = words[at["STRIDE"]] = k
-    for place, x in zip(takes, reals, strict=True):
-        words[place] = x.ctypes.data
-    outs = [np.empty([lengths[a] for a in letters], dtype) for _, letters in gives]
-    for (place, _), out in zip(gives, outs, strict=True):
-        words[place] = out.ctypes.data
-    what = Variant(kernel, k, bits, 0, 0)
-    cost = COST.get(what.loop, 1) * k * (C.n * k if what.dense else words[at["FILLED"]])
-    if what.copies:  # the gathered side, or both of them side by side, where rows lie well
+    lengths, outs = {"n": C.n, "m": C.m, "k": k}, []
+    words[K] = words[STRIDE] = k
+    for place, x in zip(plan.takes, reals, strict=True):
+        words[place] = address(x)
+    for place, axes in plan.gives:
+        outs.append(np.empty([lengths[a] for a in axes], dtype))
+        words[place] = address(outs[-1])
+    apart = None
+    if plan.copying:
+        apart = 2 * k if plan.paired else stride(C.width, k, dtype.itemsize, C.m)
+    if apart:
+        beside = np.empty((C.width, apart), dtype)
         copy = [0] * JOB_WORDS
-        copy[at["N"]], copy[at["K"]], copy[at["STRIDE"]] = C.width, k, lengths["s"]
-        copy[at["X"]], copy[at["P"]] = words[at["Y"]], words[at["Q"]]
-        copy[at["OUT"]] = words[at["WORK"]]
-        _share(copy, k * C.width, rows_of(kernel, k, bits, "side_by_side"))
-        words[at["Y"]], words[at["STRIDE"]] = words[at["WORK"]], lengths["s"]
-    if what.dense:
-        words[at["POINTERS"]] = 0
-    _share(words, cost, rows_of(kernel, k, bits))
-    return outs if not words[at["WORK"]] else outs[:-1]
+        copy[N], copy[K], copy[STRIDE], copy[OUT] = C.width, k, apart, address(beside)
+        copy[X], copy[P] = words[Y], words[Q]
+        _share(copy, k * C.width, plan.copying)
+        words[Y], words[STRIDE] = copy[OUT], apart
+    if plan.dense:
+        words[POINTERS] = 0
+    _share(words, plan.cost * (C.n * k if plan.dense else C.m), plan.rows)
+    return outs[: plan.results]
 
 
 def _share(words: list[int], cost: int, rows: Any) -> None:
     """Run all rows of a job, with the help of threads where that pays."""
-    threads = 1
-    if cost >= WORTH_WAKING:
-        helpers = team(stamp())
-        threads = min(1 + cost // WORTH_WAKING, helpers.threads)
-    if threads < 2 or not helpers.share(words, rows.address, threads):
-        OWN.job[:] = words
-        rows.ctypes(OWN.address, 0, words[0])
+    job = array("q", words)
+    at = job.buffer_info()[0]
+    threads = 1 + cost // WORTH_WAKING
+    if threads < 2 or not team(stamp()).share(at, rows.address, threads):
+        rows.ctypes(at, 0, words[N])
 
 
 def facts() -> dict[str, object]:

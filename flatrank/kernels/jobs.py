@@ -1,10 +1,9 @@
 """A job: the run of 8-byte words that tells a loop what to work on, sizes and addresses.
 
-There are N rows and places for M entries, of which the rows have the first FILLED.
-X and P are the sides read row by row, Y and Q those gathered, of WIDTH rows; K is the number of
-columns of each, STRIDE the distance between rows of Y in numbers. V and W are vectors along the
-entries. OUT has a row or a block, and SUM a number or a matrix, for each row of the pattern. WORK
-is scratch. Addresses of what a kernel does not have are 0.
+There are N rows and M entries. X and P are the sides read row by row, Y and Q those gathered, of
+WIDTH rows; K is the number of columns of each, STRIDE the distance between rows of Y in numbers. V
+and W are vectors along the entries. OUT has a row or a block, and SUM a number or a matrix, for
+each row of the pattern. WORK is scratch. Addresses of what a kernel does not have are 0.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ PLACES = {
         [
             "N",
             "M",
-            "FILLED",
             "LONG",
             "POINTERS",
             "INDICES",
@@ -43,7 +41,7 @@ PLACES = {
     )
 }
 JOB_WORDS = len(PLACES)
-N, M, FILLED, K = (PLACES[name] for name in ("N", "M", "FILLED", "K"))
+N, M, K, LONG = (PLACES[name] for name in ("N", "M", "K", "LONG"))
 X, P, Y, Q = (PLACES[name] for name in ("X", "P", "Y", "Q"))
 STRIDE, WIDTH, V, W, OUT = (PLACES[name] for name in ("STRIDE", "WIDTH", "V", "W", "OUT"))
 SUM, WORK, INDICES, POINTERS = (PLACES[name] for name in ("SUM", "WORK", "INDICES", "POINTERS"))
@@ -52,7 +50,7 @@ SUM, WORK, INDICES, POINTERS = (PLACES[name] for name in ("SUM", "WORK", "INDICE
 def load_pointer(builder, job, row):
     """Instructions for where a row begins among the entries; pointers may be int64 or int32."""
     start = load_word(builder, job, POINTERS)
-    long = builder.icmp_signed("!=", load_word(builder, job, PLACES["LONG"]), INT64(0))
+    long = builder.icmp_signed("!=", load_word(builder, job, LONG), INT64(0))
     with builder.if_else(long) as (then, otherwise):
         with then:
             place = builder.add(start, builder.mul(row, INT64(8)))

@@ -15,13 +15,10 @@ from typing import no_type_check
 from numba import njit
 
 from flatrank.kernels.jobs import (
-    FILLED,
     OUT,
     STRIDE,
     SUM,
     WORK,
-    M,
-    N,
     P,
     V,
     W,
@@ -58,15 +55,6 @@ from flatrank.kernels.words import INNER, word
 
 @no_type_check
 @njit(**INNER)
-def clear_unfilled(job, last, one):
-    """OUT_p = 0 for the places behind the last row, by whoever has that row."""
-    if last == word(job, N):
-        for p in range(word(job, FILLED), word(job, M)):
-            store(word(job, OUT) + p * bytes_of(one), pack(one))
-
-
-@no_type_check
-@njit(**INNER)
 def sampled_product(job, first, last, shapes):
     """OUT_p = <X_i, Y_j>."""
     one, group = shapes
@@ -83,7 +71,6 @@ def sampled_product(job, first, last, shapes):
             ask(table, p, one)
             store(out + p * size, total(times(x, gather(table, p, one))))
             p += 1
-    clear_unfilled(job, last, one)
 
 
 @no_type_check

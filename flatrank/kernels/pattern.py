@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
-from flatrank.arrays import Array, Module, added_at, static, xp
+from flatrank.arrays import Array, Module, added_at, on_device, static, xp
 
 
 class Compressed(Module):
@@ -19,43 +19,39 @@ class Compressed(Module):
     Parameters
     ----------
     indptr
-        Row pointers, shape (n + 1,), non-decreasing from 0 to at most m; int64, so that m may pass
-        2**31, or int32. Entries behind the last row are room for more, so that patterns of almost
-        one length can share a program: no sum has them, and products there are 0.
+        Row pointers, shape (n + 1,), non-decreasing from 0 to m; int64, so that m may pass 2**31,
+        or int32.
     indices
         Column of each entry, shape (m,), int32, in [0, width). The compiled kernels believe this
         without looking. Columns may repeat within a row and need not be sorted.
-    ids
-        Row of each entry, n behind the last row, shape (m,), int32, or None. Only the reference
-        path reads it; None saves m integers, and ids are derived from `indptr` when needed.
     width
         Number of columns.
 
     Raises
     ------
     ValueError
-        When shapes or types are not those above.
+        When shapes or types are not those above, or the pointers do not go from 0 to m.
     """
 
     indptr: Int[Array, " rows"]
     indices: Int[Array, " m"]
-    ids: Int[Array, " m"] | None
     width: int = static()
 
     def __post_init__(self):
-        types = {"indptr": ("int64", "int32"), "indices": ("int32",), "ids": ("int32",)}
+        types = {"indptr": ("int64", "int32"), "indices": ("int32",)}
         for name, allowed in types.items():
             x = getattr(self, name)
-            if x is not None and (x.ndim != 1 or str(x.dtype) not in allowed):
+            if x.ndim != 1 or str(x.dtype) not in allowed:
                 raise ValueError(
                     f"{name} must be a vector of {' or '.join(allowed)}; "
                     f"got shape {x.shape} of {x.dtype}."
                 )
         if self.indptr.shape[0] < 1:
             raise ValueError("indptr must have at least one element, 0; got an empty vector.")
-        if self.ids is not None and self.ids.shape != self.indices.shape:
+        ends = [] if on_device(self.indptr) else [int(self.indptr[i]) for i in (0, -1)]
+        if ends and ends != [0, self.m]:
             raise ValueError(
-                f"ids must have the shape of indices, {self.indices.shape}; got {self.ids.shape}."
+                f"indptr must go from 0 to {self.m}, the number of indices; got {ends}."
             )
 
     @property
@@ -69,8 +65,8 @@ class Compressed(Module):
         return self.indices.shape[0]
 
     def rows(self) -> Int[Array, " m"]:
-        """Row of each entry, n behind the last row, stored or derived; O(m) work."""
-        if self.ids is not None:
-            return self.ids
-        done = xp.ones_like(self.indptr[1:], dtype=np.int32)
-        return xp.cumsum(added_at(self.indptr[1:], done, self.m + 1)[: self.m], dtype=np.int32)
+        """Row of each entry; O(m) work."""
+        if on_device(self.indptr):  # a program must know the length
+            begun = self.indptr[1:-1]
+            return xp.cumsum(added_at(begun, xp.ones_like(begun, np.int32), self.m))
+        return np.repeat(np.arange(self.n, dtype=np.int32), np.diff(self.indptr))

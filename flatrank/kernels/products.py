@@ -2,8 +2,7 @@
 
 X is (n, k) and belongs to the rows of the pattern, Y is (width, k) and belongs to its columns; the
 p-th entry of the pattern lies in row i and column j. Real arguments of different types are brought
-to their common type, as `jax.numpy` does. All kernels can be differentiated to any order, forward
-and backward, in every real argument, and be mapped by `jax.vmap`, which calls them one by one.
+to their common type. On arrays of JAX the references run, which it differentiates and maps.
 """
 
 from __future__ import annotations
@@ -194,7 +193,7 @@ def row_grams(
 
     Notes
     -----
-    2mk^2 flops. Memory O(nk^2); on the reference path O(mk^2), and O(width k^2) to differentiate.
+    2mk^2 flops. Memory O(nk^2); on the reference path O(mk^2).
     """
     if w is None:
         return call("row_grams", C, Y=Y, b=b)
@@ -224,29 +223,32 @@ def inverses(A: Float[Array, "n k k"]) -> Float[Array, "n k k"]:
 
     Notes
     -----
-    nk^3 multiply-adds. Memory O(nk^2). Derivatives are those of the sweeps. LAPACK, block by block,
+    nk^3 multiply-adds. Memory O(nk^2). LAPACK, block by block,
     was seen to wait for ever beside large products.
     """
     # Rows without entries, for the blocks are all there is.
-    none = np.zeros(0, np.int32)
-    C = Compressed(np.zeros(A.shape[0] + 1, np.int32), none, none, 0)
+    C = Compressed(np.zeros(A.shape[0] + 1, np.int32), np.zeros(0, np.int32), 0)
     return call("inverses", C, A=A)
 
 
 def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     """Check the arguments of a kernel, given in the order of its signature, and run it."""
     k = check(kernel, C, reals)
-    on_host = not on_device(C, reals)
-    dtype = (np if on_host else xp).result_type(*reals.values())
-    dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
-    if not on_host:
+    if on_device(C, reals):
+        dtype = xp.result_type(0.0, *reals.values())
         return _on_device(C, [x.astype(dtype) for x in reals.values()], kernel)
+    dtype = np.result_type(0.0, *reals.values())
     arrays = [np.ascontiguousarray(x, dtype) for x in reals.values()]
-    if k == 0 or dtype.itemsize not in (4, 8) or support.obstacle():
+    if k == 0 or dtype.char not in "fd" or support.obstacle():
         return PLAIN[kernel](C, *arrays)
-    from flatrank.kernels.execution import execute
+    try:
+        from flatrank.kernels import execution  # brings numba
 
-    out = execute(kernel, C, arrays, k)
+        plan = execution.plan(kernel, k, 8 * dtype.itemsize)
+    except Exception as error:  # numba that is broken, or does not fit the rest
+        support.failed(kernel, error)
+        return PLAIN[kernel](C, *arrays)
+    out = execution.execute(plan, C, arrays, k)
     return tuple(out) if len(out) > 1 else out[0]
 
 
@@ -267,17 +269,18 @@ PLAIN = {
 }
 
 
-def check(kernel, C, reals):
+def check(kernel: str, C: Compressed, reals: dict[str, Any]) -> int:
     """The number of columns of the factors, if all shapes agree with the kernel's signature."""
     lengths = {"n": C.n, "m": C.m, "w": C.width}
     signature = parsed(SIGNATURES[kernel][0])
-    for (_, letters), (name, x) in zip(signature, reals.items(), strict=True):
-        if "k" in letters and "k" not in lengths and x.ndim == len(letters):
-            lengths["k"] = x.shape[1]
-        expected = tuple([lengths.get(letter) for letter in letters])
-        if x.shape != expected:
-            words = ", ".join(WORDS[letter] for letter in letters)
+    for (_, axes), (name, x) in zip(signature, reals.items(), strict=True):
+        shape = x.shape
+        if len(shape) == len(axes) > 1:
+            lengths.setdefault("k", shape[1])
+        expected = tuple([lengths.get(a) for a in axes])
+        if shape != expected:
+            words = ", ".join(WORDS[a] for a in axes)
             raise ValueError(
-                f"{kernel}: expected {name} of shape ({words}) = {expected}, got {x.shape}."
+                f"{kernel}: expected {name} of shape ({words}) = {expected}, got {shape}."
             )
     return lengths["k"]

@@ -1,9 +1,8 @@
-"""The kernels in plain JAX: what the compiled twins must equal, and the path on GPU and TPU.
+"""The kernels in plain array operations: what the compiled twins must equal, and JAX's path.
 
-Everything here is a gather, a product and a sorted segment sum, so XLA differentiates, batches
-and shards it unaided. On a CPU it
-is 10 to 80 times slower than memory allows: XLA materialises the gathered (m, k) rows and adds
-segments serially.
+Everything here is a gather, a product and a segment sum, which JAX differentiates, batches and
+shards unaided. On a CPU it is 10 to 80 times slower than memory allows: the gathered (m, k) rows
+are written out, and segments added serially.
 """
 
 from __future__ import annotations

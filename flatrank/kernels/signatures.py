@@ -1,8 +1,7 @@
-"""What each kernel takes and gives, read by the checks in Python and by those in compiled code.
+"""What each kernel takes and gives, and what a loop is compiled for.
 
-n rows, m entries, w columns of the pattern; k columns of the factors; s, at least k (or 2k where
-two matrices share a row), is the length of a row of scratch. The pattern itself, pointers (n + 1,)
-and indices (m,), comes first everywhere. The names are places in a job (`jobs.py`).
+n rows, m entries, w columns of the pattern; k columns of the factors. The names are places in a job
+(`jobs.py`); the pattern itself, pointers (n + 1,) and indices (m,), belongs to every kernel.
 """
 
 from __future__ import annotations
@@ -14,19 +13,15 @@ SIGNATURES = {
     "sampled_product": ("X: n k, Y: w k", "OUT: m"),
     "sparse_tall": ("V: m, Y: w k", "OUT: n k"),
     "residual_gradient": ("X: n k, Y: w k, V: m", "OUT: n k, SUM: n"),
-    "padded_residual_gradient": ("X: n k, Y: w k, V: m", "OUT: n k, SUM: n, WORK: w s"),
-    "curvature_product": ("X: n k, Y: w k, P: n k, Q: w k", "OUT: n k, WORK: w s"),
-    "newton_product": ("X: n k, Y: w k, P: n k, Q: w k, V: m", "OUT: n k, WORK: w s"),
+    "curvature_product": ("X: n k, Y: w k, P: n k, Q: w k", "OUT: n k"),
+    "newton_product": ("X: n k, Y: w k, P: n k, Q: w k, V: m", "OUT: n k"),
     "row_grams": ("Y: w k, V: m", "SUM: n k k, OUT: n k"),
     "weighted_row_grams": ("Y: w k, V: m, W: m", "SUM: n k k, OUT: n k"),
     "inverses": ("X: n k k", "OUT: n k k, WORK: n k"),
 }
 # The loop behind each, where it has another name.
-LOOPS = {
-    "padded_residual_gradient": "residual_gradient",
-    "newton_product": "curvature_product",
-    "weighted_row_grams": "row_grams",
-}
+LOOPS = {"newton_product": "curvature_product", "weighted_row_grams": "row_grams"}
+PAIRED = "curvature_product"  # gathers from two matrices, which lie side by side
 # Factors of up to NARROW columns have loops of their own; wider ones are taken in blocks of BLOCK
 # columns, and the rest, BLOCK to 2 BLOCK - 1 columns, has a loop of its own.
 NARROW, BLOCK = 16, 16
@@ -46,8 +41,8 @@ class Variant(NamedTuple):
 
     Parameters
     ----------
-    kernel
-        A key of SIGNATURES.
+    loop
+        Its name.
     k
         Columns of the factors; where `wide`, columns beside the blocks.
     bits
@@ -58,7 +53,7 @@ class Variant(NamedTuple):
         1 where the factors have more than NARROW columns, else 0.
     """
 
-    kernel: str
+    loop: str
     k: int
     bits: int
     rows: int
@@ -67,28 +62,8 @@ class Variant(NamedTuple):
     @classmethod
     def read(cls, text: str) -> Variant:
         """The variant that str(variant) came from."""
-        kernel, *numbers = text.split()
-        return cls(kernel, *map(int, numbers))
+        loop, *numbers = text.split()
+        return cls(loop, *map(int, numbers))
 
     def __str__(self):
         return " ".join(map(str, self))
-
-    @property
-    def loop(self) -> str:
-        """Name of the loop."""
-        return LOOPS.get(self.kernel, self.kernel)
-
-    @property
-    def pairs(self) -> bool:
-        """Whether two matrices are gathered, side by side."""
-        return "Q:" in SIGNATURES[self.kernel][0]
-
-    @property
-    def dense(self) -> bool:
-        """Whether the rows hold k × k blocks and no entries of a pattern."""
-        return self.kernel == "inverses"
-
-    @property
-    def copies(self) -> bool:
-        """Whether the gathered side is copied to scratch first."""
-        return "WORK: w" in SIGNATURES[self.kernel][1]

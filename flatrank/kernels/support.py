@@ -1,4 +1,4 @@
-"""Which path the kernels take here, and why."""
+"""Which path the kernels take here and why, and what compiling them has cost."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import platform
 import struct
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,10 @@ VARIABLE = "FLATRANK_KERNELS"
 CHOICES = ("auto", "reference")
 
 asked: ContextVar[str | None] = ContextVar("flatrank_kernels", default=None)
+# What went wrong while compiling here; one failure is enough to stop trying.
+failures: list[str] = []
+# Seconds that each loop took to compile here; one found on disk took none.
+compiling: list[float] = []
 
 
 @contextmanager
@@ -52,7 +57,24 @@ def obstacle() -> str | None:
         return "asked for by flatrank.kernels.using"
     if asked.get() is None and checked(os.environ.get(VARIABLE) or "auto", VARIABLE) != "auto":
         return f"asked for by {VARIABLE}"
-    return inability()
+    return failures[0] if failures else inability()
+
+
+def failed(kernel: str, error: Exception) -> None:
+    """Warn that a kernel cannot be compiled here: from now on the references run."""
+    failures.append(f"compiling {kernel} failed: {error!r}")
+    warnings.warn(f"flatrank.kernels: {failures[-1]}", RuntimeWarning, stacklevel=2)
+
+
+def seconds_compiling() -> float:
+    """Seconds that this process has spent compiling kernels; those found on disk are free.
+
+    Returns
+    -------
+    float
+        A kernel takes 0.1 to 1 s when a machine first meets a rank and a type.
+    """
+    return sum(compiling)
 
 
 @cache
@@ -93,7 +115,7 @@ def describe() -> dict[str, object]:
         "path": path, "reason": reason, "threads": None, "numba": None, "llvmlite": None,
         "processor": platform.machine(), "vector_bytes": None, "cache": None,
     }  # fmt: skip
-    if inability() is None:
+    if not (failures or inability()):
         from flatrank.kernels import execution, team
 
         out |= execution.facts() | {"threads": team.count()}

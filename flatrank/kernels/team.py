@@ -14,41 +14,30 @@ not depend on who ran what.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from functools import cache
-from typing import no_type_check
+from typing import Any, no_type_check
 
-import numpy as np
 from llvmlite import ir
-from numba import cfunc, njit
+from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from flatrank.kernels.addresses import kept
-from flatrank.kernels.jobs import FILLED, JOB_WORDS, POINTERS, N, pointer_at
-from flatrank.kernels.words import INNER, INT64, word
+from flatrank.kernels.jobs import POINTERS, M, N, pointer_at
+from flatrank.kernels.words import INNER, INT64, fetch_add, set_word, shared, word
 
-# Words of the mailbox: jobs so far, whether one may be joined, helpers in it, helpers alive.
-TURN, OPEN, INSIDE, ALIVE, BOX = range(5)
-# Words of a block behind it; its job follows.
-NEXT, FINISHED, CHUNKS, LOOP, HEADER = range(5)
+# Words of the mailbox: jobs so far, whether one may be joined, helpers in it; on a cache line of
+# their own, before the chunks taken and finished and what to do with them.
+TURN, OPEN, INSIDE = range(3)
+NEXT, FINISHED, CHUNKS, LOOP, JOB, BOX = range(8, 14)
 CHUNKS_PER_THREAD = 16
 ROW_COST = 3  # what a row costs beside its entries, in entries
 WORTH_WAKING = 200_000  # multiply-adds for which it pays to wake one more thread
 # Looks at the counter before a helper naps; naps of so many microseconds; short ones, and all.
 SPIN, SHORT, LONG, DOZE, LAST = 20_000, 60, 1000, 200, 1200
-
-
-@intrinsic
-def fetch_add(_context, address, value):
-    """Add to a word that other threads also change; what it was before."""
-
-    def codegen(_, builder, _signature, args):
-        place = builder.inttoptr(args[0], INT64.as_pointer())
-        return builder.atomic_rmw("add", place, args[1], "seq_cst")
-
-    return types.int64(types.int64, types.int64), codegen
 
 
 def _c_function(name):
@@ -66,7 +55,7 @@ def _c_function(name):
     return called
 
 
-nap = _c_function("usleep")
+nap, give_way = _c_function("usleep"), _c_function("sched_yield")
 
 
 @intrinsic
@@ -87,7 +76,7 @@ def first_row(job, chunk, chunks):
     n = word(job, N)
     if word(job, POINTERS) == 0:
         return n * chunk // chunks
-    goal = (word(job, FILLED) + ROW_COST * n) * chunk // chunks
+    goal = (word(job, M) + ROW_COST * n) * chunk // chunks
     low, high = 0, n
     while low < high:
         middle = (low + high) // 2
@@ -100,57 +89,61 @@ def first_row(job, chunk, chunks):
 
 @no_type_check
 @njit(**INNER)
-def work(block):
+def work(box):
     """Take chunks until none is left."""
-    job, chunks = block + 8 * HEADER, word(block, CHUNKS)
+    job, chunks = word(box, JOB), word(box, CHUNKS)
     while True:
-        chunk = fetch_add(block + 8 * NEXT, 1)
+        chunk = fetch_add(box, NEXT, 1)
         if chunk >= chunks:
             return
         first, last = first_row(job, chunk, chunks), first_row(job, chunk + 1, chunks)
-        run(word(block, LOOP), job, first, last)
-        fetch_add(block + 8 * FINISHED, 1)
+        run(word(box, LOOP), job, first, last)
+        fetch_add(box, FINISHED, 1)
 
 
 @no_type_check
 def helping(stamp):
-    """The C function that is a helper's life."""
+    """A helper's life."""
 
-    @cfunc(types.void(types.int64), **kept(helping))
     def life(box):
         seen, idle = 0, 0
         while stamp and idle < SPIN + LAST:
-            turn = fetch_add(box + 8 * TURN, 0)
+            turn = shared(box, TURN)
             if turn != seen:
                 seen, idle = turn, 0
-                fetch_add(box + 8 * INSIDE, 1)
-                if fetch_add(box + 8 * OPEN, 0) == 1:
-                    work(box + 8 * BOX)
-                fetch_add(box + 8 * INSIDE, -1)
+                fetch_add(box, INSIDE, 1)
+                if fetch_add(box, OPEN, 0) == 1:
+                    work(box)
+                fetch_add(box, INSIDE, -1)
             else:
                 idle += 1
                 if idle > SPIN:
                     nap(SHORT if idle < SPIN + DOZE else LONG)
-        fetch_add(box + 8 * ALIVE, -1)
 
     return life
 
 
 @no_type_check
 def leading(stamp):
-    """The C function that is the caller's part."""
+    """The caller's part; helpers that came late may still look for chunks of the job before."""
 
-    @cfunc(types.void(types.int64), **kept(helping))
-    def lead(box):
-        block = box + 8 * BOX
-        fetch_add(box + 8 * OPEN, stamp - stamp + 1)
-        fetch_add(box + 8 * TURN, 1)
-        work(block)
-        while fetch_add(block + 8 * FINISHED, 0) < word(block, CHUNKS):
-            pass
-        fetch_add(box + 8 * OPEN, -1)
-        while fetch_add(box + 8 * INSIDE, 0) > 0:
-            pass
+    def lead(box, job, loop, chunks):
+        while stamp and fetch_add(box, INSIDE, 0) > 0:
+            give_way(0)
+        set_word(box, NEXT, 0)
+        set_word(box, FINISHED, 0)
+        set_word(box, CHUNKS, chunks)
+        set_word(box, LOOP, loop)
+        set_word(box, JOB, job)
+        fetch_add(box, OPEN, 1)
+        fetch_add(box, TURN, 1)
+        work(box)
+        looks = 0
+        while shared(box, FINISHED) < chunks:
+            looks += 1
+            if looks > SPIN:
+                give_way(0)
+        fetch_add(box, OPEN, -1)
 
     return lead
 
@@ -158,35 +151,54 @@ def leading(stamp):
 def count() -> int:
     """How many threads a call may use: FLATRANK_NUM_THREADS, OMP_NUM_THREADS or all processors."""
     for name in ("FLATRANK_NUM_THREADS", "OMP_NUM_THREADS"):
-        if os.environ.get(name, "").isdigit() and int(os.environ[name]) > 0:
-            return int(os.environ[name])
+        number = os.environ.get(name, "").split(",")[0].strip()
+        if number.isdigit() and int(number) > 0:
+            return int(number)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def parts(stamp: int) -> tuple[Any, Any]:
+    """The C functions of a helper and of a caller."""
+    life = kept(helping(stamp), 1, f"life_{stamp:x}")
+    return life, kept(leading(stamp), 4, f"lead_{stamp:x}")
 
 
 class Team:
     """The mailbox and the helpers of this process."""
 
     def __init__(self, stamp: int):
-        self.life, self.lead = helping(stamp), leading(stamp)
-        self.box = np.zeros(BOX + HEADER + JOB_WORDS, np.int64)
+        self.life, self.lead = (part.ctypes for part in parts(stamp))
         self.lock, self.threads = threading.Lock(), count()
+        self.helpers: list[threading.Thread] = []
+        box = (ctypes.c_int64 * BOX)()
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(box))  # helpers outlive all else at the end
+        self.box = ctypes.addressof(box)
 
-    def share(self, words: list[int], loop: int, threads: int) -> bool:
-        """Run all rows of a job with helpers; False where somebody else has them."""
-        if not self.lock.acquire(blocking=False):
+    def share(self, job: int, loop: int, threads: int) -> bool:
+        """Run all rows of a job with helpers; False where there are none, or others have them."""
+        threads = min(threads, self.threads)
+        if threads < 2 or not self.lock.acquire(blocking=False):
             return False
         try:
-            box, address = self.box, self.box.ctypes.data
-            while box[ALIVE] < threads - 1:
-                box[ALIVE] += 1
-                threading.Thread(target=self.life.ctypes, args=(address,), daemon=True).start()
-            box[BOX:] = [0, 0, CHUNKS_PER_THREAD * threads, loop, *words]
-            self.lead.ctypes(address)
+            self.gather(threads - 1)
+            self.lead(self.box, job, loop, CHUNKS_PER_THREAD * threads)
         finally:
             self.lock.release()
         return True
+
+    def gather(self, helpers: int) -> None:
+        """See that so many helpers are alive, if the system lets them begin."""
+        self.helpers = [helper for helper in self.helpers if helper.is_alive()]
+        for _ in range(helpers - len(self.helpers)):
+            helper = threading.Thread(target=self.life, args=(self.box,), daemon=True)
+            try:
+                helper.start()
+            except RuntimeError:  # no more threads, or the interpreter is about to end
+                return
+            self.helpers.append(helper)
 
 
 @cache

@@ -13,7 +13,6 @@ from typing import no_type_check
 from numba import njit
 
 from flatrank.kernels.jobs import OUT, STRIDE, SUM, WORK, K, P, V, W, X, pointer_at
-from flatrank.kernels.loops import clear_unfilled
 from flatrank.kernels.signatures import BLOCK
 from flatrank.kernels.tables import ask, gather, gather_column, shifted, table_of
 from flatrank.kernels.vectors import (
@@ -148,7 +147,6 @@ def sampled_product(job, first, last, shapes):
             x, out = word(job, X) + i * span, word(job, OUT) + p * size
             products((table, table), (p, stop, count), (x, 0), out, shapes)
             p = stop
-    clear_unfilled(job, last, one)
 
 
 @no_type_check

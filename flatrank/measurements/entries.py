@@ -213,4 +213,4 @@ def _repeated(csr: sp.csr_array) -> np.ndarray:
 
 
 def _compressed(indptr: np.ndarray, indices: np.ndarray, width: int) -> Compressed:
-    return Compressed(indptr.astype(np.int64), indices.astype(np.int32, copy=False), None, width)
+    return Compressed(indptr.astype(np.int64), indices.astype(np.int32, copy=False), width)
