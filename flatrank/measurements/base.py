@@ -35,7 +35,7 @@ class Adjoint(Module):
         """‖D1 S D2‖_F, here a block of columns at a time."""
         d2 = D2.shape[0]
 
-        def add(n: int, total: Array) -> Array:
+        def add(n: Array | int, total: Array) -> Array:
             E = identity_block(n, d2, D2.dtype)
             part = weighted(D1, self.right(weighted(D2, E)))
             return total + xp.vdot(part, part)
@@ -154,7 +154,7 @@ class Measurement(Module):
         """𝒜𝒜*(y), here from 𝒜*(y) a block of columns at a time."""
         S, d2 = self.adjoint(y), self.shape[1]
 
-        def add(n: int, total: Array) -> Array:
+        def add(n: Array | int, total: Array) -> Array:
             E = identity_block(n, d2, y.dtype)
             return total + self.forward(FactorPair(S.right(E), E))
 
@@ -208,8 +208,7 @@ class Measurement(Module):
     def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Norms of the rows and columns of 𝒜*(y) where single ones stand out; here all alike."""
         d1, d2 = self.shape
-        del y
-        return xp.ones(d1), xp.ones(d2)
+        return xp.ones_like(y, shape=d1), xp.ones_like(y, shape=d2)
 
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
         """The diagonal of `curvature` (Gauss–Newton), here by the model of `density`."""

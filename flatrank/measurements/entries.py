@@ -87,14 +87,14 @@ class SampledEntries(Measurement):
 
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
         """Exact: row i, column k of the first half is Σⱼ R_jk² over the entries j of row i."""
-        seen = self.adjoint(xp.ones(self.m, dtype=pair.L.dtype))
+        seen = self.adjoint(xp.ones_like(self.order, dtype=pair.L.dtype))
         return FactorPair(seen.right(pair.R**2), seen.left(pair.L**2))
 
     def curvature_blocks(
         self, pair: FactorPair
     ) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]]:
         """Σⱼ Rⱼ Rⱼᵀ over the entries of each row, and Σᵢ Lᵢ Lᵢᵀ over those of each column."""
-        nothing = xp.zeros(self.m, dtype=pair.L.dtype)
+        nothing = xp.zeros_like(self.order, dtype=pair.L.dtype)
         return (
             kernels.row_grams(self.by_row, pair.R, nothing)[0],
             kernels.row_grams(self.by_col, pair.L, nothing)[0],

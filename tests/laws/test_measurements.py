@@ -1,5 +1,7 @@
 """Every measurement obeys the law, and the law can fail."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.linalg import hadamard
 
 from flatrank import FactorPair, check_measurement, completion, kernels, sensing
-from flatrank.arrays import remade
+from flatrank.arrays import compiled, leaves, remade, tree_map, xp
 from flatrank.measurements import (
     CodedDiffraction,
     HermitianEffects,
@@ -184,6 +186,61 @@ def test_an_answer_in_the_wrong_type_is_caught():
     good = some_entries(7, 5, 20, 0).measurement
     with pytest.raises(AssertionError, match="dtype of forward"):
         check_measurement(Wide(good.by_row, good.by_col, good.order))
+
+
+@pytest.mark.parametrize(
+    "name", ["entries", "whole", "dense", "rank one", "regenerated", "masked transform"]
+)
+def test_arrays_of_jax_are_answered_in_kind(measure, name):
+    made = {
+        "entries": lambda: some_entries(7, 5, 20, 0).measurement,
+        "whole": lambda: WholeMatrix(7, 5),
+    }
+    same_in_both(made[name]() if name in made else measure(name, (7, 5), 20))
+
+
+@pytest.mark.slow
+def test_arrays_of_jax_are_answered_in_kind_where_numbers_are_complex():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((9, 4)) + 1j * rng.standard_normal((9, 4))
+    E = x[:, :, None] * x[:, None, :].conj()
+    strings = pauli_strings(2, ["XY", "ZI", "YY", "II"])
+    for A in (QuadraticForms(x), HermitianEffects(E), coded_diffraction(4, 3), strings):
+        same_in_both(A)
+    same_in_both(masked_transform((6, 4), 9, transform="fourier"))
+    same_in_both(masked_transform((8, 4), 20, transform="hadamard"))
+
+
+def same_in_both(A):
+    """All that a measurement does, with its arrays JAX's, and compiled."""
+    rng = np.random.default_rng(1)
+    pair, step = (FactorPair(*(rng.standard_normal((d, 2)) for d in A.shape)) for _ in range(2))
+    y = rng.standard_normal(A.m)
+    expected = everything(A, pair, step, y)
+    with jax.enable_x64(True):
+        given = tree_map(jnp.asarray, (A, pair, step, y))
+        for found in (everything(*given), compiled(everything)(*given)):
+            for a, b in zip(leaves(found), leaves(expected), strict=True):
+                assert isinstance(a, jax.Array)
+                assert a.dtype == b.dtype
+                np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * np.max(np.abs(b)))
+
+
+def everything(A, pair, step, y):
+    S = A.adjoint(y)
+    return [
+        A.forward(pair),
+        S.right(pair.R),
+        S.left(pair.L),
+        S.size(xp.ones_like(pair.L[:, 0]), xp.ones_like(pair.R[:, 0])),
+        A.normal(y),
+        A.tangent(pair, step),
+        A.gradient(pair, y),
+        A.curvature_at(pair, S)(step),
+        A.curvature_diagonal(pair),
+        A.curvature_blocks(pair),
+        A.line_norms(y),
+    ]
 
 
 def test_forward_is_the_entries_in_order():
