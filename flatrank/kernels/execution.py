@@ -133,10 +133,11 @@ class Plan(NamedTuple):
         How many of these are results.
     cost
         Multiply-adds for each entry, or for each row of a block.
-    rows, copying
-        The loop, and the one that copies the gathered side.
-    paired, dense
-        Whether two sides are gathered; whether rows hold blocks and no entries.
+    rows
+        The loop.
+    reused, paired, dense
+        Whether gathered rows may be worth copying; whether two sides are gathered; whether rows
+        hold blocks and no entries.
     """
 
     takes: list[int]
@@ -144,7 +145,7 @@ class Plan(NamedTuple):
     results: int
     cost: int
     rows: Any
-    copying: Any
+    reused: bool
     paired: bool
     dense: bool
 
@@ -156,14 +157,13 @@ def plan(kernel: str, k: int, bits: int) -> Plan:
         [(PLACES[name], axes) for name, axes in parsed(s)] for s in SIGNATURES[kernel]
     )
     name = LOOPS.get(kernel, kernel)
-    copying = rows_of("side_by_side", k, bits) if name in ("residual_gradient", PAIRED) else None
     return Plan(
         takes=[place for place, _ in inputs],
         gives=outputs,
         results=sum(place != PLACES["WORK"] for place, _ in outputs),
         cost=COST.get(name, 1) * k,
         rows=rows_of(name, k, bits),
-        copying=copying,
+        reused=name == "residual_gradient",
         paired=name == PAIRED,
         dense=name == "inverses",
     )
@@ -196,15 +196,15 @@ def execute(plan: Plan, C: Compressed, reals: list[np.ndarray], k: int) -> list[
     for place, axes in plan.gives:
         outs.append(np.empty([lengths[a] for a in axes], dtype))
         words[place] = address(outs[-1])
-    apart = None
-    if plan.copying:
-        apart = 2 * k if plan.paired else stride(C.width, k, dtype.itemsize, C.m)
+    apart = 2 * k if plan.paired else None
+    if plan.reused:
+        apart = stride(C.width, k, dtype.itemsize, C.m)
     if apart:
         beside = np.empty((C.width, apart), dtype)
         copy = [0] * JOB_WORDS
         copy[N], copy[K], copy[STRIDE], copy[OUT] = C.width, k, apart, address(beside)
         copy[X], copy[P] = words[Y], words[Q]
-        _share(copy, k * C.width, plan.copying)
+        _share(copy, k * C.width, rows_of("side_by_side", k, 8 * dtype.itemsize))
         words[Y], words[STRIDE] = copy[OUT], apart
     if plan.dense:
         words[POINTERS] = 0

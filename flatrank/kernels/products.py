@@ -7,6 +7,8 @@ to their common type. On arrays of JAX the references run, which it differentiat
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -234,7 +236,8 @@ def inverses(A: Float[Array, "n k k"]) -> Float[Array, "n k k"]:
 def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     """Check the arguments of a kernel, given in the order of its signature, and run it."""
     k = check(kernel, C, reals)
-    if on_device(C, reals):
+    on_host = all(isinstance(x, np.ndarray) for x in (C.indptr, *reals.values()))
+    if not on_host and on_device(C, reals):
         dtype = xp.result_type(0.0, *reals.values())
         return _on_device(C, [x.astype(dtype) for x in reals.values()], kernel)
     dtype = np.result_type(0.0, *reals.values())
@@ -242,14 +245,18 @@ def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     if k == 0 or dtype.char not in "fd" or support.obstacle():
         return PLAIN[kernel](C, *arrays)
     try:
-        from flatrank.kernels import execution  # brings numba
-
-        plan = execution.plan(kernel, k, 8 * dtype.itemsize)
+        plan = _execution().plan(kernel, k, 8 * dtype.itemsize)
     except Exception as error:  # numba that is broken, or does not fit the rest
         support.failed(kernel, error)
         return PLAIN[kernel](C, *arrays)
-    out = execution.execute(plan, C, arrays, k)
+    out = _execution().execute(plan, C, arrays, k)
     return tuple(out) if len(out) > 1 else out[0]
+
+
+@cache
+def _execution() -> Any:
+    """The room of compiled code, which brings numba."""
+    return import_module("flatrank.kernels.execution")
 
 
 @compiled

@@ -1,11 +1,11 @@
-"""Derivatives and batching: the compiled path against plain JAX, which needs no rules of ours."""
+"""Arrays of JAX: the references, compiled by JAX, differentiated and mapped."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from flatrank import kernels
+
+jax = pytest.importorskip("jax")
 
 # Kernel, and the places of its real arguments among X, Y, P, Q, v, b, e, w.
 FORMS = {
@@ -18,115 +18,84 @@ FORMS = {
 }
 
 
-def close(got, expected):
-    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+@pytest.fixture(autouse=True)
+def x64():
+    """Double precision, as the library computes."""
+    with jax.enable_x64(True):
+        yield
 
 
 @pytest.fixture(params=FORMS)
-def case(request, pattern, arguments, x64):
-    """A function of real arguments only, a point and a direction."""
+def case(request, pattern, arguments):
+    """A function of real arguments only, and a point."""
     C = pattern(6, 5, 20)
     values = arguments(C, 2, "float64")
     kernel = getattr(kernels, request.param)
     if request.param == "inverses":
-        kernel = lambda _, X: kernels.inverses(X[:, :, None] * X[:, None, :] + jnp.eye(2)[None])
-    point = [values[i] for i in FORMS[request.param]]
-    direction = [np.cos(x) for x in point]
-    return lambda *reals: kernel(C, *reals), point, direction
+        kernel = lambda _, X: kernels.inverses(X[:, :, None] * X[:, None, :] + np.eye(2)[None])
+    return lambda *reals: kernel(C, *reals), [values[i] for i in FORMS[request.param]]
 
 
-def on_both_paths(function, *arguments):
-    """The compiled path's result, checked against the reference's."""
-    got = jax.jit(lambda *a: function(*a))(*arguments)
-    with kernels.using("reference"):
-        expected = jax.jit(lambda *a: function(*a))(*arguments)
-    close(got, expected)
+def close(got, expected, **how):
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        assert isinstance(a, jax.Array)
+        assert a.dtype == b.dtype == np.float64
+        np.testing.assert_allclose(a, b, **{"rtol": 1e-9, "atol": 1e-9, **how})
 
 
-def test_forward_mode(case):
-    f, point, direction = case
-    on_both_paths(lambda p, d: jax.jvp(f, p, d), point, direction)
+def test_values(case, calls):
+    f, point = case
+    on_device = [jax.numpy.asarray(x) for x in point]
+    for run in (f, jax.jit(lambda *a: f(*a))):
+        calls.clear()
+        got = run(*on_device)
+        assert not calls
+        close(got, f(*point))
 
 
-def test_reverse_mode(case):
-    f, point, _ = case
+def test_gradients(case):
+    """Of Σ cos(out), along a direction, against central differences of the compiled kernels."""
+    f, point = case
 
-    def pulled_back(p):
-        out, pull = jax.vjp(f, *p)
-        return pull(out)
+    def total(*reals):
+        return sum(jax.numpy.cos(x).sum() for x in jax.tree.leaves(f(*reals)))
 
-    on_both_paths(pulled_back, point)
+    def plain(step):
+        out = f(*[x + step * np.cos(x) for x in point])
+        return sum(np.cos(x).sum() for x in (out if isinstance(out, tuple) else [out]))
 
-
-def scalar(f):
-    def total(point):
-        return sum((x**3).sum() for x in jax.tree.leaves(f(*point)))
-
-    return total
-
-
-def test_second_derivatives(case):
-    f, point, _ = case
-    on_both_paths(jax.jacfwd(jax.jacrev(scalar(f))), point)
+    slopes = jax.jit(jax.grad(lambda point: total(*point)))([jax.numpy.asarray(x) for x in point])
+    slope = sum(np.vdot(g, np.cos(x)) for g, x in zip(slopes, point, strict=True))
+    difference = (plain(1e-5) - plain(-1e-5)) / 2e-5
+    np.testing.assert_allclose(slope, difference, rtol=1e-6, atol=1e-7)
 
 
-def test_reverse_over_forward(pattern, arguments, x64):
+def test_batches(case):
+    f, point = case
+    several = [np.stack([x, 2 * x, x - 1]) for x in point]
+    expected = jax.tree.map(
+        lambda *x: np.stack(x), *[f(*each) for each in zip(*several, strict=True)]
+    )
+    close(jax.vmap(lambda *a: f(*a))(*map(jax.numpy.asarray, several)), expected)
+
+
+def test_patterns_may_be_traced_too(patterns, arguments):
+    for name in ("hollow", "empty", "one row"):
+        C = patterns[name]
+        X, Y, *_, b, _e, _w = arguments(C, 3, "float64")
+
+        @jax.jit
+        def gradient(indptr, indices, C=C, X=X, Y=Y, b=b):
+            pattern = kernels.Compressed(indptr, indices, C.width)
+            return kernels.residual_gradient(pattern, X, Y, b)
+
+        close(gradient(C.indptr, C.indices), kernels.residual_gradient(C, X, Y, b))
+
+
+def test_single_precision_stays(pattern, arguments):
     C = pattern(6, 5, 20)
-    X, Y, P, Q, _v, b, _e, _w = arguments(C, 2, "float64")
-
-    def slope(X, Y):
-        G, ss = jax.jvp(lambda *a: kernels.residual_gradient(C, *a, b), (X, Y), (P, Q))[1]
-        return (G**2).sum() + ss.sum()
-
-    on_both_paths(jax.grad(slope, argnums=(0, 1)), X, Y)
-
-
-def test_linear_in_each_factor(pattern, arguments, x64):
-    C = pattern(6, 5, 20)
-    X, Y, *_, v, _b, _e, _w = arguments(C, 3, "float64")
-    pull = jax.linear_transpose(lambda X: kernels.sampled_product(C, X, Y), X)
-    close(pull(v)[0], kernels.sparse_tall(C, v, Y))
-    pull = jax.linear_transpose(lambda v: kernels.sparse_tall(C, v, Y), v)
-    close(pull(X)[0], kernels.sampled_product(C, X, Y))
-
-
-def test_gradients_leave_untouched_arguments_alone(pattern, arguments, calls, x64):
-    """Only X varies, so no product for the side of Y is made."""
-    C = pattern(6, 5, 20)
-    X, Y, *_, b, _e, _w = arguments(C, 3, "float64")
-    jax.jit(jax.grad(lambda X: kernels.residual_gradient(C, X, Y, b)[1].sum()))(X)
-    assert "sparse_tall_transposed" not in calls
-
-
-@pytest.mark.parametrize("mapped", ["all", "first", "last"])
-def test_batches(case, mapped):
-    f, point, _ = case
-    several = [np.stack([x, 2 * x, x - 1], axis=-1) for x in point]
-    keep = {"all": range(len(point)), "first": [0], "last": [len(point) - 1]}[mapped]
-    axes = [-1 if i in keep else None for i in range(len(point))]
-    values = [s if i in keep else x for i, (s, x) in enumerate(zip(several, point, strict=True))]
-    on_both_paths(jax.vmap(f, in_axes=axes), *values)
-
-
-def test_gradients_of_batches(pattern, arguments, x64):
-    C = pattern(6, 5, 20)
-    X, Y, *_, b, _e, _w = arguments(C, 2, "float64")
-    several = np.stack([X, 2 * X])
-
-    def loss(X):
-        return kernels.residual_gradient(C, X, Y, b)[1].sum()
-
-    on_both_paths(jax.vmap(jax.grad(loss)), several)
-    on_both_paths(jax.grad(lambda several: jax.vmap(loss)(several).sum()), several)
-
-
-def test_batches_of_patterns(pattern, arguments, x64):
-    C = pattern(6, 5, 20)
-    X, Y, *_ = arguments(C, 3, "float64")
-    indices = np.stack([C.indices, C.indices[::-1]])
-
-    def product(indices):
-        return kernels.sampled_product(kernels.Compressed(C.indptr, indices, None, 5), X, Y)
-
-    on_both_paths(jax.vmap(product), indices)
+    X, Y, *_ = arguments(C, 2, "float32")
+    assert kernels.sampled_product(C, jax.numpy.asarray(X), Y).dtype == np.float32
+    small = jax.numpy.ones((6, 2), jax.numpy.bfloat16)
+    out = kernels.sampled_product(C, small, small[:5])
+    assert out.dtype == jax.numpy.bfloat16

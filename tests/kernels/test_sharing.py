@@ -1,127 +1,265 @@
-"""Threads: the same numbers every time, whoever computes them, and no one waits for ever."""
+"""Threads and processes: the same numbers, whoever computes them, and no one waits for ever."""
 
 import os
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from flatrank import kernels
-from flatrank.kernels import support
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def large(pattern, arguments):
-    """Enough entries, unevenly spread, for all threads to take part."""
-    C = pattern(3000, 500, 60_000, 20_000)
+    """Enough entries, unevenly spread, for three threads to take part."""
+    C = pattern(3000, 500, 150_000, 20_000)
     return C, *arguments(C, 5, "float32")
 
 
-def test_bit_for_bit_the_same(large, every):
-    program = jax.jit(every)
-    first = program(*large)
+@pytest.fixture
+def crew(monkeypatch):
+    """A fresh team of three threads."""
+    from flatrank.kernels import execution, team
+
+    monkeypatch.setenv("FLATRANK_NUM_THREADS", "3")
+    team.team.cache_clear()
+    yield team.team(execution.stamp())
+    team.team.cache_clear()
+
+
+def python(program, *before, **environment):
+    """What a program prints, run on its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    command = [*before, sys.executable, "-c", program]
+    out = subprocess.run(
+        command, check=False, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert (out.returncode, out.stderr) == (0, "")
+    return out.stdout
+
+
+def test_bit_for_bit_the_same(large, every, crew):
+    first = every(*large)
+    assert len(crew.helpers) == 2
     for _ in range(20):
-        for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(program(*large)), strict=True):
-            np.testing.assert_array_equal(a, b)
+        for name, x in every(*large).items():
+            np.testing.assert_array_equal(first[name], x)
 
 
-def test_many_threads_at_once(large):
+def test_many_threads_at_once(large, crew):
     C, X, Y, P, Q, _v, b, e, _w = large
 
-    @jax.jit
-    def program(scale):
-        def step(_, X):
-            G, _ = kernels.residual_gradient(C, X, Y, b)
-            return X + 1e-4 * (G + kernels.curvature_product(C, X, Y, P, Q, e))
+    def descend(scale):
+        Z = scale * X
+        for _ in range(5):
+            G, _ = kernels.residual_gradient(C, Z, Y, b)
+            Z = Z + np.float32(1e-4) * (G + kernels.curvature_product(C, Z, Y, P, Q, e))
+        return Z
 
-        return jax.lax.fori_loop(0, 5, step, scale * X)
-
-    scales = jnp.linspace(0.5, 1, 4)
-    expected = [np.asarray(program(s)) for s in scales]
+    scales = np.linspace(0.5, 1, 4, dtype=np.float32)
+    expected = [descend(s) for s in scales]
     with ThreadPoolExecutor(4) as threads:
         for _ in range(15):
-            got = threads.map(lambda s: np.asarray(program(s)), scales)
-            for a, b in zip(got, expected, strict=True):
-                np.testing.assert_array_equal(a, b)
+            for got, wanted in zip(threads.map(descend, scales), expected, strict=True):
+                np.testing.assert_array_equal(got, wanted)
 
 
-def test_branches_of_one_program_may_run_at_once(large):
-    """XLA may run independent calls on several threads of the very pool they hand work to."""
+def test_helpers_end_when_idle_and_come_back(large, crew):
     C, X, Y, *_ = large
+    expected = kernels.sampled_product(C, X, Y)
+    helpers = crew.helpers
+    assert [helper.is_alive() for helper in helpers] == [True] * 2
+    time.sleep(0.2)
+    kernels.sampled_product(C, X, Y)
+    assert crew.helpers == helpers
+    for helper in helpers:
+        helper.join(timeout=30)
+    assert not any(helper.is_alive() for helper in helpers)
+    np.testing.assert_array_equal(kernels.sampled_product(C, X, Y), expected)
+    assert [helper.is_alive() for helper in crew.helpers] == [True] * 2
 
-    @jax.jit
-    def program(X):
-        return sum(kernels.sampled_product(C, X * i, Y).sum() for i in range(1, 9))
 
-    first = program(X)
-    for _ in range(30):
-        np.testing.assert_array_equal(program(X), first)
+def test_where_no_thread_may_begin(large, crew, monkeypatch):
+    C, X, Y, *_ = large
+    expected = kernels.sampled_product(C, X, Y)
+
+    def refused(_):
+        raise RuntimeError("can't start new thread")
+
+    for helper in crew.helpers:
+        helper.join(timeout=30)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    np.testing.assert_array_equal(kernels.sampled_product(C, X, Y), expected)
+    assert not crew.helpers
 
 
-ONE_CORE = """
-import os, jax, numpy as np, jax.numpy as jnp
+@pytest.mark.parametrize(
+    ("ours", "others", "threads"),
+    [("3", "2", 3), ("", "2", 2), (None, "5,2", 5), ("0", "2", 2), ("many", "1", 1)],
+)
+def test_how_many_threads(monkeypatch, ours, others, threads):
+    from flatrank.kernels import team
+
+    for name, value in (("FLATRANK_NUM_THREADS", ours), ("OMP_NUM_THREADS", others)):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    assert team.count() == threads
+    assert kernels.describe()["threads"] == threads
+
+
+# A pattern, `sums()` of all kernels with narrow and wide factors, and the threads beside the first.
+SHARED = """
+import hashlib, os, sys
+import numpy as np
 from flatrank import kernels
-from flatrank.kernels import support
 m, n = 200_000, 1000
 rng = np.random.default_rng(0)
 rows = np.sort(rng.integers(0, n, m))
-pointers = jnp.asarray(np.searchsorted(rows, np.arange(n + 1)).astype(np.int32))
-C = kernels.Compressed(pointers, jnp.asarray(rng.integers(0, n, m).astype(np.int32)), None, n)
-X = jnp.asarray(rng.standard_normal((n, 3)), jnp.float32)
-got = [kernels.sparse_tall(C, kernels.sampled_product(C, X, X), X) for _ in range(20)]
-with kernels.using("reference"):
-    G = kernels.sparse_tall(C, kernels.sampled_product(C, X, X), X)
-assert all(np.allclose(g, G, atol=1e-2) for g in got)
-assert kernels.path_in_use().startswith("compiled")
+indptr = np.searchsorted(rows, np.arange(n + 1)).astype(np.int32)
+C = kernels.Compressed(indptr, rng.integers(0, n, m).astype(np.int32), n)
+b = rng.standard_normal(m)
+factors = [rng.standard_normal((n, k)) for k in (3, 19)]
+def results():
+    for X in factors:
+        yield kernels.sampled_product(C, X, X)
+        yield kernels.sparse_tall(C, b, X)
+        yield from kernels.residual_gradient(C, X, X, b)
+        yield kernels.curvature_product(C, X, X, X, X, b)
+        grams, sides = kernels.row_grams(C, X, b)
+        yield from (grams, sides, kernels.inverses(grams))
+def sums():
+    return hashlib.sha256(b"".join(x.tobytes() for x in results())).hexdigest()
+def helpers():
+    from flatrank.kernels import execution, team
+    return len(team.team(execution.stamp()).helpers)
 """
+
+
+def test_any_number_of_threads_gives_the_same():
+    def run(**environment):
+        return python(SHARED + "print(sums(), helpers())", **environment).split()
+
+    alone, none = run(FLATRANK_NUM_THREADS="1")
+    assert none == "0"
+    for environment, count in (
+        ({"FLATRANK_NUM_THREADS": "2"}, "1"),
+        ({"FLATRANK_NUM_THREADS": "", "OMP_NUM_THREADS": "4"}, "3"),
+    ):
+        assert run(**environment) == [alone, count]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs to choose its processors")
 def test_one_core():
-    one = f"import os; os.sched_setaffinity(0, [{min(os.sched_getaffinity(0))}])"
-    subprocess.run([sys.executable, "-c", one + ONE_CORE], check=True, timeout=300)
+    one = f"import os; os.sched_setaffinity(0, [{min(os.sched_getaffinity(0))}])\n"
+    shared = python(one + SHARED + "print(sums())", FLATRANK_NUM_THREADS="3")
+    alone = python(one + SHARED + "print(sums(), helpers())")
+    assert alone.split() == [shared.strip(), "0"]
+
+
+FORKED = """
+import time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+first = sums()
+for pause in (0, 0.001, 0.1, 3):  # helpers spin, doze, sleep, are gone
+    time.sleep(pause)
+    child = os.fork()
+    if not child:
+        os._exit(0 if helpers() == 0 and sums() == first and helpers() == 2 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert sums() == first
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_has_helpers_of_its_own():
+    python(SHARED + FORKED, FLATRANK_NUM_THREADS="3")
+
+
+@pytest.mark.parametrize("ending", ["", "sys.exit()", "del kernels, C; import gc; gc.collect()"])
+def test_the_end_does_not_wait_for_helpers(ending):
+    program = f"{SHARED}\nimport time\nsums()\nprint(helpers(), time.time())\n{ending}"
+    for _ in range(3):
+        helpers, left = python(program, FLATRANK_NUM_THREADS="3").split()
+        assert helpers == "2"
+        assert time.time() - float(left) < 20
 
 
 SECOND = """
-import time, warnings
-warnings.simplefilter("error")
-from flatrank.kernels import native, support
-start = time.perf_counter()
-native.target("sampled_product", 3, 32, support.api_version())
-native.target("sampled_product", 19, 32, support.api_version())
-print(*(f.cache_hits for f in native.KEPT_ALIVE.values()), time.perf_counter() - start)
+from flatrank.kernels import execution, support, team
+made = [execution.rows_of("sampled_product", k, 32) for k in (3, 19)]
+made += team.parts(execution.stamp())
+print(*(f.cache_hits for f in made), len(support.compiling), support.seconds_compiling())
 """
 
 
 def test_a_second_process_compiles_nothing(tmp_path):
+    """And no two processes write to the same file, unless they write the same."""
+
     def run():
-        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-        out = subprocess.run(
-            [sys.executable, "-c", SECOND], check=True, env=environment, capture_output=True
-        )
-        *hits, seconds = out.stdout.split()
-        return [int(h) for h in hits], float(seconds)
+        *hits, compiled, seconds = python(SECOND, NUMBA_CACHE_DIR=str(tmp_path)).split()
+        return [int(h) for h in hits], int(compiled), float(seconds)
 
-    (cold, slow), (warm, fast) = run(), run()
-    assert cold == [0, 0, 0]
-    assert warm == [1, 1, 1]
-    assert fast < slow
+    (cold, compiled, seconds), warm = run(), run()
+    assert (cold, compiled) == ([0] * 4, 4)
+    assert seconds > 0
+    assert warm == ([1] * 4, 0, 0.0)
+    indices = sorted(f.name.removesuffix(".nbi") for f in tmp_path.rglob("*.nbi"))
+    assert len(indices) == 4
+    assert sorted(f.name.removesuffix(".1.nbc") for f in tmp_path.rglob("*.nbc")) == indices
 
 
-def test_no_place_for_a_cache(monkeypatch):
+def test_files_that_are_broken_are_made_anew_in_each_process(tmp_path):
+    python(SECOND, NUMBA_CACHE_DIR=str(tmp_path))
+    for file in tmp_path.rglob("*.nbi"):
+        file.write_bytes(b"\x80nonsense")
+    assert python(SECOND, NUMBA_CACHE_DIR=str(tmp_path)).startswith("0 0 0 0 4 ")
+
+
+def test_no_place_for_a_cache(tmp_path):
     """Where nothing can be written, kernels are compiled in each process."""
-    from flatrank.kernels import addresses, handlers, native
+    (tmp_path / "file").touch()
+    inside = tmp_path / "file" / "folder"
+    nowhere = f"""
+import numba.core.caching as caching
+for locator in caching.CacheImpl._locator_classes:
+    locator.get_cache_path = lambda _: {str(inside)!r}
+import flatrank.kernels
+assert flatrank.kernels.describe()["cache"] is None
+"""
+    assert python(nowhere + SECOND).startswith("0 0 0 0 4 ")
 
-    def nowhere(_):
-        raise RuntimeError("cannot cache function: no locator available")
 
-    monkeypatch.setattr(addresses, "FunctionCache", nowhere)
-    assert native.facts()["cache"] is None
-    what = native.variant("sampled_product", 2, 32, support.api_version())
-    handler = handlers.plain(str(what), 1, native.stamp())
-    assert handler.address
-    assert handler.cache_hits == 0
+FULL = """
+import numba.core.caching as caching
+def full(*_):
+    raise OSError(28, "No space left on device")
+caching.IndexDataCacheFile.save = full
+"""
+
+
+def test_a_disk_that_is_full(tmp_path):
+    out = python(FULL + SECOND, NUMBA_CACHE_DIR=str(tmp_path))
+    assert out.startswith("0 0 0 0 4 ")
+
+
+AT_ONCE = """
+from concurrent.futures import ThreadPoolExecutor
+X = factors[0]
+with ThreadPoolExecutor(4) as threads:
+    found = list(threads.map(lambda _: kernels.sampled_product(C, X, X), range(4)))
+with kernels.using("reference"):
+    assert all(np.allclose(x, kernels.sampled_product(C, X, X)) for x in found)
+"""
+
+
+def test_first_calls_of_several_threads_at_once(tmp_path):
+    python(SHARED + AT_ONCE, NUMBA_CACHE_DIR=str(tmp_path))
