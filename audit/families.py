@@ -1,6 +1,6 @@
 """Random small instances of every front door, in units where numbers are of ordinary size.
 
-Few shapes, so that the library compiles few programs. The arguments of the door are those of the
+The arguments of the door are those of the
 model times powers of two, which cost no rounding.
 """
 

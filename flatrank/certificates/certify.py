@@ -313,7 +313,7 @@ def _held(
 
 def _stretched(direction: Float[Array, " m"]) -> Float[Array, " m"]:
     """A direction whose length does not matter, so long that its squares are in range."""
-    given = np.asarray(direction)  # compiled programs take denormal numbers for zero
+    given = np.asarray(direction)
     top = float(np.max(np.abs(given), initial=0.0))
     return direction if top == 0 or _SHORT <= top <= _LONG else np.asarray(given / top)
 

@@ -102,7 +102,7 @@ def _multiplier(B: Measurement, frame: FactorPair, solution: FactorPair) -> Floa
 
 @compiled
 def adjoint(B: Measurement, y: Float[Array, " m"]) -> Adjoint:
-    """ℬ*(y), in a program of its own."""
+    """ℬ*(y)."""
     return B.adjoint(y)
 
 

@@ -1,7 +1,6 @@
 """Parts of the certificate of a small penalised problem of entries, with ℬ*(y) held as an array.
 
-The formulas are those of `certify` and `proofs`. Nothing is compiled: a table of a new shape is
-proved in milliseconds.
+The formulas are those of `certify` and `proofs`.
 """
 
 from __future__ import annotations

@@ -125,10 +125,7 @@ def _normal_matrix(B: Measurement, svd: CompactSVD) -> tuple[Array, Array]:
 
 
 class _Search:
-    """φ as SciPy wants it: of (y − y₀)/length and divided by its start, the first step being one.
-
-    The host keeps y; what it costs to look at W is compiled.
-    """
+    """φ as SciPy wants it: of (y − y₀)/length, divided by its start; the first step is one."""
 
     def __init__(self, B: Measurement, svd: CompactSVD, y: Float[Array, " m"], seed: int):
         self.B, self.svd, self.origin, self.found = B, svd, y, y

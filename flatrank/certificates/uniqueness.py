@@ -148,8 +148,6 @@ def _frame(svd: CompactSVD, blocks: tuple[Array, ...]) -> _Frame | None:
     A, inverse1, inverse2, gram, regular, least = blocks
     if not (bool(regular) and float(least) > 0):
         return None
-    # On the host: LAPACK beside large products in one program was seen to wait for ever (jaxlib
-    # 0.10.2, two cores).
     factor, failed = lapack.dpotrf(np.asarray(gram), lower=1)  # pyright: ignore[reportAttributeAccessIssue]
     if failed:
         return None

@@ -14,7 +14,7 @@ errors (`restored`).
 
 Where nothing is observed Y and Λ are zero, and S is free: the sweep fills X in there.
 
-Dense arrays on the host: tiles in the cache, BLAS for the products, nothing compiled.
+Dense arrays: tiles in the cache, BLAS for the products.
 Reference: Lin, Chen, Ma (2010), for the growing penalty; Boyd et al. (2011), §3.4.1, for balancing
 and §3.4.3 for over-relaxation.
 """
@@ -28,7 +28,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from flatrank.certificates import Certificate, certify_separation, tiles
-from flatrank.factors import CompactSVD, FactorPair
+from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.problems import Problem, Separation
 from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.multiplier import Arrays, Sums, level_of, update
@@ -210,7 +210,7 @@ class AlternatingDirections(Solver[DirectionsState]):
         certificate, y = state.certificate, state.y
         if certificate is None:
             certificate, y = _certified(problem, L, R, state.Lam)
-        U, s, V = (np.asarray(x) for x in _host_svd(L, R))
+        U, s, V = _svd_of(L, R)
         root = np.sqrt(s)[None, :]
         S, Y = np.empty(problem.shape), problem.Y
         least = _ROUNDING * float(np.max(np.abs(Y), initial=0.0))
@@ -314,14 +314,12 @@ def _certified(
     problem: Separation, L: np.ndarray, R: np.ndarray, Lam: np.ndarray
 ) -> tuple[Certificate, Any]:
     y = Lam.astype(np.float64, copy=False).reshape(-1)
-    return certify_separation(problem, _host_svd(L, R), np.asarray(y))
+    return certify_separation(problem, _svd_of(L, R), np.asarray(y))
 
 
-def _host_svd(L: np.ndarray, R: np.ndarray) -> CompactSVD:
-    """`compact_svd`, without a program compiled for this width."""
-    (Q1, T1), (Q2, T2) = (np.linalg.qr(x.astype(np.float64, copy=False)) for x in (L, R))
-    U, s, Vt = np.linalg.svd(T1 @ T2.T)
-    return CompactSVD(Q1 @ U, s, Q2 @ Vt.T)
+def _svd_of(L: np.ndarray, R: np.ndarray) -> CompactSVD:
+    """In double precision."""
+    return compact_svd(FactorPair(*(x.astype(np.float64, copy=False) for x in (L, R))))
 
 
 def _rough_norm(Y: np.ndarray, rng: np.random.Generator) -> float:

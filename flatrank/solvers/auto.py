@@ -203,7 +203,7 @@ def _can_fit(problem: Problem) -> bool:
     """Whether data may be fitted whatever they are.
 
     Where nothing fits a residual stays, and a multiplier, 1/λ times as long, never gets there.
-    Entries are always fitted (their number may hold room, see `with_room`).
+    Entries are always fitted.
     """
     few = problem.m < problem.degrees(min(problem.shape))
     entries = isinstance(problem.measurement, SampledEntries)

@@ -31,7 +31,7 @@ from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.growth import size_of
-from flatrank.solvers.loop import Outcome, Solver, run_hosted
+from flatrank.solvers.loop import Outcome, Solver, run
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
@@ -116,13 +116,12 @@ class Lagrangian(Solver[LagrangianState]):
         inner = GaussNewton(tol=max(1e-11, tight), failure_probability=self.failure_probability)
         lent = lam - problem.lam
         shifted = replace(problem.with_lam(lam), b=problem.b + lent * state.y)
-        found, status, _ = run_hosted(
+        found, status, _ = run(
             inner, shifted, inner.init(shifted, state.pair), max_steps=self.inner_steps
         )
         if status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         y = residual(problem.whitened, shifted.b, found.pair) / lam
-        # Zero-padded: a program for each rank would cost more than the zeros.
         svd = decomposed(problem.cone, found.pair)
         certificate, dual = certify_whitened(problem, svd, y, Effort(self.failure_probability))
         left = abs(certificate.relative_gap)

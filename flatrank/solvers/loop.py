@@ -1,4 +1,4 @@
-"""The solver protocol and its one loop, in a traced and a hosted form."""
+"""The solver protocol and its one loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Module, while_loop
+from flatrank.arrays import Array
 from flatrank.certificates import Certificate
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
@@ -19,23 +19,6 @@ from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
 
 State = TypeVar("State")
-
-
-class InnerSolver(Module, Generic[State]):
-    """A solver small enough to live inside a compiled program."""
-
-    @abstractmethod
-    def step(self, state: State) -> State:
-        """One iteration."""
-
-    @abstractmethod
-    def running(self, state: State) -> bool | Array:
-        """Whether to go on. NaN must read as False here and be told apart by the caller."""
-
-
-def run_traced(solver: InnerSolver[State], state: State) -> State:
-    """Step until `solver.running` is false, as a `lax.while_loop`."""
-    return while_loop(lambda s: solver.running(s), lambda s: solver.step(s), state)
 
 
 class Outcome(NamedTuple):
@@ -68,7 +51,7 @@ class Scope(NamedTuple):
 
 @dataclass(frozen=True)
 class Solver(ABC, Generic[State]):
-    """A solver of the flat problem, driven from Python because its rank, hence shapes, change.
+    """A solver of the flat problem.
 
     All pairs are those of X̃ = D1 X D2; `problem` is read through ℬ, b and λ.
     """
@@ -96,7 +79,7 @@ class Solver(ABC, Generic[State]):
         """The pair of X̃ and the products spent; a certificate where the solver has one."""
 
 
-def run_hosted(
+def run(
     solver: Solver[State],
     problem: Problem,
     state: State,
@@ -105,7 +88,7 @@ def run_hosted(
     deadline: float | None = None,
     monitor: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[State, Status, list[dict[str, Any]]]:
-    """Step from Python until the solver ends, the step limit, the deadline or Ctrl-C.
+    """Step until the solver ends, the step limit, the deadline or Ctrl-C.
 
     Parameters
     ----------

@@ -171,7 +171,7 @@ def line_search(a1: Array, a2: Array, a3: Array, a4: Array) -> tuple[Array, Arra
         return t * (a1 + t * (a2 + t * (a3 + t * a4)))
 
     grid = 2.0 ** xp.arange(-20.0, 8.0)
-    t = grid[xp.argmin(value(grid))]
+    t = xp.take(grid, xp.argmin(value(grid)))
 
     def refine(_: int | Array, t: Array) -> Array:
         slope = a1 + t * (2 * a2 + t * (3 * a3 + t * 4 * a4))

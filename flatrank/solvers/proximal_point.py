@@ -246,7 +246,7 @@ class ProximalPoint(Solver[ProximalPointState]):
         """The pair of X, and its certificate where there is one."""
         svd = _compact(state)
         root = np.sqrt(svd.s)[None, :]
-        pair = FactorPair(*(np.asarray(np.asarray(Q) * root) for Q in (svd.U, svd.V)))
+        pair = FactorPair(svd.U * root, svd.V * root)
         return Outcome(pair, root.size, state.counts, state.dual, state.certificate)
 
     def _proved(

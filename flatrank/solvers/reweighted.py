@@ -29,9 +29,10 @@ from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, Scalar, compiled, tree_map, xp
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
+from flatrank.linalg import truncated_cg
 from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
-from flatrank.solvers.loop import InnerSolver, Outcome, Scope, Solver, run_traced
+from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.proximal import PairPlus, balanced_of, block_width, resized
 from flatrank.solvers.ranks import largest_rank
 from flatrank.solvers.ranks import resized as cut
@@ -105,38 +106,6 @@ class Tangent(Module):
     def inverse(self, step: FactorPair) -> FactorPair:
         """γ over W plus the share of entries that are seen, which J*J is on average."""
         return self.weighted(step, 1 / (self.core + self.density), 1 / (self.line + self.density))
-
-
-class _CGState(NamedTuple):
-    x: FactorPair
-    r: FactorPair
-    p: FactorPair
-    rz: Scalar
-    taken: int | Array
-
-
-class _ConjugateGradients(InnerSolver[_CGState]):
-    H: Tangent
-    target: Scalar
-    max_steps: int | Array
-
-    def step(self, state: _CGState) -> _CGState:
-        x, r, p, rz, taken = state
-        Hp = self.H(p)
-        alpha = rz / _dot(p, Hp)
-        x = tree_map(lambda a, d: a + alpha * d, x, p)
-        r = tree_map(lambda a, d: a - alpha * d, r, Hp)
-        z = self.H.inverse(r)
-        new = _dot(r, z)
-        p = tree_map(lambda a, d: a + (new / rz) * d, z, p)
-        return _CGState(x, r, p, new, taken + 1)
-
-    def running(self, state: _CGState) -> bool | Array:
-        return (state.rz > self.target) & (state.taken < self.max_steps)
-
-
-def _dot(a: FactorPair, b: FactorPair) -> Scalar:
-    return xp.vdot(a.L, b.L) + xp.vdot(a.R, b.R)
 
 
 @dataclass(frozen=True)
@@ -280,16 +249,13 @@ def reweighted_step(
     x = FactorPair(U * s[None, :], xp.zeros_like(V))
     e = b - H.forward(x)
     r = tree_map(xp.subtract, H.adjoint(e), H.weights(x))
-    z = H.inverse(r)
-    rz = _dot(r, z)
-    rtol, max_steps = how
-    cg = _ConjugateGradients(H, rtol**2 * rz, max_steps)
-    done = run_traced(cg, _CGState(x, r, z, rz, xp.array(0)))
-    P, Q = done.x.L, done.x.R
-    e = b - H.forward(done.x)
+    step, taken = truncated_cg(H, r, H.inverse, *how)
+    x = tree_map(xp.add, x, step)
+    P, Q = x.L, x.R
+    e = b - H.forward(x)
     Y = FactorPair(xp.concatenate([P, U], axis=1), xp.concatenate([V, Q], axis=1))
     svd = PairPlus(Y, A.adjoint(e), xp.ones(())).leading(near)
-    return ReweightedStep(svd, svd.U if near.shape[0] == A.shape[0] else svd.V, done.taken)
+    return ReweightedStep(svd, svd.U if near.shape[0] == A.shape[0] else svd.V, taken)
 
 
 def _system(A: SampledEntries, frame: FactorPair, s: Array, epsilon: Array) -> Tangent:
@@ -335,4 +301,4 @@ def _entries_of(problem: Problem) -> Array:
     """The entries of X̃ = D1 X D2 that the data give."""
     rows, cols = problem.measurement.places()
     D1, D2 = (np.asarray(d) for d in (problem.rescaling.D1, problem.rescaling.D2))
-    return np.asarray(np.asarray(problem.b) * D1[rows] * D2[cols])
+    return problem.b * D1[rows] * D2[cols]

@@ -18,12 +18,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Scalar, compiled, tree_map, xp
+from flatrank.arrays import Array, Module, Scalar, compiled, tree_map, while_loop, xp
 from flatrank.factors import FactorPair
 from flatrank.manifolds import Manifold, combine, inner
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
-from flatrank.solvers.loop import InnerSolver, Outcome, run_traced
+from flatrank.solvers.loop import Outcome
 from flatrank.solvers.rank_constrained import RankConstrained, geometry_of
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
@@ -117,7 +117,7 @@ class _Halving(NamedTuple):
     done: bool | Array
 
 
-class _Armijo(InnerSolver[_Halving]):
+class _Armijo(Module):
     """Halve the step until ½‖c‖² falls by its share of what the slope promises."""
 
     manifold: Manifold[Any]
@@ -141,7 +141,7 @@ class _Armijo(InnerSolver[_Halving]):
 
     def running(self, state: _Halving) -> bool | Array:
         """Until the value has fallen or halvings run out."""
-        return ~state.done & (state.halvings < _HALVINGS)
+        return xp.logical_and(xp.logical_not(state.done), state.halvings < _HALVINGS)
 
 
 @compiled
@@ -169,7 +169,7 @@ def _step(
     slope, square, value = inner(g, d), xp.vdot(q, q), 0.5 * xp.vdot(c, c)
     search = _Armijo(manifold, B, b, x, d, value, slope)
     first = search.at(-slope / xp.where(square > 0, square, 1.0), xp.array(0))
-    found = run_traced(search, first)
+    found = while_loop(search.running, search.step, first)
     # A direction that leads nowhere is given up where it stands.
     new, c_new = tree_map(
         lambda a, old: xp.where(found.done, a, old), (found.point, found.c), (x, c)

@@ -18,12 +18,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Scalar, compiled, tree_map, xp
+from flatrank.arrays import Array, Module, Scalar, compiled, tree_map, while_loop, xp
 from flatrank.factors import FactorPair
 from flatrank.manifolds import Manifold, combine, inner
 from flatrank.measurements import Adjoint, Measurement
 from flatrank.problems import Problem
-from flatrank.solvers.loop import InnerSolver, Outcome, run_traced
+from flatrank.solvers.loop import Outcome
 from flatrank.solvers.rank_constrained import RankConstrained, geometry_of
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
@@ -88,7 +88,7 @@ class RiemannianTrustRegion(RankConstrained[TrustState]):
         """One inner solve, one decision about step and radius."""
         share = state.misfit / (state.size or 1.0)
         rtol = min(0.1, share, state.cosine)
-        model = (np.asarray(np.asarray(x)) for x in (rtol, state.radius, self.max_inner))
+        model = rtol, state.radius, self.max_inner
         out = _step(
             geometry_of(self.geometry),
             problem.whitened,
@@ -147,7 +147,7 @@ class _SteihaugState(NamedTuple):
     done: bool | Array
 
 
-class Steihaug(InnerSolver[_SteihaugState]):
+class Steihaug(Module):
     """Truncated conjugate gradients on a tangent space, within ⟨η, M⁻¹η⟩ ≤ Δ²."""
 
     manifold: Manifold[Any]
@@ -164,7 +164,7 @@ class Steihaug(InnerSolver[_SteihaugState]):
         nothing = xp.zeros(())
         return _SteihaugState(
             zero, zero, g, z, tree_map(xp.negative, z), rz, nothing, nothing, rz,
-            xp.array(False), xp.array(0), ~(rz > 0),
+            False, 0, xp.logical_not(rz > 0),
         )  # fmt: skip
 
     def step(self, state: _SteihaugState) -> _SteihaugState:
@@ -174,7 +174,7 @@ class Steihaug(InnerSolver[_SteihaugState]):
         curvature = inner(delta, H_delta)
         alpha = rz / xp.where(curvature > 0, curvature, 1.0)
         longer = ee + 2 * alpha * ed + alpha**2 * dd
-        out = ~(curvature > 0) | (longer >= self.radius**2)
+        out = xp.logical_or(xp.logical_not(curvature > 0), longer >= self.radius**2)
         to_bound = (xp.sqrt(ed**2 + dd * (self.radius**2 - ee)) - ed) / dd
         t = xp.where(out, to_bound, alpha)
         r = combine(r, t, H_delta)
@@ -193,12 +193,12 @@ class Steihaug(InnerSolver[_SteihaugState]):
             dd=new + beta**2 * dd,
             bounded=out,
             taken=taken + 1,
-            done=out | ~(new > self.target),
+            done=xp.logical_or(out, xp.logical_not(new > self.target)),
         )
 
     def running(self, state: _SteihaugState) -> bool | Array:
         """Until the residual is small, the bound is met, or steps run out."""
-        return ~state.done & (state.taken < self.max_inner)
+        return xp.logical_and(xp.logical_not(state.done), state.taken < self.max_inner)
 
 
 @compiled
@@ -227,7 +227,7 @@ def _step(
     q = manifold.derivative(B, x, z)
     steepest, value = inner(g, z), 0.5 * xp.vdot(c, c)
     cg = Steihaug(manifold, B, x, S, radius, rtol**2 * steepest, max_inner)
-    found = run_traced(cg, cg.init(g, z))
+    found = while_loop(cg.running, cg.step, cg.init(g, z))
     new = manifold.retract(x, found.eta)
     c_new = B.forward(manifold.pair(new)) - b
     promised = -inner(g, found.eta) - 0.5 * inner(found.eta, found.H_eta)

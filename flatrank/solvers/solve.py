@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
-from flatrank.arrays import Array, scope
+from flatrank.arrays import Array, like, scope
 from flatrank.certificates import Certificate, Effort, certify_whitened
-from flatrank.factors import Cone, FactorPair, Factors, padded_width, weighted
+from flatrank.factors import Cone, FactorPair, Factors
 from flatrank.problems import (
     Problem,
     Separation,
@@ -27,7 +27,7 @@ from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import ROUNDING, Auto
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.lagrangian import Lagrangian
-from flatrank.solvers.loop import Outcome, Solver, run_hosted
+from flatrank.solvers.loop import Outcome, Solver, run
 from flatrank.solvers.proximal_point import ProximalPoint, suits
 from flatrank.solvers.solution import Solution
 from flatrank.solvers.starts import best_multiple
@@ -110,7 +110,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         first = None if start is None else _started(problem, start, root)
         if first is not None and not isinstance(problem, (Separation, Tomography)):
             first = best_multiple(scaled, first)
-        state, status, history = run_hosted(
+        state, status, history = run(
             solver,
             scaled,
             solver.init(scaled, first, seed),
@@ -128,9 +128,11 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         certificate = proved.scaled(units.value)
         if status is Status.CERTIFIED and not certificate.certified(tol):
             status = Status.NONFINITE  # in the user's unit its values are out of range
+        y = y if units.dual == 1.0 else y * units.dual
+        pair, y = like((_unscaled(problem, found, root), y), problem.b)
         solution = Solution(
-            factors=_unscaled(problem, found, root),
-            y=y if units.dual == 1.0 else y * units.dual,
+            factors=pair,
+            y=y,
             certificate=certificate,
             status=status,
             counts=found.counts,
@@ -210,27 +212,15 @@ def _is_number(x: object) -> bool:
 
 
 def _started(problem: Problem, start: Factors, root: float) -> FactorPair:
-    """The pair of X̃ of the scaled problem, padded."""
-    pair = as_pair(problem, start)
-    fill = ((0, 0), (0, padded_width(pair.rank) - pair.rank))
-    D = (problem.rescaling.D1, problem.rescaling.D2)
-    return _on_device(
-        np.pad(weighted(np.asarray(d), np.asarray(x)) / root, fill)
-        for x, d in zip((pair.L, pair.R), D, strict=True)
-    )
+    """The pair of X̃ of the scaled problem."""
+    pair = problem.whiten(as_pair(problem, start))
+    return FactorPair(pair.L / root, pair.R / root)
 
 
 def _unscaled(problem: Problem, found: Outcome, root: float) -> FactorPair:
-    """The factors of X without padding."""
-    return _on_device(
-        weighted(root * np.asarray(d), np.asarray(x)[:, : found.rank])
-        for x, d in zip((found.pair.L, found.pair.R), problem.rescaling.inverse, strict=True)
-    )
-
-
-def _on_device(both: Iterable[np.ndarray]) -> FactorPair:
-    """A pair from the host, where shapes that occur once are handled: XLA compiles for each."""
-    return FactorPair(*(np.asarray(x) for x in both))
+    """The factors of X without their zero columns."""
+    pair = problem.unwhiten(found.pair.resized(found.rank))
+    return FactorPair(root * pair.L, root * pair.R)
 
 
 def _proved(

@@ -55,7 +55,7 @@ def clear_of_bulk(s: np.ndarray, limit: int) -> int:
 
 
 def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Array:
-    """Standard normal, min(d1, d2) × count; NumPy's: XLA's takes seconds to compile.
+    """Standard normal, min(d1, d2) × count.
 
     Where less than two such blocks fill the space, one that does: a search could not leave its
     first block otherwise.

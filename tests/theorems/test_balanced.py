@@ -8,8 +8,7 @@ from flatrank.arrays import scope, tree_map
 from flatrank.factors import FactorPair, balance
 from flatrank.flatness import Hessian
 from flatrank.manifolds import BalancedPairs
-from flatrank.solvers import BalancedDescent
-from flatrank.solvers.loop import run_hosted
+from flatrank.solvers import BalancedDescent, loop
 
 
 def orthonormal(rng, d, k):
@@ -92,7 +91,7 @@ def run(solver, problem, start=None):
     with scope():
         if start is not None:
             start = problem.whiten(FactorPair(*(np.asarray(x) for x in start)))
-        found = run_hosted(solver, problem, solver.init(problem, start), max_steps=1000)
+        found = loop.run(solver, problem, solver.init(problem, start), max_steps=1000)
         state, status, history = found
         return problem.unwhiten(solver.outcome(state).pair), status, history
 
