@@ -176,6 +176,35 @@ def to_numpy(tree: T) -> T:
     return tree_map(lambda x: np.asarray(x) if on_device(x) else x, tree)
 
 
+def like(tree: T, x: Array) -> T:
+    """The tree with its arrays of the engine that x belongs to."""
+    if not on_device(x):
+        return to_numpy(tree)
+    jax = _known_to_jax()
+    return tree_map(lambda a: jax.numpy.asarray(a) if is_array(a) else a, tree)
+
+
+def placed(tree: T, device: Any) -> T:
+    """The tree with its arrays on a device of JAX, or of a kind such as "gpu"; "numpy" brings back.
+
+    Raises
+    ------
+    ValueError
+        If JAX is not installed, or knows no such device.
+    """
+    if device == "numpy":
+        return to_numpy(tree)
+    try:
+        jax = import_module("jax")
+        target = jax.devices(device)[0] if isinstance(device, str) else device
+    except ImportError as missing:
+        raise ValueError('devices need JAX: pip install "flatrank[jax]"') from missing
+    except RuntimeError as unknown:
+        raise ValueError(f"no device {device!r}: {unknown}") from unknown
+    with scope():
+        return tree_map(lambda x: jax.device_put(x, target) if is_array(x) else x, tree)
+
+
 class _Names:
     """Names of NumPy whose functions are those of the engine that their arguments belong to."""
 
@@ -352,7 +381,7 @@ def mapped(function: Callable[[Any], Any], over: Any, like: Any = None) -> Any:
     if on_device(over, like):
         return _known_to_jax().lax.map(function, over)
     parts = [function(tree_map(lambda x, i=i: x[i], over)) for i in range(len(next(leaves(over))))]
-    return tree_map(lambda *x: np.stack(x), *parts)
+    return tree_map(lambda *x: xp.stack(x), *parts)
 
 
 def put(X: Array, place: Any, value: Any) -> Array:

@@ -62,6 +62,10 @@ if os.environ.get("FLATRANK_CHECK_SHAPES", "1") != "0":
         "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
     )
 
+# Where a test computes with JAX, most of its time is compiling.
+FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+os.environ.setdefault("XLA_FLAGS", FLAGS)
+
 settings.register_profile("tests", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("tests")
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Module, static
+from flatrank.arrays import Array, Module, placed, static
 from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Rescaling
 from flatrank.measurements import Measurement, Whitened, to_parts
@@ -82,6 +82,25 @@ class Problem(Module):
     def with_lam(self, lam: float) -> Problem:
         """The same problem at another λ ≥ 0, checked as at the front doors."""
         return replace(self, lam=checked_parameters(lam, self.smoothing)[0])
+
+    def to(self, device: Any) -> Problem:
+        """The problem on the device engine, whose solution is of JAX's arrays.
+
+        Parameters
+        ----------
+        device : str or jax.Device
+            "gpu", "cpu", a device of JAX, or "numpy" for the way back.
+
+        Returns
+        -------
+        Problem
+
+        Raises
+        ------
+        ValueError
+            If JAX is not installed, or knows no such device.
+        """
+        return placed(self, device)
 
     def scaled(self, factor: float) -> Problem:
         """The problem whose data are `factor` times as large, and whose optimum is.
