@@ -15,7 +15,7 @@ from jaxtyping import Float
 from flatrank.arrays import Array, Module, compiled, for_loop, normal, scope, static, xp
 from flatrank.factors import Cone, FactorPair, Factors, given_form, given_pair, weighted
 from flatrank.flatness.krylov import STEPS, Ritz, extreme
-from flatrank.measurements import Curvature, Measurement, PreparedCurvature
+from flatrank.measurements import Curvature, Measurement
 from flatrank.measurements.base import BLOCK, identity_block
 from flatrank.measurements.checks import checked_count
 
@@ -36,7 +36,7 @@ class Hessian(Module):
         With S = diag(1/√d1 on P, 1/√d2 on Q); otherwise S = I.
     """
 
-    curvature: Curvature | PreparedCurvature
+    curvature: Curvature
     shapes: tuple[tuple[int, int], tuple[int, int]] = static()
     scaled: bool = static()
 
@@ -86,7 +86,7 @@ class SymmetricHessian(Module):
         Rows of U; for Hermitian matrices 2n, the real over the imaginary parts.
     """
 
-    curvature: Curvature | PreparedCurvature
+    curvature: Curvature
     signs: Float[Array, " k"]
     d: int = static()
 
@@ -206,9 +206,7 @@ def _in_form(A: Measurement, pair: Factors) -> FactorPair:
     return given_form(pair, A.shape, A.cone if A.cone is Cone.HERMITIAN else Cone.SYMMETRIC)
 
 
-def _curvature(
-    A: Measurement, pair: FactorPair, b: Float[Array, " m"] | None
-) -> Curvature | PreparedCurvature:
+def _curvature(A: Measurement, pair: FactorPair, b: Float[Array, " m"] | None) -> Curvature:
     return A.curvature_at(pair, None if b is None else A.adjoint(A.forward(pair) - b))
 
 

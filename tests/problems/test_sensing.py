@@ -196,6 +196,7 @@ def test_coefficients_of_every_transform_tell_the_matrix(transform, shape, m):
     assert error(solution, X) <= 1e-6
 
 
+@pytest.mark.filterwarnings("ignore::flatrank.solvers.solve.NoisyDataWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["dense", "rank one"])
 @pytest.mark.parametrize("rank", [None, 3])

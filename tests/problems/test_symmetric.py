@@ -167,6 +167,7 @@ def test_another_solver_is_refused_with_a_sentence():
         fr.solve(problem, solver=fr.solvers.AlternatingLeastSquares(rank=2))
 
 
+@pytest.mark.filterwarnings("ignore::flatrank.solvers.solve.NoisyDataWarning")
 @slow
 @pytest.mark.parametrize("family", ["covariance"])
 def test_too_few_measurements_are_never_called_recovery(family):
