@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 import numpy as np
 
 if TYPE_CHECKING:
-    Array = np.ndarray
+    Array = np.ndarray[Any, np.dtype[Any]]
 else:
     Array = Any
 Scalar = float | Array
@@ -36,7 +36,7 @@ def static(**options: Any) -> Any:
     return field(metadata={"static": True}, **options)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, static))
+@dataclass_transform(field_specifiers=(field, static))
 class Module:
     """A record of arrays: a frozen dataclass, of which `tree_map` makes another.
 
@@ -367,11 +367,11 @@ def while_loop(running: Callable[[T], Any], step: Callable[[T], T], state: T) ->
     return state
 
 
-def for_loop(first: int, last: int, step: Callable[[Any, T], T], state: T) -> T:
+def for_loop(first: int, last: int | Array, step: Callable[[Any, T], T], state: T) -> T:
     """Steps first to last − 1, each given its number."""
     if on_device(state):
         return _known_to_jax().lax.fori_loop(first, last, step, state)
-    for i in range(first, last):
+    for i in range(first, int(last)):
         state = step(i, state)
     return state
 
@@ -426,8 +426,8 @@ def columns(X: Array, first: Any, count: int) -> Array:
 
 def unit_vectors(places: Array | int, d: int, dtype: Any = np.float64, axis: int = -1) -> Array:
     """Unit vectors of length d with the 1 at given places, 0 for places outside."""
-    places = xp.asarray(places)
-    return xp.moveaxis((places[..., None] == np.arange(d)).astype(dtype), -1, axis)
+    at: Array = xp.asarray(places)
+    return xp.moveaxis((at[..., None] == np.arange(d)).astype(dtype), -1, axis)
 
 
 def added_at(places: Array, values: Array, size: int) -> Array:
@@ -454,7 +454,7 @@ def normal(seed: int, shape: tuple[int, ...]) -> np.ndarray:
 
 @cache
 def _pools() -> Any:
-    import scipy.linalg  # noqa: F401  loads the second LAPACK there is
+    import_module("scipy.linalg")  # loads the second LAPACK there is
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -38,7 +38,7 @@ def on_host(svd: CompactSVD, floor: float) -> CompactSVD:
     """The decomposition in NumPy, without what is below a share of the largest value."""
     U, s, V = (np.asarray(x) for x in svd)
     keep = s > floor * np.max(s, initial=0.0)
-    return CompactSVD(U[:, keep], s[keep], V[:, keep])  # pyright: ignore[reportArgumentType]
+    return CompactSVD(U[:, keep], s[keep], V[:, keep])
 
 
 def feasible_multiple(

@@ -156,7 +156,7 @@ def _lanczos_bound(
 
 
 @compiled
-def _blocks(S: Adjoint, U: Array, V: Array) -> tuple[Array, Array, Array]:
+def _blocks(S: Adjoint, U: Array, V: Array) -> tuple[Scalar, Scalar, Scalar]:
     SV, StU = S.right(V), S.left(U)
     core = U.T @ SV
     return (

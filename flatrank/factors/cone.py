@@ -52,7 +52,7 @@ class Cone(Enum):
 
     def lower(self, U: Inexact[Array, "n k"]) -> Float[Array, "d k"]:
         """Back from `lift`."""
-        return xp.concatenate([U.real, U.imag]) if self is Cone.HERMITIAN else U
+        return xp.concatenate([xp.real(U), xp.imag(U)]) if self is Cone.HERMITIAN else U
 
     def inside(self, U: Float[Array, "d k"], X: Float[Array, "d n"]) -> Float[Array, "d n"]:
         """The part of X in the column space of U, whose (lifted) columns are orthonormal."""
@@ -130,4 +130,4 @@ def _eigenpairs(pair: FactorPair) -> tuple[Float[Array, "d q"], Float[Array, " q
 
 def real_form(G: Complex[Array, "n n"]) -> Float[Array, "d d"]:
     """[[Re, −Im], [Im, Re]]: what a Hermitian matrix does to real factors with 2n rows."""
-    return xp.block([[G.real, -G.imag], [G.imag, G.real]])
+    return xp.block([[xp.real(G), -xp.imag(G)], [xp.imag(G), xp.real(G)]])

@@ -129,12 +129,16 @@ class HermitianEffects(OnHermitian):
         """Re Σ (Eᵢ)*_pq G_pq, by a product with the list of the Eᵢ."""
         flat = self.effects.reshape(self.m, -1).astype(G.dtype, copy=False)
         # Re(E* ∘ G) from real parts alone: half the work of the complex product.
-        return flat.real @ G.real.reshape(-1) + flat.imag @ G.imag.reshape(-1)
+        real, imaginary = (
+            xp.real(flat) @ xp.real(G).reshape(-1),
+            xp.imag(flat) @ xp.imag(G).reshape(-1),
+        )
+        return real + imaginary
 
     def hermitian(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
         """The sum of the list."""
         flat = self.effects.reshape(self.m, -1).astype(_wide(y), copy=False)
-        return (y @ flat.real + 1j * (y @ flat.imag)).reshape(self.effects.shape[1:])
+        return (y @ xp.real(flat) + 1j * (y @ xp.imag(flat))).reshape(self.effects.shape[1:])
 
 
 def _root(effects: np.ndarray) -> np.ndarray:

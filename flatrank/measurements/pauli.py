@@ -71,7 +71,7 @@ class PauliStrings(OnHermitian):
         k = np.arange(G.shape[0])
         diagonals = G[k[None, :], k[None, :] ^ k[:, None]]
         spectrum = _transformed(diagonals) * _phases(self.qubits, G.dtype)
-        return spectrum.real.reshape(-1)[self.chosen]
+        return xp.real(spectrum).reshape(-1)[self.chosen]
 
     def hermitian(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
         """Phase, transform, back to where the diagonals were."""
@@ -153,7 +153,7 @@ def _places(numbers: NDArray[np.int64], qubits: int) -> NDArray[np.int64]:
 def _transformed(F: Complex[Array, "n n"]) -> Complex[Array, "n n"]:
     """Σₖ (−1)^(z·k) F[x, k] for every z."""
     n = F.shape[0]
-    real, imaginary = walsh_hadamard(xp.concatenate([F.real, F.imag])).reshape(2, n, n)
+    real, imaginary = walsh_hadamard(xp.concatenate([xp.real(F), xp.imag(F)])).reshape(2, n, n)
     return real + 1j * imaginary
 
 

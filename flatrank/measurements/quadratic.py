@@ -181,7 +181,7 @@ class QuadraticForms(Forms):
 
 def _inner(a: Inexact[Array, "m k"], c: Inexact[Array, "m k"]) -> Float[Array, " m"]:
     """Re Σⱼ aᵢⱼ cᵢⱼ*."""
-    return xp.sum((a * c.conj()).real, axis=1)
+    return xp.sum(xp.real(a * c.conj()), axis=1)
 
 
 def _real_rows(x: np.ndarray) -> list[np.ndarray]:
@@ -193,7 +193,7 @@ def _real_rows(x: np.ndarray) -> list[np.ndarray]:
 
 
 def _squares(x: Inexact[Array, "m n"]) -> Float[Array, " m"]:
-    return xp.sum((x * x.conj()).real, axis=1)
+    return xp.sum(xp.real(x * x.conj()), axis=1)
 
 
 def _gram(x: Inexact[Array, "m n"]) -> Float[Array, "d d"]:

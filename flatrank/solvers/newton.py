@@ -164,7 +164,7 @@ def along(
     return a2, xp.vdot(c1, c2), 0.5 * xp.vdot(c2, c2)
 
 
-def line_search(a1: Array, a2: Array, a3: Array, a4: Array) -> tuple[Array, Array]:
+def line_search(a1: Scalar, a2: Scalar, a3: Scalar, a4: Scalar) -> tuple[Array, Array]:
     """The best t on a grid for the quartic, refined by Newton's method, and how far F falls."""
 
     def value(t: Array) -> Array:

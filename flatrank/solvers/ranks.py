@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from flatrank.arrays import Array, compiled, tree_map, xp
+from flatrank.arrays import Array, Scalar, compiled, tree_map, xp
 from flatrank.certificates import leading
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
@@ -28,7 +28,7 @@ def balanced(cone: Cone, pair: FactorPair, loose: bool = False) -> tuple[FactorP
 
 
 @compiled
-def resized(pair: FactorPair, rank: Array, width: int) -> FactorPair:
+def resized(pair: FactorPair, rank: int | Array, width: int) -> FactorPair:
     """The first `rank` columns, zero-padded to `width`."""
     alive = (xp.arange(width) < rank)[None, :]
     return tree_map(lambda x: xp.where(alive, x, 0.0), pair.resized(width))
@@ -47,11 +47,11 @@ def residual_pairs(
 def appended(  # noqa: PLR0913 - as of a Newton step
     B: Measurement,
     b: Array,
-    lam: Array,
+    lam: Scalar,
     pair: FactorPair,
     s: Array,
     new: CompactSVD,
-    sizes: tuple[Array, Array],
+    sizes: tuple[int | Array, int | Array],
     how: tuple[int, bool],
 ) -> tuple[FactorPair, Array]:
     """X + τ Σ (σᵢ − λ) uᵢvᵢᵀ with the τ that minimises the penalised objective along it.

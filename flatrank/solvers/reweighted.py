@@ -230,7 +230,7 @@ class ReweightedStep(NamedTuple):
 
     svd: CompactSVD
     near: Array
-    inner: Array
+    inner: int | Array
 
 
 @compiled
@@ -239,7 +239,7 @@ def reweighted_step(
     b: Float[Array, " m"],
     last: tuple[CompactSVD, Array],
     epsilon: Scalar,
-    how: tuple[Array, Array],
+    how: tuple[Scalar, int | Array],
 ) -> ReweightedStep:
     """The triplets of X⁺ from those of X and the vectors to look from."""
     (U, s, V), near = last
@@ -258,10 +258,10 @@ def reweighted_step(
     return ReweightedStep(svd, svd.U if near.shape[0] == A.shape[0] else svd.V, taken)
 
 
-def _system(A: SampledEntries, frame: FactorPair, s: Array, epsilon: Array) -> Tangent:
+def _system(A: SampledEntries, frame: FactorPair, s: Array, epsilon: Scalar) -> Tangent:
     """W for the values above ε; beyond the rank any weight does, as γ is zero there."""
 
-    def over(high: Array, low: Array) -> Array:
+    def over(high: Array, low: Scalar) -> Array:
         return xp.where(high > low, low / xp.where(high > low, high - low, 1.0), 1.0)
 
     core = over(s[:, None] * s[None, :], xp.broadcast_to(epsilon**2, (s.size, s.size)))
@@ -280,7 +280,7 @@ def _interpolant(A: SampledEntries, b: Array, near: Array) -> CompactSVD:
 
 
 @compiled
-def _misfit(A: SampledEntries, b: Array, svd: CompactSVD, rank: Array) -> Scalar:
+def _misfit(A: SampledEntries, b: Array, svd: CompactSVD, rank: int | Array) -> Scalar:
     """That of the first `rank` triplets alone, relative to ‖b‖."""
     s = xp.where(xp.arange(svd.s.size) < rank, svd.s, 0.0)
     misfit = xp.linalg.norm(A.forward(FactorPair(svd.U * s[None, :], svd.V)) - b)

@@ -162,7 +162,7 @@ def _step(
     B: Measurement,
     b: Float[Array, " m"],
     at: tuple[Any, Array, FactorPair, FactorPair, FactorPair],
-) -> tuple[Any, Array, FactorPair, FactorPair, FactorPair, Array, Array, Array]:
+) -> tuple[Any, Array, FactorPair, FactorPair, FactorPair, Array, Array, Array | int]:
     """Point, residual, gradient, direction; misfit after, cosine before, halvings."""
     x, c, g, z, d = at
     q = manifold.derivative(B, x, d)

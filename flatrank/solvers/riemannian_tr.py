@@ -94,7 +94,7 @@ class RiemannianTrustRegion(RankConstrained[TrustState]):
             problem.whitened,
             problem.b,
             (state.point, state.c),
-            tuple(model),
+            model,
         )
         point, c = out[:2]
         ratio, misfit, cosine, bounded, taken = (float(x) for x in out[2:])
@@ -217,7 +217,7 @@ def _step(
     B: Measurement,
     b: Float[Array, " m"],
     at: tuple[Any, Array],
-    model: tuple[Array, Array, Array],
+    model: tuple[float, float, int],
 ) -> tuple[Any, ...]:
     """Point, residual; ratio of fall and model, misfit, cosine before, bound met, inner steps."""
     (x, c), (rtol, radius, max_inner) = at, model
