@@ -7,9 +7,10 @@ PYTHON ?=
 RUN := $(VENV)/bin
 # Certificates that `make audit` asks for.
 TRIES ?= 2000
-# Most of a test's time is compiling, on one core. Each process takes half of the tests in order, so
-# that a file compiles once; one that has none left takes half of what the other still has.
 TWICE := --numprocesses 2 --dist worksteal
+# Where single functions are tested, every call is held to the shapes it declares; a solve makes
+# thousands of calls, which that would slow down tenfold.
+SHAPES := tests/certificates tests/kernels tests/laws tests/problems tests/theorems
 # One stamp for each set of extras and each interpreter asked for.
 WITH := $(VENV)/.with$(subst /,-,$(PYTHON))
 
@@ -26,10 +27,12 @@ demo: $(WITH)-all  ## complete real film ratings, prove the answer, recommend, w
 	@echo "The report: demo-run/report.html"
 
 test: $(WITH)-dev  ## the tests, without those marked slow
-	$(RUN)/python -m pytest $(TWICE)
+	FLATRANK_CHECK_SHAPES=1 $(RUN)/python -m pytest $(TWICE) $(SHAPES)
+	$(RUN)/python -m pytest $(TWICE) $(addprefix --ignore=,$(SHAPES))
 
 test-all: $(WITH)-dev  ## every test
-	$(RUN)/python -m pytest $(TWICE) -m ""
+	FLATRANK_CHECK_SHAPES=1 $(RUN)/python -m pytest $(TWICE) -m "" $(SHAPES)
+	$(RUN)/python -m pytest $(TWICE) -m "" $(addprefix --ignore=,$(SHAPES))
 
 lint: $(WITH)-dev  ## style: ruff
 	$(RUN)/ruff check

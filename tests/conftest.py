@@ -1,6 +1,7 @@
-"""Strict numerics for every test: shapes checked, broadcasting explicit, no chance.
+"""Strict numerics for every test: shapes checked where asked, no chance.
 
-FLATRANK_CHECK_SHAPES=0 turns the shape checks off, for timing or for a readable traceback.
+FLATRANK_CHECK_SHAPES=1 has every call checked for the shapes it declares, as `make test` does where
+single functions are tested.
 """
 
 import os
@@ -56,7 +57,7 @@ def modules(room: str) -> set[str]:
 # Before the first import of flatrank: beartype then holds every annotated function and class to
 # the shapes it declares (an int may stand for a float). Functions without annotations, such as
 # compiled kernels, are left alone.
-if os.environ.get("FLATRANK_CHECK_SHAPES", "1") != "0":
+if os.environ.get("FLATRANK_CHECK_SHAPES", "0") != "0":
     install_import_hook(
         sorted(set().union(*map(modules, ROOMS)) - FRONT_DOORS),
         "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",

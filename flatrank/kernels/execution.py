@@ -30,9 +30,11 @@ from flatrank.kernels.jobs import JOB_WORDS, PLACES
 from flatrank.kernels.pattern import Compressed
 from flatrank.kernels.registers import Lanes
 from flatrank.kernels.signatures import BLOCK, LOOPS, NARROW, PAIRED, SIGNATURES, Variant, parsed
-from flatrank.kernels.team import WORTH_WAKING, run, team
+from flatrank.kernels.team import WORTH_SHARING, run, team
 
-SOURCES = "addresses execution jobs loops registers signatures tables team vectors wide words"
+SOURCES = (
+    "addresses execution jobs loops registers signatures tables team vectors waiting wide words"
+)
 # Multiply-adds for each entry and column, where not 1. (Gram matrices have k for each; 8 stands for
 # that, it only decides whether to share the work. The pivots of an inverse wait for one another.)
 COST = {"residual_gradient": 2, "curvature_product": 3, "row_grams": 8, "inverses": 32}
@@ -216,8 +218,7 @@ def _share(words: list[int], cost: int, rows: Any) -> None:
     """Run all rows of a job, with the help of threads where that pays."""
     job = array("q", words)
     at = job.buffer_info()[0]
-    threads = 1 + cost // WORTH_WAKING
-    if threads < 2 or not team(stamp()).share(at, rows.address, threads):
+    if cost < WORTH_SHARING or not team(stamp()).share(at, rows.address, cost):
         rows.ctypes(at, 0, words[N])
 
 

@@ -1,9 +1,9 @@
 """Sharing one kernel call between threads that live in compiled code.
 
-Helpers never leave it: they look at a turn counter, join an open job, take chunks, spin, then nap,
-and end after a second without work. So no hand-over waits for Python's lock. The caller opens the
-one mailbox under a lock of its own; a second caller meanwhile works alone. It takes chunks like
-everybody else until none is left, then waits for the chunks that others have taken.
+Helpers never leave it: they look at a turn counter, join an open job, take chunks, look for more,
+then sleep, and end after a second without work. So no hand-over waits for Python's lock. The caller
+opens the one mailbox under a lock of its own; a second caller meanwhile works alone. It takes
+chunks like everybody else until none is left, then waits for the chunks that others have taken.
 
 Each row belongs to one chunk and is summed by one thread in the order of its entries, so results do
 not depend on who ran what.
@@ -22,40 +22,23 @@ from typing import Any, no_type_check
 
 from llvmlite import ir
 from numba import njit
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
 from flatrank.kernels.addresses import kept
 from flatrank.kernels.jobs import POINTERS, M, N, pointer_at
+from flatrank.kernels.waiting import NAPS, give_way, sleep, wake
 from flatrank.kernels.words import INNER, INT64, fetch_add, set_word, shared, word
 
-# Words of the mailbox: jobs so far, whether one may be joined, helpers in it; on a cache line of
-# their own, before the chunks taken and finished and what to do with them.
-TURN, OPEN, INSIDE = range(3)
+# Words of the mailbox: jobs so far, whether one may be joined, helpers in it and asleep; on a cache
+# line of their own, before the chunks taken and finished and what to do with them.
+TURN, OPEN, INSIDE, ASLEEP = range(4)
 NEXT, FINISHED, CHUNKS, LOOP, JOB, BOX = range(8, 14)
 CHUNKS_PER_THREAD = 16
 ROW_COST = 3  # what a row costs beside its entries, in entries
-WORTH_WAKING = 200_000  # multiply-adds for which it pays to wake one more thread
-# Looks at the counter before a helper naps; naps of so many microseconds; short ones, and all.
-SPIN, SHORT, LONG, DOZE, LAST = 20_000, 60, 1000, 200, 1200
-
-
-def _c_function(name):
-    """An intrinsic that calls a C function of one 32-bit integer, or of none."""
-
-    @intrinsic
-    def called(_context, argument):
-        def codegen(_, builder, _signature, args):
-            kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32)])
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            builder.call(function, [builder.trunc(args[0], ir.IntType(32))])
-
-        return types.void(types.int64), codegen
-
-    return called
-
-
-nap, give_way = _c_function("usleep"), _c_function("sched_yield")
+# Multiply-adds for which one more thread pays, if it is awake, and if it has to be woken.
+WORTH_SHARING, WORTH_WAKING = 200_000, 1_000_000
+LOOKS, PATIENCE = 400, 5000  # looks of a helper before it sleeps, of a caller before it gives way
 
 
 @intrinsic
@@ -106,19 +89,22 @@ def helping(stamp):
     """A helper's life."""
 
     def life(box):
-        seen, idle = 0, 0
-        while stamp and idle < SPIN + LAST:
-            turn = shared(box, TURN)
-            if turn != seen:
-                seen, idle = turn, 0
+        seen, looks, naps = 0, 0, 0
+        while stamp and naps < NAPS:
+            if shared(box, TURN) != seen:
+                seen, looks, naps = shared(box, TURN), 0, 0
                 fetch_add(box, INSIDE, 1)
                 if fetch_add(box, OPEN, 0) == 1:
                     work(box)
                 fetch_add(box, INSIDE, -1)
+            elif looks < LOOKS:
+                looks += 1
+                give_way()
             else:
-                idle += 1
-                if idle > SPIN:
-                    nap(SHORT if idle < SPIN + DOZE else LONG)
+                looks, naps = 0, naps + 1
+                fetch_add(box, ASLEEP, 1)
+                sleep(box + 8 * TURN, seen)
+                fetch_add(box, ASLEEP, -1)
 
     return life
 
@@ -127,9 +113,9 @@ def helping(stamp):
 def leading(stamp):
     """The caller's part; helpers that came late may still look for chunks of the job before."""
 
-    def lead(box, job, loop, chunks):
+    def lead(box, job, loop, chunks, more):
         while stamp and fetch_add(box, INSIDE, 0) > 0:
-            give_way(0)
+            give_way()
         set_word(box, NEXT, 0)
         set_word(box, FINISHED, 0)
         set_word(box, CHUNKS, chunks)
@@ -137,12 +123,14 @@ def leading(stamp):
         set_word(box, JOB, job)
         fetch_add(box, OPEN, 1)
         fetch_add(box, TURN, 1)
+        if more and fetch_add(box, ASLEEP, 0) > 0:
+            wake(box + 8 * TURN, more)
         work(box)
         looks = 0
         while shared(box, FINISHED) < chunks:
             looks += 1
-            if looks > SPIN:
-                give_way(0)
+            if looks > PATIENCE:
+                give_way()
         fetch_add(box, OPEN, -1)
 
     return lead
@@ -163,7 +151,7 @@ def count() -> int:
 def parts(stamp: int) -> tuple[Any, Any]:
     """The C functions of a helper and of a caller."""
     life = kept(helping(stamp), 1, f"life_{stamp:x}")
-    return life, kept(leading(stamp), 4, f"lead_{stamp:x}")
+    return life, kept(leading(stamp), 5, f"lead_{stamp:x}")
 
 
 class Team:
@@ -177,14 +165,15 @@ class Team:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(box))  # helpers outlive all else at the end
         self.box = ctypes.addressof(box)
 
-    def share(self, job: int, loop: int, threads: int) -> bool:
+    def share(self, job: int, loop: int, cost: int) -> bool:
         """Run all rows of a job with helpers; False where there are none, or others have them."""
-        threads = min(threads, self.threads)
+        threads = min(1 + cost // WORTH_SHARING, self.threads)
+        more = min(cost // WORTH_WAKING, threads - 1)
         if threads < 2 or not self.lock.acquire(blocking=False):
             return False
         try:
-            self.gather(threads - 1)
-            self.lead(self.box, job, loop, CHUNKS_PER_THREAD * threads)
+            self.gather(more)
+            self.lead(self.box, job, loop, CHUNKS_PER_THREAD * threads, more)
         finally:
             self.lock.release()
         return True

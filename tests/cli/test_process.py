@@ -130,7 +130,7 @@ def test_interrupted_before_an_answer(ratings, tmp_path):
     assert [path.name for path in out.iterdir()] == ["checkpoint.safetensors"]
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.2, 0.4, 0.8, 1.2])
+@pytest.mark.parametrize("delay", [0.15, 0.3, 0.5, 0.8, 1.2])
 def test_interrupted_while_starting(ratings, tmp_path, delay):
     out = tmp_path / "run"
     process = subprocess.Popen(

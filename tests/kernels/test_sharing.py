@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def large(pattern, arguments):
     """Enough entries, unevenly spread, for three threads to take part."""
-    C = pattern(3000, 500, 150_000, 20_000)
+    C = pattern(3000, 500, 450_000, 60_000)
     return C, *arguments(C, 5, "float32")
 
 
