@@ -90,7 +90,6 @@ class Separation(Problem):
         return {"Y": np.ascontiguousarray(self.Y)} | mask
 
 
-@scope()
 def robust_pca(
     Y: ArrayLike,
     *,
@@ -149,6 +148,7 @@ def robust_pca(
     return _separation(np.array(data.reshape(-1)), data.shape, radius, sparsity, seen)
 
 
+@scope()
 def _separation(
     b: Array,
     shape: tuple[int, int],

@@ -75,6 +75,8 @@ class Lagrangian(Solver[LagrangianState]):
         Factor on λ from step to step.
     inner_steps : int
         Newton steps at most in one inner solve.
+    margin : float
+        Share of `tol` that the misfit of an interpolant is brought to.
     failure_probability : float
         Of the probabilistic bounds in the certificate.
     """
@@ -84,6 +86,7 @@ class Lagrangian(Solver[LagrangianState]):
     floor: float = 1e-3
     shrink: float = 0.3
     inner_steps: int = 60
+    margin: float = 1e-2
     failure_probability: float = 1e-9
 
     def init(
@@ -166,7 +169,7 @@ class Lagrangian(Solver[LagrangianState]):
         if inner is Status.NONFINITE or np.isnan(certificate.gap):
             return Status.NONFINITE
         # The bounds close around the optimum also where it is the repaired matrix that attains it.
-        fits = penalised or certificate.feasibility <= self.tol
+        fits = penalised or certificate.feasibility <= self.margin * self.tol
         if fits and certificate.certified(self.tol):
             return Status.CERTIFIED
         if state.stuck < 5:
