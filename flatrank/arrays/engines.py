@@ -1,0 +1,123 @@
+"""Which engine an array belongs to, and what every public entry point computes under.
+
+JAX is imported here alone, and only where its arrays are met or asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from typing import Any, TypeVar
+
+import numpy as np
+
+from flatrank.arrays.trees import UNKNOWN_TO_JAX, Array, leaves, tree_map
+
+T = TypeVar("T")
+
+
+def loaded_jax() -> Any:
+    """JAX, if its arrays can be about: without being imported."""
+    return sys.modules.get("jax")
+
+
+def on_device(*trees: Any) -> bool:
+    """Whether a leaf is an array of JAX."""
+    jax = loaded_jax()
+    return jax is not None and any(isinstance(x, jax.Array) for x in leaves(trees))
+
+
+def is_array(x: Any) -> bool:
+    """Whether x is an array of either engine."""
+    return isinstance(x, np.ndarray | np.generic) or on_device(x)
+
+
+def is_inexact(x: Any) -> bool:
+    """Whether x is an array of real or complex numbers."""
+    return is_array(x) and np.issubdtype(x.dtype, np.inexact)
+
+
+def to_numpy(tree: T) -> T:
+    """The tree with its arrays on the host."""
+    return tree_map(lambda x: np.asarray(x) if on_device(x) else x, tree)
+
+
+def like(tree: T, x: Array) -> T:
+    """The tree with its arrays of the engine that x belongs to."""
+    if not on_device(x):
+        return to_numpy(tree)
+    jax = known_to_jax()
+    return tree_map(lambda a: jax.numpy.asarray(a) if is_array(a) else a, tree)
+
+
+def placed(tree: T, device: Any) -> T:
+    """The tree with its arrays on a device of JAX, or of a kind such as "gpu"; "numpy" brings back.
+
+    Raises
+    ------
+    ValueError
+        If JAX is not installed, or knows no such device.
+    """
+    if device == "numpy":
+        return to_numpy(tree)
+    try:
+        jax = import_module("jax")
+        target = jax.devices(device)[0] if isinstance(device, str) else device
+    except ImportError as missing:
+        raise ValueError('devices need JAX: pip install "flatrank[jax]"') from missing
+    except RuntimeError as unknown:
+        raise ValueError(f"no device {device!r}: {unknown}") from unknown
+    with scope():
+        return tree_map(lambda x: jax.device_put(x, target) if is_array(x) else x, tree)
+
+
+def known_to_jax() -> Any:
+    """JAX, with every module so far registered as one of its trees."""
+    jax = sys.modules["jax"]
+    while UNKNOWN_TO_JAX:
+        cls: Any = UNKNOWN_TO_JAX.pop()
+        jax.tree_util.register_pytree_node(
+            cls,
+            lambda x: (
+                [getattr(x, n) for n in x._array_names],
+                tuple(getattr(x, n) for n in x._static_names),
+            ),
+            functools.partial(_unflattened, cls),
+        )
+    return jax
+
+
+def _unflattened(cls: Any, settings: Any, arrays: Any) -> Any:
+    made = object.__new__(cls)
+    made.__dict__.update(zip(cls._array_names, arrays, strict=True))
+    made.__dict__.update(zip(cls._static_names, settings, strict=True))
+    return made
+
+
+@cache
+def _pools() -> Any:
+    import_module("scipy.linalg")  # loads the second LAPACK there is
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def scope() -> Iterator[None]:
+    """LAPACK on the calling thread, no warnings where NaN is the answer, 64 bits where JAX is.
+
+    Everything is as it was before on leaving. The factorisations here are thin (tall QRs, k × k
+    singular values): a second LAPACK thread gains nothing on a quiet machine and, where it must
+    wait for a busy core, costs a hundredfold.
+    """
+    with _pools().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+        jax = loaded_jax()
+        if jax is None:
+            yield
+        else:
+            with jax.enable_x64(True):
+                yield

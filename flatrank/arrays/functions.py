@@ -1,0 +1,195 @@
+"""NumPy's functions by name, carried out by the engine that their arguments belong to."""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from flatrank.arrays.engines import known_to_jax, on_device
+from flatrank.arrays.trees import Array, Scalar, leaves, tree_map
+
+
+class _Names:
+    """Names of NumPy whose functions are those of the engine that their arguments belong to."""
+
+    def __init__(self, room: str):
+        self._room = room
+
+    def __getattr__(self, name: str) -> Any:
+        ours = getattr(functools.reduce(getattr, self._room.split(".")[1:], np), name)
+        if isinstance(ours, type) or not callable(ours):
+            return ours
+        ours = _forgiving.get(f"{self._room}.{name}", ours)
+
+        @wraps(ours)
+        def either(*args: Any, **options: Any) -> Any:
+            jax = sys.modules.get("jax")
+            if jax is not None and any(
+                isinstance(x, jax.Array)
+                or (isinstance(x, tuple | list) and any(isinstance(y, jax.Array) for y in x))
+                for x in args
+            ):
+                room = functools.reduce(getattr, self._room.split(".")[1:], jax.numpy)
+                return getattr(room, name)(*args, **options)
+            return ours(*args, **options)
+
+        setattr(self, name, either)
+        return either
+
+
+def _nan_where_none(function: Callable[..., Any]) -> Callable[..., Any]:
+    """NaN, as JAX gives, where LAPACK finds no factorisation."""
+
+    @wraps(function)
+    def factored(A: np.ndarray, *args: Any, **options: Any) -> Any:
+        try:
+            return function(A, *args, **options)
+        except np.linalg.LinAlgError:
+            like = function(
+                np.broadcast_to(np.eye(*A.shape[-2:], dtype=A.dtype), A.shape), *args, **options
+            )
+            return tree_map(lambda x: np.full_like(x, np.nan), like)
+
+    return factored
+
+
+_forgiving = {
+    f"np.linalg.{name}": _nan_where_none(getattr(np.linalg, name))
+    for name in ("cholesky", "eigh", "eigvalsh", "svd", "inv", "norm")
+}
+
+xp: Any = _Names("np")
+xp.linalg, xp.fft = _Names("np.linalg"), _Names("np.fft")
+
+
+def _of_scipy(room: str, name: str) -> Callable[..., Any]:
+    """A function of SciPy, or of the part of JAX that is called so."""
+
+    @functools.cache
+    def ours() -> Any:
+        return getattr(import_module(f"scipy.{room}"), name)
+
+    def either(*args: Any, **options: Any) -> Any:
+        if on_device(args):
+            return getattr(import_module(f"jax.scipy.{room}"), name)(*args, **options)
+        return ours()(*args, **options)
+
+    return either
+
+
+dctn, idctn = _of_scipy("fft", "dctn"), _of_scipy("fft", "idctn")
+
+
+def solve_triangular(T: Array, B: Array, *, trans: int = 0) -> Array:
+    """T⁻¹ B, or T⁻ᵀ B, of an upper triangular T; not finite where T is singular."""
+    if on_device(T, B):
+        return import_module("jax.scipy.linalg").solve_triangular(T, B, trans=trans)
+    from scipy.linalg import get_lapack_funcs
+
+    (trtrs,) = get_lapack_funcs(("trtrs",), (T, B))
+    X, broken = trtrs(T, B, trans=trans)
+    return np.full_like(X, np.nan) if broken else X
+
+
+def cho_solve(C: Array, B: Array) -> Array:
+    """A⁻¹ B for stacks of A = C Cᵀ, C lower triangular."""
+    if on_device(C, B):
+        return import_module("jax.scipy.linalg").cho_solve((C, True), B)
+    half = np.linalg.solve(C, B)
+    return np.linalg.solve(np.swapaxes(C, -1, -2), half)
+
+
+def put(X: Array, place: Any, value: Any) -> Array:
+    """X with a value at a place: X itself, changed, for NumPy, so X must be the caller's own."""
+    if on_device(X, value):
+        return known_to_jax().numpy.asarray(X).at[place].set(value)
+    X[place] = value
+    return X
+
+
+def put_columns(X: Array, first: Any, Y: Array) -> Array:
+    """X with the columns of Y from a column on, as `put` does."""
+    if on_device(X, Y, first):
+        return known_to_jax().lax.dynamic_update_slice_in_dim(X, Y, first, 1)
+    X[:, first : first + Y.shape[1]] = Y
+    return X
+
+
+def moved(x: Array, a: Scalar, p: Array) -> Array:
+    """x + a p: x itself, changed, for NumPy."""
+    if on_device(x, a, p):
+        return x + a * p
+    x += x.dtype.type(a) * p
+    return x
+
+
+def turned(p: Array, a: Scalar, z: Array) -> Array:
+    """a p + z: p itself, changed, for NumPy."""
+    if on_device(p, a, z):
+        return a * p + z
+    p *= p.dtype.type(a)
+    p += z
+    return p
+
+
+def columns(X: Array, first: Any, count: int) -> Array:
+    """So many columns of X from one on."""
+    if on_device(X, first):
+        return known_to_jax().lax.dynamic_slice_in_dim(X, first, count, 1)
+    return X[:, first : first + count]
+
+
+def unit_vectors(places: Array | int, d: int, dtype: Any = np.float64, axis: int = -1) -> Array:
+    """Unit vectors of length d with the 1 at given places, 0 for places outside."""
+    at: Array = xp.asarray(places)
+    return xp.moveaxis((at[..., None] == np.arange(d)).astype(dtype), -1, axis)
+
+
+def added_at(places: Array, values: Array, size: int) -> Array:
+    """Values summed into a vector (or the rows of a matrix) of a size, each at its place."""
+    if on_device(places, values):
+        return (
+            known_to_jax()
+            .numpy.zeros((size, *values.shape[1:]), values.dtype)
+            .at[places]
+            .add(values)
+        )
+    out = np.zeros((size, *values.shape[1:]), values.dtype)
+    np.add.at(out, places, values)
+    return out
+
+
+def normal(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard normal numbers, the same for a seed everywhere."""
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def flattened(tree: Any) -> Array:
+    """All numbers of a tree as one vector; of one array a view."""
+    parts = [x.reshape(-1) for x in leaves(tree)]
+    return parts[0] if len(parts) == 1 else xp.concatenate(parts)
+
+
+def ravel(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
+    """All numbers of a tree as one vector, and the way back: to views of a vector."""
+    shapes = [x.shape for x in leaves(tree)]
+    ends = np.cumsum([math.prod(shape) for shape in shapes]).tolist()
+    places = list(zip([0, *ends], ends, shapes, strict=False))
+
+    def restore(flat: Array) -> Any:
+        pieces = iter(places)
+
+        def piece(_: Any) -> Array:
+            first, last, shape = next(pieces)
+            return flat[first:last].reshape(shape)
+
+        return tree_map(piece, tree)
+
+    return flattened(tree), restore
