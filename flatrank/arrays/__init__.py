@@ -14,6 +14,7 @@ from flatrank.arrays.engines import to_numpy as to_numpy
 from flatrank.arrays.functions import added_at as added_at
 from flatrank.arrays.functions import cho_solve as cho_solve
 from flatrank.arrays.functions import columns as columns
+from flatrank.arrays.functions import contiguous as contiguous
 from flatrank.arrays.functions import dctn as dctn
 from flatrank.arrays.functions import flattened as flattened
 from flatrank.arrays.functions import idctn as idctn

@@ -126,8 +126,21 @@ def moved(x: Array, a: Scalar, p: Array) -> Array:
     """x + a p: x itself, changed, for NumPy."""
     if on_device(x, a, p):
         return x + a * p
+    if x.dtype.char in "fd" and x.dtype == p.dtype and x.ndim == 1:
+        return _axpy()[x.dtype.char](p, x, a=a)  # one pass, and no other array
     x += x.dtype.type(a) * p
     return x
+
+
+@functools.cache
+def _axpy() -> dict[str, Any]:
+    blas = import_module("scipy.linalg.blas")
+    return {"f": blas.saxpy, "d": blas.daxpy}
+
+
+def contiguous(x: Array) -> Array:
+    """The array with its rows one after another, as kernels read them."""
+    return x if on_device(x) else np.ascontiguousarray(x)
 
 
 def turned(p: Array, a: Scalar, z: Array) -> Array:

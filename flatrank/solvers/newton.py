@@ -21,6 +21,7 @@ from flatrank.arrays import (
     Array,
     Scalar,
     compiled,
+    contiguous,
     for_loop,
     is_inexact,
     leaves,
@@ -116,6 +117,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     Cost: `inner` curvature products, one adjoint, about three forward products, and a return to the
     balanced gauge: from Grams, or from thin QRs where singular values may span many orders (λ = 0).
     """
+    pair = tree_map(contiguous, pair)  # read by every inner step
     c = B.forward(pair) - b
     S = B.adjoint(c)
     g = FactorPair(S.right(pair.R) + lam * pair.L, S.left(pair.L) + lam * pair.R)
