@@ -14,7 +14,7 @@ from jaxtyping import install_import_hook
 
 PACKAGE = Path(__file__).parents[1] / "flatrank"
 ROOMS = (
-        "measurements",
+    "measurements",
     "factors",
     "flatness",
     "manifolds",
