@@ -8,8 +8,9 @@ from flatrank.arrays import Array, Module, xp
 
 
 def padded_width(k: int) -> int:
-    """The next multiple of four: the kernels have machine code for those widths."""
-    return -(-k // 4) * 4
+    """The next multiple of four, of eight beyond 16: kernels are compiled for few widths."""
+    step = 4 if k <= 16 else 8
+    return -(-k // step) * step
 
 
 Weight = Float[Array, " _"] | Float[Array, "_ _"]

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, scope, xp
 from flatrank.certificates import leading, top_pairs
-from flatrank.factors import CompactSVD, FactorPair, Weight, weighted
+from flatrank.factors import CompactSVD, FactorPair, Weight, padded_width, weighted
 from flatrank.measurements import Measurement, ScaledAdjoint
 from flatrank.problems import Problem
 from flatrank.problems.share import SMALL, largest
@@ -89,7 +89,7 @@ def best_multiple(problem: Problem, pair: FactorPair) -> FactorPair | None:
     if not all(0 < size < np.inf for size in sizes):
         return None
     L, R = (x / size for x, size in zip(host, sizes, strict=True))
-    unit = FactorPair(np.asarray(L), np.asarray(R))
+    unit = FactorPair(L, R).resized(padded_width(pair.rank))
     fitted, b = np.asarray(_forward(problem.whitened, unit)), np.asarray(problem.b)
     T1, T2 = (np.asarray(np.linalg.qr(x, mode="r")) for x in (L, R))
     core = T1 @ T2.T
@@ -98,7 +98,7 @@ def best_multiple(problem: Problem, pair: FactorPair) -> FactorPair | None:
     if not (fall > 0 and square > 0):
         return None
     root = np.sqrt(fall / square)
-    return FactorPair(np.asarray(root * L), np.asarray(root * R))
+    return FactorPair(root * L, root * R)
 
 
 @compiled
