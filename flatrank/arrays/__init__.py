@@ -35,6 +35,5 @@ from flatrank.arrays.trees import Array as Array
 from flatrank.arrays.trees import Module as Module
 from flatrank.arrays.trees import Scalar as Scalar
 from flatrank.arrays.trees import leaves as leaves
-from flatrank.arrays.trees import remade as remade
 from flatrank.arrays.trees import static as static
 from flatrank.arrays.trees import tree_map as tree_map

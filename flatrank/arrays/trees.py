@@ -66,13 +66,6 @@ class Module:
 UNKNOWN_TO_JAX: list[type] = []
 
 
-def remade(module: T, **parts: Any) -> T:
-    """The module with other values in some fields, without its `__init__`."""
-    made = object.__new__(type(module))
-    made.__dict__.update({f.name: getattr(module, f.name) for f in fields(module)} | parts)  # pyright: ignore
-    return made
-
-
 def tree_map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     """A function of the leaves of trees of one form; None has none."""
     if tree is None:

@@ -68,7 +68,7 @@ def _norm(A: Measurement) -> Scalar:
         z = A.normal(y)
         return z / xp.maximum(xp.linalg.norm(z), 1e-300)
 
-    start = xp.asarray(np.random.default_rng(0).standard_normal(A.m))
+    start = np.random.default_rng(0).standard_normal(A.m)
     y = for_loop(0, _STEPS, step, start)
     return xp.sqrt(xp.linalg.norm(A.normal(y)) / xp.maximum(xp.linalg.norm(y), 1e-300))
 

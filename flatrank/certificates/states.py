@@ -46,7 +46,7 @@ def as_state(svd: CompactSVD) -> CompactSVD:
     U, s = np.asarray(svd.U), np.asarray(svd.s)
     keep = s > 1e-13 * np.max(s, initial=0.0)
     s = np.where(keep, s, 0.0)
-    U = np.asarray(np.where(keep[None, :], U, 0.0))
+    U = np.where(keep[None, :], U, 0.0)
     return CompactSVD(U, np.asarray(s / max(float(s.sum()), 1e-300)), U)
 
 

@@ -154,7 +154,7 @@ def _frame(svd: CompactSVD, blocks: tuple[Array, ...]) -> _Frame | None:
     half, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)  # pyright: ignore[reportAttributeAccessIssue]
     if failed:
         return None
-    gauge = np.asarray(np.tril(half) + np.tril(half, -1).T)
+    gauge = np.tril(half) + np.tril(half, -1).T
     return _Frame(svd.U, svd.V, A, inverse1, inverse2, gauge, least)
 
 

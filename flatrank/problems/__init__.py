@@ -2,7 +2,6 @@
 
 from flatrank.problems.arguments import checked_chance as checked_chance
 from flatrank.problems.bilinear import bilinear as bilinear
-from flatrank.problems.completion import FEW as FEW
 from flatrank.problems.completion import completion as completion
 from flatrank.problems.completion import core as core
 from flatrank.problems.equalised import Equalised as Equalised

@@ -15,8 +15,6 @@ from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 from flatrank.problems.share import at_share
 
-# Entries that are few: a product with them costs less than what goes on around it.
-FEW = 1 << 20
 _INCOMPLETE = (
     "completion takes rows, cols, values and shape; got {} alone. Of a whole table X with NaN in "
     "its gaps: X = np.asarray(X, dtype=float); rows, cols = np.nonzero(~np.isnan(X)); "

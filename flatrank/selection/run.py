@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from flatrank.arrays import scope
 from flatrank.data import (
     Entries,
     InputError,
@@ -250,11 +249,8 @@ class Run:
         lam = best.lam if self.choice.lam is None else self.choice.lam
         problem = self._problem(everything, units, best.smoothing).with_lam(lam)
         fitted = np.einsum("pk,pk->p", best.L[self.entries.rows], best.R[self.entries.cols])
-        with scope():
-            pair = FactorPair(np.asarray(best.L), np.asarray(best.R))
-            y = np.asarray(np.asarray(problem.b) - fitted)
         solution = Solution(
-            factors=pair, y=y,
+            factors=FactorPair(best.L, best.R), y=problem.b - fitted,
             certificate=None, status=Status.INTERRUPTED, counts=Counts(), history=[],
             seconds=0.0, problem=problem, seed=self.choice.seed,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -53,11 +53,7 @@ def climb(trail: Trail, visit: Visit, best: Best | None, start: Any = None) -> N
             break
         step += 1
     if trail.best.share in (_share(at), 1.0):
-        trail.rises, pair = 0, first
-        for step in range(at - 1, -1, -1):
-            pair = visit(_share(step), pair)
-            if trail.rises:
-                break
+        _upwards(trail, visit, first, (_share(step) for step in range(at - 1, -1, -1)))
     trail.ended = "turned"
 
 
@@ -88,17 +84,20 @@ def refine(trail: Trail, visit: Visit, best: Best) -> None:
         pair = visit(share, pair)
         trail.ended = _why(trail, share * ratio)
     if trail.best.share == best.share:
-        share, pair, trail.rises = best.share, first, 0
-        for _ in range(_FINE):
-            share /= ratio
-            if share >= 1:
-                break
-            pair = visit(share, pair)
-            if trail.rises:
-                break
+        shares = (best.share / ratio**step for step in range(1, _FINE + 1))
+        _upwards(trail, visit, first, (share for share in shares if share < 1))
     lowest = _vertex(trail)
     if lowest is not None:
         visit(lowest, (trail.best.L, trail.best.R))
+
+
+def _upwards(trail: Trail, visit: Visit, pair: Any, shares: Iterable[float]) -> None:
+    """Follow rising shares from a pair until the error rises."""
+    trail.rises = 0
+    for share in shares:
+        pair = visit(share, pair)
+        if trail.rises:
+            break
 
 
 def _vertex(trail: Trail) -> float | None:

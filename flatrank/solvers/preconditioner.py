@@ -47,7 +47,7 @@ class WeakColumns(Module):
         w = self.root.size
 
         def weak(X: Float[Array, "d k"]) -> Float[Array, "d w"]:
-            return _columns(X, self.first, w)
+            return columns(X, self.first, w)
 
         a = 0.5 * (self.U.T @ weak(r.L) + self.V.T @ weak(r.R))
         inside, outside = self.root[None, :] * a[:w], a[w:]
@@ -103,7 +103,7 @@ def weak_columns(
     w = min(_WEAK, k)
     alive = xp.sum(xp.any(pair.L != 0, axis=0))
     first = xp.clip(alive - w, 0, k - w)
-    last, rates, g = (tree_map(lambda X: _columns(X, first, w), both) for both in (pair, D, g))
+    last, rates, g = (tree_map(lambda X: columns(X, first, w), both) for both in (pair, D, g))
     U, V = _unit(last.L), _unit(last.R)
     c = 0.5 * (xp.sum(U * U * rates.L, axis=0) + xp.sum(V * V * rates.R, axis=0))
     # Away from the solution λ − σ is the symmetric part of (λI + UᵀSV), which the gradient holds;
@@ -125,10 +125,6 @@ def weak_columns(
 def _more(form: Array, diagonal: Array, live: Array) -> Array:
     """1/form − 1/diagonal where that is positive and the column lives."""
     return xp.where(live, xp.maximum(1 / xp.where(live, form, 1.0) - 1 / diagonal, 0.0), 0.0)
-
-
-def _columns(X: Float[Array, "d k"], first: int | Array, w: int) -> Float[Array, "d w"]:
-    return columns(X, first, w)
 
 
 def _unit(X: Float[Array, "d w"]) -> Float[Array, "d w"]:

@@ -191,7 +191,7 @@ def refreshed(near: Array, width: int, rng: np.random.Generator) -> Array:
     """Exactly `width` columns, the ones that are missing random."""
     old = np.asarray(near)[:, :width]
     new = rng.standard_normal((old.shape[0], width - old.shape[1])) / np.sqrt(old.shape[0])
-    return np.asarray(np.hstack([old, new]))
+    return np.hstack([old, new])
 
 
 def lipschitz(problem: Problem, seed: int = 0) -> tuple[float, bool]:

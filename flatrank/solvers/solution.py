@@ -154,7 +154,7 @@ class Solution:
         for a in range(0, i.shape[0], 1 << 20):
             part = slice(a, a + (1 << 20))
             values[part] = np.einsum("pk,pk->p", L[i[part]], R[j[part]])
-        return xp.asarray(np.where(blank, np.nan, values))
+        return np.where(blank, np.nan, values)
 
     def determined(self, rows: ArrayLike, cols: ArrayLike) -> np.ndarray:
         """Whether there are data enough to determine entries: by counting, which is no proof.

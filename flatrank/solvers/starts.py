@@ -62,7 +62,7 @@ def random_block(problem: Problem, count: int, rng: np.random.Generator) -> Arra
     """
     d = min(problem.shape)
     few = problem.cone.size(d) < 2 * count
-    return np.asarray(rng.standard_normal((d, d if few else count)))
+    return rng.standard_normal((d, d if few else count))
 
 
 def largest_lam(problem: Problem, seed: int = 0) -> float:
