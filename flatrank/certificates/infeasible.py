@@ -16,11 +16,14 @@ from flatrank.measurements import Adjoint, Measurement, Whitened
 
 # How far a sum may be from zero by rounding alone.
 _ROUNDING = 1e-9
-
+_EPS = float(np.finfo(np.float64).eps)
 
 # ℬ*(y) beside ‖ℬ‖ ‖y‖ that is zero to rounding. Full row rank of a condition below 1e13 is thus
 # never taken for a contradiction.
 _ZERO = 1e-13
+# Size, beside ‖b‖/‖ℬ‖, of matrices that may have made the data: what rounding then left of a misfit
+# contradicts nothing.
+_LARGE = 1e8
 # Power steps for ‖ℬ‖, from below: an underestimate asks for more.
 _STEPS = 8
 
@@ -30,7 +33,9 @@ def fits_nothing(B: Whitened, b: Float[Array, " m"], y: Float[Array, " m"]) -> b
 
     bᵀy = ⟨ℬ*(y), X̃⟩ for every X̃ that fits. Rounding is 1e-13 of ‖ℬ‖ ‖y‖, for ℬ and for 𝒜, in
     which D leaves nothing out; bᵀy must be ½‖y‖² at least, as it is of the residual of least
-    squares.
+    squares. It must also be more than rounding of ℬ makes of ⟨ℬ*(y), X̃⟩ where ‖X̃‖_F is up to
+    1e8 ‖b‖/‖ℬ‖: data that contradict themselves by less than that, about 2e-8 of ‖b‖, are not
+    proved to.
 
     Parameters
     ----------
@@ -49,7 +54,9 @@ def fits_nothing(B: Whitened, b: Float[Array, " m"], y: Float[Array, " m"]) -> b
         return False
     for A in (B, B.inner):
         size = float(size_of_adjoint(adjoint(A, y), *(xp.ones(d) for d in A.shape)))
-        if size > _ZERO * float(_norm(A)) * math.sqrt(square):
+        norm, length = float(_norm(A)), math.sqrt(square)
+        most = _LARGE * float(xp.linalg.norm(b)) / norm
+        if size > _ZERO * norm * length or 0.5 * square < (size + _EPS * norm * length) * most:
             return False
     return True
 
