@@ -81,14 +81,15 @@ class Thresholded(NamedTuple):
         def product(H: np.ndarray) -> np.ndarray:
             A, C = Uk.T @ H, H @ Vk
             a, c = A @ Vt.T, U.T @ C
-            out = Uk @ ((same * a + other * c.T) @ Vt)
-            if k < d:
-                out += (U0 @ (same[:, k:].T * c[k:] + other[:, k:].T * a[:, k:].T)) @ Vk.T
+            inside = same * a + other * c.T
             if d2 > d:
-                out += Uk @ (beyond[:, None] * (A - a @ Vt))
+                right = (inside - beyond[:, None] * a) @ Vt + beyond[:, None] * A
+            else:
+                right = inside @ Vt
+            left = U0 @ (same[:, k:].T * c[k:] + other[:, k:].T * a[:, k:].T)
             if d1 > d:
-                out += ((C - U @ c) * beyond) @ Vk.T
-            return out
+                left += (C - U @ c) * beyond
+            return Uk @ right + left @ Vk.T
 
         return product
 
@@ -149,6 +150,8 @@ class ProximalPoint(Solver[ProximalPointState]):
     margin : float
         Share of `tol` that the gap is brought to before the proof, where rounding allows it: X is
         off by the root of the gap, and the last steps converge fast.
+    slow : float
+        A step that leaves more of the gap than this is slow: once the gap is `tol`, it is the last.
     patience : int
         Steps in a row that may leave the gap as it is: the rest is then rounding.
 
@@ -164,12 +167,13 @@ class ProximalPoint(Solver[ProximalPointState]):
     failure_probability: float = 1e-9
     sigma: float = 0.1
     growth: float = 5.0
-    easy: int = 5
+    easy: int = 3
     accuracy: float = 0.05
-    inner_tol: float = 0.03
+    inner_tol: float = 0.1
     max_newton: int = 30
-    max_inner: int = 200
+    max_inner: int = 500
     margin: float = 1e-3
+    slow: float = 0.3
     patience: int = 6
 
     def init(
@@ -202,7 +206,7 @@ class ProximalPoint(Solver[ProximalPointState]):
 
     def step(self, problem: Problem, state: ProximalPointState) -> ProximalPointState:
         """One proximal point; a proof where the gap is small enough for one."""
-        B, b, lam = state.B, np.asarray(problem.b), problem.lam
+        B, b, lam, before = state.B, np.asarray(problem.b), problem.lam, state.gap
         y, found, newton, products = self._proximal(b, lam, state)
         state = state._replace(counts=state.counts + Counts(products, products, 1))
         X = found.matrix()
@@ -224,7 +228,8 @@ class ProximalPoint(Solver[ProximalPointState]):
                 stalled=0 if gap < state.gap else state.stalled + 1,
                 gap=gap,
             )
-        over = state.stalled >= (1 if state.gap <= self.tol else self.patience)
+        fast = state.gap <= self.slow * before
+        over = state.stalled >= self.patience or (state.gap <= self.tol and not fast)
         done = state.gap <= self.margin * self.tol
         return self._proved(problem, state, over) if over or done else state
 
