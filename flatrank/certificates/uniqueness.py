@@ -12,7 +12,7 @@ from scipy.linalg import lapack
 from flatrank.arrays import Array, Scalar, compiled, flattened, mapped, ravel, xp
 from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD, Cone, FactorPair
-from flatrank.kernels import inverses
+from flatrank.kernels import block_product, inverses
 from flatrank.measurements import Measurement
 
 # Up to this dimension of the tangent space the whole spectrum is computed where Lanczos fails.
@@ -113,13 +113,13 @@ class _Frame(NamedTuple):
 
     def inverse(self, x: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:
         """A⁻¹ x, row by row."""
-        return xp.einsum("iab,ib->ia", self.inverse1, x)
+        return block_product(self.inverse1, x)
 
     def outside(self, x: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:
         """Without its part in {A U W}."""
         r = self.U.shape[1]
         W = (self.gauge @ (self.U.T @ x).reshape(-1)).reshape(r, r)
-        return x - xp.einsum("iab,ib->ia", self.A, self.U @ W)
+        return x - block_product(self.A, self.U @ W)
 
 
 @compiled
@@ -192,9 +192,8 @@ def _elimination_steps(
     curvature = B.curvature_at(FactorPair(U, V))
 
     def product(P: Array) -> Array:
-        G = curvature(FactorPair(P, xp.zeros_like(V))).R
-        Q = xp.einsum("jab,jb->ja", frame.inverse2, G)
-        return frame.outside(curvature(FactorPair(xp.zeros_like(U), Q)).L)
+        Q = block_product(frame.inverse2, curvature.left_to_right(P))
+        return frame.outside(curvature.right_to_left(Q))
 
     return advance(product, U, state, steps, frame.inverse)
 

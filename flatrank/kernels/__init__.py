@@ -6,12 +6,15 @@ Nothing here knows of recovery.
 """
 
 from flatrank.kernels.pattern import Compressed as Compressed
+from flatrank.kernels.products import block_product as block_product
 from flatrank.kernels.products import curvature_product as curvature_product
 from flatrank.kernels.products import inverses as inverses
 from flatrank.kernels.products import residual_gradient as residual_gradient
 from flatrank.kernels.products import row_grams as row_grams
 from flatrank.kernels.products import sampled_product as sampled_product
 from flatrank.kernels.products import sparse_tall as sparse_tall
+from flatrank.kernels.products import sparse_tall_pair as sparse_tall_pair
+from flatrank.kernels.products import tangent_product as tangent_product
 from flatrank.kernels.support import describe as describe
 from flatrank.kernels.support import path_in_use as path_in_use
 from flatrank.kernels.support import seconds_compiling as seconds_compiling

@@ -24,20 +24,40 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from flatrank.kernels import addresses, loops, registers, wide
+from flatrank.kernels import addresses, flat, loops, registers, wide
 from flatrank.kernels.addresses import CFunction, kept
 from flatrank.kernels.jobs import JOB_WORDS, PLACES
 from flatrank.kernels.pattern import Compressed
-from flatrank.kernels.registers import Lanes
-from flatrank.kernels.signatures import BLOCK, LOOPS, NARROW, PAIRED, SIGNATURES, Variant, parsed
+from flatrank.kernels.registers import Lanes, Pack
+from flatrank.kernels.signatures import (
+    AT_ONCE,
+    BLOCK,
+    FLAT,
+    LOOPS,
+    NARROW,
+    PAIRED,
+    PIECE,
+    SIGNATURES,
+    Variant,
+    parsed,
+)
 from flatrank.kernels.team import WORTH_SHARING, run, team
 
 SOURCES = (
-    "addresses execution jobs loops registers signatures tables team vectors waiting wide words"
+    "addresses execution flat jobs loops registers signatures tables team vectors waiting wide"
+    " words"
 )
 # Multiply-adds for each entry and column, where not 1. (Gram matrices have k for each; 8 stands for
 # that, it only decides whether to share the work. The pivots of an inverse wait for one another.)
-COST = {"residual_gradient": 2, "curvature_product": 3, "row_grams": 8, "inverses": 32}
+COST = {
+    "tangent_product": 2,
+    "sparse_tall_pair": 2,
+    "residual_gradient": 2,
+    "curvature_product": 3,
+    "row_grams": 8,
+    "inverses": 32,
+}
+PASS = 8  # what a number of a long vector costs, in multiply-adds
 LINE = 64  # bytes of a cache line
 LARGE = 32 * 2**20  # bytes of a matrix that caches do not hold
 USES = 4  # times each row must be used for a copy of it to pay
@@ -56,6 +76,8 @@ def stamp() -> int:
 
 def shapes(variant):
     """Types of the zeros that tell a loop what it is compiled for."""
+    if variant.loop in FLAT:
+        return types.Tuple([Pack(n, variant.bits) for n in (1, AT_ONCE)])
     sizes = [variant.k]
     if variant.wide:
         sizes.append(BLOCK)
@@ -68,7 +90,8 @@ def shapes(variant):
 def loop(typing_context, variant):
     """The address of the loop for a variant, which is literal."""
     what = Variant.read(variant.literal_value)
-    dispatcher = getattr(wide if what.wide else loops, what.loop)
+    room = flat if what.loop in FLAT else wide if what.wide else loops
+    dispatcher = getattr(room, what.loop)
     function = CFunction(typing_context, dispatcher, 3, [shapes(what)])
     return types.int64(variant), lambda context, builder, *_: function.address(context, builder)
 
@@ -167,7 +190,7 @@ def plan(kernel: str, k: int, bits: int) -> Plan:
         rows=rows_of(name, k, bits),
         reused=name == "residual_gradient",
         paired=name == PAIRED,
-        dense=name == "inverses",
+        dense=name in ("inverses", "block_product"),
     )
 
 
@@ -212,6 +235,16 @@ def execute(plan: Plan, C: Compressed, reals: list[np.ndarray], k: int) -> list[
         words[POINTERS] = 0
     _share(words, plan.cost * (C.n * k if plan.dense else C.m), plan.rows)
     return outs[: plan.results]
+
+
+def execute_flat(loop: str, given: dict[str, np.ndarray], like: np.ndarray) -> None:
+    """Run a loop over vectors of the length and type of `like`; all are contiguous."""
+    words = [0] * JOB_WORDS
+    words[N], words[M] = -(-like.size // PIECE), like.size
+    for name, x in given.items():
+        words[PLACES[name]] = address(x)
+    rows = _rows_of(str(Variant(loop, 1, 8 * like.dtype.itemsize, 1, 0)))
+    _share(words, PASS * like.size, rows)
 
 
 def _share(words: list[int], cost: int, rows: Any) -> None:

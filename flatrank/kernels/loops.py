@@ -20,12 +20,14 @@ from flatrank.kernels.jobs import (
     SUM,
     WORK,
     P,
+    Q,
     V,
     W,
     X,
+    Y,
     pointer_at,
 )
-from flatrank.kernels.tables import ask, gather, gather_column, gather_second, table_of
+from flatrank.kernels.tables import ask, gather, gather_column, gather_second, shifted, table_of
 from flatrank.kernels.vectors import (
     add,
     add_scaled,
@@ -98,6 +100,53 @@ def sparse_tall(job, first, last, shapes):
 
 @no_type_check
 @njit(**INNER)
+def tangent_product(job, first, last, shapes):
+    """OUT_p = <X_i, Q_j> + <P_i, Y_j>."""
+    one, group = shapes
+    table, size, rows, out = table_of(job, one), bytes_of(one), rows_of(group), word(job, OUT)
+    second, p = shifted(table, word(job, Q) - word(job, Y)), pointer_at(job, first)
+    for i in range(first, last):
+        end = pointer_at(job, i + 1)
+        x = load_left(word(job, X) + i * span_of(one), one)
+        dx = load_left(word(job, P) + i * span_of(one), one)
+        while p + rows <= end:
+            ask(table, p, group)
+            ask(second, p, group)
+            s = times_add(dx, gather(table, p, group), times(x, gather(second, p, group)))
+            store(out + p * size, total(s))
+            p += rows
+        while p < end:
+            s1 = times_add(dx, gather(table, p, one), times(x, gather(second, p, one)))
+            store(out + p * size, total(s1))
+            p += 1
+
+
+@no_type_check
+@njit(**INNER)
+def sparse_tall_pair(job, first, last, shapes):
+    """OUT_i = sum_p V_p Y_j + W_p Q_j."""
+    one, group = shapes
+    table, size, rows = table_of(job, one), bytes_of(one), rows_of(group)
+    v, w, second = word(job, V), word(job, W), shifted(table, word(job, Q) - word(job, Y))
+    p = pointer_at(job, first)
+    for i in range(first, last):
+        end = pointer_at(job, i + 1)
+        acc = one
+        while p + rows <= end:
+            ask(table, p, group)
+            ask(second, p, group)
+            acc = add_scaled(load_pack(v + p * size, pack(group)), gather(table, p, group), acc)
+            acc = add_scaled(load_pack(w + p * size, pack(group)), gather(second, p, group), acc)
+            p += rows
+        while p < end:
+            acc = add_scaled(load_pack(v + p * size, pack(one)), gather(table, p, one), acc)
+            acc = add_scaled(load_pack(w + p * size, pack(one)), gather(second, p, one), acc)
+            p += 1
+        store(word(job, OUT) + i * span_of(one), acc)
+
+
+@no_type_check
+@njit(**INNER)
 def residual_gradient(job, first, last, shapes):
     """s_p = <X_i, Y_j> - V_p, OUT_i = sum_p s_p Y_j, SUM_i = sum_p s_p^2."""
     one, group = shapes
@@ -128,29 +177,31 @@ def residual_gradient(job, first, last, shapes):
 @no_type_check
 @njit(**INNER)
 def curvature_product(job, first, last, shapes):
-    """s_p = <X_i, Q_j> + <P_i, Y_j>, OUT_i = sum_p s_p Y_j + V_p Q_j; no V term where V is 0.
+    """s_p = <X_i, Q_j> + <P_i, Y_j>, OUT_i = sum_p s_p Y_j + V_p Q_j; no term in what is 0.
 
     Each row of the table holds Y_j and then Q_j.
     """
     one, group, one_pair, pair = shapes
     table, size, rows, v = table_of(job, one), bytes_of(one), rows_of(group), word(job, V)
-    p = pointer_at(job, first)
+    moving, p = word(job, P), pointer_at(job, first)
     for i in range(first, last):
         end = pointer_at(job, i + 1)
         x = load_left(word(job, X) + i * span_of(one), one)
-        dx = load_left(word(job, P) + i * span_of(one), one)
+        dx = load_left(moving + i * span_of(one), one) if moving else one
         acc = one
         while p + rows <= end:
             ask(table, p, pair)
             y, q = gather(table, p, group), gather_second(table, p, group)
-            acc = add_scaled(total(times_add(dx, y, times(x, q))), y, acc)
+            s = times_add(dx, y, times(x, q)) if moving else times(x, q)
+            acc = add_scaled(total(s), y, acc)
             if v:
                 acc = add_scaled(load_pack(v + p * size, pack(group)), q, acc)
             p += rows
         while p < end:
             ask(table, p, one_pair)
             y1, q1 = gather(table, p, one), gather_second(table, p, one)
-            acc = add_scaled(total(times_add(dx, y1, times(x, q1))), y1, acc)
+            s1 = times_add(dx, y1, times(x, q1)) if moving else times(x, q1)
+            acc = add_scaled(total(s1), y1, acc)
             if v:
                 acc = add_scaled(load_pack(v + p * size, pack(one)), q1, acc)
             p += 1
@@ -219,6 +270,19 @@ def inverses(job, first, last, shapes):
                 sj = multiply(s, load_pack(row + c * size, none))
                 store(row, add_scaled(sj, b, with_lane(load(row, one), c, none)))
             store(out + c * span, add_scaled(negative(s), b, one))
+
+
+@no_type_check
+@njit(**INNER)
+def block_product(job, first, last, shapes):
+    """OUT_i = X_i P_i for symmetric X_i."""
+    one, size, span = shapes[0], bytes_of(shapes[0]), span_of(shapes[0])
+    for i in range(first, last):
+        x, v = word(job, X) + i * lanes_of(one) * span, word(job, P) + i * span
+        acc = one
+        for c in range(lanes_of(one)):
+            acc = add_scaled(load_pack(v + c * size, pack(one)), load(x + c * span, one), acc)
+        store(word(job, OUT) + i * span, acc)
 
 
 @no_type_check

@@ -7,7 +7,7 @@ to their common type. On arrays of JAX the references run, which it differentiat
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -82,6 +82,76 @@ def sparse_tall(
     return call("sparse_tall", C, v=v, Y=Y)
 
 
+def tangent_product(
+    C: Compressed,
+    X: Float[Array, "n k"],
+    Y: Float[Array, "width k"],
+    P: Float[Array, "n k"],
+    Q: Float[Array, "width k"],
+) -> Float[Array, " m"]:
+    """The change of `sampled_product` along a direction: out_p = <X_i, Q_j> + <P_i, Y_j>.
+
+    Parameters
+    ----------
+    C
+        The places.
+    X, Y
+        Factors, shapes (n, k) and (width, k).
+    P, Q
+        Directions, of the same shapes.
+
+    Returns
+    -------
+    Array
+        In the order of the pattern's entries, shape (m,).
+
+    Raises
+    ------
+    ValueError
+        When shapes do not agree.
+
+    Notes
+    -----
+    4mk flops. Memory O(m); on the reference path O(mk).
+    """
+    return call("tangent_product", C, X=X, Y=Y, P=P, Q=Q)
+
+
+def sparse_tall_pair(
+    C: Compressed,
+    v: Float[Array, " m"],
+    Y: Float[Array, "width k"],
+    w: Float[Array, " m"],
+    Q: Float[Array, "width k"],
+) -> Float[Array, "n k"]:
+    """Two sparse matrices of one pattern, each times its tall one: G_i = sum_p v_p Y_j + w_p Q_j.
+
+    Parameters
+    ----------
+    C
+        The places of both.
+    v, w
+        Their entries, shape (m,).
+    Y, Q
+        The tall matrices, shape (width, k).
+
+    Returns
+    -------
+    Array
+        The sum of the products, shape (n, k).
+
+    Raises
+    ------
+    ValueError
+        When shapes do not agree.
+
+    Notes
+    -----
+    4mk flops. Memory O(nk); on the reference path O(mk).
+    """
+    return call("sparse_tall_pair", C, v=v, Y=Y, w=w, Q=Q)
+
+
 def residual_gradient(
     C: Compressed,
     X: Float[Array, "n k"],
@@ -124,7 +194,7 @@ def curvature_product(
     C: Compressed,
     X: Float[Array, "n k"],
     Y: Float[Array, "width k"],
-    P: Float[Array, "n k"],
+    P: Float[Array, "n k"] | None,
     Q: Float[Array, "width k"],
     e: Float[Array, " m"] | None = None,
 ) -> Float[Array, "n k"]:
@@ -140,7 +210,7 @@ def curvature_product(
     X, Y
         Factors, shapes (n, k) and (width, k).
     P, Q
-        Directions, of the same shapes.
+        Directions, of the same shapes; P may be None for zero.
     e
         Residual in the order of the pattern's entries, shape (m,), or None for no such term.
 
@@ -156,9 +226,13 @@ def curvature_product(
 
     Notes
     -----
-    6mk flops, 8mk with e. Memory O((n + width) k), for a copy of Y and Q side by side; on the
-    reference path O(mk).
+    6mk flops, 8mk with e, 2mk less where P is None. Memory O((n + width) k), for a copy of Y and Q
+    side by side; on the reference path O(mk).
     """
+    if P is None:
+        if e is None:
+            return call("coupling_product", C, X=X, Y=Y, Q=Q)
+        return call("newton_coupling", C, X=X, Y=Y, Q=Q, e=e)
     if e is None:
         return call("curvature_product", C, X=X, Y=Y, P=P, Q=Q)
     return call("newton_product", C, X=X, Y=Y, P=P, Q=Q, e=e)
@@ -228,9 +302,40 @@ def inverses(A: Float[Array, "n k k"]) -> Float[Array, "n k k"]:
     nk^3 multiply-adds. Memory O(nk^2). LAPACK, block by block,
     was seen to wait for ever beside large products.
     """
-    # Rows without entries, for the blocks are all there is.
-    C = Compressed(np.zeros(A.shape[0] + 1, np.int32), np.zeros(0, np.int32), 0)
-    return call("inverses", C, A=A)
+    return call("inverses", _no_entries(A.shape[0]), A=A)
+
+
+def block_product(A: Float[Array, "n k k"], P: Float[Array, "n k"]) -> Float[Array, "n k"]:
+    """A symmetric block for each row of a matrix, times it: G_i = A_i P_i.
+
+    Parameters
+    ----------
+    A
+        Blocks, shape (n, k, k), symmetric.
+    P
+        The matrix, shape (n, k).
+
+    Returns
+    -------
+    Array
+        G, shape (n, k).
+
+    Raises
+    ------
+    ValueError
+        When shapes do not agree.
+
+    Notes
+    -----
+    2nk^2 flops.
+    """
+    return call("block_product", _no_entries(A.shape[0]), A=A, P=P)
+
+
+@lru_cache(maxsize=4)
+def _no_entries(n: int) -> Compressed:
+    """Rows without entries, where blocks are all there is."""
+    return Compressed(np.zeros(n + 1, np.int32), np.zeros(0, np.int32), 0)
 
 
 def call(kernel: str, C: Compressed, **reals: Any) -> Any:
@@ -267,12 +372,17 @@ def _on_device(C: Compressed, reals: list[Array], kernel: str) -> Any:
 PLAIN = {
     "sampled_product": reference.sampled_product,
     "sparse_tall": reference.sparse_tall,
+    "tangent_product": reference.tangent_product,
+    "sparse_tall_pair": reference.sparse_tall_pair,
     "residual_gradient": reference.residual_gradient,
     "curvature_product": reference.curvature_product,
     "newton_product": reference.curvature_product,
+    "coupling_product": reference.coupling_product,
+    "newton_coupling": reference.coupling_product,
     "row_grams": reference.row_grams,
     "weighted_row_grams": reference.row_grams,
     "inverses": reference.inverses,
+    "block_product": reference.block_product,
 }
 
 

@@ -21,6 +21,16 @@ def sparse_tall(C, v, Y):
     return _row_sums(C, v[:, None] * Y[C.indices])
 
 
+def tangent_product(C, X, Y, P, Q):
+    """out_p = <X_i, Q_j> + <P_i, Y_j>; see `flatrank.kernels.tangent_product`."""
+    return sampled_product(C, X, Q) + sampled_product(C, P, Y)
+
+
+def sparse_tall_pair(C, v, Y, w, Q):
+    """G_i = sum_p v_p Y_j + w_p Q_j; see `flatrank.kernels.sparse_tall_pair`."""
+    return sparse_tall(C, v, Y) + sparse_tall(C, w, Q)
+
+
 def residual_gradient(C, X, Y, b):
     """Residual and its product with Y; see `flatrank.kernels.residual_gradient`."""
     s = sampled_product(C, X, Y) - b
@@ -29,9 +39,21 @@ def residual_gradient(C, X, Y, b):
 
 def curvature_product(C, X, Y, P, Q, e=None):
     """Gauss-Newton product, or Newton's with e; see `flatrank.kernels.curvature_product`."""
-    s = sampled_product(C, X, Q) + sampled_product(C, P, Y)
+    s = tangent_product(C, X, Y, P, Q)
     G = sparse_tall(C, s, Y)
     return G if e is None else G + sparse_tall(C, e, Q)
+
+
+def coupling_product(C, X, Y, Q, e=None):
+    """The same along (0, Q)."""
+    G = sparse_tall(C, sampled_product(C, X, Q), Y)
+    return G if e is None else G + sparse_tall(C, e, Q)
+
+
+def block_product(C, A, P):
+    """Each block times its row; see `flatrank.kernels.block_product`."""
+    del C
+    return xp.einsum("iab,ib->ia", A, P)
 
 
 def row_grams(C, Y, b, w=None):

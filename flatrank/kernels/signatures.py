@@ -12,19 +12,32 @@ from typing import NamedTuple
 SIGNATURES = {
     "sampled_product": ("X: n k, Y: w k", "OUT: m"),
     "sparse_tall": ("V: m, Y: w k", "OUT: n k"),
+    "tangent_product": ("X: n k, Y: w k, P: n k, Q: w k", "OUT: m"),
+    "sparse_tall_pair": ("V: m, Y: w k, W: m, Q: w k", "OUT: n k"),
     "residual_gradient": ("X: n k, Y: w k, V: m", "OUT: n k, SUM: n"),
     "curvature_product": ("X: n k, Y: w k, P: n k, Q: w k", "OUT: n k"),
     "newton_product": ("X: n k, Y: w k, P: n k, Q: w k, V: m", "OUT: n k"),
+    "coupling_product": ("X: n k, Y: w k, Q: w k", "OUT: n k"),
+    "newton_coupling": ("X: n k, Y: w k, Q: w k, V: m", "OUT: n k"),
     "row_grams": ("Y: w k, V: m", "SUM: n k k, OUT: n k"),
     "weighted_row_grams": ("Y: w k, V: m, W: m", "SUM: n k k, OUT: n k"),
     "inverses": ("X: n k k", "OUT: n k k, WORK: n k"),
+    "block_product": ("X: n k k, P: n k", "OUT: n k"),
 }
 # The loop behind each, where it has another name.
-LOOPS = {"newton_product": "curvature_product", "weighted_row_grams": "row_grams"}
+LOOPS = {
+    "newton_product": "curvature_product",
+    "coupling_product": "curvature_product",
+    "newton_coupling": "curvature_product",
+    "weighted_row_grams": "row_grams",
+}
 PAIRED = "curvature_product"  # gathers from two matrices, which lie side by side
 # Factors of up to NARROW columns have loops of their own; wider ones are taken in blocks of BLOCK
 # columns, and the rest, BLOCK to 2 BLOCK - 1 columns, has a loop of its own.
 NARROW, BLOCK = 16, 16
+# Loops over long vectors: numbers in a row, and those treated at once.
+FLAT = ("curvature_along", "stepped", "turned")
+PIECE, AT_ONCE = 2048, 16
 # A pivot of a block of unit diagonal, in units of rounding, that is rounding.
 PIVOT = 100.0
 

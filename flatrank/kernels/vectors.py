@@ -128,6 +128,16 @@ def load_pack(_context, address, like):
 
 
 @intrinsic
+def spread(_context, number, like):
+    """A pack of one, as often as there are rows in `like`."""
+
+    def codegen(_, builder, _signature, args):
+        return shuffle(builder, args[0], args[0], [0] * like.rows)
+
+    return like(number, like), codegen
+
+
+@intrinsic
 def with_lane(_context, row, lane, number):
     """The row with one number in place of that of a lane."""
 

@@ -12,7 +12,7 @@ from typing import no_type_check
 
 from numba import njit
 
-from flatrank.kernels.jobs import OUT, STRIDE, SUM, WORK, K, P, V, W, X, pointer_at
+from flatrank.kernels.jobs import OUT, STRIDE, SUM, WORK, K, P, Q, V, W, X, Y, pointer_at
 from flatrank.kernels.signatures import BLOCK
 from flatrank.kernels.tables import ask, gather, gather_column, shifted, table_of
 from flatrank.kernels.vectors import (
@@ -167,6 +167,39 @@ def sparse_tall(job, first, last, shapes):
 
 @no_type_check
 @njit(**INNER)
+def tangent_product(job, first, last, shapes):
+    """OUT_p = <X_i, Q_j> + <P_i, Y_j>."""
+    one, count = shapes[0], block_count(job, shapes)
+    table, size, span = table_of(job, one), bytes_of(one), word(job, K) * bytes_of(one)
+    second, p = shifted(table, word(job, Q) - word(job, Y)), pointer_at(job, first)
+    for i in range(first, last):
+        end, x, dx = pointer_at(job, i + 1), word(job, X) + i * span, word(job, P) + i * span
+        while p < end:
+            stop = min(p + BATCH, end)
+            out = word(job, OUT) + p * size
+            products((second, table), (p, stop, count), (x, dx), out, shapes)
+            p = stop
+
+
+@no_type_check
+@njit(**INNER)
+def sparse_tall_pair(job, first, last, shapes):
+    """OUT_i = sum_p V_p Y_j + W_p Q_j."""
+    one, count = shapes[0], block_count(job, shapes)
+    table, size, span = table_of(job, one), bytes_of(one), word(job, K) * bytes_of(one)
+    second, p = shifted(table, word(job, Q) - word(job, Y)), pointer_at(job, first)
+    for i in range(first, last):
+        end, out = pointer_at(job, i + 1), word(job, OUT) + i * span
+        clear_row(out, count, shapes)
+        while p < end:
+            stop = min(p + BATCH, end)
+            sums(table, (p, stop, count), word(job, V) + p * size, out, shapes)
+            sums(second, (p, stop, count), word(job, W) + p * size, out, shapes)
+            p = stop
+
+
+@no_type_check
+@njit(**INNER)
 def add_row(out, s, x, count, shapes):
     """Add the row at x, scaled by s, to the row at out."""
     rest, _rests, block, _blocks = shapes
@@ -203,7 +236,7 @@ def residual_gradient(job, first, last, shapes):
 @no_type_check
 @njit(**INNER)
 def curvature_product(job, first, last, shapes):
-    """s_p = <X_i, Q_j> + <P_i, Y_j>, OUT_i = sum_p s_p Y_j + V_p Q_j; no V term where V is 0.
+    """s_p = <X_i, Q_j> + <P_i, Y_j>, OUT_i = sum_p s_p Y_j + V_p Q_j; no term in what is 0.
 
     Each row of the table holds Y_j and then Q_j.
     """
@@ -216,7 +249,7 @@ def curvature_product(job, first, last, shapes):
         clear_row(out, count, shapes)
         while p < end:
             batch = p, min(p + BATCH, end), count
-            x, dx = word(job, X) + i * span, word(job, P) + i * span
+            x, dx = word(job, X) + i * span, word(job, P) + i * span if word(job, P) else 0
             products((second, table), batch, (x, dx), s, shapes)
             sums(table, batch, s, out, shapes)
             if v:
@@ -305,6 +338,19 @@ def inverses(job, first, last, shapes):
                     sweep_columns(out, job, c, s, q * span_of(block), block)
                 else:
                     sweep_columns(out, job, c, s, q * span_of(block), rest)
+
+
+@no_type_check
+@njit(**INNER)
+def block_product(job, first, last, shapes):
+    """OUT_i = X_i P_i for symmetric X_i."""
+    one, count, k = shapes[0], block_count(job, shapes), word(job, K)
+    size, span = bytes_of(one), k * bytes_of(one)
+    for i in range(first, last):
+        x, v, out = word(job, X) + i * k * span, word(job, P) + i * span, word(job, OUT) + i * span
+        clear_row(out, count, shapes)
+        for c in range(k):
+            add_row(out, load_pack(v + c * size, pack(one)), x + c * span, count, shapes)
 
 
 @no_type_check

@@ -7,16 +7,41 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Scalar, flattened, moved, ravel, turned, while_loop, xp
+from flatrank.arrays import (
+    Array,
+    Module,
+    Scalar,
+    contiguous,
+    flattened,
+    leaves,
+    moved,
+    ravel,
+    tree_map,
+    turned,
+    while_loop,
+    xp,
+)
+from flatrank.kernels import steps
 
 # Curvature along a direction, as a share of its length squared, that counts as none.
 _FLAT = 1e-14
+
+
+class Diagonal(Module):
+    """A diagonal as an operator: a number for each number of the tree it is applied to."""
+
+    diagonal: Any
+
+    def __call__(self, x: Any) -> Any:
+        """The products, one by one."""
+        return tree_map(xp.multiply, self.diagonal, x)
 
 
 class _State(NamedTuple):
     x: Float[Array, " n"]
     r: Float[Array, " n"]
     p: Float[Array, " n"]
+    z: Float[Array, " n"]
     rz: Scalar
     taken: int | Array
     done: bool | Array
@@ -68,13 +93,13 @@ def conjugate_gradients(
         return xp.logical_and(s.rz > target, s.taken < maxiter)
 
     def step(s: _State) -> _State:
-        Hp = flattened(product(restore(s.p)))
-        alpha = s.rz / xp.vdot(s.p, Hp)
-        x, r = moved(s.x, alpha, s.p), moved(s.r, -alpha, Hp)
-        rr = xp.vdot(r, r)
-        return _State(x, r, turned(s.p, rr / s.rz, r), rr, s.taken + 1, False)
+        h, bend, _ = _along(s.p, product(restore(s.p)), None)
+        s = _stepped(s, s.rz / bend, h, None)
+        rr = xp.vdot(s.r, s.r)
+        p = _turned(s.p, rr / s.rz, s.r)
+        return s._replace(p=p, rz=rr, taken=s.taken + 1)
 
-    start = _State(x, r, xp.array(r), rr, 0, False)
+    start = _State(x, r, xp.array(r), r, rr, 0, False)
     return restore(while_loop(running, step, start).x)
 
 
@@ -84,47 +109,91 @@ def truncated_cg(
     precondition: Callable[[Any], Any],
     tol: Scalar,
     maxiter: int | Array,
+    ridge: Any = None,
 ) -> tuple[Any, int | Array]:
     """The same for any symmetric H, ended where the curvature is not positive (Steihaug 1983).
 
     Parameters
     ----------
     product : callable
-        x ↦ H x, on trees like b.
+        x ↦ H x, on trees like b: a new tree each time.
     b : tree of arrays
         Right-hand side.
     precondition : callable
-        r ↦ M r with a symmetric positive semidefinite M.
+        r ↦ M r with a symmetric positive semidefinite M; fastest as a `Diagonal`.
     tol : float
         Relative residual, in the norm √(rᵀ M r).
     maxiter : int
         Steps at most.
+    ridge : tree like b, optional
+        A diagonal to be added to H.
 
     Returns
     -------
     (tree, int)
         x, which is M b where the first direction has no positive curvature, and the steps taken.
+
+    Notes
+    -----
+    A product and three passes over the vectors a step.
     """
     flat, restore = ravel(b)
     p = xp.array(flattened(precondition(b)))
     rz = xp.vdot(flat, p)
     target = tol**2 * rz
+    ridge = None if ridge is None else flattened(ridge)
+    diagonal = flattened(precondition.diagonal) if isinstance(precondition, Diagonal) else None
 
     def running(s: _State) -> bool | Array:
         return xp.logical_and(xp.logical_not(s.done), s.taken < maxiter)
 
     def step(s: _State) -> _State:
-        Hp = flattened(product(restore(s.p)))
-        curvature = xp.vdot(s.p, Hp)
-        bad = xp.logical_not(curvature > _FLAT * xp.vdot(s.p, s.p))
+        h, bend, square = _along(s.p, product(restore(s.p)), ridge)
+        bad = xp.logical_not(bend > _FLAT * square)
         first = xp.where(s.taken == 0, 1.0, 0.0)
-        alpha = xp.where(bad, first, s.rz / xp.where(bad, 1.0, curvature))
-        x, r = moved(s.x, alpha, s.p), moved(s.r, -alpha, Hp)
-        z = flattened(precondition(restore(r)))
-        rz = xp.vdot(r, z)
-        done = xp.logical_or(bad, xp.logical_not(rz > target))
-        return _State(x, r, turned(s.p, rz / s.rz, z), rz, s.taken + 1, done)
+        alpha = xp.where(bad, first, s.rz / xp.where(bad, 1.0, bend))
+        before, s = s.rz, _stepped(s, alpha, h, diagonal)
+        if diagonal is None:
+            z = flattened(precondition(restore(s.r)))
+            s = s._replace(z=z, rz=xp.vdot(s.r, z))
+        done = xp.logical_or(bad, xp.logical_not(s.rz > target))
+        p = _turned(s.p, s.rz / before, s.z)
+        return s._replace(p=p, taken=s.taken + 1, done=done)
 
-    start = _State(xp.zeros_like(flat), xp.array(flat), p, rz, 0, xp.logical_not(rz > 0))
+    r = xp.array(flat)
+    start = _State(xp.zeros_like(flat), r, p, xp.zeros_like(flat), rz, 0, xp.logical_not(rz > 0))
     end = while_loop(running, step, start)
     return restore(end.x), end.taken
+
+
+# ---- the passes of a step, by compiled loops where vectors are long ----
+
+
+def _along(p: Array, Hp: Any, ridge: Array | None) -> tuple[list[Array], Scalar, Scalar]:
+    """H p with the ridge, in pieces or whole; ⟨p, H p⟩ and ⟨p, p⟩."""
+    if steps.worthwhile(p):
+        pieces = [contiguous(h.astype(p.dtype, copy=False)).reshape(-1) for h in leaves(Hp)]
+        return pieces, *steps.curvature_along(p, pieces, ridge)
+    h = flattened(Hp)
+    h = h if ridge is None else h + ridge * p
+    return [h], xp.vdot(p, h), xp.vdot(p, p)
+
+
+def _stepped(s: _State, alpha: Scalar, pieces: list[Array], diagonal: Array | None) -> _State:
+    """x + α p and r − α H p; with a diagonal M also z = M r and ⟨r, z⟩."""
+    if steps.worthwhile(s.p):
+        rz = steps.stepped((s.x, s.r, s.p, s.z), float(alpha), pieces, diagonal)
+        return s if diagonal is None else s._replace(rz=rz)
+    x, r = moved(s.x, alpha, s.p), moved(s.r, -alpha, pieces[0])
+    if diagonal is None:
+        return s._replace(x=x, r=r)
+    z = diagonal * r
+    return s._replace(x=x, r=r, z=z, rz=xp.vdot(r, z))
+
+
+def _turned(p: Array, a: Scalar, z: Array) -> Array:
+    """a p + z."""
+    if not steps.worthwhile(p):
+        return turned(p, a, z)
+    steps.turned(p, float(a), contiguous(z))
+    return p

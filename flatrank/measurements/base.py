@@ -56,11 +56,22 @@ class TangentMap(Module):
 
 
 class Curvature(Module):
-    """The curvature of a measurement at one pair, as an operator on steps."""
+    """The curvature of a measurement at one pair, as an operator on steps.
+
+    It is [A B; Bᵀ C] on (P, Q).
+    """
 
     @abstractmethod
     def __call__(self, step: FactorPair) -> FactorPair:
         """One product."""
+
+    def left_to_right(self, P: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
+        """Bᵀ P, where `curvature_blocks` gives A and C."""
+        raise NotImplementedError(f"{type(self).__name__} has no blocks A and C")
+
+    def right_to_left(self, Q: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
+        """B Q, the same."""
+        raise NotImplementedError(f"{type(self).__name__} has no blocks A and C")
 
 
 class DirectCurvature(Curvature):

@@ -39,6 +39,14 @@ class ScaledCurvature(Curvature):
         inner = self.inner(step.scaled(self.scale1, self.scale2))
         return inner.scaled(self.scale1, self.scale2)
 
+    def left_to_right(self, P: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
+        """The inner one, between two scalings."""
+        return weighted(self.scale2, self.inner.left_to_right(weighted(self.scale1, P)))
+
+    def right_to_left(self, Q: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
+        """The inner one, between two scalings."""
+        return weighted(self.scale1, self.inner.right_to_left(weighted(self.scale2, Q)))
+
 
 class Whitened(Measurement):
     """ℬ(X) = 𝒜(D1⁻¹ X D2⁻¹) for D1, D2 diagonal or symmetric.
@@ -93,12 +101,18 @@ class Whitened(Measurement):
             S = weighted(scale, S.T).T
         return self.inner.of_matrix(S)
 
-    def _unscaled(self, pair: FactorPair) -> FactorPair:
+    @property
+    def diagonal(self) -> bool:
+        """Whether D1 and D2 are."""
+        return self.scale1.ndim == self.scale2.ndim == 1
+
+    def unscaled(self, pair: FactorPair) -> FactorPair:
+        """The pair of X = D1⁻¹ X̃ D2⁻¹."""
         return pair.scaled(self.scale1, self.scale2)
 
     def forward(self, pair: FactorPair) -> Float[Array, " m"]:
         """𝒜(D1⁻¹ L (D2⁻¹ R)ᵀ)."""
-        return self.inner.forward(self._unscaled(pair))
+        return self.inner.forward(self.unscaled(pair))
 
     def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
         """D1⁻¹ 𝒜*(y) D2⁻¹."""
@@ -119,24 +133,24 @@ class Whitened(Measurement):
 
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
         """The inner diagonal at the unscaled pair, scaled back twice; for dense D the model."""
-        if self.scale1.ndim == 2 or self.scale2.ndim == 2:
+        if not self.diagonal:
             return super().curvature_diagonal(pair)
-        return self._unscaled(self._unscaled(self.inner.curvature_diagonal(self._unscaled(pair))))
+        return self.unscaled(self.unscaled(self.inner.curvature_diagonal(self.unscaled(pair))))
 
     def gradient(
         self, pair: FactorPair, b: Float[Array, " m"]
     ) -> tuple[FactorPair, Float[Array, ""]]:
         """The inner gradient at the unscaled pair, scaled back (chain rule)."""
-        G, loss = self.inner.gradient(self._unscaled(pair), b)
-        return self._unscaled(G), loss
+        G, loss = self.inner.gradient(self.unscaled(pair), b)
+        return self.unscaled(G), loss
 
     def curvature_blocks(
         self, pair: FactorPair
     ) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]] | None:
         """The inner blocks at the unscaled pair, scaled back twice, where D is diagonal."""
-        if self.scale1.ndim == 2 or self.scale2.ndim == 2:
+        if not self.diagonal:
             return None
-        blocks = self.inner.curvature_blocks(self._unscaled(pair))
+        blocks = self.inner.curvature_blocks(self.unscaled(pair))
         if blocks is None:
             return None
         A, C = blocks
@@ -145,7 +159,7 @@ class Whitened(Measurement):
     def curvature_at(self, pair: FactorPair, residual: Adjoint | None = None) -> ScaledCurvature:
         """The inner one at the unscaled pair, between two scalings."""
         inner = residual.inner if isinstance(residual, ScaledAdjoint) else None
-        curvature = self.inner.curvature_at(self._unscaled(pair), inner)
+        curvature = self.inner.curvature_at(self.unscaled(pair), inner)
         return ScaledCurvature(curvature, self.scale1, self.scale2)
 
     def curvature(
@@ -156,9 +170,7 @@ class Whitened(Measurement):
         `residual` is the adjoint of the *whitened* measurement, as `adjoint` returns it.
         """
         inner = residual.inner if isinstance(residual, ScaledAdjoint) else None
-        return self._unscaled(
-            self.inner.curvature(self._unscaled(pair), self._unscaled(step), inner)
-        )
+        return self.unscaled(self.inner.curvature(self.unscaled(pair), self.unscaled(step), inner))
 
 
 def _squared(D: Weight, u: Float[Array, " d"]) -> Float[Array, " d"]:

@@ -12,7 +12,7 @@ import flatrank.kernels as kernels
 from flatrank.arrays import Array, to_numpy, xp
 from flatrank.factors import FactorPair, Weight
 from flatrank.kernels import Compressed
-from flatrank.measurements.base import Adjoint, Measurement
+from flatrank.measurements.base import Adjoint, Curvature, Measurement
 
 # Columns up to which the fused product is the faster one.
 _FUSED = 16
@@ -38,6 +38,25 @@ class _SparseAdjoint(Adjoint):
             return super().size(D1, D2)
         squares = kernels.sparse_tall(self.by_row, self.y_row**2, (D2**2)[:, None])
         return xp.sqrt(xp.vdot(D1**2, squares[:, 0]))
+
+
+class _EntriesCurvature(Curvature):
+    """At one pair."""
+
+    A: SampledEntries
+    pair: FactorPair
+    residual: _SparseAdjoint | None
+
+    def __call__(self, step: FactorPair) -> FactorPair:
+        return self.A.curvature(self.pair, step, self.residual)
+
+    def left_to_right(self, P: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
+        e = None if self.residual is None else self.residual.y_col
+        return kernels.curvature_product(self.A.by_col, self.pair.R, self.pair.L, None, P, e)
+
+    def right_to_left(self, Q: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
+        e = None if self.residual is None else self.residual.y_row
+        return kernels.curvature_product(self.A.by_row, self.pair.L, self.pair.R, None, Q, e)
 
 
 class SampledEntries(Measurement):
@@ -74,6 +93,10 @@ class SampledEntries(Measurement):
         """The sparse matrix with the values y at the observed places."""
         return _SparseAdjoint(self.by_row, self.by_col, y, y[self.order])
 
+    def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m"]:
+        """Both products in one pass."""
+        return kernels.tangent_product(self.by_row, pair.L, pair.R, step.L, step.R)
+
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Row counts nᵢ and column counts cⱼ: Σ AᵢAᵢᵀ and Σ AᵢᵀAᵢ are diagonal here."""
         return tuple(xp.diff(c.indptr).astype(xp.float64) for c in (self.by_row, self.by_col))
@@ -100,6 +123,11 @@ class SampledEntries(Measurement):
             kernels.row_grams(self.by_col, pair.L, nothing)[0],
         )
 
+    def curvature_at(self, pair: FactorPair, residual: Adjoint | None = None) -> Curvature:
+        """`curvature`, and its two couplings on their own."""
+        sparse = residual if isinstance(residual, _SparseAdjoint) else None
+        return _EntriesCurvature(self, pair, sparse)
+
     def curvature(
         self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
     ) -> FactorPair:
@@ -107,11 +135,19 @@ class SampledEntries(Measurement):
 
         Beyond, what the fused pass saves in memory it spends on computing inner products twice.
         """
-        if pair.rank > _FUSED:
-            return super().curvature(pair, step, residual)
         e_row = e_col = None
         if isinstance(residual, _SparseAdjoint):
             e_row, e_col = residual.y_row, residual.y_col
+        if pair.rank > _FUSED:
+            t = self.tangent(pair, step)
+            if e_row is None or e_col is None:
+                T = self.adjoint(t)
+                return FactorPair(T.right(pair.R), T.left(pair.L))
+            pairs = kernels.sparse_tall_pair
+            return FactorPair(
+                pairs(self.by_row, t, pair.R, e_row, step.R),
+                pairs(self.by_col, t[self.order], pair.L, e_col, step.L),
+            )
         product = kernels.curvature_product
         return FactorPair(
             product(self.by_row, pair.L, pair.R, step.L, step.R, e_row),

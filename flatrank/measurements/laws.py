@@ -118,9 +118,22 @@ def _derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: Array) -
     }
 
 
+@compiled
+def _couplings(A: Measurement, pair: FactorPair, step: FactorPair, b: Array) -> FactorPair | None:
+    """The curvature from its blocks and the couplings between them, where it has any."""
+    blocks = A.curvature_blocks(pair)
+    if blocks is None:
+        return None
+    H = A.curvature_at(pair, A.adjoint(A.forward(pair) - b))
+    own = (xp.einsum("iab,ib->ia", X, Z) for X, Z in zip(blocks, (step.L, step.R), strict=True))
+    others = H.right_to_left(step.R), H.left_to_right(step.L)
+    return FactorPair(*(x + z for x, z in zip(own, others, strict=True)))
+
+
 def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: np.ndarray) -> None:
     """Gradient and curvature from forward and adjoint alone."""
     out = _derivatives(A, pair, step, b)
+    couplings = _couplings(A, pair, step, b)
     c = _at(A, pair, b).forward - b
     mixed = FactorPair(pair.L, step.R), FactorPair(step.L, pair.R)
     t = _at(A, mixed[0], b).forward + _at(A, mixed[1], b).forward
@@ -128,6 +141,9 @@ def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: np
     _agree("loss", out["loss"], 0.5 * c @ c)
     _agree("tangent", out["tangent"], t)
     full = T.right + S_step.right, T.left + S_step.left
+    if couplings is not None:
+        _agree("curvature from its parts", couplings.L, full[0])
+        _agree("curvature from its parts", couplings.R, full[1])
     expected = {
         "gradient": (S.right, S.left),
         "Gauss-Newton part": (T.right, T.left),

@@ -104,7 +104,7 @@ def _descend(
     g = FactorPair(S.right(pair.R), S.left(pair.L))
     lengths, rates = (xp.sum(p.L**2, axis=0) + xp.sum(p.R**2, axis=0) for p in (pair, g))
     ridge = xp.sqrt(rates / xp.maximum(lengths, 1e-300))[None, :]
-    M = inverse_diagonal(B.curvature_diagonal(pair), pair, ridge)
+    M = inverse_diagonal(tree_map(lambda d: d + ridge, B.curvature_diagonal(pair)), pair)
     d = tree_map(lambda m, x: -m * x, M, g)
     nothing = xp.zeros(())
     t, fall = line_search(xp.vdot(g.L, d.L) + xp.vdot(g.R, d.R), *along(B, c, nothing, pair, d))

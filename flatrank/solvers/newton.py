@@ -7,12 +7,13 @@
 With λ = 0 the terms in S are left out (Gauss–Newton: the data are fitted in the end, c → 0).
 Each step: truncated conjugate gradients, on both factors or with R eliminated, an exact line search
 (F along a direction is a quartic), and a return to the balanced gauge LᵀL = RᵀR = diag(s), which
-the preconditioner relies on.
+the preconditioner relies on. Where D is diagonal the gradients run in the coordinates of X itself,
+(D1⁻¹ P, D2⁻¹ Q), in which products need no scaling: λ becomes λ D², and iterates are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from jaxtyping import Float
@@ -25,15 +26,14 @@ from flatrank.arrays import (
     for_loop,
     is_inexact,
     leaves,
-    moved,
     tree_map,
     xp,
 )
 from flatrank.factors import CompactSVD, FactorPair
-from flatrank.linalg import truncated_cg
-from flatrank.measurements import Curvature, Measurement
+from flatrank.linalg import Diagonal, truncated_cg
+from flatrank.measurements import Adjoint, Measurement, ScaledAdjoint, Whitened
 from flatrank.solvers.elimination import eliminated
-from flatrank.solvers.preconditioner import Preconditioner, inverse_diagonal, weak_columns
+from flatrank.solvers.preconditioner import WithWeakColumns, inverse_diagonal, weak_columns
 
 
 class NewtonStep(NamedTuple):
@@ -48,9 +48,30 @@ class NewtonStep(NamedTuple):
     inner: int | Array
 
 
-def _damped(H: Curvature, lam: Scalar) -> Callable[[FactorPair], FactorPair]:
-    """(H + λ) of a step."""
-    return lambda step: tree_map(lambda h, x: moved(h, lam, x), H(step), step)
+class _Model(NamedTuple):
+    """𝒜 and the pair in the coordinates of a step; S there, and D, columns or a 1 of shape (1, 1).
+
+    A step (P, Q) there is (D1 P, D2 Q) of the balanced pair.
+    """
+
+    A: Measurement
+    pair: FactorPair
+    S: Adjoint | None
+    D: FactorPair
+
+
+def _model(B: Measurement, pair: FactorPair, S: Adjoint | None) -> _Model:
+    if not (isinstance(B, Whitened) and B.diagonal):
+        one = xp.ones_like(pair.L, shape=(1, 1))
+        return _Model(B, pair, S, FactorPair(one, one))
+    inner = S.inner if isinstance(S, ScaledAdjoint) else None
+    D = FactorPair(*(_inverse(s)[:, None] for s in (B.scale1, B.scale2)))
+    return _Model(B.inner, B.unscaled(pair), inner, D)
+
+
+def _inverse(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """1/x, and 0 of 0."""
+    return xp.where(x == 0, 0.0, 1.0 / xp.where(x == 0, 1.0, x))
 
 
 def _dot(a: Any, b: Any) -> Scalar:
@@ -125,19 +146,28 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     # brought to rounding, also where singular values span many orders.
     parts = (B, c, S if full else None, lam, pair, g, rtol)
     B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, xp.float32) if full and not double else parts
-    H = B_.curvature_at(pair_, S_)
-    blocks = B_.curvature_blocks(pair_) if eliminate else None
+    A, at, S_, D = _model(B_, pair_, S_)
+    H, slope = A.curvature_at(at, S_), tree_map(xp.multiply, g_, D)
+    ridge = tree_map(lambda x: lam_ * x * x, D)
+    blocks = A.curvature_blocks(at) if eliminate else None
     if blocks is None:
-        D = B_.curvature_diagonal(pair_)
-        weak_ = None
+        rates, weak_, M = A.curvature_diagonal(at), None, tree_map(_inverse, D)
         if outside is not None:
-            weak_ = weak_columns(D, g_, pair_, lam_, _cast(outside, pair_.L.dtype))
-        M = Preconditioner(inverse_diagonal(D, pair_, lam_), weak_)
-        d, taken = truncated_cg(_damped(H, lam_), tree_map(xp.negative, g_), M, rtol_, max_inner)
+            scaled = tree_map(lambda h, m: h * m * m, rates, M)
+            weak_ = weak_columns(scaled, g_, pair_, lam_, _cast(outside, pair_.L.dtype))
+            weak_ = replace(weak_, U=weak_.U * M.L, V=weak_.V * M.R)
+        seen = inverse_diagonal(tree_map(xp.add, rates, ridge), pair_)
+        M = Diagonal(tree_map(lambda s, m: xp.where(m == 0, 0.0, s), seen, M))
+        M = M if weak_ is None else WithWeakColumns(M, weak_)
+        wide = None
+        if not isinstance(lam, float) or lam > 0:
+            wide = tree_map(lambda r, x: xp.broadcast_to(r, x.shape), ridge, slope)
+        d, taken = truncated_cg(H, tree_map(xp.negative, slope), M, rtol_, max_inner, wide)
     else:
-        reduced, M = eliminated(H, blocks, lam_)
-        P, taken = truncated_cg(reduced, -reduced.gradient(g_), M, rtol_, max_inner)
-        d = reduced.completed(g_, P)
+        reduced, M = eliminated(H, blocks, ridge)
+        P, taken = truncated_cg(reduced, -reduced.gradient(slope), M, rtol_, max_inner)
+        d = reduced.completed(slope, P)
+    d = tree_map(xp.multiply, d, D)
     t, fall = line_search(_dot(g, d), *along(B_, c_, lam_, pair_, d))
     moved = tree_map(lambda x, y: x + t * y, pair, d)
     balanced, s = B.cone.balance(moved, loose=full)

@@ -23,6 +23,7 @@ from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, Scalar, columns, put_columns, tree_map, xp
 from flatrank.factors import CompactSVD, FactorPair
+from flatrank.linalg import Diagonal
 
 # Columns taken together, the last ones; and triplets outside. A product with them costs
 # 4 (d1 + d2) w (w + o) flops. With all columns the model is worse: strong ones turn too.
@@ -60,22 +61,19 @@ class WeakColumns(Module):
         return FactorPair(put(z.L, self.U @ a), put(z.R, self.V @ a))
 
 
-class Preconditioner(Module):
-    """The symmetric positive r ↦ M r: a diagonal, and weak columns where there are any."""
+class WithWeakColumns(Module):
+    """The symmetric positive r ↦ M r: a diagonal, and weak columns."""
 
-    diagonal: FactorPair
-    weak: WeakColumns | None = None
+    diagonal: Diagonal
+    weak: WeakColumns
 
     def __call__(self, r: FactorPair) -> FactorPair:
         """M r."""
-        z = tree_map(xp.multiply, self.diagonal, r)
-        return z if self.weak is None else self.weak.add(z, r)
+        return self.weak.add(self.diagonal(r), r)
 
 
-def inverse_diagonal(
-    D: FactorPair, pair: FactorPair, lam: Scalar | Float[Array, "1 k"]
-) -> FactorPair:
-    """Inverse of the diagonal D of the Gauss–Newton matrix plus λ, or a λ for each column.
+def inverse_diagonal(D: FactorPair, pair: FactorPair) -> FactorPair:
+    """Inverse of the diagonal D of the Gauss–Newton matrix plus what λ adds.
 
     In the balanced gauge the k × k blocks of each row are close to diagonal on average. Zero
     columns get no step, nor do rows that nothing measures but for the rounding of D⁻¹: their step
@@ -83,7 +81,6 @@ def inverse_diagonal(
     """
 
     def inverse(diagonal: Array, other: Array) -> Array:
-        diagonal = diagonal + lam
         unseen = diagonal <= _UNSEEN * xp.max(diagonal, axis=0, keepdims=True)
         dead = xp.all(other == 0, axis=0)[None, :] | unseen
         return xp.where(dead, 0.0, 1.0 / xp.where(dead, 1.0, diagonal))

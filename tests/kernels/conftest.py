@@ -56,6 +56,11 @@ def run_every(C, X, Y, P, Q, v, b, e, w):
         "right-hand sides": sides,
         "row_grams with w": weighted_grams,
         "right-hand sides with w": weighted_sides,
+        "tangent_product": kernels.tangent_product(C, X, Y, P, Q),
+        "sparse_tall_pair": kernels.sparse_tall_pair(C, v, Y, e, Q),
+        "coupling_product": kernels.curvature_product(C, X, Y, None, Q),
+        "coupling_product with e": kernels.curvature_product(C, X, Y, None, Q, e),
+        "block_product": kernels.block_product(blocks(X), P),
         "inverses": kernels.inverses(blocks(X)),
     }
 

@@ -53,12 +53,17 @@ def test_the_compiled_twins_were_called(pattern, arguments, every, calls):
     assert set(calls) == {
         "sampled_product",
         "sparse_tall",
+        "tangent_product",
+        "sparse_tall_pair",
         "residual_gradient",
         "curvature_product",
         "newton_product",
+        "coupling_product",
+        "newton_coupling",
         "row_grams",
         "weighted_row_grams",
         "inverses",
+        "block_product",
     }
 
 

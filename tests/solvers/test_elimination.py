@@ -28,7 +28,8 @@ def test_the_reduced_system_is_the_schur_complement(point, lam):
     with scope():
         B, rng = problem.whitened, np.random.default_rng(2)
         H = B.curvature_at(pair)
-        reduced, M = eliminated(H, B.curvature_blocks(pair), lam)
+        ridge = FactorPair(*(np.full((d, 1), lam) for d in (40, 30)))
+        reduced, M = eliminated(H, B.curvature_blocks(pair), ridge)
         g = FactorPair(*(rng.standard_normal((d, 3)) for d in (40, 30)))
         P = rng.standard_normal((40, 3))
         step = reduced.completed(g, P)
