@@ -55,8 +55,8 @@ def fits_nothing(B: Whitened, b: Float[Array, " m"], y: Float[Array, " m"]) -> b
     for A in (B, B.inner):
         size = float(size_of_adjoint(adjoint(A, y), *(xp.ones(d) for d in A.shape)))
         norm, length = float(_norm(A)), math.sqrt(square)
-        most = _LARGE * float(xp.linalg.norm(b)) / norm
-        if size > _ZERO * norm * length or 0.5 * square < (size + _EPS * norm * length) * most:
+        hidden = (size + _EPS * norm * length) * _LARGE * float(xp.linalg.norm(b))
+        if size > _ZERO * norm * length or 0.5 * square * norm < hidden:
             return False
     return True
 
