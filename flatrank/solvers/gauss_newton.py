@@ -86,6 +86,9 @@ _LEAST, _SOFT = 3e-5, 2e-3
 # failed the gap it has. Where that is not within a factor of the gap to reach, half of what the
 # weak columns carry together.
 _WEAK, _WEAKER, _NEARLY = 1e-3, 5e-2, 30.0
+# Growth that lowered the objective by less than this share of the gap to reach was for nothing: what
+# it appended was cut again. A proof comes before more of it.
+_GAINED = 1e-3
 # Columns that grew again after they were cut were needed: the share falls by this factor each time.
 _SPARED = 0.1
 # A gap at which the spectrum says nothing yet about which columns will be needed.
@@ -327,10 +330,12 @@ class GaussNewton(Solver[GaussNewtonState]):
         state = narrowed(state, width_for(self.rank, state.rank))
         if state.rank and state.fall > 0.2 * self.tol * state.patience * state.objective:
             return state
-        grown = self._grown(problem, state)
-        if grown.fresh:
-            return grown
-        state = grown
+        now, (_, then) = state.objective - state.fall, state.grown
+        if then - now > _GAINED * self.tol * now:
+            grown = self._grown(problem, state)
+            if grown.fresh:
+                return grown._replace(grown=(grown.rank, now))
+            state = grown
         svd, gap = svd_of(state), 0.0
         whole = state.rank >= problem.cone.size(min(problem.shape))
         full = state.rank >= self._limit(problem)
@@ -351,7 +356,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
         patience = 0.25 * min(state.patience, gap / self.tol)
-        state = state._replace(patience=patience, close=gap < _CLOSE)
+        state = state._replace(patience=patience, close=gap < _CLOSE, grown=(-1, math.inf))
         return self._without_weak(problem, state, gap)
 
     def _grown(

@@ -42,7 +42,7 @@ class GaussNewtonState(NamedTuple):
     problem that has none, down to `least`; `lent` how many were, `shown` the rank that the first
     one showed, and `kept` the best pair, spectrum and misfit before one; `tries` counts the
     searches that failed for all that: those after the first are patient. `grown` is the rank and
-    the misfit from which the search grew last.
+    the misfit (λ > 0: the objective) from which the search grew last.
     `outside` is what the last look outside the factors saw, for λ > 0; `close` says that the last
     proof left a small gap and that nothing was appended since. `cut_from` is the rank before weak
     columns were cut, until it is reached again, and `regrown` how often it was. `hard` says that a

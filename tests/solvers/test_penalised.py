@@ -211,3 +211,17 @@ def test_bm_global_as_published_finds_the_same_optimum(small):
         fr.solve(gaussian().with_lam(1.0), solver=BMGlobal(factors="coordinates"))
     with pytest.raises(ValueError, match="coordinates"):
         fr.solve(problem, solver=BMGlobal(factors="epochs"))
+
+
+def test_growth_that_is_cut_again_ends_in_a_proof():
+    """A pair just above λ, whose column a loose fit cuts: appended again for ever, once."""
+    rng = np.random.default_rng(35)
+    falling = [(1.0 + rng.permutation(d)) ** -0.8 for d in (200, 300)]
+    chance = np.outer(*falling)
+    rows, cols = np.nonzero(rng.random((200, 300)) < chance * (3000 / chance.sum()))
+    X = rng.standard_normal((200, 2)) @ rng.standard_normal((2, 300))
+    values = X[rows, cols] + 2 * rng.standard_normal(rows.size)
+    problem = fr.completion(rows, cols, values, (200, 300), lam_ratio=0.3, smoothing=0.0)
+    solution = fr.solve(problem, solver=GaussNewton(tol=5e-2), tol=5e-2)
+    assert solution.status is fr.Status.CERTIFIED
+    assert solution.counts.steps <= 30
