@@ -86,7 +86,7 @@ _LEAST, _SOFT = 3e-5, 2e-3
 # failed the gap it has. Where that is not within a factor of the gap to reach, half of what the
 # weak columns carry together.
 _WEAK, _WEAKER, _NEARLY = 1e-3, 5e-2, 30.0
-# Growth that lowered the objective by less than this share of the gap to reach was for nothing: what
+# Growth that lowered the objective by less than this share of the tolerance was for nothing: what
 # it appended was cut again. A proof comes before more of it.
 _GAINED = 1e-3
 # Columns that grew again after they were cut were needed: the share falls by this factor each time.
