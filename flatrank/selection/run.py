@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, cast
 
 import numpy as np
 
+from flatrank.certificates import least_gap
 from flatrank.data import (
     Entries,
     InputError,
@@ -22,14 +24,22 @@ from flatrank.data import (
 )
 from flatrank.data.offsets import Kind
 from flatrank.data.scales import Side
-from flatrank.factors import FactorPair
+from flatrank.factors import FactorPair, compact_svd
 from flatrank.problems import Problem, completion
 from flatrank.selection.choice import Choice, OutOfTimeError, StoppedError
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
 from flatrank.selection.records import Completion, PathPoint
 from flatrank.selection.search import climb, refine
 from flatrank.selection.trail import CLIMB, PATH, Best, Stage, Trail
-from flatrank.solvers import NoisyDataWarning, ProximalPoint, Solution, Status, largest_lam, solve
+from flatrank.solvers import (
+    NoisyDataWarning,
+    ProximalPoint,
+    Solution,
+    Status,
+    approximate,
+    largest_lam,
+    solve,
+)
 from flatrank.solvers.proximal_point import may_hold
 from flatrank.solvers.solution import Counts
 
@@ -177,7 +187,8 @@ class Run:
         stage, step = trail.stage, len(trail.points) - 1
         problem, left = trail.problem.with_lam(share * trail.zero.lam), self.choice.left()
         try:
-            solution = self._solve(problem, stage.gap, start, left, stage.name, step)
+            at = stage.name, step
+            solution = self._solve(approximate, problem, stage.gap, start, left, at)
         except StoppedError:
             self._take(trail.flat())
             raise
@@ -210,7 +221,7 @@ class Run:
         e, held = self.entries, self.held
         units = self._refit_units(self.rest)
         problem = self._problem(self.rest, units, self._chosen.smoothing)
-        solution = self._fit(problem, _HOLDOUT_GAP, self.choice.left())
+        solution = self._fit(problem, _HOLDOUT_GAP, self.choice.left(), approximate)
         if solution.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         if solution.status is Status.DEADLINE:
@@ -299,29 +310,42 @@ class Run:
         b = units.remove(rows, cols, e.values[part])
         return completion(rows, cols, b, e.shape, smoothing=theta)
 
-    def _fit(self, problem: Problem, tol: float, max_seconds: float | None) -> Solution:
+    def _fit(
+        self,
+        problem: Problem,
+        tol: float,
+        max_seconds: float | None,
+        method: Callable[..., Solution] = solve,
+    ) -> Solution:
         best = self._chosen
         lam = self.choice.lam
         if lam is None:
             share = best.share if best.share < 1 else _BEYOND
             lam = share * largest_lam(problem, self.choice.seed)
         start = (best.L, best.R) if best.L.shape[1] and lam > 0 else None
-        return self._solve(problem.with_lam(lam), tol, start, max_seconds, "refit", 0)
+        method = solve if lam == 0 else method
+        return self._solve(method, problem.with_lam(lam), tol, start, max_seconds, ("refit", 0))
 
     def _solve(
-        self, problem: Problem, tol: float, start: Any, seconds: float | None, stage: str, step: int
+        self,
+        method: Callable[..., Solution],
+        problem: Problem,
+        tol: float,
+        start: Any,
+        seconds: float | None,
+        at: tuple[str, int],
     ) -> Solution:
         """Solve, telling of each step; Ctrl-C there is not for the solver to answer."""
 
         def tell(record: dict[str, Any]) -> None:
             try:
-                self._say(stage, step, "fitting", record)
+                self._say(*at, "fitting", record)
             except KeyboardInterrupt:
                 raise StoppedError from None
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NoisyDataWarning)  # the run says it in its own words
-            return solve(
+            return method(
                 problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed,
                 max_seconds=seconds, progress=tell, solver=self._method(problem, tol, start),
             )  # fmt: skip
@@ -356,13 +380,17 @@ class Run:
         return self.units[self._chosen.side].refit(e.rows[part], e.cols[part], e.values[part])
 
     def _point(self, solution: Solution, trail: Trail, share: float) -> PathPoint:
-        certificate, units = solution.certificate, self.units[trail.zero.side]
-        assert certificate is not None
+        problem, units = solution.problem, self.units[trail.zero.side]
+        if solution.certificate is None:
+            svd = compact_svd(problem.whiten(solution.factors))
+            gap = float(least_gap(problem.whitened, problem.b, problem.lam, svd))
+        else:
+            gap = solution.certificate.relative_gap
         return replace(
-            trail.zero, lam=solution.problem.lam, share=share, rank=solution.rank,
+            trail.zero, lam=problem.lam, share=share, rank=solution.rank,
             validation_rmse=self._error(units, solution),
             train_rmse=self._error(units, solution, self.train),
-            relative_gap=certificate.relative_gap, seconds=solution.seconds,
+            relative_gap=gap, seconds=solution.seconds,
         )  # fmt: skip
 
     def _take(self, found: Flat, replacing: bool = False) -> None:

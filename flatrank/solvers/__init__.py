@@ -22,6 +22,7 @@ from flatrank.solvers.solution import Counts as Counts
 from flatrank.solvers.solution import Solution as Solution
 from flatrank.solvers.solution import load as load
 from flatrank.solvers.solve import NoisyDataWarning as NoisyDataWarning
+from flatrank.solvers.solve import approximate as approximate
 from flatrank.solvers.solve import solve as solve
 from flatrank.solvers.starts import largest_lam as largest_lam
 from flatrank.solvers.states import StateSearch as StateSearch

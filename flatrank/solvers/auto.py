@@ -72,6 +72,8 @@ class Auto(Solver[AutoState]):
     long : int
         λ > 0: steps of the search after which `ProximalPoint`, which converges from anywhere, goes
         on from its pair, where X may be held as an array.
+    prove : bool
+        See `GaussNewton`.
     """
 
     goal: Literal["recover", "flat"] = "recover"
@@ -79,10 +81,12 @@ class Auto(Solver[AutoState]):
     tol: float = 1e-6
     failure_probability: float = 1e-9
     long: int = 100
+    prove: bool = True
 
     @property
     def _find(self) -> GaussNewton:
-        return GaussNewton(self.rank, self.tol, failure_probability=self.failure_probability)
+        chance = self.failure_probability
+        return GaussNewton(self.rank, self.tol, failure_probability=chance, prove=self.prove)
 
     @property
     def _converge(self) -> ProximalPoint:

@@ -118,6 +118,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         Inner steps at most in one outer step.
     failure_probability : float
         Of the probabilistic bounds in the certificate.
+    prove : bool
+        λ > 0: whether to end with a certificate, or where the gap, as far as it is seen, is `tol`.
     """
 
     rank: int | None = None
@@ -125,6 +127,7 @@ class GaussNewton(Solver[GaussNewtonState]):
     inner_tol: float = 0.1
     max_inner: int = 300
     failure_probability: float = 1e-9
+    prove: bool = True
 
     def init(
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
@@ -342,6 +345,8 @@ class GaussNewton(Solver[GaussNewtonState]):
         settled = full and state.patience < (_EXHAUSTED if whole else _SETTLED)
         if not (settled or problem.cone.positive):
             gap = float(least_gap(problem.whitened, problem.b, problem.lam, svd))
+        if gap <= self.tol and not self.prove:
+            return state._replace(ended=Status.STATIONARY)
         if gap <= self.tol:
             effort = Effort(self.failure_probability, self.tol)
             certificate, y = certify_whitened(problem, svd, effort=effort)

@@ -6,7 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -100,25 +100,87 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     Memory O(m + (d1 + d2) k).
     """
     problem, rank = as_problem(problem), _checked(goal, rank, tol, max_seconds, seed)
-    begin, by_default = time.perf_counter(), solver is None and goal == "recover"
+    by_default = solver is None and goal == "recover"
     with scope():
-        units = in_units(problem)
-        scaled, root = units.problem, units.pair_root
-        even = equalised(scaled)
-        scaled = scaled if even is None else even.problem
         solver = _chosen(problem, solver or _default(problem, goal, rank, tol))
-        first = None if start is None else _started(problem, start, root)
-        if first is not None and not isinstance(problem, (Separation, Tomography)):
-            first = best_multiple(scaled, first)
-        state, status, history = run(
-            solver,
-            scaled,
-            solver.init(scaled, first, seed),
-            max_steps=MAX_STEPS,
-            deadline=None if max_seconds is None else begin + max_seconds,
-            monitor=_monitor(progress),
-        )
-        found = solver.outcome(state)
+        limits = _Limits(tol, max_seconds, seed, _monitor(progress))
+        solution = _answer(problem, solver, start, limits, prove=True)
+    # Of exact data too the flattest interpolant, where it is asked for, may have a high rank.
+    if by_default and solution.remark:
+        warnings.warn(solution.remark, NoisyDataWarning, stacklevel=2)
+    return solution
+
+
+def approximate(  # noqa: PLR0913 - the options of `solve`
+    problem: Problem,
+    *,
+    tol: float,
+    solver: Solver[Any] | None = None,
+    rank: int | None = None,
+    max_seconds: float | None = None,
+    start: Factors | None = None,
+    seed: int = 0,
+    progress: bool | Callable[[dict[str, Any]], None] = False,
+) -> Solution:
+    """Solve without a proof, λ > 0: for fits that a choice is made by, and nothing else.
+
+    Parameters
+    ----------
+    problem, solver, rank, max_seconds, start, seed, progress
+        As for `solve`.
+    tol : float
+        Relative duality gap to reach, as far as it is seen without a proof.
+
+    Returns
+    -------
+    Solution
+        Without a certificate, unless the solver makes one on its way.
+
+    Raises
+    ------
+    ValueError
+        As `solve`; and if λ = 0.
+    """
+    problem, rank = as_problem(problem), _checked("recover", rank, tol, max_seconds, seed)
+    if problem.lam == 0:
+        raise ValueError("approximate needs lam > 0; exact fits end with a proof: use solve")
+    with scope():
+        solver = _chosen(problem, solver or _default(problem, "recover", rank, tol, prove=False))
+        limits = _Limits(tol, max_seconds, seed, _monitor(progress))
+        return _answer(problem, solver, start, limits, prove=False)
+
+
+class _Limits(NamedTuple):
+    """What `solve` is asked for, beside the problem and the method."""
+
+    tol: float
+    max_seconds: float | None
+    seed: int
+    monitor: Callable[[dict[str, Any]], None] | None
+
+
+def _answer(
+    problem: Problem, solver: Solver[Any], start: Factors | None, limits: _Limits, *, prove: bool
+) -> Solution:
+    begin, tol = time.perf_counter(), limits.tol
+    units = in_units(problem)
+    scaled, root = units.problem, units.pair_root
+    even = equalised(scaled)
+    scaled = scaled if even is None else even.problem
+    first = None if start is None else _started(problem, start, root)
+    if first is not None and not isinstance(problem, (Separation, Tomography)):
+        first = best_multiple(scaled, first)
+    state, status, history = run(
+        solver,
+        scaled,
+        solver.init(scaled, first, limits.seed),
+        max_steps=MAX_STEPS,
+        deadline=None if limits.max_seconds is None else begin + limits.max_seconds,
+        monitor=limits.monitor,
+    )
+    found = solver.outcome(state)
+    certificate, y = found.certificate, found.y
+    if prove or certificate is not None:
         proved, y, status = _proved(scaled, found, status, tol)
         if even is not None:
             proved = proved.shaken(even.rounding, even.misfit(found.pair))
@@ -128,28 +190,30 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         certificate = proved.scaled(units.value)
         if status is Status.CERTIFIED and not certificate.certified(tol):
             status = Status.NONFINITE  # in the user's unit its values are out of range
-        y = y if units.dual == 1.0 else y * units.dual
-        pair, y = like((_unscaled(problem, found, root), y), problem.b)
-        solution = Solution(
-            factors=pair,
-            y=y,
-            certificate=certificate,
-            status=status,
-            counts=found.counts,
-            history=history,
-            seconds=time.perf_counter() - begin,
-            problem=problem,
-            seed=seed,
-            extra={name: np.asarray(x * units.data) for name, x in found.extra.items()},
-        )
-    # Of exact data too the flattest interpolant, where it is asked for, may have a high rank.
-    if by_default and solution.remark:
-        warnings.warn(solution.remark, NoisyDataWarning, stacklevel=2)
-    return solution
+    if y is None:
+        y = scaled.b - scaled.whitened.forward(found.pair)
+    y = y if units.dual == 1.0 else y * units.dual
+    pair, y = like((_unscaled(problem, found, root), y), problem.b)
+    return Solution(
+        factors=pair,
+        y=y,
+        certificate=certificate,
+        status=status,
+        counts=found.counts,
+        history=history,
+        seconds=time.perf_counter() - begin,
+        problem=problem,
+        seed=limits.seed,
+        extra={name: np.asarray(x * units.data) for name, x in found.extra.items()},
+    )
 
 
 def _default(
-    problem: Problem, goal: Literal["recover", "flat"], rank: int | None, tol: float
+    problem: Problem,
+    goal: Literal["recover", "flat"],
+    rank: int | None,
+    tol: float,
+    prove: bool = True,
 ) -> Solver[Any]:
     if isinstance(problem, Separation):
         return AlternatingDirections(rank, tol)
@@ -157,7 +221,7 @@ def _default(
         return StateSearch(goal, rank, tol)
     if rank is None and suits(problem):
         return ProximalPoint(tol)
-    return Auto(goal=goal, rank=rank, tol=tol)
+    return Auto(goal=goal, rank=rank, tol=tol, prove=prove)
 
 
 def _chosen(problem: Problem, solver: Solver[Any]) -> Solver[Any]:
