@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from jaxtyping import Float, Int
 
 import flatrank.kernels as kernels
-from flatrank.arrays import Array, to_numpy, xp
+from flatrank.arrays import Array, put, to_numpy, xp
 from flatrank.factors import FactorPair, Weight
 from flatrank.kernels import Compressed
 from flatrank.measurements.base import Adjoint, Curvature, Measurement
@@ -97,6 +97,14 @@ class SampledEntries(Measurement):
         """Both products in one pass."""
         return kernels.tangent_product(self.by_row, pair.L, pair.R, step.L, step.R)
 
+    def _tangents(self, pair: FactorPair, step: FactorPair) -> tuple[Array, Array]:
+        """`tangent` in both orders, from the one in which the smaller factors are gathered."""
+        if self.by_row.n >= self.by_col.n:
+            t = self.tangent(pair, step)
+            return t, t[self.order]
+        t = kernels.tangent_product(self.by_col, pair.R, pair.L, step.R, step.L)
+        return put(xp.empty_like(t), self.order, t), t
+
     def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Row counts nᵢ and column counts cⱼ: Σ AᵢAᵢᵀ and Σ AᵢᵀAᵢ are diagonal here."""
         return tuple(xp.diff(c.indptr).astype(xp.float64) for c in (self.by_row, self.by_col))
@@ -139,14 +147,14 @@ class SampledEntries(Measurement):
         if isinstance(residual, _SparseAdjoint):
             e_row, e_col = residual.y_row, residual.y_col
         if pair.rank > _FUSED:
-            t = self.tangent(pair, step)
+            row, col = self._tangents(pair, step)
             if e_row is None or e_col is None:
-                T = self.adjoint(t)
+                T = _SparseAdjoint(self.by_row, self.by_col, row, col)
                 return FactorPair(T.right(pair.R), T.left(pair.L))
             pairs = kernels.sparse_tall_pair
             return FactorPair(
-                pairs(self.by_row, t, pair.R, e_row, step.R),
-                pairs(self.by_col, t[self.order], pair.L, e_col, step.L),
+                pairs(self.by_row, row, pair.R, e_row, step.R),
+                pairs(self.by_col, col, pair.L, e_col, step.L),
             )
         product = kernels.curvature_product
         return FactorPair(
