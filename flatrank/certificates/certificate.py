@@ -97,6 +97,18 @@ class Certificate:
         """Whether it is proved that no matrix fits: the dual is unbounded."""
         return self.primal == self.dual_bound == math.inf
 
+    def unproved(self) -> Certificate:
+        """Without a lower bound but 0, which holds for every problem."""
+        gap = self.primal
+        relative = 1.0 if gap else 0.0
+        return replace(
+            self,
+            dual_bound=0.0,
+            gap=gap,
+            relative_gap=max(relative, self.relative_gap),
+            unique=False,
+        )
+
     def shaken(self, rounding: float, feasibility: float) -> Certificate:
         """That of the problem before rounding of this relative size, and the pair's misfit there.
 

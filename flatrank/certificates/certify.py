@@ -122,6 +122,9 @@ def certify(
 
     Notes
     -----
+    Where D leaves out what some measurement sees by more than rounding of its own size, the lower
+    bound is 0 (`Problem.hidden`): measurements then differ in size by more than D can hold.
+
     Everything is computed in units that bring b and ℬ near one (see `in_units`). Values that leave
     the range of float64 on the way back are not claimed: `relative_gap` is then infinite.
 
@@ -183,6 +186,13 @@ def certify_whitened(
     effort: Effort = Effort(),  # noqa: B008 - a frozen record
 ) -> tuple[Certificate, Float[Array, " m"]]:
     """Certificate of X̃ = U diag(s) Vᵀ, and the feasible dual point behind it."""
+    certificate, dual = _certified(problem, svd, y, effort)
+    return (certificate.unproved() if problem.hidden else certificate), dual
+
+
+def _certified(
+    problem: Problem, svd: CompactSVD, y: Float[Array, " m"] | None, effort: Effort
+) -> tuple[Certificate, Float[Array, " m"]]:
     array = held(problem)
     if array is not None:
         return _held(problem, array, svd, y, effort)

@@ -18,6 +18,8 @@ _EPS = float(np.finfo(np.float64).eps)
 # Eigenvalues of D² within this share of the largest are taken from D² as it is: squared, they have
 # ten digits left. Else D comes from roots of the Grams.
 _PLAIN = 1e-6
+# Share of a measurement that is not rounding.
+_SEEN = 1e-8
 # Columns of a root whose sizes differ by more than this ask for Jacobi's method, which is accurate
 # column by column; others for a common SVD.
 _EVEN = 1e3
@@ -83,6 +85,33 @@ class Rescaling(Module):
         """How many directions of rows and of columns D leaves out: the ranks lacking in D1, D2."""
         one, other = map(_lacking, (self.D1, self.D2), self.inverse)
         return round(float(one)), round(float(other))
+
+    def hides(self, measurement: Measurement) -> bool:
+        """Whether some Aᵢ sees what D leaves out by more than rounding of its own size.
+
+        So it is where measurements differ in size by more than D can hold. The problem on the range
+        of D then says nothing of the whole one. Looked at where the Aᵢ are written out (host).
+        """
+        if sum(self.unseen) == 0:
+            return False
+        A = measurement.written()
+        if A is None:
+            return False
+        sizes = np.linalg.norm(A, axis=(1, 2))
+        A = A[sizes > 0] / sizes[sizes > 0, None, None]
+        for D, inverse, S in zip(
+            to_numpy((self.D1, self.D2)),
+            to_numpy(self.inverse),
+            (A, np.swapaxes(A, 1, 2)),
+            strict=True,
+        ):
+            if D.ndim == 1:
+                left = np.where(D > 0, 0.0, 1.0)[:, None] * S
+            else:
+                left = S - inverse @ (D @ S)
+            if np.max(np.linalg.norm(left, axis=(1, 2)), initial=0.0) > _SEEN:
+                return True
+        return False
 
     @property
     def rounding(self) -> float:

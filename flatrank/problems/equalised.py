@@ -88,7 +88,7 @@ def equalised(problem: Problem) -> Equalised | None:
     write ℬ out, and those of `spectrum_of`.
     """
     B, A = problem.whitened, problem.measurement
-    exact = problem.lam == 0 and problem.cone is Cone.WHOLE
+    exact = problem.lam == 0 and problem.cone is Cone.WHOLE and not problem.hidden
     if not exact or isinstance(A, SampledEntries) or not affordable(A):
         return None
     stored = A.written()

@@ -9,6 +9,7 @@ with X̃ = D1 X D2 and ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹). Solvers and certifi
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,11 @@ class Problem(Module):
         if self.lam > 0 or not self.cone.positive:
             return False
         return self.measurement.gram_weights() is not None
+
+    @cached_property
+    def hidden(self) -> bool:
+        """Whether D leaves out what some measurement sees (`Rescaling.hides`): nothing is proved."""
+        return self.rescaling.hides(self.measurement)
 
     @property
     def whitened(self) -> Whitened:

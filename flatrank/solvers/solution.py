@@ -234,12 +234,19 @@ class Solution:
 
     @property
     def remark(self) -> str:
-        """What a fit of noisy data by λ = 0 asks to be done; empty where there is no sign of noise.
+        """What the data ask to be done; empty where they ask nothing.
+
+        Measurements of sizes that D cannot hold together, and noise fitted by λ = 0.
 
         The sign is an exact fit that needs at least as many degrees of freedom as there are data,
         while the data leave something of the matrix open.
         """
         p, needed = self.problem, self.problem.degrees(self.rank)
+        if p.hidden:
+            return (
+                "nothing is proved: measurements differ in size by more than 1e13, and D leaves out "
+                "directions that only the small ones see. Bring each, and its datum, to one size"
+            )
         misses = self.status in (Status.INFEASIBLE, Status.LEAST_SQUARES)
         if p.lam > 0 or misses or isinstance(p, (Separation, Tomography)):
             return ""

@@ -106,7 +106,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
         limits = _Limits(tol, max_seconds, seed, _monitor(progress))
         solution = _answer(problem, solver, start, limits, prove=True)
     # Of exact data too the flattest interpolant, where it is asked for, may have a high rank.
-    if by_default and solution.remark:
+    if by_default and solution.remark and not problem.hidden:
         warnings.warn(solution.remark, NoisyDataWarning, stacklevel=2)
     return solution
 

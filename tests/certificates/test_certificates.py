@@ -199,3 +199,27 @@ def test_the_first_look_at_a_dual_point_ends_where_no_step_helps():
     B = Counted(problem.measurement, lambda: told.append(1))
     least_squares_dual(B, compact_svd(X), max_steps=20, give_up=1.1)
     assert 0 < len(told) <= 100  # two a step, in the look and after it
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.1])
+@pytest.mark.parametrize("unit", [1e-16, 1e-30])
+def test_what_only_tiny_measurements_see_is_not_left_out_in_silence(unit, lam):
+    """D cannot hold both sizes: on its range the optimum is 0.1 % above that of the problem."""
+    A, rng = np.zeros((4, 3, 2)), np.random.default_rng(0)
+    A[:2, :, 0] = rng.standard_normal((2, 3))
+    A[2:, :, 1] = rng.standard_normal((2, 3)) * unit
+    problem = fr.sensing(A, np.array([1.0, 2.0, 3.0, 4.0]), lam=lam)
+    solution = fr.solve(problem)
+    assert problem.hidden
+    assert solution.certificate.dual_bound == 0
+    assert not solution.certificate.certified(1e-2)
+    assert not solution.certificate.unique
+    assert "one size" in solution.remark
+
+
+def test_directions_that_nothing_sees_are_no_reason_for_doubt():
+    A = np.random.default_rng(0).standard_normal((12, 4, 4))
+    Q = np.linalg.qr(np.random.default_rng(1).standard_normal((4, 4)))[0][:, :3]
+    problem = fr.sensing(A @ Q @ Q.T, np.ones(12), lam_ratio=0.1)
+    assert not problem.hidden
+    assert fr.solve(problem).status is fr.Status.CERTIFIED
