@@ -99,15 +99,8 @@ class Certificate:
 
     def unproved(self) -> Certificate:
         """Without a lower bound but 0, which holds for every problem."""
-        gap = self.primal
-        relative = 1.0 if gap else 0.0
-        return replace(
-            self,
-            dual_bound=0.0,
-            gap=gap,
-            relative_gap=max(relative, self.relative_gap),
-            unique=False,
-        )
+        relative = max(1.0 if self.primal else 0.0, self.relative_gap)
+        return replace(self, dual_bound=0.0, gap=self.primal, relative_gap=relative, unique=False)
 
     def shaken(self, rounding: float, feasibility: float) -> Certificate:
         """That of the problem before rounding of this relative size, and the pair's misfit there.

@@ -99,17 +99,10 @@ class Rescaling(Module):
             return False
         sizes = np.linalg.norm(A, axis=(1, 2))
         A = A[sizes > 0] / sizes[sizes > 0, None, None]
-        for D, inverse, S in zip(
-            to_numpy((self.D1, self.D2)),
-            to_numpy(self.inverse),
-            (A, np.swapaxes(A, 1, 2)),
-            strict=True,
-        ):
-            if D.ndim == 1:
-                left = np.where(D > 0, 0.0, 1.0)[:, None] * S
-            else:
-                left = S - inverse @ (D @ S)
-            if np.max(np.linalg.norm(left, axis=(1, 2)), initial=0.0) > _SEEN:
+        sides = (self.D1, self.inverse[0], A), (self.D2, self.inverse[1], np.swapaxes(A, 1, 2))
+        for D, inverse, S in sides:
+            D, inverse = (np.diag(x) if x.ndim == 1 else x for x in to_numpy((D, inverse)))
+            if np.max(np.linalg.norm(S - inverse @ (D @ S), axis=(1, 2)), initial=0.0) > _SEEN:
                 return True
         return False
 

@@ -77,7 +77,7 @@ class Problem(Module):
 
     @cached_property
     def hidden(self) -> bool:
-        """Whether D leaves out what some measurement sees (`Rescaling.hides`): nothing is proved."""
+        """Whether D leaves out what some measurement sees (`Rescaling.hides`): no proof then."""
         return self.rescaling.hides(self.measurement)
 
     @property

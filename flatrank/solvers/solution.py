@@ -244,8 +244,9 @@ class Solution:
         p, needed = self.problem, self.problem.degrees(self.rank)
         if p.hidden:
             return (
-                "nothing is proved: measurements differ in size by more than 1e13, and D leaves out "
-                "directions that only the small ones see. Bring each, and its datum, to one size"
+                "nothing is proved: measurements differ in size by more than 1e13, and D leaves "
+                "out directions that only the small ones see. Bring each, and its datum, to one "
+                "size"
             )
         misses = self.status in (Status.INFEASIBLE, Status.LEAST_SQUARES)
         if p.lam > 0 or misses or isinstance(p, (Separation, Tomography)):
