@@ -82,7 +82,7 @@ def run(arguments: list[str]) -> int:
         return 2
     except ValueError as refused:
         # Imported here: the room costs half a second, which --help should not take.
-        from flatrank.data.errors import InputError
+        from flatrank.data.entries import InputError
 
         if not isinstance(refused, InputError):
             raise

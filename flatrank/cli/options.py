@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from flatrank.data.errors import InputError
+from flatrank.data.entries import InputError
 from flatrank.data.screening import BadRows
 
 

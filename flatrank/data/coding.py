@@ -8,27 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flatrank.data.errors import InputError
+from flatrank.data.entries import InputError
 
 if TYPE_CHECKING:
     import polars as pl
+
+Coded = tuple[NDArray[np.int32], NDArray[np.str_]]
 
 _LABEL_BYTES = 2 << 30
 
 
 def load_polars() -> Any:
-    """The polars module, an optional dependency that reads text tables and parquet.
-
-    Returns
-    -------
-    module
-        polars.
-
-    Raises
-    ------
-    InputError
-        If it is not installed.
-    """
+    """The polars module, which reads text and parquet; `InputError` where it is not installed."""
     try:
         return importlib.import_module("polars")
     except ImportError as absent:
@@ -38,132 +29,63 @@ def load_polars() -> Any:
         ) from absent
 
 
-def code_text(ids: pl.Series) -> tuple[NDArray[np.int32], NDArray[np.str_]]:
-    """Number the ids in a column of text; surrounding blanks do not count.
+def code_text(ids: pl.Series) -> Coded:
+    """Number the ids in a column of text.
 
-    Labels are the text of the file. They are sorted by number when all of them are integers, of
-    any size, and as text otherwise. Empty ids get code -1.
+    Labels are sorted by number when all of them are integers, of any size, and as text otherwise.
 
     Parameters
     ----------
     ids
-        (m,) text.
+        (m,) text, none missing.
 
     Returns
     -------
-    codes
-        (m,) int32.
-    labels
-        (d,) str.
+    codes, labels
+        (m,) int32 and (d,) str; O(m) hashing and O(d log d) sorting.
 
-    Notes
-    -----
-    O(m) hashing and O(d log d) sorting.
+    Raises
+    ------
+    InputError
+        If an overlong label would make the array enormous.
     """
     polars = load_polars()
-    written = ids.drop_nulls().unique()
-    stripped = written.str.strip_chars()
-    labels = stripped.filter(stripped != "").unique()
+    labels = ids.unique()
     numbers = labels.cast(polars.Int128, strict=False)
-    keys = [labels] if numbers.null_count() else [numbers, labels]
-    labels = polars.DataFrame({f"k{n}": key for n, key in enumerate([*keys, labels])})
-    labels = labels.sort([f"k{n}" for n in range(len(keys))])[f"k{len(keys)}"]
-    of_written = _looked_up(stripped, labels, np.arange(labels.len(), dtype=np.int32))
-    return _looked_up(ids, written, of_written), text_array(labels.to_list())
+    order = ["label"] if numbers.null_count() else ["number", "label"]
+    labels = polars.DataFrame({"number": numbers, "label": labels}).sort(order)["label"]
+    codes = ids.cast(polars.Enum(labels)).to_physical().to_numpy()
+    longest = int(labels.str.len_chars().max() or 0)
+    if 4 * longest * labels.len() > _LABEL_BYTES:
+        first = labels.filter(labels.str.len_chars() == longest)[0]
+        raise InputError(
+            f"An id is {longest} characters long, beginning {first[:60]!r}; is the separator right?"
+        )
+    return codes.astype(np.int32), np.array(labels.to_list(), dtype=f"<U{max(longest, 1)}")
 
 
-def code_indices(
-    index: NDArray[np.int64], size: int, *, base: int
-) -> tuple[NDArray[np.int32], NDArray[np.str_]]:
+def code_indices(index: NDArray[np.int64], size: int | None, base: int) -> Coded:
     """Number the indices that occur, in order; labels are the indices plus `base`.
 
     Parameters
     ----------
     index
-        (m,) indices in 0..size-1.
+        (m,) indices, at least 0.
     size
-        Declared number of lines.
+        Declared number of lines, or None.
     base
         What the first index is called: 0 or 1.
 
     Returns
     -------
-    codes
-        (m,) int32.
-    labels
-        (d,) str.
-
-    Notes
-    -----
-    O(m + size) time and memory; O(m log m) and O(m) where size exceeds 8 m.
+    codes, labels
+        (m,) int32 and (d,) str; O(m + size), or O(m log m) where the size is unknown or exceeds
+        8 m.
     """
-    if size > 8 * index.size + 1024:
+    if size is None or size > 8 * index.size + 1024:
         present, codes = np.unique(index, return_inverse=True)
         return codes.astype(np.int32), (present + base).astype(str)
     seen = np.zeros(size, dtype=bool)
     seen[index] = True
     codes = np.cumsum(seen, dtype=np.int32) - np.int32(1)
     return codes[index], (np.flatnonzero(seen) + base).astype(str)
-
-
-def lookup(labels: NDArray[np.str_], asked: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Codes of the labels asked for, -1 for those that are not there.
-
-    Parameters
-    ----------
-    labels
-        (d,) distinct labels, the code of each being its place.
-    asked
-        (n,) labels, in any order, repeats allowed.
-
-    Returns
-    -------
-    ndarray
-        (n,) int64.
-
-    Notes
-    -----
-    O((d + n) log d) comparisons.
-    """
-    if labels.size == 0:
-        return np.full(asked.shape, -1, dtype=np.int64)
-    order = np.argsort(labels)
-    at = np.searchsorted(labels, asked, sorter=order)
-    found = order[np.minimum(at, labels.size - 1)]
-    return np.where(labels[found] == asked, found, -1)
-
-
-def text_array(labels: list[str]) -> NDArray[np.str_]:
-    """Labels as an array of str.
-
-    Parameters
-    ----------
-    labels
-        Python strings.
-
-    Returns
-    -------
-    ndarray
-        (d,) of fixed-width unicode.
-
-    Raises
-    ------
-    InputError
-        If one overlong label would make the array enormous.
-    """
-    longest = max(map(len, labels), default=0)
-    if 4 * longest * len(labels) > _LABEL_BYTES:
-        raise InputError(
-            f"An id is {longest} characters long, beginning "
-            f"{max(labels, key=len)[:60]!r}; is the separator right?"
-        )
-    return np.array(labels, dtype=f"<U{max(longest, 1)}")
-
-
-def _looked_up(texts: pl.Series, known: pl.Series, codes: NDArray[np.int32]) -> NDArray[np.int32]:
-    polars = load_polars()
-    if known.len() == 0:
-        return np.full(texts.len(), -1, dtype=np.int32)
-    return texts.replace_strict(
-        known, polars.Series(codes), default=-1, return_dtype=polars.Int32
-    ).to_numpy()

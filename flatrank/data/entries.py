@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flatrank.data.errors import InputError
+
+class InputError(ValueError):
+    """Input that cannot be used: the message says what was expected, what came, what to do."""
 
 
 @dataclass(frozen=True)
@@ -110,24 +112,18 @@ def assemble(
         (m,) codes into the labels, and finite values.
     labels
         Row labels and column labels, each used by at least one entry.
-    source
-        Where the entries come from.
-    counts
+    source, counts
         Further fields of `Entries`, such as `dropped` and `empty_rows`.
 
     Returns
     -------
     Entries
-        The same set whatever the order of the input.
+        The same set whatever the order of the input; O(m log m) time, O(m) memory.
 
     Raises
     ------
     InputError
         If there are no entries.
-
-    Notes
-    -----
-    O(m log m) time, O(m) memory.
     """
     if values.size == 0:
         raise InputError(f"{source}: expected at least one entry, found none.")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flatrank.data.errors import InputError
+from flatrank.data.entries import InputError
 
 Spectrum = Literal["gaussian", "log", "linear"]
 

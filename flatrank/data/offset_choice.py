@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flatrank.data.errors import InputError
+from flatrank.data.entries import InputError
 from flatrank.data.offsets import Design, Kind, Offsets
 
 #: Simplest first; between kinds that validation cannot tell apart the earlier one wins.

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flatrank.data.coding import load_polars
+from flatrank.data.coding import Coded, code_indices, code_text, load_polars
 from flatrank.data.columns import ABSENT
-from flatrank.data.entries import BadRow
-from flatrank.data.errors import InputError
-
-if TYPE_CHECKING:
-    import polars as pl
+from flatrank.data.entries import BadRow, InputError
 
 BadRows = Literal["error", "skip"]
-#: "refuse" is "error" where the caller has no choice, so none is offered.
-Policy = Literal["error", "skip", "refuse"]
+Mask = NDArray[np.bool_]
+#: What is wrong, and with which rows; a row counts under the first defect that it has.
+Defects = list[tuple[str, Mask]]
 
 #: Where the first bad row is among so many at the end, they may be a footer.
 _FOOTER = 5
 #: How many line numbers a message names for each defect.
-NAMED_LINES = 5
-_NO_NUMBER = "value not a number"
+_NAMED_LINES = 5
 #: Values that are numbers to people, and what to do; for each the pattern of such a value.
 _NEARLY = {
     "value with a comma": (
@@ -47,114 +43,132 @@ _DECIMAL_COMMA = r"^[+-]?\d*,\d*(?:[eE][+-]?\d+)?$"
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+$"
 
 
-@dataclass(frozen=True)
-class Defect:
-    """Rows with the same defect, by position in the table (0-based)."""
-
-    reason: str
-    at: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where the rows of a table stand in their file.
+@dataclass
+class Table:
+    """The columns asked for, row by row, with what is wrong and where the rows stand.
 
     Parameters
     ----------
-    unit
-        What the numbers count: "line", "row" or "entry".
+    columns
+        Row ids, column ids and, if asked for, values, (m,) each: polars text, null where missing;
+        or integer indices; values may be numbers.
     numbers
-        (m,) 1-based numbers.
+        (m,) 1-based places in the file.
+    unit
+        What these count: "line", "row" or "entry".
     example
         The text of a row, by position in the table.
+    shape
+        Declared numbers of rows and columns, of indices.
+    base
+        What the first index is called: 0 or 1.
+    defects
+        What is known to be wrong; `screen` adds to it.
+    names, unused
+        What the columns are called, and those left aside.
+    opening
+        How many comments and titles stand above the table.
     """
 
-    unit: str
+    columns: list[Any]
     numbers: NDArray[np.int64]
+    unit: str
     example: Callable[[int], str]
+    shape: tuple[int, int] | None = None
+    base: int = 0
+    defects: Defects = field(default_factory=list)
+    names: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    opening: int = 0
+
+    def name(self, names: Sequence[str], picks: Sequence[int]) -> None:
+        """Note which of all names were picked, in the order of their roles."""
+        self.names = tuple(names[n] for n in picks)
+        self.unused = tuple(name for n, name in enumerate(names) if n not in picks)
+
+    def codes(self, side: int) -> Coded:
+        """Codes and labels of the row ids (side 0) or column ids (side 1)."""
+        ids = self.columns[side]
+        if isinstance(ids, np.ndarray):
+            return code_indices(ids, self.shape[side] if self.shape else None, self.base)
+        return code_text(ids)
 
 
-def check_policy(bad_rows: str) -> None:
-    """Refuse anything but the two ways to treat bad rows.
+def screen(table: Table, source: str, policy: BadRows | None) -> tuple[BadRow, ...]:
+    """Make numbers of the values and leave only rows that can be used in the table.
 
     Parameters
     ----------
-    bad_rows
-        What the caller asked for.
+    table
+        Changed in place.
+    source
+        What messages call the file.
+    policy
+        What to do with bad rows: "error", "skip", or None for an error where the caller has no
+        choice, so that none is offered.
+
+    Returns
+    -------
+    tuple of BadRow
+        Summary of the rows left out.
 
     Raises
     ------
     InputError
-        If it is neither "error" nor "skip".
+        If there are bad rows and they are to be an error, or if no good rows are left.
     """
-    if bad_rows not in ("error", "skip"):
-        raise InputError(f'bad_rows must be "error" or "skip", got {bad_rows!r}.')
+    for side, ids in zip(("row", "column"), table.columns, strict=False):
+        if not isinstance(ids, np.ndarray):
+            missing = (ids.is_null() | (ids == "")).to_numpy()
+            table.defects.append((f"missing {side} id", missing))
+    if len(table.columns) > 2:
+        table.columns[2], wrong = _numbers(table.columns[2])
+        table.defects += wrong
+    good, kinds = _judged(table)
+    if kinds:
+        if policy != "skip" or not good.any():
+            raise InputError(f"{source}: {_complaint(kinds, good, table.unit, policy)}")
+        table.columns = [
+            column[good] if isinstance(column, np.ndarray) else column.filter(good)
+            for column in table.columns
+        ]
+    return tuple(kinds)
 
 
-def number_defects(values: NDArray[np.float64]) -> list[Defect]:
-    """Defects of values that are numbers already: NaN and infinities."""
-    if np.isfinite(values).all():
-        return []
-    found = [("value NaN", np.isnan(values)), ("infinite value", np.isinf(values))]
-    return [Defect(reason, np.flatnonzero(mask)) for reason, mask in found if mask.any()]
-
-
-def id_defects(codes: Sequence[NDArray[np.int32]]) -> list[Defect]:
-    """Defects of row and column ids: those without text, which have code -1."""
-    named = zip(("missing row id", "missing column id"), codes, strict=True)
-    missing = [(reason, np.flatnonzero(code < 0)) for reason, code in named]
-    return [Defect(reason, at) for reason, at in missing if at.size]
-
-
-def parse_values(texts: pl.Series) -> tuple[NDArray[np.float64], list[Defect]]:
-    """Text to numbers.
+def _numbers(values: Any) -> tuple[NDArray[np.float64], Defects]:
+    """Values as (m,) float64, any number where there is none, and what is wrong with them.
 
     Decimals have points throughout, or commas throughout: "3,5" is read where no value has a point,
     and another value shows that it is not 1,234 that is meant.
-
-    Parameters
-    ----------
-    texts
-        (m,) text (exponents, surrounding blanks), or numbers already.
-
-    Returns
-    -------
-    values
-        (m,) float64, any number where there is none.
-    defects
-        Absent values (also written NA, null, ? and the like), text that is no number, NaN,
-        infinities.
     """
+    if isinstance(values, np.ndarray):
+        return values, _infinite(values)
     polars = load_polars()
-    if texts.dtype.is_numeric():
-        absent = texts.is_null().to_numpy()
-        values = texts.fill_null(0.0).to_numpy()
-        missing = [Defect("missing value", np.flatnonzero(absent))] if absent.any() else []
-        return values, [*missing, *number_defects(values)]
-    numbers = texts.cast(polars.Float64, strict=False)
-    if numbers.null_count() == 0:
-        values = numbers.to_numpy()
-        return values, number_defects(values)
-    stripped = _with_points(texts.str.strip_chars())
-    numbers = stripped.cast(polars.Float64, strict=False)
-    unread = numbers.is_null().to_numpy()
-    absent = stripped.is_null() | stripped.str.to_lowercase().is_in(list(ABSENT))
-    absent = absent.fill_null(value=True).to_numpy()
-    values = numbers.fill_null(0.0).to_numpy()
-    defects = number_defects(values)
-    nearly = [(reason, stripped.str.contains(pattern)) for reason, (pattern, _) in _NEARLY.items()]
-    for reason, mask in (
-        ("missing value", unread & absent),
-        *((reason, unread & mask.fill_null(value=False).to_numpy()) for reason, mask in nearly),
-        (_NO_NUMBER, unread & ~absent),
-    ):
-        unread = unread & ~mask
-        if mask.any():
-            defects.append(Defect(reason, np.flatnonzero(mask)))
-    return values, defects
+    found = values.cast(polars.Float64, strict=False)
+    if found.null_count() and values.dtype == polars.String:
+        values = _with_points(values)
+        found = values.cast(polars.Float64, strict=False)
+    unread, numbers = found.is_null().to_numpy(), found.fill_null(0.0).to_numpy()
+    defects = _infinite(numbers)
+    if unread.any() and values.dtype == polars.String:
+        absent = values.is_null() | values.str.to_lowercase().is_in(list(ABSENT))
+        defects.append(("missing value", unread & absent.to_numpy()))
+        for reason, (pattern, _) in _NEARLY.items():
+            nearly = values.str.contains(pattern).fill_null(value=False)
+            defects.append((reason, unread & nearly.to_numpy()))
+        defects.append(("value not a number", unread))
+    elif unread.any():
+        defects.insert(0, ("missing value", unread))
+    return numbers, defects
 
 
-def _with_points(texts: pl.Series) -> pl.Series:
+def _infinite(values: NDArray[np.float64]) -> Defects:
+    if np.isfinite(values).all():
+        return []
+    return [("value NaN", np.isnan(values)), ("infinite value", np.isinf(values))]
+
+
+def _with_points(texts: Any) -> Any:
     """Decimal commas made points, where it is certain that they are decimal commas."""
     commas = texts.filter(texts.str.contains(",", literal=True))
     certain = (
@@ -166,69 +180,35 @@ def _with_points(texts: pl.Series) -> pl.Series:
     return texts.str.replace(",", ".", literal=True) if certain else texts
 
 
-def judge(
-    source: str, defects: Sequence[Defect], places: Places, policy: Policy
-) -> tuple[NDArray[np.bool_], tuple[BadRow, ...]]:
-    """Decide about bad rows: an error that names them, or their removal.
-
-    A row with several defects counts under the first.
-
-    Parameters
-    ----------
-    source
-        What messages call the file.
-    defects
-        What was found.
-    places
-        Where the rows stand in the file.
-    policy
-        "error", "skip" or "refuse".
-
-    Returns
-    -------
-    good
-        (m,) mask of the rows to keep.
-    dropped
-        Summary of the others.
-
-    Raises
-    ------
-    InputError
-        If there are bad rows and they are to be an error, or if no good rows are left.
-    """
-    numbers = places.numbers
-    good = np.ones(numbers.size, dtype=bool)
+def _judged(table: Table) -> tuple[Mask, list[BadRow]]:
+    """Which rows are good, and the others by their first defect."""
+    good = np.ones(table.numbers.size, dtype=bool)
     kinds: list[BadRow] = []
-    for defect in defects:
-        at = defect.at[good[defect.at]]
+    for reason, mask in table.defects:
+        at = np.flatnonzero(mask & good)
         if at.size:
             good[at] = False
-            at = at[np.argsort(numbers[at], kind="stable")]
-            first = tuple(int(number) for number in numbers[at[:NAMED_LINES]])
-            kinds.append(
-                BadRow(defect.reason, int(at.size), first, places.example(int(at[0]))[:60])
-            )
-    if not kinds or (policy == "skip" and good.any()):
-        return good, tuple(kinds)
-    what = "; ".join(_named(kind, places.unit) for kind in kinds)
+            lines = tuple(table.numbers[at[:_NAMED_LINES]].tolist())
+            kinds.append(BadRow(reason, int(at.size), lines, table.example(int(at[0]))[:60]))
+    return good, kinds
+
+
+def _complaint(kinds: list[BadRow], good: Mask, unit: str, policy: BadRows | None) -> str:
+    what = "; ".join(_named(kind, unit) for kind in kinds)
     remedies = [_NEARLY[kind.reason][1] for kind in kinds if kind.reason in _NEARLY]
     if not good.any():
         remedies = remedies or ["Are they separated as expected, and the columns the right ones?"]
-        raise InputError(f"{source}: no usable rows among {good.size}: {what}. {remedies[0]}")
+        return f"no usable rows among {good.size}: {what}. {remedies[0]}"
     if not remedies:
-        remedies = [
-            _after(kinds, good)
-            + 'Correct them, or pass bad_rows="skip" (--bad-rows skip) to leave them out.'
-            if policy == "error"
-            else "Correct them."
-        ]
+        remedies = ["Correct them."]
+        if policy is not None:
+            skip = 'Correct them, or pass bad_rows="skip" (--bad-rows skip) to leave them out.'
+            remedies = [_after(kinds, good) + skip]
     bad = sum(kind.count for kind in kinds)
-    raise InputError(
-        f"{source}: {bad} of {good.size} rows cannot be used: {what}. {' '.join(remedies)}"
-    )
+    return f"{bad} of {good.size} rows cannot be used: {what}. {' '.join(remedies)}"
 
 
-def _after(kinds: list[BadRow], good: NDArray[np.bool_]) -> str:
+def _after(kinds: list[BadRow], good: Mask) -> str:
     """Whether the bad rows look like lines below the table, such as totals."""
     first = int(np.argmin(good))
     if good.size - first > _FOOTER or first < good.size - first:

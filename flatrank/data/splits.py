@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from flatrank.data.errors import InputError
+from flatrank.data.entries import InputError
 
 
 class Positioned(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from flatrank.data.errors import InputError
+from flatrank.data.entries import InputError
 from flatrank.experiments.cells import Cell, Draw, instances, solve_cell
 from flatrank.experiments.dimension import (
     degrees_of_freedom,
