@@ -83,10 +83,14 @@ def _numbers(
     trace = 2.0 * (trace + xp.vdot(pair.R, weighted(cols, pair.R)) / d1)
     rescaled = rescaling.apply(pair)
     nuclear = xp.sum(compact_svd(rescaled).s)
-    imbalance = xp.sum(xp.abs(xp.linalg.eigvalsh(pair.L.T @ pair.L - pair.R.T @ pair.R)))
     zero = nuclear == 0
     excess = xp.where(zero, 1.0, 0.5 * rescaled.squared_norm() / xp.where(zero, 1.0, nuclear))
-    return trace, pair.squared_norm(), imbalance, excess
+    return trace, pair.squared_norm(), imbalance(pair), excess
+
+
+def imbalance(pair: FactorPair) -> Float[Array, ""]:
+    """‖LᵀL − RᵀR‖_*."""
+    return xp.sum(xp.abs(xp.linalg.eigvalsh(pair.L.T @ pair.L - pair.R.T @ pair.R)))
 
 
 def symmetric_trace(

@@ -79,8 +79,7 @@ def geometric_balance(pair: FactorPair) -> FactorPair:
             f"{pair.rank} columns exceed min(d1, d2) = {min(pair.shape)}, so their Grams are "
             "singular; expected full column rank. Use retraction='aligned'"
         )
-    h, V = xp.linalg.eigh(pair.L.T @ pair.L)
-    root, inverse = ((V * power[None, :]) @ V.T for power in (xp.sqrt(h), 1.0 / xp.sqrt(h)))
+    root, inverse = _power(pair.L.T @ pair.L, 0.5)
     middle, _ = _power(root @ (pair.R.T @ pair.R) @ root, 0.5)
     B, inverse = _power(inverse @ middle @ inverse, 0.5)
     return FactorPair(pair.L @ B, pair.R @ inverse)
@@ -139,7 +138,7 @@ class BalancedPairs(Manifold[BalancedPoint]):
         M = K - N.T
         return M if self.quotient else 0.5 * (M + M.T)
 
-    def bend(self, point: BalancedPoint, S: Adjoint, vector: FactorPair) -> FactorPair:
+    def curvature_term(self, point: BalancedPoint, S: Adjoint, vector: FactorPair) -> FactorPair:
         """(S B, SᵀA): the residual's part of the Hessian on pairs."""
         del point
         return FactorPair(S.right(vector.R), S.left(vector.L))
@@ -174,18 +173,18 @@ class BalancedPairs(Manifold[BalancedPoint]):
         G = point.pair.L.T @ point.pair.L
         return xp.linalg.norm(G - point.pair.R.T @ point.pair.R) / xp.linalg.norm(G)
 
-    def miss(
+    def retraction_error(
         self, point: BalancedPoint, vector: FactorPair, new: BalancedPoint
     ) -> Float[Array, ""]:
         """The norm of (L' − L − A, R' − R − B)."""
         off = combine(new.pair, -1.0, combine(point.pair, 1.0, vector))
         return xp.sqrt(inner(off, off))
 
-    def gauge(self, rank: int, rng: np.random.Generator) -> Float[Array, "k k"]:
+    def random_gauge(self, rank: int, rng: np.random.Generator) -> Float[Array, "k k"]:
         """A random element of O(k)."""
         return np.linalg.qr(rng.standard_normal((rank, rank)))[0]
 
-    def turn(self, point: BalancedPoint, Q: Float[Array, "k k"]) -> BalancedPoint:
+    def rotate(self, point: BalancedPoint, Q: Float[Array, "k k"]) -> BalancedPoint:
         """(L Q, R Q), G = (QᵀW) diag(s) (QᵀW)ᵀ."""
         return BalancedPoint(FactorPair(point.pair.L @ Q, point.pair.R @ Q), point.s, Q.T @ point.W)
 

@@ -24,7 +24,7 @@ from flatrank.factors import (
     given_cone,
     given_form,
 )
-from flatrank.flatness.rescaling import Rescaling
+from flatrank.flatness import Rescaling
 from flatrank.measurements.checks import checked_count
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from jaxtyping import Float
 
-from flatrank.arrays import Array, Module, compiled, normal, scope, static, xp
+from flatrank.arrays import Array, Module, normal, scope, static, xp
 from flatrank.factors import FactorPair, Factors, given_pair, weighted
 from flatrank.flatness.measures import column_signs, symmetric_form
 from flatrank.measurements import Curvature, Measurement
 from flatrank.measurements.checks import checked_count
-from flatrank.theory.krylov import STEPS, Ritz, extreme
+from flatrank.theory.krylov import STEPS, extreme
 
 
 class Hessian(Module):
@@ -262,11 +262,6 @@ def sharpness(  # noqa: PLR0913 - a choice of function, and how to find its top
         start = normal(seed, (H.n,))
         if isinstance(H, SphereHessian):  # where it stays: outside, H is 0
             start = H.project(start)
-        found = _largest(H, start, tol)
+        found = extreme(H, start, 1, tol)
         count = int(found.restarts) * min(STEPS, H.n)
         return Sharpness(float(found.value), float(found.residual), count)
-
-
-@compiled
-def _largest(H: Hessian | SymmetricHessian | SphereHessian, start: Array, tol: float) -> Ritz:
-    return extreme(H, start, 1, tol)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flatrank.arrays import scope
-from flatrank.flatness.rescaling import Rescaling
+from flatrank.flatness import Rescaling
 from flatrank.measurements.checks import checked_count
 from flatrank.theory.inequality import Bound
 

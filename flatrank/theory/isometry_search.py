@@ -1,7 +1,7 @@
 """Bounds on (δ1, δ2) from inside, tightened by search: the most and least visible matrices.
 
 X = x Qᵀ with QᵀQ = I has ‖X‖_F = ‖x‖, so for a fixed Q both ends of ‖𝒜(x Qᵀ)‖/‖x‖ are an
-eigenvalue problem in x, and then the other factor has its turn. No half step can lose:
+eigenvalue problem in x. The two factors are improved in turn; no half step makes the value worse:
 
     ℓ2        x ← extreme Ritz vector of x ↦ 𝒜*(𝒜(x Qᵀ)) Q,
     ℓ1, most  x ← 𝒜*(sign 𝒜(x Qᵀ)) Q: a convex function lies above its linearisation,
@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, compiled, for_loop, normal, scope, static, xp
-from flatrank.factors import Cone, FactorPair, Factors, given_pair
+from flatrank.factors import Cone, FactorPair, Factors, given_pair, svd_of_product
 from flatrank.measurements import Measurement
 from flatrank.measurements.checks import checked_count
 from flatrank.theory.isometry import Isometry
@@ -139,8 +139,7 @@ def visibility(measurement: Measurement, pair: Factors, p: Literal[1, 2]) -> Flo
 def _visibility(A: Measurement, pair: FactorPair, p: Literal[1, 2]) -> Float[Array, ""]:
     z = xp.abs(A.forward(pair))
     size = xp.mean(z) if p == 1 else xp.sqrt(xp.mean(z**2))
-    left, right = (xp.linalg.qr(A.cone.lift(x))[1] for x in (pair.L, pair.R))
-    return size / xp.linalg.norm(left @ right.conj().T)
+    return size / xp.linalg.norm(svd_of_product(*map(A.cone.lift, (pair.L, pair.R))).s)
 
 
 def _check_norm(p: int) -> None:
@@ -184,7 +183,7 @@ def _by_signs(A: Measurement, pair: FactorPair, sweeps: int) -> FactorPair:
 
     def improve(half: _Half, x: Array) -> Array:
         step = half.adjoint(xp.sign(half.forward(x)))
-        return xp.where(xp.any(step != 0), step, x)  # zero where nothing is seen at all
+        return xp.where(xp.any(step != 0), step, x)  # zero where 𝒜(x Qᵀ) = 0
 
     return _sweep(A, pair, improve, sweeps)
 
@@ -209,7 +208,7 @@ class _Half(Module):
 def _sweep(
     A: Measurement, pair: FactorPair, improve: Callable[[_Half, Array], Array], sweeps: int
 ) -> FactorPair:
-    """`improve` each factor in turn beside an orthonormal other one."""
+    """`improve` each factor in turn, the other one orthonormal."""
 
     def half(pair: FactorPair, left: bool) -> FactorPair:
         own, other = (pair.L, pair.R) if left else (pair.R, pair.L)

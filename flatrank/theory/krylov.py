@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jaxtyping import Float, Int
 
-from flatrank.arrays import Array, for_loop, put, while_loop, xp
+from flatrank.arrays import Array, compiled, for_loop, put, while_loop, xp
 
 # Steps between restarts, and restarts at most.
 STEPS = 24
@@ -77,6 +77,7 @@ def ritz(
     return Ritz(theta, v, xp.linalg.norm(y @ W - theta * v), 1)
 
 
+@compiled
 def extreme(
     product: Callable[[Float[Array, " n"]], Float[Array, " n"]],
     start: Float[Array, " n"],

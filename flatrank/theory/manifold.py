@@ -9,7 +9,7 @@ the derivatives of f(X) = ½‖c‖², c = 𝒜(X) − b, are those a measuremen
 the frame and projected; with S = 𝒜*(c)
 
     grad f      = Π (S F2, Sᵀ F1)
-    Hess f[ξ]   = Π (T F2, Tᵀ F1) + Π bend(S, ξ),   T = 𝒜*𝒜(DX[ξ]).
+    Hess f[ξ]   = Π (T F2, Tᵀ F1) + Π curvature_term(S, ξ),   T = 𝒜*𝒜(DX[ξ]).
 
 Reference: Absil, Mahony and Sepulchre (2008), chapters 3–5. X is never formed.
 """
@@ -59,7 +59,7 @@ class Manifold(Module, Generic[Point]):
         """Π: the orthogonal projection of any pair onto the tangent space."""
 
     @abstractmethod
-    def bend(self, point: Point, S: Adjoint, vector: FactorPair) -> FactorPair:
+    def curvature_term(self, point: Point, S: Adjoint, vector: FactorPair) -> FactorPair:
         """What the curvature of the set adds to the Hessian, before projection."""
 
     @abstractmethod
@@ -79,15 +79,15 @@ class Manifold(Module, Generic[Point]):
         """How far a point is from the manifold: the relative norm of the constraints."""
 
     @abstractmethod
-    def miss(self, point: Point, vector: FactorPair, new: Point) -> Float[Array, ""]:
+    def retraction_error(self, point: Point, vector: FactorPair, new: Point) -> Float[Array, ""]:
         """‖new − (point + vector)‖ in the space that the manifold lies in."""
 
     @abstractmethod
-    def gauge(self, rank: int, rng: np.random.Generator) -> Float[Array, "k k"]:
+    def random_gauge(self, rank: int, rng: np.random.Generator) -> Float[Array, "k k"]:
         """A random orthogonal matrix whose action from the right leaves X unchanged."""
 
     @abstractmethod
-    def turn(self, point: Point, Q: Float[Array, "k k"]) -> Point:
+    def rotate(self, point: Point, Q: Float[Array, "k k"]) -> Point:
         """The point after the action of a gauge; tangent vectors become (P Q, Q Q)."""
 
     def precondition(self, point: Point, vector: FactorPair) -> FactorPair:
@@ -107,4 +107,4 @@ class Manifold(Module, Generic[Point]):
     def hessian(self, A: Measurement, point: Point, S: Adjoint, vector: FactorPair) -> FactorPair:
         """Riemannian Hessian along a tangent vector: a curvature product and S on each side."""
         product = A.curvature(self.frame(point), vector)
-        return self.project(point, combine(product, 1.0, self.bend(point, S, vector)))
+        return self.project(point, combine(product, 1.0, self.curvature_term(point, S, vector)))

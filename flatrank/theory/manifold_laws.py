@@ -71,8 +71,8 @@ def check_manifold(
         xi = tree_map(lambda a: unit * a, xi)
         _check_retraction(manifold, x, xi, eta)
         _check_derivatives(manifold, measurement, b, x, (xi, eta))
-        Q = manifold.gauge(rank, rng)
-        _check_gauge(manifold, measurement, b, (x, manifold.turn(x, Q), Q), (u, xi))
+        Q = manifold.random_gauge(rank, rng)
+        _check_gauge(manifold, measurement, b, (x, manifold.rotate(x, Q), Q), (u, xi))
 
 
 def _draw(shape: tuple[int, int], rank: int, rng: np.random.Generator) -> FactorPair:
@@ -100,7 +100,7 @@ def _check_retraction(manifold: Manifold[Any], x: Any, xi: FactorPair, eta: Fact
     for t in _STEPS:
         step, new = moved(float(t))
         _small("retraction stays on the manifold", manifold.violation(new), 1.0)
-        errors.append(float(manifold.miss(x, step, new)))
+        errors.append(float(manifold.retraction_error(x, step, new)))
     size = xp.sqrt(inner(xi, xi))
     _slope("retraction is first order", errors, 2, float(size))
     _, new = moved(float(_STEPS[0]))

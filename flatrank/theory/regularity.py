@@ -22,7 +22,8 @@ from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, scope, xp
 from flatrank.factors import FactorPair, Factors, compact_svd, given_cone, given_form
-from flatrank.flatness.rescaling import Rescaling
+from flatrank.flatness import Rescaling
+from flatrank.flatness.measures import imbalance
 from flatrank.theory.inequality import Bound
 
 # Shares of ‖L‖² + ‖R‖² and of ‖D1 L Rᵀ D2‖_*.
@@ -33,8 +34,8 @@ _BALANCED = 1e-6
 class _Sizes(NamedTuple):
     squared: float
     imbalance: float
-    value: float
     defect: float
+    value: float
     nuclear: float
     alpha1: float
     alpha2: float
@@ -49,7 +50,7 @@ class _Sizes(NamedTuple):
         return {"D1 and D2 are nonsingular": self.alpha1 > 0}
 
     def ratio(self, optimum: float | None) -> tuple[float, dict[str, bool | None]]:
-        """ρ, and what is believed of the pair."""
+        """ρ, and the hypotheses on the pair."""
         if optimum is None:
             return 1.0, {"the pair is flat": None}
         return max(1.0, self.value / optimum if optimum > 0 else float("inf")), {}
@@ -110,12 +111,12 @@ def norm_bound(
         As in `d_balance`.
     """
     sizes = _measured(rescaling, pair)
-    ratio, trusted = sizes.ratio(optimum)
+    ratio, assumed = sizes.ratio(optimum)
     return Bound(
         "‖L‖² + ‖R‖² ≤ κ² min(‖L'‖² + ‖R'‖²)",
         sizes.squared,
         sizes.kappa2 * ratio * least,
-        sizes.regular | trusted,
+        sizes.regular | assumed,
         _ROUNDING * sizes.squared,
     )
 
@@ -146,12 +147,12 @@ def imbalance_bound(
         As in `d_balance`.
     """
     sizes = _measured(rescaling, pair)
-    ratio, trusted = sizes.ratio(optimum)
+    ratio, assumed = sizes.ratio(optimum)
     return Bound(
         "‖LᵀL − RᵀR‖_* ≤ 2(κ² − 1)‖M‖_*",
         sizes.imbalance,
         2 * (sizes.kappa2 - 1) * ratio * nuclear + sizes.defect / sizes.alpha2**2,
-        sizes.regular | trusted,
+        sizes.regular | assumed,
         _ROUNDING * sizes.squared,
     )
 
@@ -199,10 +200,8 @@ def _measured(rescaling: Rescaling, pair: Factors) -> _Sizes:
 
 @compiled
 def _numbers(rescaling: Rescaling, pair: FactorPair) -> tuple[Float[Array, ""], ...]:
-    def gap(p: FactorPair) -> Float[Array, ""]:
-        return xp.sum(xp.abs(xp.linalg.eigvalsh(p.L.T @ p.L - p.R.T @ p.R)))
-
     rescaled = rescaling.apply(pair)
     nuclear = xp.sum(compact_svd(rescaled).s)
     value = 0.5 * rescaled.squared_norm()
-    return pair.squared_norm(), gap(pair), value, gap(rescaled), nuclear, *rescaling.extremes
+    gaps = imbalance(pair), imbalance(rescaled)
+    return pair.squared_norm(), *gaps, value, nuclear, *rescaling.extremes

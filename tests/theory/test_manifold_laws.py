@@ -56,7 +56,7 @@ class Drifting(BalancedPairs):
 
 
 class Flat(FixedRank):
-    def bend(self, point, S, vector):
+    def curvature_term(self, point, S, vector):
         del point, S
         return tree_map(np.zeros_like, vector)
 
@@ -73,8 +73,8 @@ class Lazy(FixedRank):
 
 
 class Pinned(BalancedPairs):
-    def bend(self, point, S, vector):
-        good = super().bend(point, S, vector)
+    def curvature_term(self, point, S, vector):
+        good = super().curvature_term(point, S, vector)
         return FactorPair(good.L * np.arange(1.0, 4.0)[None, :], good.R)
 
 
@@ -99,8 +99,8 @@ def test_a_broken_law_is_named(problem, manifold, law):
 
 def test_a_gauge_that_moves_the_matrix_is_caught(problem):
     class Sheared(BalancedPairs):
-        def turn(self, point, Q):
-            good = super().turn(point, Q)
+        def rotate(self, point, Q):
+            good = super().rotate(point, Q)
             return good._replace(pair=FactorPair(good.pair.L, -good.pair.R))
 
     with pytest.raises(AssertionError, match="the gauge leaves f alone"):
@@ -125,7 +125,7 @@ def test_the_second_retraction_of_fixed_rank_is_the_nearest_matrix():
     X = (x.U * x.s[None, :]) @ x.V.T + xi.L @ x.V.T + x.U @ xi.R.T
     new = manifold.retract(x, xi)
     assert np.allclose(new.s, np.linalg.svd(X)[1][:3], rtol=1e-12)
-    assert float(manifold.miss(x, xi, new)) == pytest.approx(
+    assert float(manifold.retraction_error(x, xi, new)) == pytest.approx(
         np.linalg.norm(np.linalg.svd(X)[1][3:]), rel=1e-10
     )
 

@@ -35,6 +35,7 @@ from flatrank.solvers.preconditioner import inverse_diagonal
 from flatrank.solvers.reference.rank_constrained import RankConstrained
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
+from flatrank.theory import combine, inner
 
 
 class BalancedState(NamedTuple):
@@ -106,9 +107,7 @@ def _descend(
     ridge = xp.sqrt(rates / xp.maximum(lengths, 1e-300))[None, :]
     M = inverse_diagonal(tree_map(lambda d: d + ridge, B.curvature_diagonal(pair)), pair)
     d = tree_map(lambda m, x: -m * x, M, g)
-    nothing = xp.zeros(())
-    t, fall = line_search(xp.vdot(g.L, d.L) + xp.vdot(g.R, d.R), *along(B, c, nothing, pair, d))
+    t, fall = line_search(inner(g, d), *along(B, c, xp.zeros(()), pair, d))
     square = xp.vdot(c, c)
-    moved = tree_map(lambda x, y: x + t * y, pair, d)
     cosine = xp.sqrt(2 * fall / xp.where(square > 0, square, 1.0))
-    return balance(moved)[0], xp.sqrt(square), cosine
+    return balance(combine(pair, t, d))[0], xp.sqrt(square), cosine

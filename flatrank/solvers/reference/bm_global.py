@@ -39,8 +39,8 @@ from flatrank.solvers.reference.proximal import (
     SPENT,
     Iterate,
     ProximalStep,
-    balanced_of,
     block_width,
+    first_iterate,
     iterate_of,
     lipschitz,
     proximal_step,
@@ -57,26 +57,27 @@ _ACCEPT, _SHORT = 0.99, 0.25
 _REDUNDANT, _WEAK = 1e-12, 1e-3
 # Inner steps at most of a Newton step, and its largest relative tolerance.
 _INNER, _LOOSE = 100, 0.1
-# Proofs that may fail one after the other, none better than the best, before the end.
-_STUCK = 5
+# Proofs that may fail in a row, none better than the best, before the search ends.
+_FAILURES = 5
 
 
 class BMGlobalState(NamedTuple):
     """X after a proximal step, its spectrum's rank before and after, and the proof so far.
 
+    A proof is tried where `change` is below tol·`proof_share`, quartered when it fails.
     `change` is the relative fall of the objective in the last proximal step, `capped` whether its
     rank was that of the space it had.
     """
 
     iterate: Iterate
-    near: Array
+    block: Array
     ell: float
     rank: int
     previous: int
     objective: float
     change: float
-    patience: float
-    stuck: int
+    proof_share: float
+    failures: int
     certificate: Certificate | None
     y: Float[Array, " m"] | None
     ended: Status
@@ -118,11 +119,6 @@ class BMGlobal(Solver[BMGlobalState]):
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
     ) -> BMGlobalState:
         """From a pair of X̃, or by a proximal step from zero."""
-        if problem.lam == 0:
-            raise ValueError(
-                "BMGlobal minimises the penalised form (lam > 0); got lam = 0. "
-                "Use Lagrangian for the flattest interpolant"
-            )
         if self.factors not in ("newton", "coordinates"):
             raise ValueError(f"factors must be 'newton' or 'coordinates'; got {self.factors!r}")
         if self.factors == "coordinates" and not isinstance(problem.measurement, SampledEntries):
@@ -131,16 +127,10 @@ class BMGlobal(Solver[BMGlobalState]):
                 "not. Use BMGlobal(factors='newton')"
             )
         rng = np.random.default_rng(seed)
-        pair = problem.zero(1) if start is None else start
-        first = iterate_of(problem.whitened, problem.b, pair)
-        s = np.asarray(first.svd.s)
-        rank = int(np.sum(s > 0))
-        width = block_width(problem, rank)
-        near = first.svd.U if problem.shape[0] <= problem.shape[1] else first.svd.V
-        first = first._replace(svd=resized(first.svd, width))
+        first, block, rank = first_iterate(type(self).__name__, problem, start, rng)
         state = BMGlobalState(
-            first, refreshed(near[:, :rank], width, rng), lipschitz(problem, seed)[0], rank, -1,
-            math.inf, math.inf, 1.0, 0, None, None, Status.RUNNING, Counts(1, 0), rng,
+            first, block, lipschitz(problem, seed)[0], rank, -1, math.inf, math.inf, 1.0, 0,
+            None, None, Status.RUNNING, Counts(1, 0), rng,
         )  # fmt: skip
         return state if rank else self._proximal(problem, state)
 
@@ -153,13 +143,13 @@ class BMGlobal(Solver[BMGlobalState]):
         if not math.isfinite(state.objective):
             return state._replace(ended=Status.NONFINITE)
         # The gap is of first order in what the objective shows at second order.
-        if state.capped or state.change > self.tol * state.patience:
+        if state.capped or state.change > self.tol * state.proof_share:
             return state
         return self._proved(problem, state)
 
     def _factors(self, problem: Problem, state: BMGlobalState) -> BMGlobalState:
         """Steps on the factors from the balanced pair; the iterate and objective they lead to."""
-        pair, counts, objective = balanced_of(state.iterate.svd), state.counts, state.objective
+        pair, counts, objective = state.iterate.svd.pair(), state.counts, state.objective
         top = float(np.asarray(state.iterate.svd.s)[0])
         weak = _REDUNDANT * top
         if state.rank == state.previous:
@@ -197,18 +187,18 @@ class BMGlobal(Solver[BMGlobalState]):
                 problem.lam,
                 (state.iterate, state.iterate),
                 (0.0, ell),
-                state.near,
+                state.block,
             )
             spent += SPENT
-            kept, move, bend = int(out.kept), float(out.move), float(out.bend)
-            if 0.5 * bend <= _ACCEPT * ell * move:
+            kept, move, image = int(out.kept), float(out.move), float(out.image)
+            if 0.5 * image <= _ACCEPT * ell * move:
                 break
             ell *= 2
-        short = bend < _SHORT * ell * move
+        short = image < _SHORT * ell * move
         objective = float(out.objective)
         state = state._replace(
             iterate=out.iterate,
-            near=out.near,
+            block=out.block,
             ell=0.5 * ell if short else ell,
             rank=kept,
             previous=state.rank,
@@ -216,7 +206,7 @@ class BMGlobal(Solver[BMGlobalState]):
             change=abs(state.objective - objective) / objective if objective else 0.0,
             counts=state.counts + spent,
         )
-        width = out.near.shape[1]
+        width = out.block.shape[1]
         capped = kept == width < min(problem.shape)
         if capped or block_width(problem, kept) < width:
             state = self._resized(problem, state, 2 * kept if capped else kept)
@@ -226,22 +216,22 @@ class BMGlobal(Solver[BMGlobalState]):
         """With columns for a rank."""
         width = block_width(problem, rank)
         iterate = state.iterate._replace(svd=resized(state.iterate.svd, width))
-        return state._replace(iterate=iterate, near=refreshed(state.near, width, state.rng))
+        return state._replace(iterate=iterate, block=refreshed(state.block, width, state.rng))
 
     def _proved(self, problem: Problem, state: BMGlobalState) -> BMGlobalState:
-        """Certified, or on with more patience; at the end where proofs no longer get better."""
+        """Certified; stationary where proofs no longer get better; otherwise on."""
         certificate, y = certify_whitened(
             problem, state.iterate.svd, effort=Effort(self.failure_probability, self.tol)
         )
         last = state.certificate
         better = last is None or certificate.relative_gap < 0.9 * last.relative_gap
-        stuck = 0 if better else state.stuck + 1
+        failures = 0 if better else state.failures + 1
         state = state._replace(
-            certificate=certificate, y=y, patience=0.25 * state.patience, stuck=stuck
+            certificate=certificate, y=y, proof_share=0.25 * state.proof_share, failures=failures
         )
         if certificate.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
-        return state._replace(ended=Status.STATIONARY) if stuck >= _STUCK else state
+        return state._replace(ended=Status.STATIONARY) if failures >= _FAILURES else state
 
     def status(self, problem: Problem, state: BMGlobalState) -> Status:
         """Decided in `step`."""
@@ -260,7 +250,7 @@ class BMGlobal(Solver[BMGlobalState]):
 
     def outcome(self, state: BMGlobalState) -> Outcome:
         """The pair of X̃; the certificate only where it is of this pair."""
-        pair = balanced_of(state.iterate.svd)
+        pair = state.iterate.svd.pair()
         if state.ended is Status.RUNNING:
             return Outcome(pair, state.rank, state.counts)
         return Outcome(pair, state.rank, state.counts, state.y, state.certificate)

@@ -49,7 +49,7 @@ class FixedRank(Manifold[CompactSVD]):
         """(P, Q − V VᵀQ)."""
         return FactorPair(vector.L, _off(vector.R, point.V))
 
-    def bend(self, point: CompactSVD, S: Adjoint, vector: FactorPair) -> FactorPair:
+    def curvature_term(self, point: CompactSVD, S: Adjoint, vector: FactorPair) -> FactorPair:
         """((I − UUᵀ) S Q s⁻¹, Sᵀ (I − UUᵀ) P s⁻¹)."""
         inverse = xp.where(point.s > 0, 1.0 / xp.where(point.s > 0, point.s, 1.0), 0.0)[None, :]
         return FactorPair(
@@ -64,9 +64,7 @@ class FixedRank(Manifold[CompactSVD]):
             xp.concatenate([U * s[None, :] + vector.L, U], axis=1),
             xp.concatenate([V, vector.R], axis=1),
         )
-        k = s.shape[0]
-        wide = compact_svd(moved)
-        return CompactSVD(wide.U[:, :k], wide.s[:k], wide.V[:, :k])
+        return CompactSVD(*(x[..., : s.size] for x in compact_svd(moved)))
 
     def transport(self, point: CompactSVD, vector: FactorPair, new: CompactSVD) -> FactorPair:
         """The projection of ξ: (ξ V', (I − V'V'ᵀ) ξᵀ U'), by k × k products only."""
@@ -86,7 +84,9 @@ class FixedRank(Manifold[CompactSVD]):
         off = sum(xp.linalg.norm(X.T @ X - eye) for X in (point.U, point.V))
         return xp.where(xp.all(point.s > 0), off, xp.inf)
 
-    def miss(self, point: CompactSVD, vector: FactorPair, new: CompactSVD) -> Float[Array, ""]:
+    def retraction_error(
+        self, point: CompactSVD, vector: FactorPair, new: CompactSVD
+    ) -> Float[Array, ""]:
         """Frobenius norm of X' − X − ξ, from thin factors of the difference."""
         U, s, V = point
         left = [new.U * new.s[None, :], -(U * s[None, :] + vector.L), -U]
@@ -94,10 +94,10 @@ class FixedRank(Manifold[CompactSVD]):
         both = FactorPair(xp.concatenate(left, axis=1), xp.concatenate(right, axis=1))
         return xp.linalg.norm(compact_svd(both).s)
 
-    def gauge(self, rank: int, rng: np.random.Generator) -> Float[Array, "k k"]:
+    def random_gauge(self, rank: int, rng: np.random.Generator) -> Float[Array, "k k"]:
         """Signs: with distinct singular values nothing else leaves (U, s, V) a decomposition."""
         return np.diag(rng.choice([-1.0, 1.0], rank))
 
-    def turn(self, point: CompactSVD, Q: Float[Array, "k k"]) -> CompactSVD:
+    def rotate(self, point: CompactSVD, Q: Float[Array, "k k"]) -> CompactSVD:
         """(U Q, s, V Q)."""
         return CompactSVD(point.U @ Q, point.s, point.V @ Q)

@@ -23,7 +23,7 @@ from flatrank.measurements import Adjoint, Measurement, SampledEntries
 from flatrank.problems import Problem
 from flatrank.solvers.solution import Counts
 
-# Products with the Gram, beside the one that starts them: blocks of the space they span.
+# Products with the Gram after the one that starts them: blocks of the space they span.
 _PRODUCTS = 2
 _BLOCKS = _PRODUCTS + 1
 # What one step costs.
@@ -42,17 +42,17 @@ class Iterate(NamedTuple):
 class ProximalStep(NamedTuple):
     """X⁺ and numbers of the move from Y.
 
-    `near` are the vectors to go on from, `kept` is the rank of X⁺, `move` is ‖X⁺ − Y‖², `bend`
-    ‖ℬ(X⁺ − Y)‖², `turn` ⟨Y − X⁺, X⁺ − X⟩.
+    `block` starts the next step, `kept` is the rank of X⁺, `move` is ‖X⁺ − Y‖², `image`
+    ‖ℬ(X⁺ − Y)‖², `overshoot` ⟨Y − X⁺, X⁺ − X⟩.
     """
 
     iterate: Iterate
-    near: Float[Array, "d w"]
+    block: Float[Array, "d w"]
     objective: Scalar
     kept: int | Array
     move: Scalar
-    bend: Scalar
-    turn: Scalar
+    image: Scalar
+    overshoot: Scalar
 
 
 class PairPlus(Adjoint):
@@ -70,13 +70,12 @@ class PairPlus(Adjoint):
         """(Y + ω S)ᵀ L."""
         return self.Y.R @ (self.Y.L.T @ L) + self.omega * self.S.left(L)
 
-    def leading(self, near: Float[Array, "d w"]) -> CompactSVD:
-        """As many leading triplets as `near` has columns, from a few products that start there."""
+    def leading(self, block: Float[Array, "d w"]) -> CompactSVD:
+        """As many leading triplets as `block` has columns, from a few products that start there."""
         d1, d2 = self.Y.shape
-        nothing = CompactSVD(xp.zeros((d1, 1)), xp.zeros(1), xp.zeros((d2, 1)))
-        w = near.shape[1]
-        found = top_pairs(self, nothing, near, _BLOCKS * w)
-        return CompactSVD(found.U[:, :w], found.s[:w], found.V[:, :w])
+        zero = CompactSVD(xp.zeros((d1, 1)), xp.zeros(1), xp.zeros((d2, 1)))
+        w = block.shape[1]
+        return resized(top_pairs(self, zero, block, _BLOCKS * w), w)
 
 
 @compiled
@@ -86,7 +85,7 @@ def proximal_step(
     lam: Scalar,
     points: tuple[Iterate, Iterate],
     weights: tuple[Scalar, Scalar],
-    near: Float[Array, "d w"],
+    block: Float[Array, "d w"],
 ) -> ProximalStep:
     """X⁺ from X and X₋.
 
@@ -102,8 +101,8 @@ def proximal_step(
         X and X₋.
     weights : (scalar, scalar)
         β and ℓ.
-    near : array of shape (min(d1, d2), w)
-        Vectors near the leading singular ones on the smaller side.
+    block : array of shape (min(d1, d2), w)
+        Approximate leading singular vectors on the smaller side.
 
     Returns
     -------
@@ -113,39 +112,39 @@ def proximal_step(
     Notes
     -----
     Cost: four two-sided products with w columns and one forward product; memory of a basis of 3 w
-    vectors. Differences of matrices are formed inside the space of `near` and outside of it, so
-    that `move` and `turn` keep their digits however small they are; on the other side the vectors
-    of vanishing values are not orthonormal.
+    vectors. Differences of matrices are formed inside the space of `block` and outside of it, so
+    that `move` and `overshoot` keep their digits however small they are; on the other side the
+    vectors of vanishing values are not orthonormal.
     """
     (X, c), (X_, c_) = points
     beta, ell = weights
     cY = c + beta * (c - c_)
     Y = _scaled(X, 1 + beta).beside(_scaled(X_, -beta))
-    U, sigma, V = PairPlus(Y, B.adjoint(cY), -1 / ell).leading(near)
+    U, sigma, V = PairPlus(Y, B.adjoint(cY), -1 / ell).leading(block)
     s = xp.maximum(sigma - lam / ell, 0.0)
     new = CompactSVD(U, s, V)
     c_new = B.forward(_scaled(new, 1.0)) - b
 
-    left = near.shape[0] == U.shape[0]
+    left = block.shape[0] == U.shape[0]
     Q, far = (U, V) if left else (V, U)
 
     def split(pair: FactorPair) -> tuple[Array, FactorPair]:
-        # (far side of QQᵀ M, factors of (I − QQᵀ) M), M or its transpose
+        # (Mᵀ Q, factors of (I − QQᵀ) M), M the pair's matrix or its transpose
         L, R = (pair.L, pair.R) if left else (pair.R, pair.L)
         core = Q.T @ L
         return R @ core.T, FactorPair(L - Q @ core, R)
 
     (Y_in, Y_out), (X_in, X_out) = split(Y), split(_scaled(X, 1.0))
     top = far * s[None, :]
-    bend = c_new - cY
+    change = c_new - cY
     return ProximalStep(
         iterate=Iterate(new, c_new),
-        near=Q,
+        block=Q,
         objective=0.5 * xp.vdot(c_new, c_new) + lam * xp.sum(s),
         kept=xp.sum(s > 0),
         move=xp.vdot(top - Y_in, top - Y_in) + _inner(Y_out, Y_out),
-        bend=xp.vdot(bend, bend),
-        turn=xp.vdot(Y_in - top, top - X_in) - _inner(Y_out, X_out),
+        image=xp.vdot(change, change),
+        overshoot=xp.vdot(Y_in - top, top - X_in) - _inner(Y_out, X_out),
     )
 
 
@@ -165,12 +164,6 @@ def iterate_of(B: Measurement, b: Float[Array, " m"], pair: FactorPair) -> Itera
 
 
 @compiled
-def balanced_of(svd: CompactSVD) -> FactorPair:
-    """The balanced pair U diag(s)^½, V diag(s)^½."""
-    return svd.pair()
-
-
-@compiled
 def resized(svd: CompactSVD, width: int) -> CompactSVD:
     """Exactly `width` terms: the last cut off, or zero ones added."""
     fill = ((0, 0), (0, max(width - svd.s.shape[0], 0)))
@@ -182,14 +175,38 @@ def resized(svd: CompactSVD, width: int) -> CompactSVD:
 
 
 def block_width(problem: Problem, rank: int) -> int:
-    """Columns to look with for a rank: one of a few widths, or all where three blocks are most."""
+    """Columns of a block for a rank: one of a few widths, or d where three would exceed it."""
     d, w = min(problem.shape), padded_width(rank + rank // 8 + 2)
     return d if _BLOCKS * w > d else w
 
 
-def refreshed(near: Array, width: int, rng: np.random.Generator) -> Array:
+def first_iterate(
+    solver: str, problem: Problem, start: FactorPair | None, rng: np.random.Generator
+) -> tuple[Iterate, Array, int]:
+    """The iterate of a pair of X̃ or of zero, the first block, and the rank.
+
+    Raises
+    ------
+    ValueError
+        If λ = 0; `solver` is the name that the message gives.
+    """
+    if problem.lam == 0:
+        raise ValueError(
+            f"{solver} minimises the penalised form (lam > 0); got lam = 0. "
+            "Use Lagrangian for the flattest interpolant"
+        )
+    pair = problem.zero(1) if start is None else start
+    first = iterate_of(problem.whitened, problem.b, pair)
+    rank = first.svd.rank
+    width = block_width(problem, rank)
+    first = first._replace(svd=resized(first.svd, width))
+    block = first.svd.U if problem.shape[0] <= problem.shape[1] else first.svd.V
+    return first, refreshed(block[:, :rank], width, rng), rank
+
+
+def refreshed(block: Array, width: int, rng: np.random.Generator) -> Array:
     """Exactly `width` columns, the ones that are missing random."""
-    old = np.asarray(near)[:, :width]
+    old = np.asarray(block)[:, :width]
     new = rng.standard_normal((old.shape[0], width - old.shape[1])) / np.sqrt(old.shape[0])
     return np.hstack([old, new])
 

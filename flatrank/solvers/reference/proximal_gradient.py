@@ -9,8 +9,8 @@ and falls where a third of it would have done. t returns to 1 where ⟨Y − X, 
 References: Beck and Teboulle (2009), (4.1)–(4.3); Toh and Yun (2010) for the nuclear norm;
 Scheinberg, Goldfarb and Bai (2014), Algorithm 5, for steps that lengthen; O'Donoghue and Candès
 (2015), §3.2, for the restart. Departures: the decomposition is that of a warm-started space
-(`proximal`), and the end is a proved duality gap. A yardstick: its rate is that of a first-order
-method, `GaussNewton` solves the same problem by Newton steps.
+(`proximal`), and the end is a proved duality gap. Its rate is that of a first-order method;
+`GaussNewton` solves the same problem by Newton steps.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ from flatrank.solvers.reference.proximal import (
     SPENT,
     Iterate,
     ProximalStep,
-    balanced_of,
     block_width,
-    iterate_of,
+    first_iterate,
     lipschitz,
     proximal_step,
     refreshed,
@@ -44,23 +43,26 @@ from flatrank.solvers.status import Status
 
 # A share of ℓ that the curvature met must stay below for ℓ to fall, and how far it falls or rises.
 _SHORT, _FALL, _RISE = 0.3, 0.7, 2.0
-# Patience at which a point that resists its proof is called stationary.
+# Value of `proof_share` at which a point that is not proved optimal is called stationary.
 _SETTLED = 1e-8
 
 
 class ProximalState(NamedTuple):
-    """X, X₋, ℓ, t and the proof so far; `top` is the ℓ that needs no test."""
+    """X, X₋, ℓ, t and the proof so far; `top` is the ℓ that needs no test.
 
-    last: Iterate
+    A proof is tried where the last move is below tol·`proof_share`, quartered when it fails.
+    """
+
+    iterate: Iterate
     before: Iterate
-    near: Array
+    block: Array
     ell: float
     top: float
     t: float
     short: bool
     rank: int
     objective: float
-    patience: float
+    proof_share: float
     certificate: Certificate | None
     y: Float[Array, " m"] | None
     ended: Status
@@ -97,22 +99,12 @@ class ProximalGradient(Solver[ProximalState]):
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
     ) -> ProximalState:
         """From a pair of X̃, or from zero."""
-        if problem.lam == 0:
-            raise ValueError(
-                "ProximalGradient minimises the penalised form (lam > 0); got lam = 0. "
-                "Use Lagrangian for the flattest interpolant"
-            )
         rng = np.random.default_rng(seed)
+        first, block, rank = first_iterate(type(self).__name__, problem, start, rng)
         ell, proved = lipschitz(problem, seed)
-        pair = problem.zero(1) if start is None else start
-        first = iterate_of(problem.whitened, problem.b, pair)
-        rank = first.svd.rank
-        width = block_width(problem, rank)
-        first = first._replace(svd=resized(first.svd, width))
-        near = first.svd.U if problem.shape[0] <= problem.shape[1] else first.svd.V
         return ProximalState(
-            first, first, refreshed(near[:, :rank], width, rng), ell, ell if proved else math.inf,
-            1.0, False, rank, math.inf, 1.0, None, None, Status.RUNNING, Counts(1, 0), rng,
+            first, first, block, ell, ell if proved else math.inf, 1.0, False, rank, math.inf, 1.0,
+            None, None, Status.RUNNING, Counts(1, 0), rng,
         )  # fmt: skip
 
     def step(self, problem: Problem, state: ProximalState) -> ProximalState:
@@ -123,7 +115,7 @@ class ProximalGradient(Solver[ProximalState]):
                 return state._replace(ended=Status.NONFINITE)
             size = float(np.linalg.norm(np.asarray(out.iterate.svd.s)))
             move = state.ell * math.sqrt(float(out.move)) * size
-            if move <= self.tol * state.patience * state.objective:
+            if move <= self.tol * state.proof_share * state.objective:
                 return self._proved(problem, state)
         return state
 
@@ -139,26 +131,26 @@ class ProximalGradient(Solver[ProximalState]):
                 problem.whitened,
                 problem.b,
                 problem.lam,
-                (state.last, state.before),
+                (state.iterate, state.before),
                 (beta, ell),
-                state.near,
+                state.block,
             )
             spent += SPENT
-            kept, move, bend = int(out.kept), float(out.move), float(out.bend)
-            width = out.near.shape[1]
+            kept, move, image = int(out.kept), float(out.move), float(out.image)
+            width = out.block.shape[1]
             if kept == width < min(problem.shape):
                 state = _resized(problem, state, 2 * kept)
-            elif bend > (1 + 1e-9) * ell * move and ell < state.top:
+            elif image > (1 + 1e-9) * ell * move and ell < state.top:
                 ell = min(_RISE * ell, state.top)
             else:
                 break
         state = state._replace(
-            last=out.iterate,
-            before=state.last,
-            near=out.near,
+            iterate=out.iterate,
+            before=state.iterate,
+            block=out.block,
             ell=ell,
-            t=1.0 if float(out.turn) > 0 else t,
-            short=bend < _SHORT * ell * move,
+            t=1.0 if float(out.overshoot) > 0 else t,
+            short=image < _SHORT * ell * move,
             rank=kept,
             objective=float(out.objective),
             counts=state.counts + spent + Counts(steps=1),
@@ -169,12 +161,12 @@ class ProximalGradient(Solver[ProximalState]):
 
     def _proved(self, problem: Problem, state: ProximalState) -> ProximalState:
         certificate, y = certify_whitened(
-            problem, state.last.svd, effort=Effort(self.failure_probability, self.tol)
+            problem, state.iterate.svd, effort=Effort(self.failure_probability, self.tol)
         )
-        state = state._replace(certificate=certificate, y=y, patience=0.25 * state.patience)
+        state = state._replace(certificate=certificate, y=y, proof_share=0.25 * state.proof_share)
         if certificate.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
-        return state._replace(ended=Status.STATIONARY) if state.patience < _SETTLED else state
+        return state._replace(ended=Status.STATIONARY) if state.proof_share < _SETTLED else state
 
     def status(self, problem: Problem, state: ProximalState) -> Status:
         """Decided in `step`."""
@@ -193,7 +185,7 @@ class ProximalGradient(Solver[ProximalState]):
 
     def outcome(self, state: ProximalState) -> Outcome:
         """The pair of X̃; the certificate only where it is of this pair."""
-        pair = balanced_of(state.last.svd)
+        pair = state.iterate.svd.pair()
         if state.ended is Status.RUNNING:
             return Outcome(pair, state.rank, state.counts)
         return Outcome(pair, state.rank, state.counts, state.y, state.certificate)
@@ -202,6 +194,6 @@ class ProximalGradient(Solver[ProximalState]):
 def _resized(problem: Problem, state: ProximalState, rank: int) -> ProximalState:
     """With columns for a rank."""
     width = block_width(problem, rank)
-    last, before = (p._replace(svd=resized(p.svd, width)) for p in (state.last, state.before))
-    near = refreshed(state.near, width, state.rng)
-    return state._replace(last=last, before=before, near=near)
+    new, old = (p._replace(svd=resized(p.svd, width)) for p in (state.iterate, state.before))
+    block = refreshed(state.block, width, state.rng)
+    return state._replace(iterate=new, before=old, block=block)

@@ -3,7 +3,7 @@
 With k below min(d1, d2) this is also the balanced problem, min ½‖ℬ(L Rᵀ) − b‖² subject to
 LᵀL = RᵀR: every matrix of rank ≤ k has a balanced pair (theory notes, fact 3).
 
-Where it ends. The misfit ‖c‖ is small beside ‖b‖; or the cosine of the angle between c and the
+Where it ends. The misfit ‖c‖ is small against ‖b‖; or the cosine of the angle between c and the
 image ℬ(DX[d]) of the search direction is: (⟨c, ℬ(DX[d])⟩/(‖c‖ ‖ℬ(DX[d])‖))² is the share of ½‖c‖²
 that the best step along d takes off, whatever the units of X, ℬ and b.
 """
@@ -78,7 +78,7 @@ class RankConstrained(Solver[State]):
         found = np.asarray(s)
         keep = int(np.sum(found > _RANK_FLOOR * found[0]))
         B, D = problem.whitened, problem.rescaling
-        c = problem.b - _forward(B, pair)
+        c = problem.b - B.forward(pair)
         if keep == k or not np.any(np.asarray(c)):
             return pair
         # Columns that are zero get no gradient: they are filled from what is not yet fitted.
@@ -109,11 +109,6 @@ def _balanced(pair: FactorPair, k: int) -> tuple[FactorPair, Array]:
     balanced, s = balance(pair)
     s = xp.pad(s, (0, max(k - s.shape[0], 0)))[:k]
     return balanced.resized(k), s
-
-
-@compiled
-def _forward(B: Measurement, pair: FactorPair) -> Array:
-    return B.forward(pair)
 
 
 @compiled

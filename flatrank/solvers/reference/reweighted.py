@@ -35,17 +35,17 @@ from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.ranks import largest_rank
 from flatrank.solvers.ranks import resized as cut
-from flatrank.solvers.reference.proximal import PairPlus, balanced_of, block_width, resized
+from flatrank.solvers.reference.proximal import PairPlus, block_width, resized
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import random_block
 from flatrank.solvers.status import Status
 
 # Singular values below this share of the largest are rounding.
 _ROUNDING = 1e-16
-# Rank not told: ε that falls by less than this is made to fall by that.
+# Rank unknown: ε that falls to no less than the first share is multiplied by the second.
 _STILL, _DECAY = 0.95, 0.8
-# Steps in which ε must fall by a tenth.
-_PATIENCE, _FALL = 60, 0.9
+# Stagnation: steps, and the share of itself to which ε must fall within them.
+_WINDOW, _FALL = 60, 0.9
 
 
 class ReweightedState(NamedTuple):
@@ -56,7 +56,7 @@ class ReweightedState(NamedTuple):
     """
 
     svd: CompactSVD
-    near: Array
+    block: Array
     b: Float[Array, " m"]
     epsilon: float
     rank: int
@@ -143,11 +143,11 @@ class Reweighted(Solver[ReweightedState]):
         A = self._checked(problem)
         r, b = self._limit(problem), _entries_of(problem)
         width, (d1, d2) = block_width(problem, r), problem.shape
-        near = random_block(problem, width, np.random.default_rng(seed))
-        svd = _interpolant(A, b, near) if start is None else resized(_svd_of(start), width)
+        block = random_block(problem, width, np.random.default_rng(seed))
+        svd = _interpolant(A, b, block) if start is None else resized(compact_svd(start), width)
         rank, epsilon = self._next(np.asarray(svd.s), r, math.inf)
-        near = svd.U if d1 <= d2 else svd.V
-        return ReweightedState(svd, near, b, epsilon, rank, math.inf, 0, (epsilon,), Counts(0, 4))
+        block = svd.U if d1 <= d2 else svd.V
+        return ReweightedState(svd, block, b, epsilon, rank, math.inf, 0, (epsilon,), Counts(0, 4))
 
     def _checked(self, problem: Problem) -> SampledEntries:
         """The measurement, if this is a problem to solve here."""
@@ -166,7 +166,7 @@ class Reweighted(Solver[ReweightedState]):
         return problem.measurement
 
     def _limit(self, problem: Problem) -> int:
-        """r: the rank told, or the largest with no more degrees of freedom than data."""
+        """r: the known rank, or the largest with no more degrees of freedom than data."""
         most = largest_rank(problem.shape, problem.m)
         return most if self.rank is None else min(self.rank, *problem.shape)
 
@@ -176,7 +176,7 @@ class Reweighted(Solver[ReweightedState]):
         out = reweighted_step(
             A,
             state.b,
-            (_cut(state.svd, limit), state.near),
+            (resized(state.svd, limit), state.block),
             state.epsilon,
             (self.inner_tol, self.max_inner),
         )
@@ -184,7 +184,7 @@ class Reweighted(Solver[ReweightedState]):
         misfit = float(_misfit(A, state.b, out.svd, rank))
         inner = int(out.inner)
         return ReweightedState(
-            out.svd, out.near, state.b, epsilon, rank, misfit, inner, (*state.marks, epsilon),
+            out.svd, out.block, state.b, epsilon, rank, misfit, inner, (*state.marks, epsilon),
             state.counts + Counts(inner + 3, inner + 6, 1),
         )  # fmt: skip
 
@@ -207,8 +207,8 @@ class Reweighted(Solver[ReweightedState]):
         if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)):
             return Status.STATIONARY
         marks = state.marks
-        waited = len(marks) > _PATIENCE and marks[-1] > _FALL * marks[-1 - _PATIENCE]
-        return Status.STALLED if waited else Status.RUNNING
+        stalled = len(marks) > _WINDOW and marks[-1] > _FALL * marks[-1 - _WINDOW]
+        return Status.STALLED if stalled else Status.RUNNING
 
     def info(self, state: ReweightedState) -> dict[str, Any]:
         """Rank, ε, misfit and the inner steps of the last step."""
@@ -220,16 +220,16 @@ class Reweighted(Solver[ReweightedState]):
         }
 
     def outcome(self, state: ReweightedState) -> Outcome:
-        """The pair of X̃ from the triplets kept; those beside them prove nothing about it."""
-        pair, width = balanced_of(state.svd), state.svd.s.shape[0]
+        """The pair of X̃ from the triplets kept; there is no certificate."""
+        pair, width = state.svd.pair(), state.svd.s.shape[0]
         return Outcome(cut(pair, state.rank, width), state.rank, state.counts)
 
 
 class ReweightedStep(NamedTuple):
-    """The leading triplets of X⁺, the vectors to look from next, and the inner steps taken."""
+    """The leading triplets of X⁺, the next block, and the inner steps taken."""
 
     svd: CompactSVD
-    near: Array
+    block: Array
     inner: int | Array
 
 
@@ -241,8 +241,8 @@ def reweighted_step(
     epsilon: Scalar,
     how: tuple[Scalar, int | Array],
 ) -> ReweightedStep:
-    """The triplets of X⁺ from those of X and the vectors to look from."""
-    (U, s, V), near = last
+    """The triplets of X⁺ from those of X and a block to start from."""
+    (U, s, V), block = last
     above = s > epsilon
     U, V, s = U * above[None, :], V * above[None, :], xp.where(above, s, 0.0)
     H = _system(A, FactorPair(U, V), s, epsilon)
@@ -254,8 +254,8 @@ def reweighted_step(
     P, Q = x.L, x.R
     e = b - H.forward(x)
     Y = FactorPair(xp.concatenate([P, U], axis=1), xp.concatenate([V, Q], axis=1))
-    svd = PairPlus(Y, A.adjoint(e), xp.ones(())).leading(near)
-    return ReweightedStep(svd, svd.U if near.shape[0] == A.shape[0] else svd.V, taken)
+    svd = PairPlus(Y, A.adjoint(e), xp.ones(())).leading(block)
+    return ReweightedStep(svd, svd.U if block.shape[0] == A.shape[0] else svd.V, taken)
 
 
 def _system(A: SampledEntries, frame: FactorPair, s: Array, epsilon: Scalar) -> Tangent:
@@ -270,13 +270,13 @@ def _system(A: SampledEntries, frame: FactorPair, s: Array, epsilon: Scalar) -> 
 
 
 @compiled
-def _interpolant(A: SampledEntries, b: Array, near: Array) -> CompactSVD:
+def _interpolant(A: SampledEntries, b: Array, block: Array) -> CompactSVD:
     """Leading triplets of P*(b)."""
     d1, d2 = A.shape
-    nothing = FactorPair(xp.zeros((d1, 1)), xp.zeros((d2, 1)))
-    first = PairPlus(nothing, A.adjoint(b), xp.ones(()))
-    svd = first.leading(near)
-    return first.leading(svd.U if near.shape[0] == d1 else svd.V)
+    zero = FactorPair(xp.zeros((d1, 1)), xp.zeros((d2, 1)))
+    first = PairPlus(zero, A.adjoint(b), xp.ones(()))
+    svd = first.leading(block)
+    return first.leading(svd.U if block.shape[0] == d1 else svd.V)
 
 
 @compiled
@@ -285,16 +285,6 @@ def _misfit(A: SampledEntries, b: Array, svd: CompactSVD, rank: int | Array) -> 
     s = xp.where(xp.arange(svd.s.size) < rank, svd.s, 0.0)
     misfit = xp.linalg.norm(A.forward(FactorPair(svd.U * s[None, :], svd.V)) - b)
     return misfit / xp.maximum(xp.linalg.norm(b), 1e-300)
-
-
-@compiled
-def _svd_of(pair: FactorPair) -> CompactSVD:
-    return compact_svd(pair)
-
-
-@compiled
-def _cut(svd: CompactSVD, r: int) -> CompactSVD:
-    return CompactSVD(svd.U[:, :r], svd.s[:r], svd.V[:, :r])
 
 
 def _entries_of(problem: Problem) -> Array:

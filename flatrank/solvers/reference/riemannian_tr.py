@@ -161,9 +161,9 @@ class Steihaug(Module):
     def init(self, g: FactorPair, z: FactorPair) -> _SteihaugState:
         """η = 0, δ = −z."""
         zero, rz = tree_map(xp.zeros_like, g), inner(g, z)
-        nothing = xp.zeros(())
+        start = xp.zeros(())
         return _SteihaugState(
-            zero, zero, g, z, tree_map(xp.negative, z), rz, nothing, nothing, rz,
+            zero, zero, g, z, tree_map(xp.negative, z), rz, start, start, rz,
             False, 0, xp.logical_not(rz > 0),
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The yardsticks for the penalised form: optimality, agreement, refusals, interruption."""
+"""Reference solvers of the penalised form: optimality, agreement, refusals, interruption."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from flatrank.solvers import BMGlobal, GaussNewton, ProximalGradient, largest_la
 from flatrank.solvers.reference.bm_global import coordinate_epoch
 from flatrank.solvers.reference.proximal import iterate_of, lipschitz, proximal_step
 
-YARDSTICKS = (ProximalGradient, BMGlobal)
-each = pytest.mark.parametrize("solver", YARDSTICKS)
+SOLVERS = (ProximalGradient, BMGlobal)
+each = pytest.mark.parametrize("solver", SOLVERS)
 # Everything compiles anew for another measurement.
 SENSING = pytest.param("sensing", marks=pytest.mark.slow)
 kinds = pytest.mark.parametrize("name", ["flat", "norm-minimal", SENSING])
@@ -95,7 +95,7 @@ def test_a_fixed_point_of_the_proximal_step_is_the_optimum(small):
     assert float(off.objective) <= start - 0.5 * ell * float(off.move)
 
 
-def test_move_and_turn_are_those_of_the_matrices(small):
+def test_move_and_overshoot_are_those_of_the_matrices(small):
     problem, rng = small["norm-minimal"], np.random.default_rng(1)
     one, two = (
         FactorPair(*(np.asarray(rng.standard_normal((d, 3))) for d in (12, 9))) for _ in range(2)
@@ -109,7 +109,7 @@ def test_move_and_turn_are_those_of_the_matrices(small):
     X, X_ = (np.asarray(p.L) @ np.asarray(p.R).T for p in (one, two))
     Y, new = X + 0.4 * (X - X_), (U * s) @ V.T
     assert float(out.move) == pytest.approx(np.sum((new - Y) ** 2), rel=1e-10)
-    assert float(out.turn) == pytest.approx(np.sum((Y - new) * (new - X)), rel=1e-10)
+    assert float(out.overshoot) == pytest.approx(np.sum((Y - new) * (new - X)), rel=1e-10)
 
 
 # Each compiles for ten seconds; the scaled one says most.

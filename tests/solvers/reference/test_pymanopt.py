@@ -97,7 +97,7 @@ def test_the_hessian_is_the_slope_of_their_gradients(ours):
     X = (there[0] * there[1]) @ there[2]
     step = manifold.projection(there, matrix(1))
     xi = tangent(ours, matrix(1))
-    bend = FixedRank().bend(ours, Given(X - Z), xi)
+    bend = FixedRank().curvature_term(ours, Given(X - Z), xi)
     hessian = FixedRank().project(ours, FactorPair(xi.L + bend.L, xi.R + bend.R))
 
     def gradient(t):

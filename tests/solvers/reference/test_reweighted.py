@@ -47,7 +47,7 @@ def test_a_step_solves_the_weighted_problem():
     problem = fr.completion(rows, cols, values, (d1, d2))
     U, V = (np.linalg.qr(rng.standard_normal((d, d)))[0] for d in (d1, d2))
     s = np.array([3.0, 1.0])
-    triplets = fr.solvers.reweighted.CompactSVD(*map(np.asarray, (U[:, :r], s, V[:, :r])))
+    triplets = fr.solvers.reference.reweighted.CompactSVD(*map(np.asarray, (U[:, :r], s, V[:, :r])))
     near = np.asarray(rng.standard_normal((d2, d2)))
     how = (np.asarray(1e-14), np.asarray(1000))
     A, b = problem.measurement, problem.b
