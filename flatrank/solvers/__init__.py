@@ -12,6 +12,7 @@ from flatrank.solvers.alternating_directions import (
 )
 from flatrank.solvers.auto import Auto as Auto
 from flatrank.solvers.gauss_newton import GaussNewton as GaussNewton
+from flatrank.solvers.interior_point import InteriorPoint as InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian as Lagrangian
 from flatrank.solvers.loop import Scope as Scope
 from flatrank.solvers.loop import Solver as Solver

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import Auto
 from flatrank.solvers.gauss_newton import GaussNewton
+from flatrank.solvers.interior_point import InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Solver
 from flatrank.solvers.proximal_point import ProximalPoint
@@ -24,6 +25,7 @@ from flatrank.solvers.states import StateSearch
 SOLVERS: tuple[type[Solver[Any]], ...] = (
     Auto,
     GaussNewton,
+    InteriorPoint,
     Lagrangian,
     ProximalPoint,
     BMGlobal,
