@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from flatrank.cli.allocation import keep_freed_memory, keep_to_one_blas_thread
 from flatrank.cli.folders import LOCK, Checkpoint, check_folder, reserved
 from flatrank.cli.interrupts import INTERRUPTED, Interrupts, between_steps
-from flatrank.cli.options import Job, check_report_packages
-from flatrank.cli.progress import Progress
-from flatrank.cli.streams import complain, emit
-from flatrank.cli.summary import run_rows, show_table
+from flatrank.cli.options import Job
+from flatrank.cli.summary import run_rows
+from flatrank.cli.terminal import Progress, complain, emit, show_table
 from flatrank.data import Entries, InputError, read_entries
 
 if TYPE_CHECKING:
     from flatrank.selection import Completion
-    from flatrank.solvers.status import Status
 
 
 def complete_entries(job: Job) -> int:
-    """Do the whole job.
-
-    Parameters
-    ----------
-    job : Job
-        What was asked.
-
-    Returns
-    -------
-    int
-        Exit code: 0 certified, 3 not, 130 interrupted.
+    """Do the whole job; the exit code is 0 for a proof, 130 for an interruption, else 3.
 
     Raises
     ------
@@ -40,16 +29,19 @@ def complete_entries(job: Job) -> int:
     """
     started = time.perf_counter()
     check_folder(job.out, force=job.force, resume=job.resume)
-    if job.report:
-        check_report_packages()
+    absent = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
+    if job.report and absent:
+        raise InputError(
+            f"The report needs {' and '.join(absent)}, not installed here: "
+            'pip install "flatrank[report]", or pass --no-report.'
+        )
     with Progress(quiet=job.quiet) as progress:
         progress({"stage": "read"})
-        entries = read_entries(
-            job.source, row=job.row, col=job.col, value=job.value, bad_rows=job.bad_rows
-        )
-        progress({"stage": "read", "message": _columns_read(entries)})
+        entries = read_entries(job.source, **job.reading)
+        read = _columns_read(entries)
+        progress({"stage": "read", "message": read})
         seconds = {"read": time.perf_counter() - started}
-        asked = {k: v for k, v in job.fit.arguments().items() if k != "max_seconds"}
+        asked = {k: v for k, v in job.fit.items() if k != "max_seconds"}
         checkpoint = Checkpoint(job.out, entries, asked)
         with reserved(job.out), between_steps(_giver_up(job, progress, checkpoint)) as interrupts:
             try:
@@ -70,24 +62,22 @@ def complete_entries(job: Job) -> int:
                 if not job.resume:
                     checkpoint.remove()  # bad input leaves nothing behind
                 raise
-            status = found.solution.status
-            if _unfinished(status):
+            unfinished = record["status"] in ("interrupted", "deadline")
+            if unfinished:
                 checkpoint.flush()
             else:
                 checkpoint.remove()
-        if entries.columns and not job.quiet and not _unfinished(status):
-            complain(f"{_columns_read(entries)}.")
+        if read and not job.quiet and not unfinished:
+            complain(f"{read}.")
     if job.json:
-        from flatrank.reporting.runs import to_json
+        from flatrank.solvers.writing import to_json
 
         emit(to_json(record))
     elif not job.quiet:
-        from flatrank.reporting.words import status_sentence
-
-        show_table(run_rows(record, status_sentence(status), job.out), "flatrank complete")
-    if _unfinished(status):
+        show_table(run_rows(record, found.solution.status, job.out), "flatrank complete")
+    if unfinished:
         complain(f"stopped early; the same command with --resume continues from {job.out}.")
-    return exit_code(status)
+    return {"certified": 0, "interrupted": INTERRUPTED}.get(record["status"], 3)
 
 
 def solve_entries(
@@ -98,32 +88,7 @@ def solve_entries(
     state: dict[str, Any] | None,
     interrupts: Interrupts,
 ) -> Completion:
-    """The one call that computes.
-
-    Parameters
-    ----------
-    job : Job
-        What was asked.
-    entries : Entries
-        What was read.
-    progress : Progress
-        Is told how far it is.
-    checkpoint : Checkpoint
-        Keeps finished work.
-    state : dict or None
-        Finished work to continue from.
-    interrupts : Interrupts
-        Tells of Ctrl-C.
-
-    Returns
-    -------
-    Completion
-
-    Raises
-    ------
-    InputError
-        If the entries do not allow what was asked.
-    """
+    """The one call that computes, from a state of finished work if there is one."""
     keep_freed_memory(entries.m)
     keep_to_one_blas_thread()
     from flatrank.selection import complete
@@ -134,21 +99,10 @@ def solve_entries(
 
     try:
         return complete(
-            entries,
-            **job.fit.arguments(),
-            monitor=monitor,
-            resume=state,
-            checkpoint=checkpoint.save,
+            entries, **job.fit, monitor=monitor, resume=state, checkpoint=checkpoint.save
         )
     except InputError as refused:
         raise InputError(f"{entries.source}: {refused}") from refused
-
-
-def exit_code(status: Status) -> int:
-    """0 for a proof, 130 for an interruption, 3 for everything between."""
-    from flatrank.solvers.status import Status
-
-    return {Status.CERTIFIED: 0, Status.INTERRUPTED: INTERRUPTED}.get(status, 3)
 
 
 def _giver_up(job: Job, progress: Progress, checkpoint: Checkpoint) -> Callable[[], None]:
@@ -180,30 +134,23 @@ def _empty_handed(checkpoint: Checkpoint) -> int:
     return INTERRUPTED
 
 
-def _unfinished(status: Status) -> bool:
-    from flatrank.solvers.status import Status
-
-    return status in (Status.INTERRUPTED, Status.DEADLINE)
-
-
 def _write(
     job: Job, completion: Completion, entries: Entries, seconds: dict[str, float], started: float
 ) -> dict[str, Any]:
     """Draw the page, write the folder; the record as written."""
     from flatrank.reporting.runs import make_record, save_run
-    from flatrank.solvers.status import Status
 
     began = time.perf_counter()
     record = make_record(
         completion,
         entries,
-        options=job.record(),
+        options=job.fit | job.reading,
         seconds=seconds | {"report": 0.0, "total": began - started},
         command=job.command,
     )
     page = None
     # Whoever interrupts does not wait for pictures.
-    if job.report and completion.solution.status is not Status.INTERRUPTED:
+    if job.report and record["status"] != "interrupted":
         from flatrank.reporting.page import render_page
 
         page = render_page(completion, entries, record)

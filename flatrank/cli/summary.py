@@ -1,44 +1,42 @@
-"""The table at the end of a run. Plain ASCII, so that it reads the same everywhere."""
+"""The table at the end of a run."""
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flatrank.cli.streams import interactive, say
+from flatrank.cli.terminal import Rows
 
-Rows = list[tuple[str, str]]
+if TYPE_CHECKING:
+    from flatrank.solvers.status import Status
+
+_OFFSETS = {
+    "none": "none",
+    "mean": "one mean",
+    "row": "mean and row effects",
+    "col": "mean and column effects",
+    "both": "mean, row and column effects",
+}
 
 
-def run_rows(record: dict[str, Any], sentence: str, out: Path) -> Rows:
-    """What `complete` found, as names and texts.
+def run_rows(record: dict[str, Any], status: Status, out: Path) -> Rows:
+    """What `complete` found, as names and texts: `run.json`, its status and folder."""
+    from flatrank.reporting.words import choice_notes, status_sentence
 
-    Parameters
-    ----------
-    record : dict
-        `run.json`.
-    sentence : str
-        The status in words.
-    out : Path
-        The run folder.
-
-    Returns
-    -------
-    list of (str, str)
-    """
     d1, d2 = record["shape"]
     rows = [
         ("input", f"{record['input']}: {record['observed']} entries of {d1} x {d2}"),
-        ("status", sentence),
+        ("status", status_sentence(status)),
         ("rank", str(record["rank"])),
         ("RMSE", _errors(record["rmse"])),
         ("certificate", certificate_words(record["certificate"])),
         ("lambda", _lambda(record)),
-        ("offsets", _offset_words(record["offsets"]["kind"]) + _scale_words(record["scales"])),
+        ("offsets", _OFFSETS[record["offsets"]["kind"]] + _scale_words(record["scales"])),
         ("time", _times(record["seconds"])),
     ]
-    rows += [("note", note) for note in _notes(record)]
+    # Plain ASCII, as all of the table.
+    notes = [note.replace("\u03bb", "lambda") for note in choice_notes(record)]
+    rows += [("note", note) for note in (*notes, *_notes(record))]
     page = out / "report.html"
     rows.append(("report", str(page) if page.exists() else f"none; the model is in {out}"))
     return rows
@@ -56,44 +54,6 @@ def certificate_words(certificate: dict[str, Any] | None) -> str:
         f"relative gap {max(certificate['relative_gap'], 0.0):.1e}: the optimum lies between "
         f"{certificate['dual_bound']:.9g} and {certificate['primal']:.9g} ({kind}; {alone})"
     )
-
-
-def show_table(rows: Rows, title: str = "") -> None:
-    """Print names and texts: a table on a terminal, aligned lines otherwise.
-
-    Parameters
-    ----------
-    rows : list of (str, str)
-        What to show.
-    title : str
-        Above it, on a terminal.
-    """
-    if interactive("stdout"):
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(title=title or None, box=box.ROUNDED, show_header=False, title_justify="left")
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column(overflow="fold")
-        for name, text in rows:
-            table.add_row(name, Text(text))
-        Console().print(table)
-        return
-    width = max(len(name) for name, _ in rows) + 2
-    lines = [
-        textwrap.fill(
-            text,
-            100,
-            initial_indent=name.ljust(width),
-            subsequent_indent=" " * width,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for name, text in rows
-    ]
-    say("\n".join(lines) + "\n")
 
 
 def _errors(rmse: dict[str, float | None]) -> str:
@@ -117,16 +77,6 @@ def _lambda(record: dict[str, Any]) -> str:
     return f"{record['lam']:.6g}, smoothing {record['smoothing']:g}"
 
 
-def _offset_words(kind: str) -> str:
-    return {
-        "none": "none",
-        "mean": "one mean",
-        "row": "mean and row effects",
-        "col": "mean and column effects",
-        "both": "mean, row and column effects",
-    }[kind]
-
-
 def _scale_words(scales: dict[str, Any]) -> str:
     if scales["side"] == "none":
         return ""
@@ -140,10 +90,7 @@ def _times(seconds: dict[str, float]) -> str:
 
 
 def _notes(record: dict[str, Any]) -> list[str]:
-    from flatrank.reporting.words import choice_notes
-
-    # Plain ASCII, as all of the table.
-    notes = [note.replace("\u03bb", "lambda") for note in choice_notes(record)]
+    notes = []
     if record["dropped"]:
         kinds = ", ".join(f"{kind['count']} with {kind['reason']}" for kind in record["bad_rows"])
         notes.append(f"{record['dropped']} bad rows were left out: {kinds}")
