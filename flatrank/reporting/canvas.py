@@ -63,25 +63,20 @@ def draw(
     heights: tuple[float, ...] = (1,),
     label: str = "",
 ) -> str:
-    """Paint a figure and return it as SVG for the page.
+    """Paint a figure and return it as an `<svg>` element of the page.
 
     Parameters
     ----------
     name : str
         Unique on the page; keeps the ids inside the SVGs apart.
     paint : callable
-        Receives one axes for each of `heights`, from top to bottom, on a common abscissa.
+        Receives one axes for each of the relative `heights`, from top to bottom.
     size : (float, float)
         Width and height in inches.
     heights : tuple of float
-        Relative heights of the panels.
+        Of the panels, on a common abscissa.
     label : str
         What the figure shows, for those who cannot see it.
-
-    Returns
-    -------
-    str
-        An `<svg>` element.
     """
     style: Any = {**STYLE, "svg.hashsalt": name}
     with mpl.rc_context(style):

@@ -22,21 +22,8 @@ _CLOUD = 900
 def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: float | None) -> str:
     """Validation error and rank along λ, one curve for each smoothing, the choice marked.
 
-    Points solved loosely are hollow where the smoothing has others, which are filled.
-
-    Parameters
-    ----------
-    path : sequence of PathPoint
-        Every point tried.
-    chosen : PathPoint or None
-        The point that won; None where λ was given.
-    baseline : float or None
-        Validation error of the offsets alone.
-
-    Returns
-    -------
-    str
-        SVG.
+    Points solved loosely are hollow where the smoothing has others, which are filled. The dashed
+    line is the error of the offsets alone.
     """
     # Other scales are another unit of λ: only those of the choice are shown.
     side = "none" if chosen is None else chosen.side
@@ -82,18 +69,7 @@ def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: f
 
 
 def spectrum_figure(singular: NDArray[np.float64]) -> str:
-    """Singular values of D1 X D2, descending, on a logarithmic scale.
-
-    Parameters
-    ----------
-    singular : array of shape (r,)
-        Positive.
-
-    Returns
-    -------
-    str
-        SVG.
-    """
+    """Singular values of D1 X D2, (r,), positive and descending, on a logarithmic scale."""
     number = np.arange(1, singular.size + 1)
 
     def paint(axes: Axes) -> None:
@@ -116,21 +92,10 @@ def spectrum_figure(singular: NDArray[np.float64]) -> str:
 def convergence_figure(
     history: Sequence[dict[str, Any]], size: float, *, exact: bool
 ) -> str | None:
-    """What was left to gain, step by step, and the rank.
+    """What was left to gain, step by step, and the rank; None where too little is known.
 
-    Parameters
-    ----------
-    history : sequence of dict
-        `Solution.history`: `objective`, `misfit`, `relative_gap`, `rank`, where known.
-    size : float
-        ‖b‖, which makes the misfit relative.
-    exact : bool
-        λ = 0: the misfit is what has to vanish; otherwise the objective's excess.
-
-    Returns
-    -------
-    str or None
-        SVG; None where the history holds too little to draw.
+    With λ = 0 (`exact`) the misfit is what has to vanish, relative to `size` = ‖b‖; otherwise the
+    excess of the objective.
     """
     key = "misfit" if exact else "objective"
     values = _column(history, key)
@@ -168,20 +133,7 @@ def convergence_figure(
 
 
 def holdout_figure(actual: NDArray[np.float64], predicted: NDArray[np.float64], seed: int) -> str:
-    """Predicted against actual values: boxes for a few distinct values, else a cloud.
-
-    Parameters
-    ----------
-    actual, predicted : arrays of shape (n,)
-        On the hold-out; finite.
-    seed : int
-        Of the thinning.
-
-    Returns
-    -------
-    str
-        SVG.
-    """
+    """Predicted against actual values, (n,) each: boxes for few levels, else a thinned cloud."""
     levels = np.unique(actual)
 
     def paint(axes: Axes) -> None:
@@ -203,19 +155,9 @@ def holdout_figure(actual: NDArray[np.float64], predicted: NDArray[np.float64], 
 
 
 def coverage_figure(row_counts: NDArray[Any], col_counts: NDArray[Any], rank: int) -> str:
-    """Share of rows and of columns with at least so many entries.
+    """Share of rows and of columns with at least so many entries, the rank marked.
 
-    Parameters
-    ----------
-    row_counts, col_counts : integer arrays
-        Entries of each row and column.
-    rank : int
-        Marked: a line with fewer entries than the rank has more unknowns than data.
-
-    Returns
-    -------
-    str
-        SVG.
+    A line with fewer entries than the rank has more unknowns than data.
     """
 
     def paint(axes: Axes) -> None:
