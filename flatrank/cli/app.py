@@ -147,8 +147,7 @@ def complete(  # noqa: PLR0913 - one parameter an option
     ] = "error",
 ) -> int:
     """Entries in; completed model, certificate and report out."""
-    from flatrank.cli.completing import complete_entries
-    from flatrank.cli.options import Job
+    from flatrank.cli.completing import Job, complete_entries
 
     fit: dict[str, Any] = {
         "lam": lam, "rank": rank, "smoothing": smoothing, "holdout": holdout, "seed": seed,

@@ -2,21 +2,73 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flatrank.cli.allocation import keep_freed_memory, keep_to_one_blas_thread
 from flatrank.cli.folders import LOCK, Checkpoint, check_folder, reserved
 from flatrank.cli.interrupts import INTERRUPTED, Interrupts, between_steps
-from flatrank.cli.options import Job
-from flatrank.cli.summary import run_rows
-from flatrank.cli.terminal import Progress, complain, emit, show_table
+from flatrank.cli.terminal import Progress, complain, emit, show_run
 from flatrank.data import Entries, InputError, read_entries
 
 if TYPE_CHECKING:
     from flatrank.selection import Completion
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything `complete` was asked; what no data could make sense of raises `InputError`.
+
+    Parameters
+    ----------
+    source, reading
+        What to read, and keyword arguments of `flatrank.data.read_entries`.
+    fit
+        Keyword arguments of `flatrank.selection.complete`; lam and rank as they were written.
+    out
+        The run folder.
+    report, quiet, json, resume, force
+        Switches.
+    command
+        The command line, for the record.
+    """
+
+    source: str
+    reading: dict[str, Any]
+    fit: dict[str, Any]
+    out: Path
+    report: bool
+    quiet: bool
+    json: bool
+    resume: bool
+    force: bool
+    command: str
+
+    def __post_init__(self) -> None:
+        """Check the options; make numbers, or None for auto, of λ and the rank."""
+        fit = self.fit
+        fit["lam"] = _number(
+            "lam", fit["lam"], "auto or a number from 0 (0 fits the entries exactly)"
+        )
+        fit["rank"] = _number("rank", fit["rank"], "auto or a whole number from 1", whole=True)
+        smoothing, limit = fit["smoothing"], fit["max_seconds"]
+        if smoothing is not None and not 0.0 <= smoothing <= 1.0:
+            _refuse("smoothing", "a number from 0 (flat) to 1 (norm-minimal)", smoothing)
+        if not 0.0 <= fit["holdout"] < 1.0:
+            _refuse("holdout", "a share from 0 to below 1, such as 0.1", fit["holdout"])
+        if fit["seed"] < 0:
+            _refuse("seed", "a whole number from 0", fit["seed"])
+        if not (math.isfinite(fit["tol"]) and fit["tol"] > 0.0):
+            _refuse("tol", "a positive number, such as 1e-4", fit["tol"])
+        if limit is not None and not limit > 0.0:
+            _refuse("max-seconds", "a positive number of seconds", limit)
+        if self.reading["bad_rows"] not in ("error", "skip"):
+            _refuse("bad-rows", "error or skip", self.reading["bad_rows"])
 
 
 def complete_entries(job: Job) -> int:
@@ -74,7 +126,7 @@ def complete_entries(job: Job) -> int:
 
         emit(to_json(record))
     elif not job.quiet:
-        show_table(run_rows(record, found.solution.status, job.out), "flatrank complete")
+        show_run(record, found.solution.status, job.out)
     if unfinished:
         complain(f"stopped early; the same command with --resume continues from {job.out}.")
     return {"certified": 0, "interrupted": INTERRUPTED}.get(record["status"], 3)
@@ -158,3 +210,20 @@ def _write(
     record["seconds"] |= {"report": now - began, "total": now - started}
     save_run(job.out, completion, entries, record, page)
     return record
+
+
+def _number(option: str, text: str, wanted: str, *, whole: bool = False) -> float | None:
+    """A number from 0, or a whole one from 1; None for auto."""
+    if text.strip().lower() == "auto":
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return _refuse(option, wanted, text)
+    if not (math.isfinite(number) and number >= whole) or (whole and not number.is_integer()):
+        _refuse(option, wanted, text)
+    return int(number) if whole else number
+
+
+def _refuse(option: str, wanted: str, got: Any) -> NoReturn:
+    raise InputError(f"--{option} must be {wanted}; got {got}.")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from flatrank.cli.summary import certificate_words
 from flatrank.cli.terminal import (
+    certificate_words,
     complain,
     emit,
     interactive,

@@ -41,26 +41,17 @@ _NARROW = 4
 
 @dataclass(frozen=True)
 class Head:
-    """What is known of a table before its columns are chosen.
+    """What is known of a table before its columns are chosen."""
 
-    Parameters
-    ----------
-    source
-        What messages call the file.
-    names
-        The columns: names from the file, or "1", "2", ...
-    rows
-        Fields of some of its rows.
-    header
-        Whether the names come from the file.
-    reader
-        How pandas reads the file, for messages.
-    """
-
+    #: What messages call the file.
     source: str
+    #: From the file, or "1", "2", ...
     names: Sequence[str]
+    #: Fields of some rows.
     rows: Sequence[Sequence[str]]
+    #: Whether the names come from the file.
     header: bool
+    #: How pandas reads the file, for messages.
     reader: str
 
     def column(self, n: int) -> list[str]:
@@ -79,12 +70,7 @@ def choose_columns(head: Head, wanted: dict[str, str | None]) -> tuple[int, ...]
     head
         Names and some rows.
     wanted
-        Column name, or None, by role ("row", "col", "value").
-
-    Returns
-    -------
-    tuple of int
-        One index a role, in the order of `wanted`.
+        Column name, or None, by role ("row", "col", "value"), in the order of the answer.
 
     Raises
     ------
@@ -148,9 +134,7 @@ def kind_of(name: str) -> tuple[Kind, int]:
 
 def _chosen(head: Head, left: list[int], missing: list[str], valued: bool) -> dict[str, int]:
     """Columns for the roles that are missing, from those that are left."""
-    kinds: dict[int, tuple[Kind, int]] = {
-        n: kind_of(head.names[n]) if head.header else ("other", 0) for n in left
-    }
+    kinds = {n: kind_of(head.names[n] if head.header else "x") for n in left}
     found = {role: n for role in missing if (n := _named(head, kinds, role)) is not None}
     if valued and len(found) < 3:
         _refuse_wide(head, left)
@@ -249,8 +233,7 @@ def _numeric(column: list[str]) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = [repr(name) for name in names[:8]] + ["..."] * (len(names) > 8)
-    return ", ".join(shown)
+    return ", ".join([*map(repr, names[:8]), *["..."] * (len(names) > 8)])
 
 
 def _unfound(role: str, name: str, names: Sequence[str], header: bool) -> str:

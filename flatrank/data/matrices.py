@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flatrank.data.entries import InputError
 from flatrank.data.files import File
-from flatrank.data.screening import Table
+from flatrank.data.tables import Table
 
 Wanted = dict[str, str | None]
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flatrank.data.coding import load_polars
 from flatrank.data.columns import Head, choose_columns
-from flatrank.data.entries import Entries, InputError, assemble
+from flatrank.data.entries import Entries, InputError
 from flatrank.data.files import File, Source, open_file
 from flatrank.data.matrices import read_market, read_npz
-from flatrank.data.screening import BadRows, Table, screen
 from flatrank.data.sets import NAMED_SETS, is_bundle, open_release, unique_titles
+from flatrank.data.tables import BadRows, Table, load_polars
 from flatrank.data.text import read_text
 
 if TYPE_CHECKING:
@@ -82,7 +81,8 @@ def read_entries(
         return NAMED_SETS[name]()
     if is_bundle(source):
         return load_movielens(name, bad_rows=bad_rows)
-    return _entries(open_file(source), wanted, bad_rows)
+    file = open_file(source)
+    return _READERS[file.format](file, wanted).entries(file.name, bad_rows)
 
 
 def read_pairs(
@@ -112,12 +112,7 @@ def read_pairs(
         If the source cannot be used or an id is missing.
     """
     file = open_file(source)
-    table = _READERS[file.format](file, {"row": row, "col": col})
-    screen(table, file.name, None)
-    if table.numbers.size == 0:
-        raise InputError(f"{file.name}: expected at least one pair, found none.")
-    (rows, row_labels), (cols, col_labels) = table.codes(0), table.codes(1)
-    return row_labels[rows], col_labels[cols]
+    return _READERS[file.format](file, {"row": row, "col": col}).pairs(file.name)
 
 
 def load_movielens(path: Source, *, bad_rows: BadRows = "error") -> Entries:
@@ -143,34 +138,12 @@ def load_movielens(path: Source, *, bad_rows: BadRows = "error") -> Entries:
         If the path is neither, holds no ratings of a known layout, or these cannot be read.
     """
     ratings, titles = open_release(path)
-    entries = _entries(ratings, dict.fromkeys(("row", "col", "value")), bad_rows)
+    table = _READERS[ratings.format](ratings, dict.fromkeys(("row", "col", "value")))
+    entries = table.entries(ratings.name, bad_rows)
     labels, ids = entries.col_labels, entries.col_labels.tolist()
     if titles is not None:
         labels = unique_titles([titles.get(code) for code in ids], ids)
     return replace(entries, source=str(path), col_labels=labels)
-
-
-def _entries(file: File, wanted: dict[str, str | None], bad_rows: BadRows) -> Entries:
-    if bad_rows not in ("error", "skip"):
-        raise InputError(f'bad_rows must be "error" or "skip", got {bad_rows!r}.')
-    table = _READERS[file.format](file, wanted)
-    dropped = screen(table, file.name, bad_rows)
-    (rows, row_labels), (cols, col_labels) = table.codes(0), table.codes(1)
-    # Without a declared shape indices are mere ids, and a gap between them means nothing.
-    declared = table.shape or (row_labels.size, col_labels.size)
-    return assemble(
-        rows,
-        cols,
-        table.columns[2],
-        (row_labels, col_labels),
-        source=file.name,
-        dropped=dropped,
-        empty_rows=declared[0] - row_labels.size,
-        empty_cols=declared[1] - col_labels.size,
-        columns=table.names,
-        unused=table.unused,
-        opening=table.opening,
-    )
 
 
 def _read_parquet(file: File, wanted: dict[str, str | None]) -> Table:

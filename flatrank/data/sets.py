@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flatrank.data.entries import Entries, InputError, assemble
+from flatrank.data.entries import Entries, InputError
 from flatrank.data.files import File, Source, open_file, unpacked
+from flatrank.data.tables import assemble
 
 #: Of the releases of MovieLens: ratings, films, what separates the fields of the films.
 _LAYOUTS = (

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flatrank.data.coding import load_polars
 from flatrank.data.columns import ABSENT, Head, choose_columns, kind_of, number
 from flatrank.data.entries import InputError
 from flatrank.data.files import File
-from flatrank.data.screening import Table
+from flatrank.data.tables import Table, load_polars
 
 if TYPE_CHECKING:
     import polars as pl
