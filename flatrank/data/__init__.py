@@ -12,12 +12,10 @@ from flatrank.data.reading import load_movielens as load_movielens
 from flatrank.data.reading import read_entries as read_entries
 from flatrank.data.reading import read_pairs as read_pairs
 from flatrank.data.scales import Scales as Scales
+from flatrank.data.scales import Units as Units
 from flatrank.data.scales import differing_scales as differing_scales
 from flatrank.data.sets import IonStates as IonStates
 from flatrank.data.sets import load_insteval as load_insteval
 from flatrank.data.sets import load_ion_states as load_ion_states
 from flatrank.data.sets import load_movielens_small as load_movielens_small
-from flatrank.data.splits import components as components
-from flatrank.data.splits import count_components as count_components
 from flatrank.data.splits import split as split
-from flatrank.data.units import Units as Units
