@@ -133,7 +133,7 @@ class Run:
         return Units(self.offsets, self.scales).restore(i, j, x)
 
     def determined(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.bool_]:
-        """Whether data determine the values at (n,) codes; never those of unknown rows or columns."""
+        """Whether data determine the values at (n,) codes; unknown rows and columns never are."""
         i, j, known = _coded(rows, cols)
         marks = np.zeros(i.size, dtype=bool)
         marks[known] = self.solution.determined(i[known], j[known])

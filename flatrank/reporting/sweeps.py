@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from flatrank.reporting.canvas import INK, LINE, MUTED, PAPER, SERIES, STYLE, linear_ticks
+from flatrank.reporting.figures import INK, LINE, MUTED, PAPER, SERIES, STYLE, linear_ticks
 
 if TYPE_CHECKING:
     from flatrank.experiments import Sweep
