@@ -78,14 +78,19 @@ def measure_flatness(measurement: Measurement, pair: Factors, rescaling: Rescali
 def _numbers(
     measurement: Measurement, pair: FactorPair, rescaling: Rescaling
 ) -> tuple[Float[Array, ""], ...]:
-    (d1, d2), (rows, cols) = measurement.orders, measurement.grams()
-    trace = xp.vdot(pair.L, weighted(rows, pair.L)) / d2
-    trace = 2.0 * (trace + xp.vdot(pair.R, weighted(cols, pair.R)) / d1)
+    (d1, d2), (left, right) = measurement.orders, gram_forms(measurement, pair)
+    trace = 2.0 * (left / d2 + right / d1)
     rescaled = rescaling.apply(pair)
     nuclear = xp.sum(compact_svd(rescaled).s)
     zero = nuclear == 0
     excess = xp.where(zero, 1.0, 0.5 * rescaled.squared_norm() / xp.where(zero, 1.0, nuclear))
     return trace, pair.squared_norm(), imbalance(pair), excess
+
+
+def gram_forms(measurement: Measurement, pair: FactorPair) -> tuple[Array, Array]:
+    """⟨L, Σ AᵢAᵢᵀ L⟩ and ⟨R, Σ AᵢᵀAᵢ R⟩."""
+    rows, cols = measurement.grams()
+    return xp.vdot(pair.L, weighted(rows, pair.L)), xp.vdot(pair.R, weighted(cols, pair.R))
 
 
 def imbalance(pair: FactorPair) -> Float[Array, ""]:
@@ -147,15 +152,15 @@ def column_signs(pair: FactorPair) -> Float[Array, " k"]:
 @compiled
 def _symmetric_trace(A: Measurement, pair: FactorPair, b: Array) -> tuple[Array, Array]:
     d = A.shape[0]
-    gram, _ = A.grams()
-    square = sum(xp.vdot(x, weighted(gram, x)) for x in (pair.L, pair.R))
 
     def add(n: Array, total: Array) -> Array:
         E = identity_block(n, d, b.dtype)
         return total + A.forward(FactorPair(E, E))
 
     traces = for_loop(0, -(-d // BLOCK), add, xp.zeros_like(b))
-    value = 4.0 * (square + xp.sum(column_signs(pair)) * xp.vdot(A.forward(pair) - b, traces))
+    value = 4.0 * (
+        sum(gram_forms(A, pair)) + xp.sum(column_signs(pair)) * xp.vdot(A.forward(pair) - b, traces)
+    )
     # Whether 𝒜(u vᵀ) = 𝒜(v uᵀ) at random u, v: that tells symmetric Aᵢ almost surely.
     u, v = normal(0, (2, d, 1)).astype(b.dtype)
     one, other = A.forward(FactorPair(u, v)), A.forward(FactorPair(v, u))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, normal, scope, static, xp
-from flatrank.factors import FactorPair, Factors, given_pair, weighted
-from flatrank.flatness.measures import column_signs, symmetric_form
+from flatrank.factors import FactorPair, Factors, given_pair
+from flatrank.flatness.measures import column_signs, gram_forms, symmetric_form
 from flatrank.measurements import Curvature, Measurement
 from flatrank.measurements.checks import checked_count
 from flatrank.theory.krylov import STEPS, extreme
@@ -187,8 +187,7 @@ def plain_trace(measurement: Measurement, pair: Factors) -> float:
     """
     with scope():
         given = given_pair(pair, measurement.shape, measurement.cone)
-        both = zip(measurement.grams(), (given.L, given.R), strict=True)
-        return 2.0 * float(sum(xp.vdot(x, weighted(gram, x)) for gram, x in both))
+        return 2.0 * float(sum(gram_forms(measurement, given)))
 
 
 @dataclass(frozen=True)

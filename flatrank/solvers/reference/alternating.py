@@ -12,7 +12,7 @@ no rank growth.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -23,7 +23,7 @@ from flatrank.factors import FactorPair, balance
 from flatrank.kernels import Compressed
 from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver, check_scope
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import leading_pairs, random_block
 from flatrank.solvers.status import Status
@@ -63,11 +63,7 @@ class AlternatingLeastSquares(Solver[AlternatingState]):
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
     ) -> AlternatingState:
         """From a pair of X̃ or the zero-filled singular value decomposition."""
-        if not isinstance(problem.measurement, SampledEntries):
-            raise TypeError(
-                "AlternatingLeastSquares needs a measurement that separates by rows "
-                f"(SampledEntries); got {type(problem.measurement).__name__}. Use GaussNewton"
-            )
+        check_scope(self, problem)
         if start is None:
             start = _zero_filled(problem, min(self.rank, *problem.shape), seed)
         size = float(xp.linalg.norm(problem.b)) or 1.0
@@ -76,12 +72,8 @@ class AlternatingLeastSquares(Solver[AlternatingState]):
 
     def step(self, problem: Problem, state: AlternatingState) -> AlternatingState:
         """One sweep: rows, then columns, then back to the balanced gauge."""
-        if not isinstance(problem.measurement, SampledEntries):
-            raise TypeError("AlternatingLeastSquares needs sampled entries")
-        lam = xp.asarray(problem.lam)
-        pair, misfit = _sweep(
-            problem.measurement, problem.rescaling.inverse, problem.b, lam, state.pair
-        )
+        A, lam = cast(SampledEntries, problem.measurement), xp.asarray(problem.lam)
+        pair, misfit = _sweep(A, problem.rescaling.inverse, problem.b, lam, state.pair)
         size = float(xp.linalg.norm(problem.b)) or 1.0
         return AlternatingState(pair, float(misfit) / size, state.misfit, state.sweeps + 1)
 

@@ -29,23 +29,23 @@ import numpy as np
 from jaxtyping import Float
 
 from flatrank.arrays import Array, Scalar, columns, compiled, for_loop, put_columns, tree_map, xp
-from flatrank.certificates import Certificate, Effort, certify_whitened
+from flatrank.certificates import Effort
 from flatrank.factors import FactorPair
 from flatrank.measurements import Measurement, SampledEntries
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver, check_scope
 from flatrank.solvers.newton import newton_step
 from flatrank.solvers.reference.proximal import (
     SPENT,
     Iterate,
+    Proof,
     ProximalStep,
     block_width,
     first_iterate,
     iterate_of,
     lipschitz,
     proximal_step,
-    refreshed,
-    resized,
+    with_width,
 )
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
@@ -64,7 +64,6 @@ _FAILURES = 5
 class BMGlobalState(NamedTuple):
     """X after a proximal step, its spectrum's rank before and after, and the proof so far.
 
-    A proof is tried where `change` is below tol·`proof_share`, quartered when it fails.
     `change` is the relative fall of the objective in the last proximal step, `capped` whether its
     rank was that of the space it had.
     """
@@ -76,11 +75,7 @@ class BMGlobalState(NamedTuple):
     previous: int
     objective: float
     change: float
-    proof_share: float
-    failures: int
-    certificate: Certificate | None
-    y: Float[Array, " m"] | None
-    ended: Status
+    proof: Proof
     counts: Counts
     rng: np.random.Generator
     capped: bool = False
@@ -119,6 +114,7 @@ class BMGlobal(Solver[BMGlobalState]):
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
     ) -> BMGlobalState:
         """From a pair of X̃, or by a proximal step from zero."""
+        check_scope(self, problem)
         if self.factors not in ("newton", "coordinates"):
             raise ValueError(f"factors must be 'newton' or 'coordinates'; got {self.factors!r}")
         if self.factors == "coordinates" and not isinstance(problem.measurement, SampledEntries):
@@ -127,10 +123,10 @@ class BMGlobal(Solver[BMGlobalState]):
                 "not. Use BMGlobal(factors='newton')"
             )
         rng = np.random.default_rng(seed)
-        first, block, rank = first_iterate(type(self).__name__, problem, start, rng)
+        first, block, rank = first_iterate(problem, start, rng)
         state = BMGlobalState(
-            first, block, lipschitz(problem, seed)[0], rank, -1, math.inf, math.inf, 1.0, 0,
-            None, None, Status.RUNNING, Counts(1, 0), rng,
+            first, block, lipschitz(problem, seed)[0], rank, -1, math.inf, math.inf, Proof(),
+            Counts(1, 0), rng,
         )  # fmt: skip
         return state if rank else self._proximal(problem, state)
 
@@ -141,9 +137,9 @@ class BMGlobal(Solver[BMGlobalState]):
         if math.isfinite(state.objective) or not state.rank:
             state = self._proximal(problem, state)
         if not math.isfinite(state.objective):
-            return state._replace(ended=Status.NONFINITE)
+            return state._replace(proof=state.proof._replace(ended=Status.NONFINITE))
         # The gap is of first order in what the objective shows at second order.
-        if state.capped or state.change > self.tol * state.proof_share:
+        if state.capped or state.change > self.tol * state.proof.share:
             return state
         return self._proved(problem, state)
 
@@ -209,51 +205,34 @@ class BMGlobal(Solver[BMGlobalState]):
         width = out.block.shape[1]
         capped = kept == width < min(problem.shape)
         if capped or block_width(problem, kept) < width:
-            state = self._resized(problem, state, 2 * kept if capped else kept)
+            state = with_width(problem, state, 2 * kept if capped else kept)
         return state._replace(capped=capped)
-
-    def _resized(self, problem: Problem, state: BMGlobalState, rank: int) -> BMGlobalState:
-        """With columns for a rank."""
-        width = block_width(problem, rank)
-        iterate = state.iterate._replace(svd=resized(state.iterate.svd, width))
-        return state._replace(iterate=iterate, block=refreshed(state.block, width, state.rng))
 
     def _proved(self, problem: Problem, state: BMGlobalState) -> BMGlobalState:
         """Certified; stationary where proofs no longer get better; otherwise on."""
-        certificate, y = certify_whitened(
-            problem, state.iterate.svd, effort=Effort(self.failure_probability, self.tol)
-        )
-        last = state.certificate
-        better = last is None or certificate.relative_gap < 0.9 * last.relative_gap
-        failures = 0 if better else state.failures + 1
-        state = state._replace(
-            certificate=certificate, y=y, proof_share=0.25 * state.proof_share, failures=failures
-        )
-        if certificate.certified(self.tol):
-            return state._replace(ended=Status.CERTIFIED)
-        return state._replace(ended=Status.STATIONARY) if failures >= _FAILURES else state
+        effort = Effort(self.failure_probability, self.tol)
+        proof = state.proof.again(problem, state.iterate.svd, effort)
+        if proof.ended is Status.RUNNING and proof.failures >= _FAILURES:
+            proof = proof._replace(ended=Status.STATIONARY)
+        return state._replace(proof=proof)
 
     def status(self, problem: Problem, state: BMGlobalState) -> Status:
         """Decided in `step`."""
         del problem
-        return state.ended
+        return state.proof.ended
 
     def info(self, state: BMGlobalState) -> dict[str, Any]:
         """Rank, objective, its relative change in the proximal step, and gap."""
-        known = state.certificate
         return {
             "rank": state.rank,
             "objective": state.objective,
             "change": state.change,
-            "relative_gap": known.relative_gap if known else None,
+            "relative_gap": state.proof.relative_gap,
         }
 
     def outcome(self, state: BMGlobalState) -> Outcome:
         """The pair of X̃; the certificate only where it is of this pair."""
-        pair = state.iterate.svd.pair()
-        if state.ended is Status.RUNNING:
-            return Outcome(pair, state.rank, state.counts)
-        return Outcome(pair, state.rank, state.counts, state.y, state.certificate)
+        return state.proof.outcome(state.iterate.svd, state.rank, state.counts)
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""One proximal-gradient step on min ½‖ℬ(X̃) − b‖² + λ‖X̃‖_*, on factors.
+"""One proximal-gradient step on min ½‖ℬ(X̃) − b‖² + λ‖X̃‖_*, on factors, and attempts at a proof.
 
     X⁺ = prox(Y − ℬ*(ℬ(Y) − b)/ℓ, λ/ℓ),     prox(U diag(σ) Vᵀ, τ) = U diag(σ − τ)₊ Vᵀ,
     Y = X + β (X − X₋).
@@ -11,17 +11,19 @@ point exact. Reference: Cai, Candès and Shen (2010), Theorem 2.1, for the proxi
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from flatrank.arrays import Array, Scalar, compiled, for_loop, xp
-from flatrank.certificates import top_pairs
+from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
 from flatrank.factors import CompactSVD, FactorPair, compact_svd, padded_width
 from flatrank.measurements import Adjoint, Measurement, SampledEntries
 from flatrank.problems import Problem
+from flatrank.solvers.loop import Outcome
 from flatrank.solvers.solution import Counts
+from flatrank.solvers.status import Status
 
 # Products with the Gram after the one that starts them: blocks of the space they span.
 _PRODUCTS = 2
@@ -30,6 +32,10 @@ _BLOCKS = _PRODUCTS + 1
 SPENT = Counts(1, _BLOCKS + 1)
 # Steps of the power method for ‖ℬ‖².
 _POWER_STEPS = 30
+
+
+# What a proof that fails leaves of the share; the part of the last gap that counts as better.
+_LESS, _BETTER = 0.25, 0.9
 
 
 class Iterate(NamedTuple):
@@ -53,6 +59,41 @@ class ProximalStep(NamedTuple):
     move: Scalar
     image: Scalar
     overshoot: Scalar
+
+
+class Proof(NamedTuple):
+    """The last attempt to certify X̃.
+
+    The next one follows where the last change is below tol·`share`; `failures` counts attempts in a
+    row that brought no better gap; `ended` is the status of the search.
+    """
+
+    certificate: Certificate | None = None
+    y: Float[Array, " m"] | None = None
+    share: float = 1.0
+    failures: int = 0
+    ended: Status = Status.RUNNING
+
+    @property
+    def relative_gap(self) -> float | None:
+        """That of the last certificate."""
+        return None if self.certificate is None else self.certificate.relative_gap
+
+    def again(self, problem: Problem, svd: CompactSVD, effort: Effort) -> Proof:
+        """Another attempt: certified, or with a smaller share."""
+        certificate, y = certify_whitened(problem, svd, effort=effort)
+        last = self.relative_gap
+        better = last is None or certificate.relative_gap < _BETTER * last
+        failures = 0 if better else self.failures + 1
+        proved = certificate.certified(effort.tol)
+        ended = Status.CERTIFIED if proved else Status.RUNNING
+        return Proof(certificate, y, _LESS * self.share, failures, ended)
+
+    def outcome(self, svd: CompactSVD, rank: int, counts: Counts) -> Outcome:
+        """The pair of X̃; the certificate only where it is of this pair."""
+        if self.ended is Status.RUNNING:
+            return Outcome(svd.pair(), rank, counts)
+        return Outcome(svd.pair(), rank, counts, self.y, self.certificate)
 
 
 class PairPlus(Adjoint):
@@ -181,20 +222,9 @@ def block_width(problem: Problem, rank: int) -> int:
 
 
 def first_iterate(
-    solver: str, problem: Problem, start: FactorPair | None, rng: np.random.Generator
+    problem: Problem, start: FactorPair | None, rng: np.random.Generator
 ) -> tuple[Iterate, Array, int]:
-    """The iterate of a pair of X̃ or of zero, the first block, and the rank.
-
-    Raises
-    ------
-    ValueError
-        If λ = 0; `solver` is the name that the message gives.
-    """
-    if problem.lam == 0:
-        raise ValueError(
-            f"{solver} minimises the penalised form (lam > 0); got lam = 0. "
-            "Use Lagrangian for the flattest interpolant"
-        )
+    """The iterate of a pair of X̃ or of zero, the first block, and the rank."""
     pair = problem.zero(1) if start is None else start
     first = iterate_of(problem.whitened, problem.b, pair)
     rank = first.svd.rank
@@ -209,6 +239,17 @@ def refreshed(block: Array, width: int, rng: np.random.Generator) -> Array:
     old = np.asarray(block)[:, :width]
     new = rng.standard_normal((old.shape[0], width - old.shape[1])) / np.sqrt(old.shape[0])
     return np.hstack([old, new])
+
+
+def with_width(problem: Problem, state: Any, rank: int) -> Any:
+    """A solver's state with columns for a rank in its iterates and its block."""
+    width = block_width(problem, rank)
+    iterates = {
+        name: x._replace(svd=resized(x.svd, width))
+        for name, x in state._asdict().items()
+        if isinstance(x, Iterate)
+    }
+    return state._replace(block=refreshed(state.block, width, state.rng), **iterates)
 
 
 def lipschitz(problem: Problem, seed: int = 0) -> tuple[float, bool]:

@@ -20,38 +20,34 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array
-from flatrank.certificates import Certificate, Effort, certify_whitened
+from flatrank.certificates import Effort
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver, check_scope
 from flatrank.solvers.reference.proximal import (
     SPENT,
     Iterate,
+    Proof,
     ProximalStep,
     block_width,
     first_iterate,
     lipschitz,
     proximal_step,
-    refreshed,
-    resized,
+    with_width,
 )
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
 
 # A share of ℓ that the curvature met must stay below for ℓ to fall, and how far it falls or rises.
 _SHORT, _FALL, _RISE = 0.3, 0.7, 2.0
-# Value of `proof_share` at which a point that is not proved optimal is called stationary.
+# The share (`Proof`) at which a point that is not proved optimal is called stationary.
 _SETTLED = 1e-8
 
 
 class ProximalState(NamedTuple):
-    """X, X₋, ℓ, t and the proof so far; `top` is the ℓ that needs no test.
-
-    A proof is tried where the last move is below tol·`proof_share`, quartered when it fails.
-    """
+    """X, X₋, ℓ, t and the proof so far; `top` is the ℓ that needs no test."""
 
     iterate: Iterate
     before: Iterate
@@ -62,10 +58,7 @@ class ProximalState(NamedTuple):
     short: bool
     rank: int
     objective: float
-    proof_share: float
-    certificate: Certificate | None
-    y: Float[Array, " m"] | None
-    ended: Status
+    proof: Proof
     counts: Counts
     rng: np.random.Generator
 
@@ -99,12 +92,13 @@ class ProximalGradient(Solver[ProximalState]):
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
     ) -> ProximalState:
         """From a pair of X̃, or from zero."""
+        check_scope(self, problem)
         rng = np.random.default_rng(seed)
-        first, block, rank = first_iterate(type(self).__name__, problem, start, rng)
+        first, block, rank = first_iterate(problem, start, rng)
         ell, proved = lipschitz(problem, seed)
         return ProximalState(
-            first, first, block, ell, ell if proved else math.inf, 1.0, False, rank, math.inf, 1.0,
-            None, None, Status.RUNNING, Counts(1, 0), rng,
+            first, first, block, ell, ell if proved else math.inf, 1.0, False, rank, math.inf,
+            Proof(), Counts(1, 0), rng,
         )  # fmt: skip
 
     def step(self, problem: Problem, state: ProximalState) -> ProximalState:
@@ -112,10 +106,10 @@ class ProximalGradient(Solver[ProximalState]):
         for _ in range(self.round):
             state, out = self._proximal(problem, state)
             if not math.isfinite(state.objective):
-                return state._replace(ended=Status.NONFINITE)
+                return state._replace(proof=state.proof._replace(ended=Status.NONFINITE))
             size = float(np.linalg.norm(np.asarray(out.iterate.svd.s)))
             move = state.ell * math.sqrt(float(out.move)) * size
-            if move <= self.tol * state.proof_share * state.objective:
+            if move <= self.tol * state.proof.share * state.objective:
                 return self._proved(problem, state)
         return state
 
@@ -139,7 +133,7 @@ class ProximalGradient(Solver[ProximalState]):
             kept, move, image = int(out.kept), float(out.move), float(out.image)
             width = out.block.shape[1]
             if kept == width < min(problem.shape):
-                state = _resized(problem, state, 2 * kept)
+                state = with_width(problem, state, 2 * kept)
             elif image > (1 + 1e-9) * ell * move and ell < state.top:
                 ell = min(_RISE * ell, state.top)
             else:
@@ -156,44 +150,30 @@ class ProximalGradient(Solver[ProximalState]):
             counts=state.counts + spent + Counts(steps=1),
         )
         if block_width(problem, kept) < width:
-            state = _resized(problem, state, kept)
+            state = with_width(problem, state, kept)
         return state, out
 
     def _proved(self, problem: Problem, state: ProximalState) -> ProximalState:
-        certificate, y = certify_whitened(
-            problem, state.iterate.svd, effort=Effort(self.failure_probability, self.tol)
-        )
-        state = state._replace(certificate=certificate, y=y, proof_share=0.25 * state.proof_share)
-        if certificate.certified(self.tol):
-            return state._replace(ended=Status.CERTIFIED)
-        return state._replace(ended=Status.STATIONARY) if state.proof_share < _SETTLED else state
+        effort = Effort(self.failure_probability, self.tol)
+        proof = state.proof.again(problem, state.iterate.svd, effort)
+        if proof.ended is Status.RUNNING and proof.share < _SETTLED:
+            proof = proof._replace(ended=Status.STATIONARY)
+        return state._replace(proof=proof)
 
     def status(self, problem: Problem, state: ProximalState) -> Status:
         """Decided in `step`."""
         del problem
-        return state.ended
+        return state.proof.ended
 
     def info(self, state: ProximalState) -> dict[str, Any]:
         """Rank, objective, ℓ and gap."""
-        known = state.certificate
         return {
             "rank": state.rank,
             "objective": state.objective,
             "ell": state.ell,
-            "relative_gap": known.relative_gap if known else None,
+            "relative_gap": state.proof.relative_gap,
         }
 
     def outcome(self, state: ProximalState) -> Outcome:
         """The pair of X̃; the certificate only where it is of this pair."""
-        pair = state.iterate.svd.pair()
-        if state.ended is Status.RUNNING:
-            return Outcome(pair, state.rank, state.counts)
-        return Outcome(pair, state.rank, state.counts, state.y, state.certificate)
-
-
-def _resized(problem: Problem, state: ProximalState, rank: int) -> ProximalState:
-    """With columns for a rank."""
-    width = block_width(problem, rank)
-    new, old = (p._replace(svd=resized(p.svd, width)) for p in (state.iterate, state.before))
-    block = refreshed(state.block, width, state.rng)
-    return state._replace(iterate=new, before=old, block=block)
+        return state.proof.outcome(state.iterate.svd, state.rank, state.counts)

@@ -19,7 +19,7 @@ from flatrank.arrays import Array, compiled, tree_map, xp
 from flatrank.factors import CompactSVD, FactorPair, balance
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Scope, Solver
+from flatrank.solvers.loop import Scope, Solver, check_scope
 from flatrank.solvers.reference.fixed_rank import FixedRank
 from flatrank.solvers.starts import even_pairs, random_block
 from flatrank.solvers.status import Status
@@ -59,11 +59,7 @@ class RankConstrained(Solver[State]):
     ) -> FactorPair:
         """A balanced pair of min(k, d1, d2) columns from a start, or from the data."""
         name, least = type(self).__name__, min(problem.shape)
-        if problem.lam > 0:
-            raise ValueError(
-                f"{name} fits the data by least squares at a fixed rank (lam = 0); "
-                f"got lam = {problem.lam}. Use GaussNewton"
-            )
+        check_scope(self, problem)
         if self.rank < 1:
             raise ValueError(f"rank must be a whole number >= 1; got {self.rank}")
         if full_rank and self.rank > least:

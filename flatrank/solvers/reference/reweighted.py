@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -32,9 +32,10 @@ from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.linalg import truncated_cg
 from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.loop import Outcome, Scope, Solver, check_scope
 from flatrank.solvers.ranks import largest_rank
 from flatrank.solvers.ranks import resized as cut
+from flatrank.solvers.reference.fixed_rank import FixedRank
 from flatrank.solvers.reference.proximal import PairPlus, block_width, resized
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import random_block
@@ -73,24 +74,22 @@ class Tangent(Module):
     """
 
     A: SampledEntries
-    frame: FactorPair
+    point: CompactSVD
     core: Float[Array, "r r"]
     line: Float[Array, " r"]
     density: Scalar
 
     def forward(self, step: FactorPair) -> Float[Array, " m"]:
         """J γ."""
-        return self.A.tangent(self.frame, FactorPair(step.L, step.R))
+        return FixedRank().derivative(self.A, self.point, step)
 
     def adjoint(self, t: Float[Array, " m"]) -> FactorPair:
         """J* t."""
-        S, (U, V) = self.A.adjoint(t), (self.frame.L, self.frame.R)
-        Q = S.left(U)
-        return FactorPair(S.right(V), Q - V @ (V.T @ Q))
+        return FixedRank().gradient(self.point, self.A.adjoint(t))
 
     def weighted(self, step: FactorPair, core: Array, line: Array) -> FactorPair:
         """One weight on the part of P within U, another on the rest of P and on Q."""
-        U = self.frame.L
+        U = self.point.U
         M = U.T @ step.L
         rest = (step.L - U @ M) * line[None, :]
         return FactorPair(U @ (core * M) + rest, step.R * line[None, :])
@@ -140,7 +139,10 @@ class Reweighted(Solver[ReweightedState]):
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
     ) -> ReweightedState:
         """From a pair of X̃, or from ε = ∞: the interpolant of least Frobenius norm."""
-        A = self._checked(problem)
+        check_scope(self, problem)
+        if self.rank is not None and self.rank < 1:
+            raise ValueError(f"rank must be a whole number >= 1; got {self.rank}")
+        A = cast(SampledEntries, problem.measurement)
         r, b = self._limit(problem), _entries_of(problem)
         width, (d1, d2) = block_width(problem, r), problem.shape
         block = random_block(problem, width, np.random.default_rng(seed))
@@ -149,22 +151,6 @@ class Reweighted(Solver[ReweightedState]):
         block = svd.U if d1 <= d2 else svd.V
         return ReweightedState(svd, block, b, epsilon, rank, math.inf, 0, (epsilon,), Counts(0, 4))
 
-    def _checked(self, problem: Problem) -> SampledEntries:
-        """The measurement, if this is a problem to solve here."""
-        if problem.lam > 0:
-            raise ValueError(
-                f"Reweighted fits exact data (lam = 0); got lam = {problem.lam}. "
-                "Use GaussNewton, BMGlobal or ProximalGradient"
-            )
-        if not isinstance(problem.measurement, SampledEntries):
-            raise TypeError(
-                "Reweighted needs a measurement with 𝒜𝒜* = I (SampledEntries); "
-                f"got {type(problem.measurement).__name__}. Use GaussNewton"
-            )
-        if self.rank is not None and self.rank < 1:
-            raise ValueError(f"rank must be a whole number >= 1; got {self.rank}")
-        return problem.measurement
-
     def _limit(self, problem: Problem) -> int:
         """r: the known rank, or the largest with no more degrees of freedom than data."""
         most = largest_rank(problem.shape, problem.m)
@@ -172,7 +158,7 @@ class Reweighted(Solver[ReweightedState]):
 
     def step(self, problem: Problem, state: ReweightedState) -> ReweightedState:
         """One weighted least-squares problem, its leading triplets, the next ε."""
-        A, limit = self._checked(problem), self._limit(problem)
+        A, limit = cast(SampledEntries, problem.measurement), self._limit(problem)
         out = reweighted_step(
             A,
             state.b,
@@ -245,7 +231,7 @@ def reweighted_step(
     (U, s, V), block = last
     above = s > epsilon
     U, V, s = U * above[None, :], V * above[None, :], xp.where(above, s, 0.0)
-    H = _system(A, FactorPair(U, V), s, epsilon)
+    H = _system(A, CompactSVD(U, s, V), epsilon)
     x = FactorPair(U * s[None, :], xp.zeros_like(V))
     e = b - H.forward(x)
     r = tree_map(xp.subtract, H.adjoint(e), H.weights(x))
@@ -258,15 +244,16 @@ def reweighted_step(
     return ReweightedStep(svd, svd.U if block.shape[0] == A.shape[0] else svd.V, taken)
 
 
-def _system(A: SampledEntries, frame: FactorPair, s: Array, epsilon: Scalar) -> Tangent:
+def _system(A: SampledEntries, point: CompactSVD, epsilon: Scalar) -> Tangent:
     """W for the values above ε; beyond the rank any weight does, as γ is zero there."""
 
     def over(high: Array, low: Scalar) -> Array:
         return xp.where(high > low, low / xp.where(high > low, high - low, 1.0), 1.0)
 
+    s = point.s
     core = over(s[:, None] * s[None, :], xp.broadcast_to(epsilon**2, (s.size, s.size)))
     d1, d2 = A.shape
-    return Tangent(A, frame, core, over(s, epsilon), xp.asarray(A.m / (d1 * d2)))
+    return Tangent(A, point, core, over(s, epsilon), xp.asarray(A.m / (d1 * d2)))
 
 
 @compiled

@@ -122,7 +122,7 @@ def test_zero_data_give_the_zero_matrix(exact, solver, options):
 @each
 def test_lam_is_refused_by_name(exact, solver, options):
     problem = exact[1].with_lam(0.5)
-    with pytest.raises(ValueError, match=rf"{solver.__name__} fits the data by least squares"):
+    with pytest.raises(ValueError, match=rf"{solver.__name__} fits the data without a penalty"):
         fr.solve(problem, solver=solver(rank=2, **options))
 
 

@@ -5,6 +5,7 @@ import pytest
 
 import flatrank as fr
 from flatrank.data import random_instance
+from flatrank.factors import CompactSVD
 from flatrank.solvers import Reweighted
 from flatrank.solvers.reference.reweighted import Tangent, reweighted_step
 
@@ -64,15 +65,14 @@ def test_a_step_solves_the_weighted_problem():
 def test_the_tangent_system_is_symmetric_and_positive():
     rng = np.random.default_rng(2)
     _, problem = instance(n=12)
-    frame = fr.FactorPair(
-        *(np.asarray(np.linalg.qr(rng.standard_normal((12, 2)))[0]) for _ in range(2))
-    )
+    U, V = (np.linalg.qr(rng.standard_normal((12, 2)))[0] for _ in range(2))
+    point = CompactSVD(U, np.ones(2), V)
     core = np.asarray([[0.1, 0.2], [0.2, 0.5]])
-    H = Tangent(problem.measurement, frame, core, np.asarray([0.3, 0.4]), np.asarray(0.5))
+    H = Tangent(problem.measurement, point, core, np.asarray([0.3, 0.4]), np.asarray(0.5))
 
     def tangent():
         P, Q = (np.asarray(rng.standard_normal((12, 2))) for _ in range(2))
-        return fr.FactorPair(P, Q - frame.R @ (frame.R.T @ Q))
+        return fr.FactorPair(P, Q - V @ (V.T @ Q))
 
     def dot(x, y):
         return float(np.vdot(x.L, y.L) + np.vdot(x.R, y.R))
@@ -89,10 +89,10 @@ def test_the_tangent_system_is_symmetric_and_positive():
 
 def test_what_it_cannot_solve_is_refused_by_name():
     _, problem = instance(lam=0.1)
-    with pytest.raises(ValueError, match="Reweighted fits exact data"):
+    with pytest.raises(ValueError, match="Reweighted fits the data without a penalty"):
         fr.solve(problem, solver=Reweighted())
     A = np.random.default_rng(0).standard_normal((20, 4, 3))
-    with pytest.raises(TypeError, match="Reweighted needs a measurement with"):
+    with pytest.raises(TypeError, match="Reweighted needs sampled entries"):
         fr.solve(fr.sensing(A, np.ones(20)), solver=Reweighted())
     with pytest.raises(ValueError, match="rank must be a whole number"):
         fr.solve(problem.with_lam(0.0), solver=Reweighted(rank=0))
