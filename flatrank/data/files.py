@@ -21,7 +21,7 @@ _BY_SUFFIX: dict[str, Format] = {".parquet": "parquet", ".npz": "npz", ".mtx": "
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True)
+@dataclass
 class File:
     """A source that was read, is unpacked, and is not empty.
 
@@ -64,14 +64,15 @@ class File:
         return "text"
 
     def text(self) -> str:
-        """All of it, from UTF-8 or UTF-16, with lines that end in a line feed.
+        """All of it, once, from UTF-8 or UTF-16, with lines that end in a line feed.
 
         Raises
         ------
         InputError
             If it is in another encoding; the first line where that is noticed is named.
         """
-        data = self.data
+        # Given up here: the bytes would lie beside the lines for as long as these are worked on.
+        data, self.data = self.data, b""
         try:
             text = data.decode("utf-16" if data[:2] in _UTF16 else "utf-8-sig")
         except UnicodeDecodeError as error:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Separators and what messages call them. Tried in this order; an earlier one wins where two
 #: explain the lines equally well. A space stands for any run of blanks.
 _NAMES = {"::": "::", "\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", " ": "spaces"}
-#: Lines looked at for comments, and filled lines looked at for the layout.
+#: Filled lines looked at for comments, and for the layout.
 _TOP, _SAMPLE = 2000, 200
 #: Lines with quotes that are looked at for the end of a field over several lines.
 _CONTINUED = 10
@@ -77,10 +77,10 @@ def read_text(file: File, wanted: dict[str, str | None]) -> Table:
     """
     polars = load_polars()
     lines = polars.Series([file.text()]).str.split("\n").explode().str.strip_chars_end("\r")
-    layout = _layout(file, lines.head(_TOP).to_list(), wanted)
-    lines = lines[layout.skip :]
-    filled = lines.str.contains(r"\S")
-    lines, numbers = lines.filter(filled), filled.arg_true().to_numpy() + (layout.skip + 1)
+    filled = lines.str.contains(r"\S").arg_true()
+    layout = _layout(file, lines.head((filled[:_TOP].max() or 0) + 1).to_list(), wanted)
+    filled = filled.filter(filled >= layout.skip)
+    lines, numbers = lines.gather(filled), filled.to_numpy().astype(np.int64) + 1
     fields, continued = _split(lines, layout)
     if continued:
         alone = np.delete(np.arange(lines.len()), continued)
