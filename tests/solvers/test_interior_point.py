@@ -78,6 +78,21 @@ def test_the_answer_is_optimal(family, smoothing):
     assert solution.rank == other.rank
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_unit_transpose_and_order_change_nothing(scale):
+    rng = np.random.default_rng(1)
+    rows, cols = np.divmod(rng.permutation(72)[:34], 8)
+    values = rng.standard_normal(34)
+    one = fr.solve(fr.completion(rows, cols, values, (9, 8)), solver=InteriorPoint())
+    order = rng.permutation(34)
+    turned = fr.completion(cols[order], rows[order], scale * values[order], (8, 9))
+    other = fr.solve(turned, solver=InteriorPoint())
+    assert one.status is other.status is fr.Status.CERTIFIED
+    assert (one.rank, one.counts.steps) == (other.rank, other.counts.steps)
+    X, Y = (s.factors.L @ s.factors.R.T for s in (one, other))
+    np.testing.assert_allclose(Y.T / scale, X, atol=1e-6 * np.linalg.norm(X))
+
+
 def test_a_matrix_that_the_data_determine_is_found():
     solution = fr.solve(posed("sensing", m=70), solver=InteriorPoint())
     assert solution.rank == 3
