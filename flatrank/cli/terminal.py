@@ -117,7 +117,8 @@ def show_table(rows: Rows, title: str, columns: tuple[str, str] | None = None) -
 
         first, second = columns or ("", "")
         table = Table(title=title, box=box.ROUNDED, show_header=bool(columns), title_justify="left")
-        table.add_column(first, style="" if columns else "bold", no_wrap=not columns)
+        bold = "" if columns else "bold"
+        table.add_column(first, style=bold, no_wrap=not columns, overflow="fold")
         table.add_column(second, overflow="fold", justify="right" if columns else "left")
         for name, text in rows:
             table.add_row(Text(name), Text(text))
