@@ -81,12 +81,8 @@ def complete_entries(job: Job) -> int:
     """
     started = time.perf_counter()
     check_folder(job.out, force=job.force, resume=job.resume)
-    absent = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
-    if job.report and absent:
-        raise InputError(
-            f"The report needs {' and '.join(absent)}, not installed here: "
-            'pip install "flatrank[report]", or pass --no-report.'
-        )
+    if job.report:
+        _check_packages()
     with Progress(quiet=job.quiet) as progress:
         progress({"stage": "read"})
         entries = read_entries(job.source, **job.reading)
@@ -155,6 +151,15 @@ def solve_entries(
         )
     except InputError as refused:
         raise InputError(f"{entries.source}: {refused}") from refused
+
+
+def _check_packages() -> None:
+    absent = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
+    if absent:
+        raise InputError(
+            f"The report needs {' and '.join(absent)}, not installed here: "
+            'pip install "flatrank[report]", or pass --no-report.'
+        )
 
 
 def _giver_up(job: Job, progress: Progress, checkpoint: Checkpoint) -> Callable[[], None]:
