@@ -10,7 +10,7 @@ TRIES ?= 2000
 TWICE := --numprocesses 2 --dist worksteal
 # Where single functions are tested, every call is held to the shapes it declares; a solve makes
 # thousands of calls, which that would slow down tenfold.
-SHAPES := tests/certificates tests/kernels tests/laws tests/problems tests/theorems
+SHAPES := tests/certificates tests/kernels tests/laws tests/problems tests/theory
 # One stamp for each set of extras and each interpreter asked for.
 WITH := $(VENV)/.with$(subst /,-,$(PYTHON))
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from flatrank import flatness as flatness
     from flatrank import measurements as measurements
     from flatrank import solvers as solvers
+    from flatrank import theory as theory
     from flatrank.certificates import Certificate as Certificate
     from flatrank.certificates import certify as certify
     from flatrank.factors import FactorPair as FactorPair
     from flatrank.flatness import Flatness as Flatness
     from flatrank.flatness import Rescaling as Rescaling
-    from flatrank.manifolds import check_manifold as check_manifold
     from flatrank.measurements import check_measurement as check_measurement
     from flatrank.problems import Problem as Problem
     from flatrank.problems import bilinear as bilinear
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
     from flatrank.solvers import Status as Status
     from flatrank.solvers import load as load
     from flatrank.solvers import solve as solve
+    from flatrank.theory import check_manifold as check_manifold
 
 __version__ = "0.1.0"
 
-_ROOMS = ("experiments", "flatness", "measurements", "solvers")
+_ROOMS = ("experiments", "flatness", "measurements", "solvers", "theory")
 _HOMES = {
     "certificates": ("Certificate", "certify"),
     "factors": ("FactorPair",),
     "flatness": ("Flatness", "Rescaling"),
-    "manifolds": ("check_manifold",),
     "measurements": ("check_measurement",),
     "problems": (
         "Problem", "bilinear", "completion", "covariance", "fidelity", "flatness_of",
@@ -55,6 +55,7 @@ _HOMES = {
     "reporting": ("load_run",),
     "selection": ("path",),
     "solvers": ("NoisyDataWarning", "Solution", "Status", "load", "solve"),
+    "theory": ("check_manifold",),
 }  # fmt: skip
 _HOME = {name: room for room, names in _HOMES.items() for name in names}
 

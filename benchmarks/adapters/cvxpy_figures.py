@@ -9,7 +9,10 @@ import json
 
 import cvxpy as cp
 import numpy as np
-from figure_draws import GAP, RECOVERED, Stopwatch, drawn, flat_roots, gap_of
+from figure_draws import GAP, RECOVERED, Stopwatch, drawn, gap_of, unwhitened
+
+from flatrank.factors import Cone
+from flatrank.measurements.explicit import written_out
 
 LADDER = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 
@@ -19,10 +22,8 @@ def main():
     parser.add_argument("cell")
     parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
-    M, ensembles, data = drawn(options.cell)
-    rows = [
-        instance(A, b, M, min(options.repeats, 2)) for A, b in zip(ensembles, data, strict=True)
-    ]
+    M, problems = drawn(options.cell)
+    rows = [instance(problem, M, min(options.repeats, 2)) for problem in problems]
     gaps = [row["gap"] for row in rows]
     print(json.dumps({
         "seconds": float(np.mean([row["seconds"] for row in rows])),
@@ -38,23 +39,22 @@ def main():
     }))  # fmt: skip
 
 
-def instance(A, b, M, repeats):
+def instance(problem, M, repeats):
     """The fastest of several runs at the loosest tolerance that closes the gap."""
-    (D1, Q1), (D2, Q2) = flat_roots(A)
-    B = A.whitened(Q1, Q2)
     for eps in LADDER:
-        row = solved(B, b, eps)
+        row = solved(problem, eps)
         if row["gap"] <= GAP:
             break
-    rows = [row, *(solved(B, b, eps) for _ in range(repeats - 1))]
+    rows = [row, *(solved(problem, eps) for _ in range(repeats - 1))]
     best = min(rows, key=lambda row: row["seconds"])
-    X = best.pop("X")
-    return best | {"error": float(np.linalg.norm(Q1 @ X @ Q2 - M))}
+    pair = unwhitened(problem, best.pop("X"))
+    return best | {"error": float(np.linalg.norm(pair.L @ pair.R.T - M))}
 
 
-def solved(B, b, eps):
+def solved(flat, eps):
     """One call of cvxpy, its own part of it, and what came out."""
-    X, rows = cp.Variable(B.shape, symmetric=B.symmetric), B.rows()
+    X = cp.Variable(flat.shape, symmetric=flat.cone is Cone.SYMMETRIC)
+    b, rows = np.asarray(flat.b), written_out(flat.whitened)
     with Stopwatch() as watch:
         fits = rows @ cp.vec(X, order="C") == b
         problem = cp.Problem(cp.Minimize(cp.normNuc(X)), [fits])
@@ -65,7 +65,7 @@ def solved(B, b, eps):
     return {
         "seconds": watch.seconds, "cpu": watch.cpu, "eps": eps, "X": X.value,
         "own": (stats.solve_time or 0.0) + (stats.setup_time or 0.0),
-        "gap": gap_of(B, b, X.value, y),
+        "gap": gap_of(flat, X.value, y),
     }  # fmt: skip
 
 

@@ -7,40 +7,30 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import flatrank as fr
 from benchmarks.instances import FIGURES
-from flatrank.experiments.duality import duality_gap
-from flatrank.experiments.ensembles import draw
+from flatrank.experiments.draws import draw, truth
 
 GAP = 1e-6
 RECOVERED = 1e-6
 
 
 def drawn(name):
-    """M, and 𝒜 and b of every draw."""
+    """M, and the flat problem of every draw."""
     cell = FIGURES[name]
     rng = np.random.default_rng(cell.seed)
-    U = rng.standard_normal((cell.d, cell.rank))
-    if cell.family == "quadratic":
-        M = (U * (-1.0) ** np.arange(cell.rank)) @ U.T
-    else:
-        M = U @ rng.standard_normal((cell.rank, cell.d))
-    M /= np.linalg.norm(M)
-    ensembles = [draw(cell.family, cell.d, cell.size, rng) for _ in range(cell.draws)]
-    return M, ensembles, [A.forward(M) for A in ensembles]
+    M = truth(cell.family, cell.d, cell.rank, rng)
+    return M, [draw(cell.family, M, cell.size, rng) for _ in range(cell.draws)]
 
 
-def flat_roots(A):
-    """D1, D2 and their inverses."""
-    roots = []
-    for square, other in zip(A.grams(), A.shape[::-1], strict=True):
-        w, Q = np.linalg.eigh(square / (A.m * other))
-        roots.append(((Q * np.sqrt(w)) @ Q.T, (Q / np.sqrt(w)) @ Q.T))
-    return roots
+def unwhitened(problem, X):
+    """The pair of D1⁻¹ X D2⁻¹."""
+    return problem.unwhiten(fr.FactorPair(X, np.eye(X.shape[1])))
 
 
-def gap_of(B, b, X, y):
-    """The relative gap, misfit charged: of everybody in the same way."""
-    return duality_gap(B, b, X, y).relative
+def gap_of(problem, X, y):
+    """The relative gap of X̃ and a dual point, misfit charged: of everybody in the same way."""
+    return fr.certify(problem, unwhitened(problem, X), y).relative_gap
 
 
 class Stopwatch:

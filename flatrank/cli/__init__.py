@@ -8,22 +8,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code.
-
-    0 certified (or done); 3 finished without a certificate; 2 bad input; 130 interrupted.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Those of the process by default.
-
-    Raises
-    ------
-    SystemExit
-        Always, unless a package of the library itself is missing.
-    ModuleNotFoundError
-        If one is.
-    """
+    """Run the command line, on the process's arguments by default, and leave with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         from flatrank.cli.app import run

@@ -7,29 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from flatrank.cli.interrupts import INTERRUPTED
-from flatrank.cli.streams import complain, prepare_streams, say
-
-
-class _Interrupted(Exception):
-    """Ctrl-C in a command; typer would answer KeyboardInterrupt itself, without a word."""
-
-
-class _Commands(TyperGroup):
-    """The commands, with Ctrl-C left to `run`."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise _Interrupted from None
-
+from flatrank.cli.terminal import complain, prepare_streams, say
 
 app = typer.Typer(
     name="flatrank",
-    cls=_Commands,
     help="Complete a matrix known at some of its entries, and prove the answer.",
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -45,23 +28,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a fini
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command.
-
-    Parameters
-    ----------
-    arguments : list of str
-        Without the name of the program.
-
-    Returns
-    -------
-    int
-        The exit code; what went wrong was said in one line on standard error.
-
-    Raises
-    ------
-    ValueError
-        If it is not about the input: a mistake of the program keeps its traceback.
-    """
+    """The exit code of a command; what went wrong was said in one line on standard error."""
     prepare_streams()
     command = typer.main.get_command(app)
     # Kept in the record: the command that makes the same run from nothing.
@@ -71,18 +38,19 @@ def run(arguments: list[str]) -> int:
         complain(f"{twice} is given twice, and one of them would be dropped; give it once.")
         return 2
     try:
-        code = command.main(
-            arguments or ["--help"], prog_name="flatrank", standalone_mode=False, obj=line
-        )
-        return int(code or 0)
+        # Not `command.main`, which answers Ctrl-C itself, without a word.
+        with command.make_context("flatrank", arguments or ["--help"], obj=line) as context:
+            return int(command.invoke(context) or 0)
+    except typer.Exit as done:
+        return done.exit_code
     except _USAGE as misused:
-        context = getattr(misused, "ctx", None)
-        where = context.command_path if context is not None else "flatrank"
+        within = getattr(misused, "ctx", None)
+        where = within.command_path if within is not None else "flatrank"
         complain(f"{misused.format_message()} (see {where} --help)")  # pyright: ignore[reportAttributeAccessIssue]
         return 2
     except ValueError as refused:
         # Imported here: the room costs half a second, which --help should not take.
-        from flatrank.data.errors import InputError
+        from flatrank.data.entries import InputError
 
         if not isinstance(refused, InputError):
             raise
@@ -95,7 +63,7 @@ def run(arguments: list[str]) -> int:
     except MemoryError as short:
         complain(f"out of memory: {str(short) or 'the input is too large for this machine'}.")
         return 2
-    except (_Interrupted, KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         complain("interrupted.")
         return INTERRUPTED
 
@@ -179,28 +147,24 @@ def complete(  # noqa: PLR0913 - one parameter an option
     ] = "error",
 ) -> int:
     """Entries in; completed model, certificate and report out."""
-    from flatrank.cli import options
+    from flatrank.cli.completing import Job, complete_entries
 
-    fit = options.Fit(
-        options.parse_lam(lam), options.parse_rank(rank), smoothing, holdout, seed, tol, max_seconds
-    )
-    job = options.Job(
+    fit: dict[str, Any] = {
+        "lam": lam, "rank": rank, "smoothing": smoothing, "holdout": holdout, "seed": seed,
+        "tol": tol, "max_seconds": max_seconds,
+    }  # fmt: skip
+    job = Job(
         source,
-        row,
-        col,
-        value,
-        options.check_bad_rows(bad_rows),
+        {"row": row, "col": col, "value": value, "bad_rows": bad_rows},
         fit,
         out,
         report=not no_report,
         quiet=quiet or as_json,
         json=as_json,
         resume=resume,
-        command=context.obj or "",
         force=force,
+        command=context.obj or "",
     )
-    from flatrank.cli.completing import complete_entries
-
     return complete_entries(job)
 
 
@@ -242,7 +206,7 @@ def recommend(
 @app.command()
 def certify(folder: RunFolder) -> int:
     """Derive the certificate once more, from the files of a run."""
-    from flatrank.cli.checking import certify_run
+    from flatrank.cli.using import certify_run
 
     return certify_run(folder)
 
@@ -277,9 +241,10 @@ def experiment(  # noqa: PLR0913 - one parameter an option
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
 ) -> int:
     """A figure of the theory, every solution certified, as table and picture."""
-    from flatrank.cli.experimenting import Asked, run_experiment
+    from flatrank.cli.experimenting import run_experiment
 
-    return run_experiment(Asked(name, family, dims, sizes, rank, draws, seed, out, as_json, quiet))
+    asked = {"family": family, "rank": rank, "draws": draws, "seed": seed}
+    return run_experiment(name, asked, (dims, sizes), out, as_json=as_json, quiet=quiet)
 
 
 @app.command()

@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flatrank.cli.allocation import keep_freed_memory, keep_to_one_blas_thread
 from flatrank.cli.folders import LOCK, Checkpoint, check_folder, reserved
 from flatrank.cli.interrupts import INTERRUPTED, Interrupts, between_steps
-from flatrank.cli.options import Job, check_report_packages
-from flatrank.cli.progress import Progress
-from flatrank.cli.streams import complain, emit
-from flatrank.cli.summary import run_rows, show_table
+from flatrank.cli.terminal import Progress, complain, emit, show_run
 from flatrank.data import Entries, InputError, read_entries
 
 if TYPE_CHECKING:
     from flatrank.selection import Completion
-    from flatrank.solvers.status import Status
 
 
-def complete_entries(job: Job) -> int:
-    """Do the whole job.
+@dataclass(frozen=True)
+class Job:
+    """Everything `complete` was asked; what no data could make sense of raises `InputError`.
 
     Parameters
     ----------
-    job : Job
-        What was asked.
+    source, reading
+        What to read, and keyword arguments of `flatrank.data.read_entries`.
+    fit
+        Keyword arguments of `flatrank.selection.complete`; lam and rank as they were written.
+    out
+        The run folder.
+    report, quiet, json, resume, force
+        Switches.
+    command
+        The command line, for the record.
+    """
 
-    Returns
-    -------
-    int
-        Exit code: 0 certified, 3 not, 130 interrupted.
+    source: str
+    reading: dict[str, Any]
+    fit: dict[str, Any]
+    out: Path
+    report: bool
+    quiet: bool
+    json: bool
+    resume: bool
+    force: bool
+    command: str
+
+    def __post_init__(self) -> None:
+        """Check the options; make numbers, or None for auto, of λ and the rank."""
+        fit = self.fit
+        fit["lam"] = _number(
+            "lam", fit["lam"], "auto or a number from 0 (0 fits the entries exactly)"
+        )
+        fit["rank"] = _number("rank", fit["rank"], "auto or a whole number from 1", whole=True)
+        smoothing, limit = fit["smoothing"], fit["max_seconds"]
+        if smoothing is not None and not 0.0 <= smoothing <= 1.0:
+            _refuse("smoothing", "a number from 0 (flat) to 1 (norm-minimal)", smoothing)
+        if not 0.0 <= fit["holdout"] < 1.0:
+            _refuse("holdout", "a share from 0 to below 1, such as 0.1", fit["holdout"])
+        if fit["seed"] < 0:
+            _refuse("seed", "a whole number from 0", fit["seed"])
+        if not (math.isfinite(fit["tol"]) and fit["tol"] > 0.0):
+            _refuse("tol", "a positive number, such as 1e-4", fit["tol"])
+        if limit is not None and not limit > 0.0:
+            _refuse("max-seconds", "a positive number of seconds", limit)
+        if self.reading["bad_rows"] not in ("error", "skip"):
+            _refuse("bad-rows", "error or skip", self.reading["bad_rows"])
+
+
+def complete_entries(job: Job) -> int:
+    """Do the whole job; the exit code is 0 for a proof, 130 for an interruption, else 3.
 
     Raises
     ------
@@ -41,15 +82,14 @@ def complete_entries(job: Job) -> int:
     started = time.perf_counter()
     check_folder(job.out, force=job.force, resume=job.resume)
     if job.report:
-        check_report_packages()
+        _check_packages()
     with Progress(quiet=job.quiet) as progress:
         progress({"stage": "read"})
-        entries = read_entries(
-            job.source, row=job.row, col=job.col, value=job.value, bad_rows=job.bad_rows
-        )
-        progress({"stage": "read", "message": _columns_read(entries)})
+        entries = read_entries(job.source, **job.reading)
+        read = _columns_read(entries)
+        progress({"stage": "read", "message": read})
         seconds = {"read": time.perf_counter() - started}
-        asked = {k: v for k, v in job.fit.arguments().items() if k != "max_seconds"}
+        asked = {k: v for k, v in job.fit.items() if k != "max_seconds"}
         checkpoint = Checkpoint(job.out, entries, asked)
         with reserved(job.out), between_steps(_giver_up(job, progress, checkpoint)) as interrupts:
             try:
@@ -70,24 +110,22 @@ def complete_entries(job: Job) -> int:
                 if not job.resume:
                     checkpoint.remove()  # bad input leaves nothing behind
                 raise
-            status = found.solution.status
-            if _unfinished(status):
+            unfinished = record["status"] in ("interrupted", "deadline")
+            if unfinished:
                 checkpoint.flush()
             else:
                 checkpoint.remove()
-        if entries.columns and not job.quiet and not _unfinished(status):
-            complain(f"{_columns_read(entries)}.")
+        if read and not job.quiet and not unfinished:
+            complain(f"{read}.")
     if job.json:
-        from flatrank.reporting.runs import to_json
+        from flatrank.solvers.writing import to_json
 
         emit(to_json(record))
     elif not job.quiet:
-        from flatrank.reporting.words import status_sentence
-
-        show_table(run_rows(record, status_sentence(status), job.out), "flatrank complete")
-    if _unfinished(status):
+        show_run(record, found.solution.status, job.out)
+    if unfinished:
         complain(f"stopped early; the same command with --resume continues from {job.out}.")
-    return exit_code(status)
+    return {"certified": 0, "interrupted": INTERRUPTED}.get(record["status"], 3)
 
 
 def solve_entries(
@@ -98,32 +136,7 @@ def solve_entries(
     state: dict[str, Any] | None,
     interrupts: Interrupts,
 ) -> Completion:
-    """The one call that computes.
-
-    Parameters
-    ----------
-    job : Job
-        What was asked.
-    entries : Entries
-        What was read.
-    progress : Progress
-        Is told how far it is.
-    checkpoint : Checkpoint
-        Keeps finished work.
-    state : dict or None
-        Finished work to continue from.
-    interrupts : Interrupts
-        Tells of Ctrl-C.
-
-    Returns
-    -------
-    Completion
-
-    Raises
-    ------
-    InputError
-        If the entries do not allow what was asked.
-    """
+    """The one call that computes, from a state of finished work if there is one."""
     keep_freed_memory(entries.m)
     keep_to_one_blas_thread()
     from flatrank.selection import complete
@@ -134,21 +147,19 @@ def solve_entries(
 
     try:
         return complete(
-            entries,
-            **job.fit.arguments(),
-            monitor=monitor,
-            resume=state,
-            checkpoint=checkpoint.save,
+            entries, **job.fit, monitor=monitor, resume=state, checkpoint=checkpoint.save
         )
     except InputError as refused:
         raise InputError(f"{entries.source}: {refused}") from refused
 
 
-def exit_code(status: Status) -> int:
-    """0 for a proof, 130 for an interruption, 3 for everything between."""
-    from flatrank.solvers.status import Status
-
-    return {Status.CERTIFIED: 0, Status.INTERRUPTED: INTERRUPTED}.get(status, 3)
+def _check_packages() -> None:
+    absent = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
+    if absent:
+        raise InputError(
+            f"The report needs {' and '.join(absent)}, not installed here: "
+            'pip install "flatrank[report]", or pass --no-report.'
+        )
 
 
 def _giver_up(job: Job, progress: Progress, checkpoint: Checkpoint) -> Callable[[], None]:
@@ -180,30 +191,23 @@ def _empty_handed(checkpoint: Checkpoint) -> int:
     return INTERRUPTED
 
 
-def _unfinished(status: Status) -> bool:
-    from flatrank.solvers.status import Status
-
-    return status in (Status.INTERRUPTED, Status.DEADLINE)
-
-
 def _write(
     job: Job, completion: Completion, entries: Entries, seconds: dict[str, float], started: float
 ) -> dict[str, Any]:
     """Draw the page, write the folder; the record as written."""
     from flatrank.reporting.runs import make_record, save_run
-    from flatrank.solvers.status import Status
 
     began = time.perf_counter()
     record = make_record(
         completion,
         entries,
-        options=job.record(),
+        options=job.fit | job.reading,
         seconds=seconds | {"report": 0.0, "total": began - started},
         command=job.command,
     )
     page = None
     # Whoever interrupts does not wait for pictures.
-    if job.report and completion.solution.status is not Status.INTERRUPTED:
+    if job.report and record["status"] != "interrupted":
         from flatrank.reporting.page import render_page
 
         page = render_page(completion, entries, record)
@@ -211,3 +215,20 @@ def _write(
     record["seconds"] |= {"report": now - began, "total": now - started}
     save_run(job.out, completion, entries, record, page)
     return record
+
+
+def _number(option: str, text: str, wanted: str, *, whole: bool = False) -> float | None:
+    """A number from 0, or a whole one from 1; None for auto."""
+    if text.strip().lower() == "auto":
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return _refuse(option, wanted, text)
+    if not (math.isfinite(number) and number >= whole) or (whole and not number.is_integer()):
+        _refuse(option, wanted, text)
+    return int(number) if whole else number
+
+
+def _refuse(option: str, wanted: str, got: Any) -> NoReturn:
+    raise InputError(f"--{option} must be {wanted}; got {got}.")

@@ -6,7 +6,7 @@ import os
 import platform
 from importlib.util import find_spec
 
-from flatrank.cli.summary import Rows, show_table
+from flatrank.cli.terminal import Rows, show_table
 
 _OPTIONAL = {
     "report": ("matplotlib", "jinja2"),
@@ -18,13 +18,7 @@ _THREAD_VARIABLES = ("FLATRANK_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_CACHE_DIR
 
 
 def examine() -> int:
-    """Print what the machine offers.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Print what the machine offers."""
     from flatrank import kernels
     from flatrank.reporting.runs import versions
 

@@ -3,60 +3,41 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 from flatrank.cli.folders import check_folder, reserved
-from flatrank.cli.progress import Progress
-from flatrank.cli.streams import emit, to_csv, write_text
-from flatrank.cli.summary import Rows, show_table
+from flatrank.cli.terminal import Progress, Rows, emit, show_table, to_csv, write_text
 from flatrank.data import InputError
 
 Number = TypeVar("Number", int, float)
 NAMES = ("phase-transition", "theorem-sweep")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Everything `experiment` was asked.
-
-    Parameters
-    ----------
-    name
-        "phase-transition" or "theorem-sweep".
-    family
-        "sensing", "bilinear", "completion" or "quadratic".
-    dims, sizes
-        Numbers with commas between them; None for the usual grid.
-    rank, draws, seed
-        As for `phase_transition`.
-    out
-        Folder for tables, pictures and finished cells.
-    json, quiet
-        Switches.
-    """
-
-    name: str
-    family: str
-    dims: str | None
-    sizes: str | None
-    rank: int | None
-    draws: int
-    seed: int
-    out: Path
-    json: bool
-    quiet: bool
-
-
-def run_experiment(asked: Asked) -> int:
+def run_experiment(
+    name: str,
+    asked: dict[str, Any],
+    grid: tuple[str | None, str | None],
+    out: Path,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Compute what is not yet there, write the table and the pictures.
 
     Parameters
     ----------
-    asked : Asked
-        What was asked.
+    name : str
+        "phase-transition" or "theorem-sweep".
+    asked : dict
+        family, rank, draws and seed, as for `phase_transition`, where they are checked.
+    grid : (str or None, str or None)
+        dims and sizes, numbers with commas between them; None for the usual ones.
+    out : Path
+        Folder for tables, pictures and finished cells.
+    as_json, quiet : bool
+        Switches.
 
     Returns
     -------
@@ -69,52 +50,46 @@ def run_experiment(asked: Asked) -> int:
         If something asked makes no sense; nothing was written then.
     """
     started = time.perf_counter()
-    if asked.name not in NAMES:
-        raise InputError(f"the experiment must be {' or '.join(NAMES)}; got {asked.name}.")
-    dims, sizes = _numbers("dims", asked.dims, int), _numbers("sizes", asked.sizes, float)
+    if name not in NAMES:
+        raise InputError(f"the experiment must be {' or '.join(NAMES)}; got {name}.")
+    dims, sizes = _numbers("dims", grid[0], int), _numbers("sizes", grid[1], float)
     if find_spec("matplotlib") is None:
         raise InputError(
             'The picture needs matplotlib, not installed here: pip install "flatrank[report]".'
         )
-    check_folder(asked.out, force=True, resume=False)
+    check_folder(out, force=True, resume=False)
     from flatrank.experiments import phase_transition, theorem_sweep
     from flatrank.solvers.writing import to_json
 
-    experiment = phase_transition if asked.name == NAMES[0] else theorem_sweep
-    # The family is checked there, by name.
-    options: dict[str, Any] = {
-        "family": asked.family, "rank": asked.rank, "draws": asked.draws, "seed": asked.seed,
-    }  # fmt: skip
-    with Progress(quiet=asked.quiet or asked.json) as progress, reserved(asked.out):
-        sweep = experiment(
-            **options, dims=dims, sizes=sizes, folder=asked.out / "cells", monitor=progress
-        )
-        record = _write(asked, sweep)
+    experiment = phase_transition if name == NAMES[0] else theorem_sweep
+    with Progress(quiet=quiet or as_json) as progress, reserved(out):
+        sweep = experiment(**asked, dims=dims, sizes=sizes, folder=out / "cells", monitor=progress)
+        record = _write(name, sweep, asked["draws"], out)
     record["seconds"] = round(time.perf_counter() - started, 3)
-    if asked.json:
+    if as_json:
         emit(to_json(record))
-    elif not asked.quiet:
+    elif not quiet:
         show_table(_rows(record), "flatrank experiment")
     return 3 if sweep.uncertified else 0
 
 
-def _write(asked: Asked, sweep: Any) -> dict[str, Any]:
+def _write(name: str, sweep: Any, draws: int, out: Path) -> dict[str, Any]:
     """The files, and what they say as one record."""
     from flatrank.reporting.sweeps import draw_recovery, draw_regularity
 
-    first = asked.name == NAMES[0]
+    first = name == NAMES[0]
     table = sweep.recovery() if first else sweep.regularity()
     # NaN is no JSON, and an empty field is what csv has for nothing.
     table = [{k: v if v == v else None for k, v in row.items()} for row in table]
-    stem = asked.out / f"{asked.name}-{asked.family}"
+    stem = out / f"{name}-{sweep.family}"
     files = [stem.with_suffix(suffix) for suffix in (".csv", ".svg", ".png")]
     write_text(files[0], to_csv(list(table[0]), [list(row.values()) for row in table]))
     (draw_recovery if first else draw_regularity)(sweep, files[1:])
     return {
-        "experiment": asked.name,
+        "experiment": name,
         "family": sweep.family,
         "rank": sweep.rank,
-        "draws": asked.draws,
+        "draws": draws,
         "seed": sweep.seed,
         "solutions": sweep.solutions,
         "uncertified": sweep.uncertified,

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from flatrank.data import Entries, InputError
 
 CHECKPOINT, LOCK = "checkpoint.safetensors", "flatrank.lock"
+MODEL, RECORD = "model.safetensors", "run.json"
 #: Seconds from one writing of the checkpoint to the next: what a crash may cost.
 SELDOM = 20.0
 
@@ -28,16 +29,7 @@ SELDOM = 20.0
 def check_folder(out: Path, *, force: bool, resume: bool) -> None:
     """Refuse an output folder that could not be written, or holds what would be lost.
 
-    Nothing is touched.
-
-    Parameters
-    ----------
-    out : Path
-        May or may not exist.
-    force : bool
-        What is in it may be lost.
-    resume : bool
-        What is unfinished in it is gone on with.
+    Nothing is touched. With `force` what is in it may be lost; with `resume` it must be unfinished.
 
     Raises
     ------
@@ -58,19 +50,17 @@ def check_folder(out: Path, *, force: bool, resume: bool) -> None:
     if not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"--out {out}: no permission to write in {place}; name another folder.")
     _refuse_if_held(out)
-    if resume:
-        require_checkpoint(out)
-    elif not force:
-        _refuse_to_replace(out)
-
-
-def _refuse_to_replace(out: Path) -> None:
-    if (out / CHECKPOINT).is_file():
+    unfinished = (out / CHECKPOINT).is_file()
+    if resume and not unfinished:
+        raise InputError(
+            f"--resume: nothing was left unfinished in {out}; run without --resume to start afresh."
+        )
+    if unfinished and not (resume or force):
         raise InputError(
             f"--out {out}: holds an unfinished run; go on with it with --resume, start afresh with "
             "--force, or name another folder."
         )
-    if any((out / name).exists() for name in ("run.json", "model.safetensors")):
+    if not (resume or force) and any((out / name).exists() for name in (RECORD, MODEL)):
         raise InputError(
             f"--out {out}: holds a finished run, which would be lost; name another folder, or "
             "replace it with --force."
@@ -82,15 +72,6 @@ def reserved(out: Path) -> Iterator[None]:
     """Make the folder and keep other processes out of it for the time of the work.
 
     If the work fails, what was made is taken away.
-
-    Parameters
-    ----------
-    out : Path
-        The run folder.
-
-    Yields
-    ------
-    None
 
     Raises
     ------
@@ -118,16 +99,13 @@ def reserved(out: Path) -> Iterator[None]:
 
 def _hold(out: Path) -> None:
     """Leave word that this process is at work in the folder; that of a dead one is replaced."""
+    word = f"{os.getpid()} {socket.gethostname()}\n"
     for _ in range(2):
-        try:
-            with (out / LOCK).open("x", encoding="ascii") as file:
-                file.write(f"{os.getpid()} {socket.gethostname()}\n")
-        except FileExistsError:
-            _refuse_if_held(out)
-            (out / LOCK).unlink(missing_ok=True)
-        else:
+        with suppress(FileExistsError), (out / LOCK).open("x", encoding="ascii") as file:
+            file.write(word)
             return
-    _refuse_if_held(out)
+        _refuse_if_held(out)
+        (out / LOCK).unlink(missing_ok=True)
 
 
 def _refuse_if_held(out: Path) -> None:
@@ -161,14 +139,7 @@ def _lives(pid: int) -> bool:
 class Checkpoint:
     """Finished work, kept in the run folder until the run is done.
 
-    Parameters
-    ----------
-    out : Path
-        The run folder.
-    entries : Entries
-        What was read.
-    options : dict
-        What was asked, as far as it decides the answer.
+    It is bound to what was read, and to what was asked, as far as that decides the answer.
     """
 
     def __init__(self, out: Path, entries: Entries, options: dict[str, Any]) -> None:
@@ -217,16 +188,9 @@ class Checkpoint:
             beside.unlink(missing_ok=True)
 
     def load(self) -> dict[str, Any]:
-        """The state of an earlier run of the same work.
-
-        Raises
-        ------
-        InputError
-            If there is none, it is damaged, or it belongs to another input or other options.
-        """
+        """The state of an earlier run of the same input and options, or `InputError`."""
         from safetensors import SafetensorError, safe_open
 
-        require_checkpoint(self.path.parent)
         try:
             with safe_open(self.path, framework="numpy") as file:
                 about = json.loads(file.metadata()["flatrank"])
@@ -264,20 +228,6 @@ class Checkpoint:
             )
 
 
-def require_checkpoint(out: Path) -> None:
-    """Refuse to resume where nothing was begun.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no checkpoint.
-    """
-    if not (out / CHECKPOINT).is_file():
-        raise InputError(
-            f"--resume: nothing was left unfinished in {out}; run without --resume to start afresh."
-        )
-
-
 def fingerprint(entries: Entries) -> str:
     """A digest of positions, values and names; O(m)."""
     digest = hashlib.blake2b(digest_size=16)
@@ -290,11 +240,9 @@ def fingerprint(entries: Entries) -> str:
 
 
 def _take_away(made: list[Path]) -> None:
-    for folder in made:
-        try:
+    with suppress(OSError):
+        for folder in made:
             folder.rmdir()
-        except OSError:
-            return
 
 
 def _shown(value: Any) -> str:

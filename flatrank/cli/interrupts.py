@@ -26,13 +26,8 @@ GRACE = 1.2
 class Interrupts:
     """Whether Ctrl-C was pressed and nobody has been told.
 
-    Parameters
-    ----------
-    give_up : callable
-        Keeps what is finished and says so; called from another thread, at most once, before the
-        process ends.
-    grace : float
-        Seconds before it is.
+    `give_up` keeps what is finished and says so; it is called from another thread, at most once,
+    `grace` seconds after Ctrl-C, before the process ends.
     """
 
     def __init__(self, give_up: Callable[[], None] | None = None, grace: float = GRACE) -> None:
@@ -50,13 +45,7 @@ class Interrupts:
         self._pending = True
 
     def check(self) -> None:
-        """Tell, once.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            If Ctrl-C was pressed since the last time.
-        """
+        """Raise KeyboardInterrupt, once, if Ctrl-C was pressed."""
         if self._pending:
             self._pending = False
             raise KeyboardInterrupt
@@ -103,19 +92,9 @@ def leave() -> None:
 
 @contextmanager
 def between_steps(give_up: Callable[[], None] | None = None) -> Iterator[Interrupts]:
-    """Hold Ctrl-C back until `check`; nothing where no signal comes, outside the main thread.
-
-    Parameters
-    ----------
-    give_up : callable, optional
-        What to do, from another thread, where the work does not come to a check soon; without it
-        the work is waited for.
-
-    Yields
-    ------
-    Interrupts
-    """
+    """Hold Ctrl-C back until `check`; where none comes soon, another thread calls `give_up`."""
     interrupts = Interrupts(give_up)
+    # Outside the main thread no signal comes.
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return

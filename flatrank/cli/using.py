@@ -1,48 +1,39 @@
-"""`predict` and `recommend`: a finished run put to use."""
+"""`predict`, `recommend` and `certify`: a finished run put to use, and its proof once more."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flatrank.cli.streams import complain, emit, interactive, say, to_csv, write_text
+from flatrank.cli.terminal import (
+    certificate_words,
+    complain,
+    emit,
+    interactive,
+    say,
+    show_table,
+    to_csv,
+    write_text,
+)
 from flatrank.data import InputError, read_pairs
+
+if TYPE_CHECKING:
+    from flatrank.certificates import Certificate
 
 
 def predict_pairs(
     folder: Path, pairs: str, names: tuple[str | None, str | None], out: Path | None, verbose: bool
 ) -> int:
-    """Write a value for each pair, in the order asked.
-
-    Parameters
-    ----------
-    folder : Path
-        The run.
-    pairs : str
-        What to read the pairs from.
-    names : (str or None, str or None)
-        Of the two columns.
-    out : Path or None
-        File to write; None for standard output.
-    verbose : bool
-        Add the columns `known` and `determined`.
-
-    Returns
-    -------
-    int
-        Exit code.
-
-    Raises
-    ------
-    InputError
-        If the run or the pairs cannot be used.
-    """
+    """Write a value for each pair, in the order asked; with columns `known`, `determined` too."""
     from flatrank.reporting.saved import load_run
 
-    if out is not None:
-        _check_file(out)
+    if out is not None and out.is_dir():
+        raise InputError(f"--out {out}: is a folder; name a file.")
+    if out is not None and not (parent := out.resolve().parent).is_dir():
+        raise InputError(f"--out {out}: there is no folder {parent}; make it first.")
     rows, cols = read_pairs(pairs, row=names[0], col=names[1])
     run = load_run(folder)
     i, j = run.places(zip(rows.tolist(), cols.tolist(), strict=True))
@@ -64,40 +55,50 @@ def predict_pairs(
 
 
 def recommend_columns(folder: Path, row: str, top: int) -> int:
-    """List the best columns that a row has no entry in.
-
-    Parameters
-    ----------
-    folder : Path
-        The run.
-    row : str
-        Name of the row.
-    top : int
-        How many.
-
-    Returns
-    -------
-    int
-        Exit code.
-
-    Raises
-    ------
-    InputError
-        If the run cannot be used or has no such row.
-    """
+    """List the best columns that a row has no entry in, with their values."""
     from flatrank.reporting.saved import load_run
 
     if top < 1:
         raise InputError(f"--top must be a whole number from 1; got {top}.")
     run = load_run(folder)
     best = run.recommend(row, top)
-    if interactive("stdout"):
-        _show(row, best)
+    if interactive("stdout") and best:
+        rows = [(label, f"{value:.4g}") for label, value in best]
+        show_table(rows, f"For row {row}", ("column", "value"))
+    elif interactive("stdout"):
+        say("Nothing is left to recommend.\n")
     else:
         emit(to_csv(["col", "value"], best))
     if len(best) < top:
         complain(f"only {len(best)} columns are unseen by row {row}.")
     return 0
+
+
+def certify_run(folder: Path) -> int:
+    """Re-derive the certificate of a run from its files: 0 if it agrees and proves, else 3."""
+    from flatrank.certificates import certify
+    from flatrank.reporting.saved import load_run
+
+    run = load_run(folder)
+    solution = run.solution
+    recorded = solution.certificate
+    found = certify(solution.problem, solution.factors, np.asarray(solution.y))
+    different = _differences(recorded, found, run.tol)
+    if different or not found.certified(run.tol):
+        # The dual point on file may be damaged where the answer is not: build one from the pair.
+        fresh = certify(solution.problem, solution.factors)
+        if not found.relative_gap <= fresh.relative_gap:
+            found, different = fresh, _differences(recorded, fresh, run.tol)
+    proved = found.certified(run.tol)
+    rows = [
+        ("run", str(folder)),
+        ("recorded", certificate_words(recorded.to_dict() if recorded else None)),
+        ("re-derived", certificate_words(found.to_dict())),
+        ("agreement", "they agree" if not different else f"they DIFFER: {'; '.join(different)}"),
+        ("verdict", f"{'certified' if proved else 'not certified'} at tolerance {run.tol:g}"),
+    ]
+    show_table(rows, "flatrank certify")
+    return 0 if proved and not different else 3
 
 
 def _remark(known: NDArray[np.bool_], determined: NDArray[np.bool_]) -> None:
@@ -115,25 +116,24 @@ def _remark(known: NDArray[np.bool_], determined: NDArray[np.bool_]) -> None:
         )
 
 
-def _check_file(out: Path) -> None:
-    folder = out.resolve().parent
-    if out.is_dir():
-        raise InputError(f"--out {out}: is a folder; name a file.")
-    if not folder.is_dir():
-        raise InputError(f"--out {out}: there is no folder {folder}; make it first.")
+def _differences(recorded: Certificate | None, found: Certificate, tol: float) -> list[str]:
+    """Where two certificates of the same pair, on file and new, disagree.
 
-
-def _show(row: str, best: list[tuple[str, float]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=f"For row {row}", box=box.ROUNDED, title_justify="left")
-    table.add_column("column", overflow="fold")
-    table.add_column("value", justify="right")
-    for label, value in best:
-        table.add_row(Text(label), f"{value:.4g}")
-    Console().print(table)
-    if not best:
-        say("Nothing is left to recommend.\n")
+    Bounds may differ by a tenth of `tol` times the objective: one that comes from a random start is
+    not the same twice.
+    """
+    if recorded is None:
+        return ["the run has no certificate on record"]
+    bounds = [abs(x) for x in (found.primal, found.dual_bound) if np.isfinite(x)]
+    scale = max(*bounds, 1e-300) if bounds else 1e-300
+    # The pair is the same, so its objective is, to rounding; a dual bound may come out better.
+    allowed = {"primal": 1e-9, "dual_bound": max(0.1 * tol, 1e-9)}
+    out = []
+    for name, share in allowed.items():
+        old, new = getattr(recorded, name), getattr(found, name)
+        if old != new and not abs(old - new) <= share * scale:
+            out.append(f"{name} is {new:.9g}, recorded {old:.9g}")
+    old, new = recorded.relative_gap, found.relative_gap
+    if old != new and not abs(old - new) <= allowed["dual_bound"] + 1e-9:
+        out.append(f"relative gap is {new:.2e}, recorded {old:.2e}")
+    return out

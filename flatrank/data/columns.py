@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from flatrank.data.errors import InputError
+from flatrank.data.entries import InputError
 
 Kind = Literal["row", "col", "value", "aside", "other"]
 
@@ -40,27 +40,18 @@ _NARROW = 4
 
 
 @dataclass(frozen=True)
-class Table:
-    """What is known of a table before its columns are chosen.
+class Head:
+    """What is known of a table before its columns are chosen."""
 
-    Parameters
-    ----------
-    source
-        What messages call the file.
-    names
-        The columns: names from the file, or "1", "2", ...
-    rows
-        Fields of some of its rows.
-    header
-        Whether the names come from the file.
-    reader
-        How pandas reads the file, for messages.
-    """
-
+    #: What messages call the file.
     source: str
+    #: From the file, or "1", "2", ...
     names: Sequence[str]
+    #: Fields of some rows.
     rows: Sequence[Sequence[str]]
+    #: Whether the names come from the file.
     header: bool
+    #: How pandas reads the file, for messages.
     reader: str
 
     def column(self, n: int) -> list[str]:
@@ -68,7 +59,7 @@ class Table:
         return [row[n] if n < len(row) else "" for row in self.rows]
 
 
-def choose_columns(table: Table, wanted: dict[str, str | None]) -> tuple[int, ...]:
+def choose_columns(head: Head, wanted: dict[str, str | None]) -> tuple[int, ...]:
     """Index of the column for each role.
 
     The one that was named; else the one whose name says so ("userId", "item", "rating"); else the
@@ -76,15 +67,10 @@ def choose_columns(table: Table, wanted: dict[str, str | None]) -> tuple[int, ..
 
     Parameters
     ----------
-    table
+    head
         Names and some rows.
     wanted
-        Column name, or None, by role ("row", "col", "value").
-
-    Returns
-    -------
-    tuple of int
-        One index a role, in the order of `wanted`.
+        Column name, or None, by role ("row", "col", "value"), in the order of the answer.
 
     Raises
     ------
@@ -92,27 +78,27 @@ def choose_columns(table: Table, wanted: dict[str, str | None]) -> tuple[int, ..
         If a name is absent, ambiguous or used twice, there are too few columns, the table is wide,
         or names leave open which columns are meant.
     """
-    names = list(table.names)
+    names = list(head.names)
     for role, name in wanted.items():
         if name is not None and names.count(name) != 1:
-            raise InputError(f"{table.source}: {_unfound(role, name, names, table.header)}")
+            raise InputError(f"{head.source}: {_unfound(role, name, names, head.header)}")
     found = {role: names.index(name) for role, name in wanted.items() if name is not None}
     if len(set(found.values())) < len(found):
         raise InputError(
-            f"{table.source}: the same column is named for two of {', '.join(wanted)}: "
+            f"{head.source}: the same column is named for two of {', '.join(wanted)}: "
             f"{', '.join(names[n] for n in found.values())}."
         )
     left = [n for n in range(len(names)) if n not in found.values()]
-    filled = [n for n in left if not table.rows or any(table.column(n))]
+    filled = [n for n in left if not head.rows or any(head.column(n))]
     missing = [role for role in wanted if role not in found]
     if len(left) < len(missing):
         raise InputError(
-            f"{table.source}: expected columns for {', '.join(wanted)}, found {len(names)}: "
+            f"{head.source}: expected columns for {', '.join(wanted)}, found {len(names)}: "
             f"{', '.join(names)}."
         )
     if missing:
         left = filled if len(filled) >= len(missing) else left
-        found |= _chosen(table, left, missing, "value" in wanted)
+        found |= _chosen(head, left, missing, "value" in wanted)
     return tuple(found[role] for role in wanted)
 
 
@@ -146,16 +132,14 @@ def kind_of(name: str) -> tuple[Kind, int]:
     return "other", 0
 
 
-def _chosen(table: Table, left: list[int], missing: list[str], valued: bool) -> dict[str, int]:
+def _chosen(head: Head, left: list[int], missing: list[str], valued: bool) -> dict[str, int]:
     """Columns for the roles that are missing, from those that are left."""
-    kinds: dict[int, tuple[Kind, int]] = {
-        n: kind_of(table.names[n]) if table.header else ("other", 0) for n in left
-    }
-    found = {role: n for role in missing if (n := _named(table, kinds, role)) is not None}
+    kinds = {n: kind_of(head.names[n] if head.header else "x") for n in left}
+    found = {role: n for role in missing if (n := _named(head, kinds, role)) is not None}
     if valued and len(found) < 3:
-        _refuse_wide(table, left)
-    if not table.header and valued:
-        _refuse_times(table, left)
+        _refuse_wide(head, left)
+    if not head.header and valued:
+        _refuse_times(head, left)
     open_roles = [role for role in missing if role not in found]
     if not open_roles:
         return found
@@ -175,22 +159,22 @@ def _chosen(table: Table, left: list[int], missing: list[str], valued: bool) -> 
         taken = found | dict(zip(open_roles, sorted(others + asides), strict=True))
         if taken.get("value") not in asides:
             return taken
-    clear = "".join(f"{table.names[n]!r} reads like the {r} column; " for r, n in found.items())
+    clear = "".join(f"{head.names[n]!r} reads like the {r} column; " for r, n in found.items())
     raise InputError(
-        f"{table.source}: which columns hold the entries is not clear: {clear}"
-        f"the columns are {_listed(table.names)}; {_GIVEN}."
+        f"{head.source}: which columns hold the entries is not clear: {clear}"
+        f"the columns are {_listed(head.names)}; {_GIVEN}."
     )
 
 
-def _named(table: Table, kinds: dict[int, tuple[Kind, int]], role: str) -> int | None:
+def _named(head: Head, kinds: dict[int, tuple[Kind, int]], role: str) -> int | None:
     """The column whose name says this role."""
     for rank in (0, 1):
         among = [n for n, kind in kinds.items() if kind == (role, rank)]
-        ids = [n for n in among if re.search(r"(?i)id$", table.names[n])]
+        ids = [n for n in among if re.search(r"(?i)id$", head.names[n])]
         among = ids if len(ids) == 1 else among
         if len(among) > 1:
             raise InputError(
-                f"{table.source}: {_listed([table.names[n] for n in among])} all read like the "
+                f"{head.source}: {_listed([head.names[n] for n in among])} all read like the "
                 f"{role} column; name one with --{role} ({role}=)."
             )
         if among:
@@ -198,44 +182,44 @@ def _named(table: Table, kinds: dict[int, tuple[Kind, int]], role: str) -> int |
     return None
 
 
-def _refuse_wide(table: Table, left: list[int]) -> None:
+def _refuse_wide(head: Head, left: list[int]) -> None:
     """Refuse a table of one line a row, where two columns of ids were to be expected."""
-    if len(left) < _NARROW or not table.rows:
+    if len(left) < _NARROW or not head.rows:
         return
-    first, second = table.column(left[0]), table.column(left[1])
-    numeric = [n for n in left[1:] if _numeric(table.column(n))]
+    first, second = head.column(left[0]), head.column(left[1])
+    numeric = [n for n in left[1:] if _numeric(head.column(n))]
     # Ids are no fractions, and the first of them recurs while both together do not.
     fractions = any(map(_fraction, second))
     # Nameless, four columns are ids, a value and a time; shuffled, such a file repeats no id soon.
-    unplaced = len(left) >= _NARROW + (not table.header) and (
+    unplaced = len(left) >= _NARROW + (not head.header) and (
         len(set(first)) == len(first)
         or 5 * len(set(zip(first, second, strict=True))) < 4 * len(first)
     )
     if 5 * len(numeric) < 4 * (len(left) - 1) or not (fractions or unplaced):
         return
     labels = not any(map(_fraction, first)) and len(set(first)) == len(first)
-    label = table.names[left[0]] if table.header else left[0]
+    label = head.names[left[0]] if head.header else left[0]
     melt, index = (
         (f".melt({label!r})", "False") if labels else (".melt(ignore_index=False)", "True")
     )
-    beside = f" beside {table.names[left[0]]!r}" if labels else ""
+    beside = f" beside {head.names[left[0]]!r}" if labels else ""
     raise InputError(
-        f"{table.source}: looks like a wide table, one line a row, with {len(numeric)} columns of "
+        f"{head.source}: looks like a wide table, one line a row, with {len(numeric)} columns of "
         f"numbers{beside}; expected one line an entry: row, column, value. Melt it, "
-        f'{table.reader}{melt}.dropna().to_csv("entries.csv", index={index}), or, if three of its '
+        f'{head.reader}{melt}.dropna().to_csv("entries.csv", index={index}), or, if three of its '
         f"columns hold the entries, {_GIVEN}."
     )
 
 
-def _refuse_times(table: Table, left: list[int]) -> None:
+def _refuse_times(head: Head, left: list[int]) -> None:
     """Without a header: a third column that counts seconds since 1970, from 1980 to 2040."""
-    if len(left) < _NARROW or not table.rows:
+    if len(left) < _NARROW or not head.rows:
         return
-    third = table.column(left[2])
+    third = head.column(left[2])
     if all(x.isdecimal() and 315_532_800 <= int(x) < 2_208_988_800 for x in third):
         raise InputError(
-            f"{table.source}: column {table.names[left[2]]} holds what look like times, such as "
-            f"{third[0]}, and there is no header; {_GIVEN} by position, 1 to {len(table.names)}."
+            f"{head.source}: column {head.names[left[2]]} holds what look like times, such as "
+            f"{third[0]}, and there is no header; {_GIVEN} by position, 1 to {len(head.names)}."
         )
 
 
@@ -249,8 +233,7 @@ def _numeric(column: list[str]) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = [repr(name) for name in names[:8]] + ["..."] * (len(names) > 8)
-    return ", ".join(shown)
+    return ", ".join([*map(repr, names[:8]), *["..."] * (len(names) > 8)])
 
 
 def _unfound(role: str, name: str, names: Sequence[str], header: bool) -> str:

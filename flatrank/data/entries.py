@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flatrank.data.errors import InputError
+
+class InputError(ValueError):
+    """Input that cannot be used: the message says what was expected, what came, what to do."""
 
 
 @dataclass(frozen=True)
@@ -91,71 +92,3 @@ class Entries:
     def dropped_count(self) -> int:
         """How many rows of the file were skipped."""
         return sum(kind.count for kind in self.dropped)
-
-
-def assemble(
-    rows: NDArray[Any],
-    cols: NDArray[Any],
-    values: NDArray[np.float64],
-    labels: tuple[NDArray[np.str_], NDArray[np.str_]],
-    *,
-    source: str,
-    **counts: Any,
-) -> Entries:
-    """Sort entries row by row and merge repeated positions into the mean of their values.
-
-    Parameters
-    ----------
-    rows, cols, values
-        (m,) codes into the labels, and finite values.
-    labels
-        Row labels and column labels, each used by at least one entry.
-    source
-        Where the entries come from.
-    counts
-        Further fields of `Entries`, such as `dropped` and `empty_rows`.
-
-    Returns
-    -------
-    Entries
-        The same set whatever the order of the input.
-
-    Raises
-    ------
-    InputError
-        If there are no entries.
-
-    Notes
-    -----
-    O(m log m) time, O(m) memory.
-    """
-    if values.size == 0:
-        raise InputError(f"{source}: expected at least one entry, found none.")
-    key = rows.astype(np.int64) * labels[1].size + cols
-    if not (key[1:] > key[:-1]).all():
-        order = np.argsort(key, kind="stable")
-        key, values = key[order], values[order]
-    first = np.empty(key.size, dtype=bool)
-    first[0] = True
-    np.not_equal(key[1:], key[:-1], out=first[1:])
-    duplicates = int(key.size - np.count_nonzero(first))
-    if duplicates:
-        values = _means(values, np.flatnonzero(first))
-        key = key[first]
-    row_codes, col_codes = np.divmod(key, labels[1].size)
-    return Entries(
-        row_codes.astype(np.int32),
-        col_codes.astype(np.int32),
-        np.ascontiguousarray(values, dtype=np.float64),
-        labels[0],
-        labels[1],
-        duplicates=duplicates,
-        source=source,
-        **counts,
-    )
-
-
-def _means(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    lengths = np.diff(np.append(starts, values.size))
-    # Dividing before adding: the mean of two values near the largest float is one too.
-    return np.add.reduceat(values / np.repeat(lengths, lengths), starts)

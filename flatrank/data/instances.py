@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flatrank.data.errors import InputError
+from flatrank.data.entries import InputError
 
 Spectrum = Literal["gaussian", "log", "linear"]
 
@@ -67,24 +67,13 @@ class Instance:
         -I), so its norm is that of a small core. Expanding ‖·‖² into Grams instead would lose
         everything below 1e-8.
 
-        Parameters
-        ----------
-        L, R
-            (n1, k) and (n2, k), any k ≥ 0.
-
-        Returns
-        -------
-        float
-            The relative error; about 1e-15 when L Rᵀ = M.
+        For L and R of shapes (n1, k) and (n2, k), k ≥ 0; about 1e-15 when L Rᵀ = M.
+        O((n1 + n2)(k + r)²) flops, O((n1 + n2)(k + r)) memory.
 
         Raises
         ------
         InputError
             If L or R does not fit the instance.
-
-        Notes
-        -----
-        O((n1 + n2)(k + r)²) flops, O((n1 + n2)(k + r)) memory.
         """
         left, right = _tall(L, "L", self.shape[0]), _tall(R, "R", self.shape[1])
         k = left.shape[1]

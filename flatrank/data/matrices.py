@@ -5,101 +5,72 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flatrank.data.errors import InputError
-from flatrank.data.raw import Raw
+from flatrank.data.entries import InputError
+from flatrank.data.files import File
+from flatrank.data.tables import Table
+
+Wanted = dict[str, str | None]
 
 
-@dataclass(frozen=True)
-class Triplets:
-    """Stored entries with 0-based indices.
-
-    Parameters
-    ----------
-    rows, cols
-        (m,) int64.
-    values
-        (m,) float64; empty where only positions were asked for.
-    shape
-        Declared (d1, d2), or None.
-    base
-        What the first line is called: 1 in MatrixMarket, 0 in npz.
-    """
-
-    rows: NDArray[np.int64]
-    cols: NDArray[np.int64]
-    values: NDArray[np.float64]
-    shape: tuple[int, int] | None
-    base: int
-
-
-def market_triplets(raw: Raw, *, with_values: bool = True) -> Triplets:
+def read_market(file: File, wanted: Wanted) -> Table:
     """Read a MatrixMarket file; symmetric ones are unfolded, dense ones are observed everywhere.
 
-    Parameters
-    ----------
-    raw
-        The opened file.
-    with_values
-        Whether values are needed; a pattern has none.
-
-    Returns
-    -------
-    Triplets
-        Labels begin at 1, as in the file.
+    Labels begin at 1, as in the file.
 
     Raises
     ------
     InputError
-        If the file is damaged, contradicts its own shape, or has complex or no values.
+        If the file is damaged or contradicts its own shape, columns are named, or values are
+        complex or, where they are wanted, absent.
     """
     from scipy import io as scipy_io  # only here: a tenth of a second
 
-    header = raw.head.split(b"\n", 1)[0].lower().split()
-    if with_values and b"pattern" in header:
+    if any(wanted.values()):
+        raise InputError(f"{file.name}: a MatrixMarket file has no named columns to choose from.")
+    header = file.data.split(b"\n", 1)[0].lower().split()
+    if "value" in wanted and b"pattern" in header:
         raise InputError(
-            f"{raw.name}: is a pattern, positions without values; expected real or integer values."
+            f"{file.name}: is a pattern, positions without values; expected real or integer values."
         )
     if b"complex" in header or b"hermitian" in header:
-        raise InputError(f"{raw.name}: values must be real, got complex ones.")
+        raise InputError(f"{file.name}: values must be real, got complex ones.")
     try:
-        matrix: Any = scipy_io.mmread(io.BytesIO(raw.read()))
+        matrix: Any = scipy_io.mmread(io.BytesIO(file.data))
     except (ValueError, OverflowError, TypeError) as damaged:
         raise InputError(
-            f"{raw.name}: is not a valid MatrixMarket file ({damaged}); "
+            f"{file.name}: is not a valid MatrixMarket file ({damaged}); "
             "indices run from 1 to the shape in its second line."
         ) from damaged
     if isinstance(matrix, np.ndarray):
-        rows, cols = (index.ravel() for index in np.indices(matrix.shape))
-        values = matrix.ravel()
+        arrays = *(index.ravel() for index in np.indices(matrix.shape)), matrix.ravel()
     else:
         matrix = matrix.tocoo()
-        rows, cols, values = matrix.row, matrix.col, matrix.data
-    return Triplets(
-        rows.astype(np.int64), cols.astype(np.int64), values.astype(np.float64), matrix.shape, 1
-    )
+        arrays = matrix.row, matrix.col, matrix.data
+    kinds = (np.int64, np.int64, np.float64)
+    columns = [array.astype(kind) for array, kind in zip(arrays, kinds, strict=True)]
+    return _table(columns[: len(wanted)], matrix.shape, 1)
 
 
-def npz_triplets(raw: Raw, wanted: dict[str, str | None]) -> Triplets:
+def read_npz(file: File, wanted: Wanted) -> Table:
     """Read an npz with `row`, `col`, `val` and, if it likes, `shape`; or a saved SciPy matrix.
 
     Nothing is ever unpickled. Without a shape the indices are just integer ids.
 
     Parameters
     ----------
-    raw
+    file
         The opened file.
     wanted
         Names of the arrays by role ("row", "col", "value"); None for the usual ones.
 
     Returns
     -------
-    Triplets
+    Table
         Labels begin at 0.
 
     Raises
@@ -108,61 +79,68 @@ def npz_triplets(raw: Raw, wanted: dict[str, str | None]) -> Triplets:
         If the file is damaged, an array is absent or of the wrong kind or length, or an index is
         negative or outside the shape.
     """
-    arrays = _arrays(raw)
+    arrays = _arrays(file)
+    shape: tuple[int, int] | None = None
     if "format" in arrays and "data" in arrays:
-        return _scipy_triplets(raw)
-    usual = {"row": "row", "col": "col", "value": "val"}
-    names = {role: wanted[role] or usual[role] for role in wanted}
-    for name in names.values():
+        matrix = _scipy_matrix(file)
+        arrays, shape = {"row": matrix.row, "col": matrix.col, "data": matrix.data}, matrix.shape
+        names = ["row", "col", "data"][: len(wanted)]
+    else:
+        usual = {"row": "row", "col": "col", "value": "val"}
+        names = [name or usual[role] for role, name in wanted.items()]
+        if "shape" in arrays:
+            shape = _shape(file.name, arrays["shape"])
+    for name in names:
         if name not in arrays:
             raise InputError(
-                f"{raw.name}: expected arrays row, col, val and shape, found no {name!r} "
+                f"{file.name}: expected arrays row, col, val and shape, found no {name!r} "
                 f"among {', '.join(sorted(arrays)) or 'none'}."
             )
-    rows = _indices(raw.name, names["row"], arrays[names["row"]])
-    cols = _indices(raw.name, names["col"], arrays[names["col"]])
-    values = _values(raw.name, names["value"], arrays[names["value"]]) if "value" in names else None
-    lengths = {rows.size, cols.size} | ({values.size} if values is not None else set())
-    if len(lengths) > 1:
+    columns: list[Any] = [_indices(file.name, name, arrays[name]) for name in names[:2]]
+    columns += [_values(file.name, name, arrays[name]) for name in names[2:]]
+    if len({column.size for column in columns}) > 1:
         raise InputError(
-            f"{raw.name}: {', '.join(names.values())} must be equally long, got "
-            f"{', '.join(str(arrays[name].size) for name in names.values())}."
+            f"{file.name}: {', '.join(names)} must be equally long, got "
+            f"{', '.join(str(column.size) for column in columns)}."
         )
-    shape = _shape(raw.name, arrays["shape"]) if "shape" in arrays else None
-    for name, index, size in zip(("row", "col"), (rows, cols), shape or (None, None), strict=True):
-        _check_range(raw.name, name, index, size)
-    return Triplets(rows, cols, np.empty(0) if values is None else values, shape, 0)
+    for role, column, size in zip(("row", "col"), columns, shape or (None, None), strict=False):
+        _check_range(file.name, role, column, size)
+    return _table(columns, shape, 0)
 
 
-def _arrays(raw: Raw) -> dict[str, NDArray[Any]]:
+def _table(columns: list[Any], shape: tuple[int, int] | None, base: int) -> Table:
+    def example(at: int) -> str:
+        places = [str(index[at] + base) for index in columns[:2]]
+        return ", ".join([*places, *(str(values[at]) for values in columns[2:])])
+
+    numbers = np.arange(1, columns[0].size + 1)
+    return Table(columns, numbers, "entry", example, shape, base)
+
+
+def _arrays(file: File) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(io.BytesIO(raw.read()), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with np.load(io.BytesIO(file.data), allow_pickle=False) as held:
+            return {name: held[name] for name in held.files}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError) as damaged:
         raise InputError(
-            f"{raw.name}: the npz file is damaged or cut off ({damaged}); write it again."
+            f"{file.name}: the npz file is damaged or cut off ({damaged}); write it again."
         ) from damaged
     except ValueError as refused:
         raise InputError(
-            f"{raw.name}: holds Python objects, which are never unpickled, or damaged arrays "
+            f"{file.name}: holds Python objects, which are never unpickled, or damaged arrays "
             f"({refused}); save plain numeric arrays."
         ) from refused
 
 
-def _scipy_triplets(raw: Raw) -> Triplets:
+def _scipy_matrix(file: File) -> Any:
     from scipy import sparse
 
     try:
-        matrix: Any = sparse.load_npz(io.BytesIO(raw.read())).tocoo()
+        return sparse.load_npz(io.BytesIO(file.data)).tocoo()
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as damaged:
         raise InputError(
-            f"{raw.name}: looks like a saved SciPy matrix but is not a valid one ({damaged})."
+            f"{file.name}: looks like a saved SciPy matrix but is not a valid one ({damaged})."
         ) from damaged
-    rows = _indices(raw.name, "row", matrix.row)
-    cols = _indices(raw.name, "col", matrix.col)
-    _check_range(raw.name, "row", rows, matrix.shape[0])
-    _check_range(raw.name, "col", cols, matrix.shape[1])
-    return Triplets(rows, cols, _values(raw.name, "data", matrix.data), matrix.shape, 0)
 
 
 def _indices(source: str, name: str, array: NDArray[Any]) -> NDArray[np.int64]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flatrank.data.errors import InputError
+from flatrank.data.entries import InputError
 from flatrank.data.offsets import Design, Kind, Offsets
 
 #: Simplest first; between kinds that validation cannot tell apart the earlier one wins.
@@ -28,17 +27,13 @@ class OffsetTrial:
     rmse: float
 
 
-def choose_offsets(  # noqa: PLR0913 - entries, two parts and the grid
+def choose_offsets(
     rows: ArrayLike,
     cols: ArrayLike,
     values: ArrayLike,
     shape: tuple[int, int],
     train_idx: ArrayLike,
     val_idx: ArrayLike,
-    *,
-    kinds: Sequence[Kind] = KINDS,
-    row_ridges: Sequence[float] = RIDGES,
-    col_ridges: Sequence[float] = RIDGES,
 ) -> tuple[Offsets, tuple[OffsetTrial, ...]]:
     """Fit every candidate to the training part and keep the best on the validation part.
 
@@ -54,10 +49,6 @@ def choose_offsets(  # noqa: PLR0913 - entries, two parts and the grid
         (d1, d2).
     train_idx, val_idx
         Indices into the entries, as `split` returns them.
-    kinds
-        Kinds to try.
-    row_ridges, col_ridges
-        Grids for the two sides; `"both"` tries all pairs.
 
     Returns
     -------
@@ -70,12 +61,12 @@ def choose_offsets(  # noqa: PLR0913 - entries, two parts and the grid
     Raises
     ------
     InputError
-        If a part or the list of kinds is empty, or a kind is unknown.
+        If a part is empty.
 
     Notes
     -----
-    One fit per candidate (37 by default), each started from its neighbour, on entries
-    laid out once.
+    One fit per candidate, 37 of them ("both" tries all pairs of ridges), each started from its
+    neighbour, on entries laid out once.
     """
     train, validation = np.asarray(train_idx), np.asarray(val_idx)
     if train.size == 0 or validation.size == 0:
@@ -83,17 +74,14 @@ def choose_offsets(  # noqa: PLR0913 - entries, two parts and the grid
             "Choosing offsets needs training and validation entries, "
             f"got {train.size} and {validation.size}."
         )
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown or not kinds:
-        raise InputError(f"Offset kinds must be among {', '.join(KINDS)}, got {list(kinds)}.")
     i, j, v = np.asarray(rows), np.asarray(cols), np.asarray(values, dtype=np.float64)
     design = Design(i[train], j[train], v[train], shape)
     held = (i[validation], j[validation], v[validation])
     trials: list[OffsetTrial] = []
     best: dict[Kind, tuple[Offsets, NDArray[np.float64]]] = {}
-    for kind in _ordered(kinds):
+    for kind in KINDS:
         offsets: Offsets | None = None
-        for ridge in _ridges(kind, row_ridges, col_ridges):
+        for ridge in _ridges(kind):
             if kind == "none":
                 offsets = Offsets.none(shape)
             else:
@@ -108,15 +96,9 @@ def choose_offsets(  # noqa: PLR0913 - entries, two parts and the grid
     return chosen, tuple(trials)
 
 
-def _ordered(kinds: Sequence[Kind]) -> list[Kind]:
-    return [kind for kind in KINDS if kind in kinds]
-
-
-def _ridges(
-    kind: Kind, row_ridges: Sequence[float], col_ridges: Sequence[float]
-) -> list[tuple[float, float]]:
-    rows = list(row_ridges) if kind in ("row", "both") else [np.inf]
-    cols = list(col_ridges) if kind in ("col", "both") else [np.inf]
+def _ridges(kind: Kind) -> list[tuple[float, float]]:
+    rows = RIDGES if kind in ("row", "both") else (np.inf,)
+    cols = RIDGES if kind in ("col", "both") else (np.inf,)
     # Back and forth along the columns, so that each fit starts from a neighbour.
     return [
         (row, col) for n, row in enumerate(rows) for col in (cols if n % 2 == 0 else cols[::-1])

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, cg
 
-from flatrank.data.errors import InputError
+from flatrank.data.entries import InputError
 
 Kind = Literal["none", "mean", "row", "col", "both"]
 Vector = NDArray[np.float64]

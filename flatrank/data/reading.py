@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flatrank.data.collections import NAMED_SETS
-from flatrank.data.entries import Entries
-from flatrank.data.errors import InputError
-from flatrank.data.intake import entries_of, pairs_of
-from flatrank.data.movielens import load_movielens
-from flatrank.data.raw import Source, is_bundle, open_raw
-from flatrank.data.screening import BadRows, check_policy
+from flatrank.data.columns import Head, choose_columns
+from flatrank.data.entries import Entries, InputError
+from flatrank.data.files import File, Source, open_file
+from flatrank.data.matrices import read_market, read_npz
+from flatrank.data.sets import NAMED_SETS, is_bundle, open_release, unique_titles
+from flatrank.data.tables import BadRows, Table, load_polars
+from flatrank.data.text import read_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Rows of a parquet file that are looked at to tell which columns are meant.
+_SAMPLE = 200
 
 
 def read_entries(
@@ -65,7 +73,6 @@ def read_entries(
     -----
     One or two seconds for a million lines of csv.
     """
-    check_policy(bad_rows)
     wanted = {"row": row, "col": col, "value": value}
     name = str(source)
     if name in NAMED_SETS and not Path(name).is_file():
@@ -74,7 +81,8 @@ def read_entries(
         return NAMED_SETS[name]()
     if is_bundle(source):
         return load_movielens(name, bad_rows=bad_rows)
-    return entries_of(open_raw(source), wanted, bad_rows)
+    file = open_file(source)
+    return _READERS[file.format](file, wanted).entries(file.name, bad_rows)
 
 
 def read_pairs(
@@ -103,4 +111,100 @@ def read_pairs(
     InputError
         If the source cannot be used or an id is missing.
     """
-    return pairs_of(open_raw(source), {"row": row, "col": col})
+    file = open_file(source)
+    return _READERS[file.format](file, {"row": row, "col": col}).pairs(file.name)
+
+
+def load_movielens(path: Source, *, bad_rows: BadRows = "error") -> Entries:
+    """Read a MovieLens release: ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m or ml-latest.
+
+    Parameters
+    ----------
+    path
+        The unpacked folder, or the zip as it is downloaded, which is unpacked in memory.
+    bad_rows
+        As in `read_entries`.
+
+    Returns
+    -------
+    Entries
+        Rows are user ids; columns are titles with the year, in order of the film ids. Films that
+        share a title, or have none, carry their id: "Hamlet (2000) [3598]", "film 108583".
+        Without the file of films columns are ids.
+
+    Raises
+    ------
+    InputError
+        If the path is neither, holds no ratings of a known layout, or these cannot be read.
+    """
+    ratings, titles = open_release(path)
+    table = _READERS[ratings.format](ratings, dict.fromkeys(("row", "col", "value")))
+    entries = table.entries(ratings.name, bad_rows)
+    labels, ids = entries.col_labels, entries.col_labels.tolist()
+    if titles is not None:
+        labels = unique_titles([titles.get(code) for code in ids], ids)
+    return replace(entries, source=str(path), col_labels=labels)
+
+
+def _read_parquet(file: File, wanted: dict[str, str | None]) -> Table:
+    """The columns asked for: ids as text, values as numbers (or as text where they are stored so).
+
+    Whole-numbered float ids read "17", not "17.0"; dates are written in ISO form, booleans as
+    true and false.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, has no rows, lacks a column, or holds nested or dated values.
+    """
+    polars = load_polars()
+    try:
+        frame = polars.read_parquet(file.data)
+    except (polars.exceptions.PolarsError, OSError) as damaged:
+        reason = str(damaged).splitlines()[0]
+        raise InputError(
+            f"{file.name}: the parquet file is damaged or cut off ({reason}); write it again."
+        ) from damaged
+    if frame.height == 0:
+        raise InputError(f"{file.name}: has no rows; expected at least one entry.")
+    rows = [["" if x is None else str(x) for x in row] for row in frame.head(_SAMPLE).iter_rows()]
+    reader = f"pandas.read_parquet({file.name!r})"
+    picks = choose_columns(Head(file.name, frame.columns, rows, header=True, reader=reader), wanted)
+    columns = [
+        _values(file.name, frame.to_series(n)) if role == "value" else _ids(file.name, frame, n)
+        for role, n in zip(wanted, picks, strict=True)
+    ]
+
+    def example(at: int) -> str:
+        return ", ".join(str(column[at]) for column in columns)
+
+    table = Table([*columns], np.arange(1, frame.height + 1), "row", example)
+    table.name(frame.columns, picks)
+    return table
+
+
+def _ids(source: str, frame: pl.DataFrame, n: int) -> pl.Series:
+    polars, ids = load_polars(), frame.to_series(n)
+    kind: Any = ids.dtype
+    if kind.is_nested() or kind in (polars.Binary, polars.Object):
+        raise InputError(
+            f"{source}: ids in column {ids.name!r} must be text, numbers or dates, got {kind}."
+        )
+    if kind.is_float() and ids.is_not_null().any():
+        whole = ids.is_finite() & (ids.round() == ids) & (ids.abs() < 2.0**63)
+        if whole.all():
+            ids = ids.cast(polars.Int64)
+    return ids.cast(polars.String).str.strip_chars()
+
+
+def _values(source: str, values: pl.Series) -> pl.Series:
+    polars = load_polars()
+    kind: Any = values.dtype
+    if kind.is_numeric() or kind == polars.Boolean:
+        return values.cast(polars.Float64)
+    if kind in (polars.String, polars.Categorical, polars.Enum):
+        return values.cast(polars.String).str.strip_chars()
+    raise InputError(f"{source}: values in column {values.name!r} must be numbers, got {kind}.")
+
+
+_READERS = {"text": read_text, "parquet": _read_parquet, "mtx": read_market, "npz": read_npz}

@@ -1,94 +1,359 @@
-"""Parquet tables: columns of any type to text ids and numbers."""
+"""Rows of a file to entries: what is wrong with them, numbers, codes and labels."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from flatrank.data.coding import load_polars
-from flatrank.data.columns import Table, choose_columns
-from flatrank.data.errors import InputError
-from flatrank.data.raw import Raw
-from flatrank.data.screening import Places
-from flatrank.data.text import Columns, named_columns
+from flatrank.data.columns import ABSENT
+from flatrank.data.entries import BadRow, Entries, InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
-# Rows that are looked at to tell which columns are meant.
-_SAMPLE = 200
+Coded = tuple[NDArray[np.int32], NDArray[np.str_]]
+BadRows = Literal["error", "skip"]
+Mask = NDArray[np.bool_]
+Defects = list[tuple[str, Mask]]
+
+#: Bytes that the labels of one side may take: one overlong id would make the array enormous.
+_LABEL_BYTES = 2 << 30
+#: Where the first bad row is among so many at the end, they may be a footer.
+_FOOTER = 5
+#: How many line numbers a message names for each defect.
+_NAMED_LINES = 5
+#: Values that are numbers to people, and what to do; for each the pattern of such a value.
+_NEARLY = {
+    "value with a comma": (
+        r"^[+-]?[\d.]*\d,[\d.,]*$",
+        "Write decimals with a point, and leave out thousands separators.",
+    ),
+    "value with a thousands separator": (
+        r"^[+-]?\d{1,3}(?:[ \u00a0\u202f'\u2019]\d{3})+(?:[.,]\d*)?$",
+        "Leave out thousands separators.",
+    ),
+    "value with a percent sign": (r"^[+-]?[\d.,]+\s?%$", "Leave out the percent signs."),
+    "value with a currency sign": (
+        r"^[+-]?(?:\p{Sc}\s?[\d.,]+|[\d.,]+\s?\p{Sc})$",
+        "Leave out the currency signs.",
+    ),
+}
+#: A number with a decimal comma, and one that could as well have a comma between thousands.
+_DECIMAL_COMMA = r"^[+-]?\d*,\d*(?:[eE][+-]?\d+)?$"
+_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+$"
 
 
-def parquet_columns(raw: Raw, wanted: dict[str, str | None]) -> Columns:
-    """The columns asked for: ids as text, values as numbers (or as text where they are stored so).
-
-    Whole-numbered float ids read "17", not "17.0"; dates are written in ISO form, booleans as
-    true and false.
+@dataclass
+class Table:
+    """The columns asked for, row by row, with what is wrong and where the rows stand.
 
     Parameters
     ----------
-    raw
-        The opened file.
-    wanted
-        Column name, or None for the first that is left, by role.
+    columns
+        Row ids, column ids and, if asked for, values, (m,) each: polars text, null where missing;
+        or integer indices; values may be numbers.
+    numbers
+        (m,) 1-based places in the file.
+    unit
+        What these count: "line", "row" or "entry".
+    example
+        The text of a row, by position in the table.
+    shape
+        Declared numbers of rows and columns, of indices.
+    base
+        What the first index is called: 0 or 1.
+    defects
+        What is wrong with which rows; a row counts under the first that it has.
+    names, unused
+        What the columns are called, and those left aside.
+    opening
+        How many comments and titles stand above the table.
+    """
+
+    columns: list[Any]
+    numbers: NDArray[np.int64]
+    unit: str
+    example: Callable[[int], str]
+    shape: tuple[int, int] | None = None
+    base: int = 0
+    defects: Defects = field(default_factory=list)
+    names: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    opening: int = 0
+
+    def name(self, names: Sequence[str], picks: Sequence[int]) -> None:
+        """Note which of all names were picked, in the order of their roles."""
+        self.names = tuple(names[n] for n in picks)
+        self.unused = tuple(name for n, name in enumerate(names) if n not in picks)
+
+    def entries(self, source: str, bad_rows: BadRows) -> Entries:
+        """Sorted entries with labels; bad rows are an error, or left out and counted.
+
+        Parameters
+        ----------
+        source
+            What messages call the file.
+        bad_rows
+            "error" or "skip".
+
+        Returns
+        -------
+        Entries
+            As `read_entries` describes.
+
+        Raises
+        ------
+        InputError
+            If there are bad rows and they are to be an error, or if no good rows are left.
+        """
+        if bad_rows not in ("error", "skip"):
+            raise InputError(f'bad_rows must be "error" or "skip", got {bad_rows!r}.')
+        dropped = self._screen(source, bad_rows)
+        (rows, row_labels), (cols, col_labels) = self._codes(0), self._codes(1)
+        # Without a declared shape indices are mere ids, and a gap between them means nothing.
+        declared = self.shape or (row_labels.size, col_labels.size)
+        return assemble(
+            rows,
+            cols,
+            self.columns[2],
+            (row_labels, col_labels),
+            source=source,
+            dropped=dropped,
+            empty_rows=declared[0] - row_labels.size,
+            empty_cols=declared[1] - col_labels.size,
+            columns=self.names,
+            unused=self.unused,
+            opening=self.opening,
+        )
+
+    def pairs(self, source: str) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+        """Row and column labels, (m,) each, in the order of the file; bad rows are an error."""
+        self._screen(source, None)
+        if self.numbers.size == 0:
+            raise InputError(f"{source}: expected at least one pair, found none.")
+        (rows, row_labels), (cols, col_labels) = self._codes(0), self._codes(1)
+        return row_labels[rows], col_labels[cols]
+
+    def _codes(self, side: int) -> Coded:
+        """Codes and labels of the row ids (side 0) or column ids (side 1)."""
+        ids = self.columns[side]
+        if isinstance(ids, np.ndarray):
+            return _code_indices(ids, self.shape[side] if self.shape else None, self.base)
+        return _code_text(ids)
+
+    def _screen(self, source: str, policy: BadRows | None) -> tuple[BadRow, ...]:
+        """Make numbers of the values and leave only usable rows; without a policy all must be."""
+        for side, ids in zip(("row", "column"), self.columns, strict=False):
+            if not isinstance(ids, np.ndarray):
+                missing = (ids.is_null() | (ids == "")).to_numpy()
+                self.defects.append((f"missing {side} id", missing))
+        if len(self.columns) > 2:
+            self.columns[2], wrong = _numbers(self.columns[2])
+            self.defects += wrong
+        good, kinds = self._judged()
+        if kinds:
+            if policy != "skip" or not good.any():
+                raise InputError(f"{source}: {_complaint(kinds, good, self.unit, policy)}")
+            self.columns = [
+                column[good] if isinstance(column, np.ndarray) else column.filter(good)
+                for column in self.columns
+            ]
+        return tuple(kinds)
+
+    def _judged(self) -> tuple[Mask, list[BadRow]]:
+        """Which rows are good, and the others by their first defect."""
+        good = np.ones(self.numbers.size, dtype=bool)
+        kinds: list[BadRow] = []
+        for reason, mask in self.defects:
+            at = np.flatnonzero(mask & good)
+            if at.size:
+                good[at] = False
+                lines = tuple(self.numbers[at[:_NAMED_LINES]].tolist())
+                kinds.append(BadRow(reason, int(at.size), lines, self.example(int(at[0]))[:60]))
+        return good, kinds
+
+
+def _numbers(values: Any) -> tuple[NDArray[np.float64], Defects]:
+    """Values as (m,) float64, any number where there is none, and what is wrong with them.
+
+    Decimals have points throughout, or commas throughout: "3,5" is read where no value has a point,
+    and another value shows that it is not 1,234 that is meant.
+    """
+    if isinstance(values, np.ndarray):
+        return values, _infinite(values)
+    polars = load_polars()
+    found = values.cast(polars.Float64, strict=False)
+    if found.null_count() and values.dtype == polars.String:
+        values = _with_points(values)
+        found = values.cast(polars.Float64, strict=False)
+    unread, numbers = found.is_null().to_numpy(), found.fill_null(0.0).to_numpy()
+    defects = _infinite(numbers)
+    if unread.any() and values.dtype == polars.String:
+        absent = values.is_null() | values.str.to_lowercase().is_in(list(ABSENT))
+        defects.append(("missing value", unread & absent.to_numpy()))
+        for reason, (pattern, _) in _NEARLY.items():
+            nearly = values.str.contains(pattern).fill_null(value=False)
+            defects.append((reason, unread & nearly.to_numpy()))
+        defects.append(("value not a number", unread))
+    elif unread.any():
+        defects.insert(0, ("missing value", unread))
+    return numbers, defects
+
+
+def _infinite(values: NDArray[np.float64]) -> Defects:
+    if np.isfinite(values).all():
+        return []
+    return [("value NaN", np.isnan(values)), ("infinite value", np.isinf(values))]
+
+
+def _with_points(texts: Any) -> Any:
+    """Decimal commas made points, where it is certain that they are decimal commas."""
+    commas = texts.filter(texts.str.contains(",", literal=True))
+    certain = (
+        commas.len() > 0
+        and commas.str.contains(_DECIMAL_COMMA).all()
+        and not commas.str.contains(_THOUSANDS).all()
+        and not texts.str.contains(".", literal=True).any()
+    )
+    return texts.str.replace(",", ".", literal=True) if certain else texts
+
+
+def _complaint(kinds: list[BadRow], good: Mask, unit: str, policy: BadRows | None) -> str:
+    what = "; ".join(_named(kind, unit) for kind in kinds)
+    remedies = [_NEARLY[kind.reason][1] for kind in kinds if kind.reason in _NEARLY]
+    if not good.any():
+        remedies = remedies or ["Are they separated as expected, and the columns the right ones?"]
+        return f"no usable rows among {good.size}: {what}. {remedies[0]}"
+    if not remedies:
+        remedies = ["Correct them."]
+        if policy is not None:
+            skip = 'Correct them, or pass bad_rows="skip" (--bad-rows skip) to leave them out.'
+            remedies = [_after(kinds, good) + skip]
+    bad = sum(kind.count for kind in kinds)
+    return f"{bad} of {good.size} rows cannot be used: {what}. {' '.join(remedies)}"
+
+
+def _after(kinds: list[BadRow], good: Mask) -> str:
+    """Whether the bad rows look like lines below the table, such as totals."""
+    first = int(np.argmin(good))
+    if good.size - first > _FOOTER or first < good.size - first:
+        return ""
+    line = min(kind.lines[0] for kind in kinds)
+    return f"If the table ends above line {line}, delete what follows. "
+
+
+def _named(kind: BadRow, unit: str) -> str:
+    units = unit if kind.count == 1 else {"entry": "entries"}.get(unit, unit + "s")
+    more = ", ..." if kind.count > len(kind.lines) else ""
+    places = ", ".join(map(str, kind.lines))
+    return f"{kind.count} with {kind.reason} ({units} {places}{more}: {kind.example!r})"
+
+
+def load_polars() -> Any:
+    """The polars module, which reads text and parquet; `InputError` where it is not installed."""
+    try:
+        return importlib.import_module("polars")
+    except ImportError as absent:
+        raise InputError(
+            "Reading text tables and parquet needs polars, which is not installed: "
+            'pip install "flatrank[cli]". (MatrixMarket and npz files are read without it.)'
+        ) from absent
+
+
+def _code_text(ids: pl.Series) -> Coded:
+    """Codes of (m,) ids, none missing, and the (d,) labels: O(m) hashing, O(d log d) sorting."""
+    polars = load_polars()
+    labels = ids.unique()
+    # By number where all of them are integers, of any size, and as text otherwise.
+    numbers = labels.cast(polars.Int128, strict=False)
+    order = ["label"] if numbers.null_count() else ["number", "label"]
+    labels = polars.DataFrame({"number": numbers, "label": labels}).sort(order)["label"]
+    codes = ids.cast(polars.Enum(labels)).to_physical().to_numpy()
+    longest = int(labels.str.len_chars().max() or 0)
+    if 4 * longest * labels.len() > _LABEL_BYTES:
+        first = labels.filter(labels.str.len_chars() == longest)[0]
+        raise InputError(
+            f"An id is {longest} characters long, beginning {first[:60]!r}; is the separator right?"
+        )
+    return codes.astype(np.int32), np.array(labels.to_list(), dtype=f"<U{max(longest, 1)}")
+
+
+def _code_indices(index: NDArray[np.int64], size: int | None, base: int) -> Coded:
+    """Number the indices that occur, in order: codes, and the indices plus `base` as labels.
+
+    O(m + size), or O(m log m) where the declared size is unknown or exceeds 8 m.
+    """
+    if size is None or size > 8 * index.size + 1024:
+        present, codes = np.unique(index, return_inverse=True)
+        return codes.astype(np.int32), (present + base).astype(str)
+    seen = np.zeros(size, dtype=bool)
+    seen[index] = True
+    codes = np.cumsum(seen, dtype=np.int32) - np.int32(1)
+    return codes[index], (np.flatnonzero(seen) + base).astype(str)
+
+
+def assemble(
+    rows: NDArray[Any],
+    cols: NDArray[Any],
+    values: NDArray[np.float64],
+    labels: tuple[NDArray[np.str_], NDArray[np.str_]],
+    *,
+    source: str,
+    **counts: Any,
+) -> Entries:
+    """Sort entries row by row and merge repeated positions into the mean of their values.
+
+    Parameters
+    ----------
+    rows, cols, values
+        (m,) codes into the labels, and finite values.
+    labels
+        Row labels and column labels, each used by at least one entry.
+    source, counts
+        Further fields of `Entries`, such as `dropped` and `empty_rows`.
 
     Returns
     -------
-    Columns
-        One column a role; places are 1-based row numbers.
+    Entries
+        The same set whatever the order of the input; O(m log m) time, O(m) memory.
 
     Raises
     ------
     InputError
-        If the file is damaged, has no rows, lacks a column, or holds nested or dated values.
+        If there are no entries.
     """
-    polars = load_polars()
-    try:
-        source = raw.path if raw.path is not None else raw.read()
-        table = polars.read_parquet(source)
-    except (polars.exceptions.PolarsError, OSError) as damaged:
-        reason = str(damaged).splitlines()[0]
-        raise InputError(
-            f"{raw.name}: the parquet file is damaged or cut off ({reason}); write it again."
-        ) from damaged
-    if table.height == 0:
-        raise InputError(f"{raw.name}: has no rows; expected at least one entry.")
-    head = [["" if x is None else str(x) for x in row] for row in table.head(_SAMPLE).iter_rows()]
-    reader = f"pandas.read_parquet({raw.name!r})"
-    picks = choose_columns(Table(raw.name, table.columns, head, header=True, reader=reader), wanted)
-    columns = [
-        _numeric(raw.name, column) if role == "value" else _text(raw.name, column)
-        for role, column in zip(wanted, (table.to_series(n) for n in picks), strict=True)
-    ]
-
-    def example(at: int) -> str:
-        return ", ".join(str(column[at]) for column in columns)
-
-    rows = np.arange(1, table.height + 1, dtype=np.int64)
-    return Columns(columns, Places("row", rows, example), [], *named_columns(table.columns, picks))
-
-
-def _text(source: str, ids: pl.Series) -> pl.Series:
-    polars = load_polars()
-    kind: Any = ids.dtype
-    if kind.is_nested() or kind in (polars.Binary, polars.Object):
-        raise InputError(
-            f"{source}: ids in column {ids.name!r} must be text, numbers or dates, got {kind}."
-        )
-    if kind.is_float():
-        present = ids.drop_nulls()
-        whole = bool((present.is_finite() & (present.round() == present)).all())
-        if whole and present.len() and bool((present.abs() < 2.0**63).all()):
-            return ids.cast(polars.Int64).cast(polars.String)
-    return ids.cast(polars.String)
+    if values.size == 0:
+        raise InputError(f"{source}: expected at least one entry, found none.")
+    key = rows.astype(np.int64) * labels[1].size + cols
+    if not (key[1:] > key[:-1]).all():
+        order = np.argsort(key, kind="stable")
+        key, values = key[order], values[order]
+    first = np.empty(key.size, dtype=bool)
+    first[0] = True
+    np.not_equal(key[1:], key[:-1], out=first[1:])
+    duplicates = int(key.size - np.count_nonzero(first))
+    if duplicates:
+        values = _means(values, np.flatnonzero(first))
+        key = key[first]
+    row_codes, col_codes = np.divmod(key, labels[1].size)
+    return Entries(
+        row_codes.astype(np.int32),
+        col_codes.astype(np.int32),
+        np.ascontiguousarray(values, dtype=np.float64),
+        labels[0],
+        labels[1],
+        duplicates=duplicates,
+        source=source,
+        **counts,
+    )
 
 
-def _numeric(source: str, values: pl.Series) -> pl.Series:
-    polars = load_polars()
-    kind: Any = values.dtype
-    if kind.is_numeric() or kind == polars.Boolean:
-        return values.cast(polars.Float64)
-    if kind in (polars.String, polars.Categorical, polars.Enum):
-        return values.cast(polars.String)
-    raise InputError(f"{source}: values in column {values.name!r} must be numbers, got {kind}.")
+def _means(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    lengths = np.diff(np.append(starts, values.size))
+    # Dividing before adding: the mean of two values near the largest float is one too.
+    return np.add.reduceat(values / np.repeat(lengths, lengths), starts)

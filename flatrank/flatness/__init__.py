@@ -1,40 +1,6 @@
-"""What flat means: rescalings D1, D2, the measures of a pair, and the bounds of the theory."""
+"""What flat means: the rescalings D1 and D2, and the measures of a pair."""
 
-from flatrank.flatness.bounds import Bound as Bound
-from flatrank.flatness.depth import flattest_hadamard as flattest_hadamard
-from flatrank.flatness.depth import flattest_product as flattest_product
-from flatrank.flatness.depth import hadamard_trace as hadamard_trace
-from flatrank.flatness.depth import least_hadamard_trace as least_hadamard_trace
-from flatrank.flatness.depth import least_product_trace as least_product_trace
-from flatrank.flatness.depth import product_trace as product_trace
-from flatrank.flatness.flattest import flattest_pair as flattest_pair
-from flatrank.flatness.flattest import rescaled_matrix as rescaled_matrix
-from flatrank.flatness.hessian import Hessian as Hessian
-from flatrank.flatness.hessian import Sharpness as Sharpness
-from flatrank.flatness.hessian import SphereHessian as SphereHessian
-from flatrank.flatness.hessian import SymmetricHessian as SymmetricHessian
-from flatrank.flatness.hessian import plain_trace as plain_trace
-from flatrank.flatness.hessian import sharpness as sharpness
-from flatrank.flatness.hessian import symmetric_trace as symmetric_trace
-from flatrank.flatness.incoherence import Incoherence as Incoherence
-from flatrank.flatness.incoherence import incoherence as incoherence
-from flatrank.flatness.incoherence import weak_recovery_bound as weak_recovery_bound
-from flatrank.flatness.isometry import Isometry as Isometry
-from flatrank.flatness.isometry import isometry_of_rescaling as isometry_of_rescaling
-from flatrank.flatness.isometry import rescaled_isometry_bounds as rescaled_isometry_bounds
-from flatrank.flatness.isometry import rescaling_bounds as rescaling_bounds
-from flatrank.flatness.isometry import uniqueness_bound as uniqueness_bound
-from flatrank.flatness.isometry_search import Witnesses as Witnesses
-from flatrank.flatness.isometry_search import search_isometry as search_isometry
-from flatrank.flatness.isometry_search import visibility as visibility
 from flatrank.flatness.measures import Flatness as Flatness
 from flatrank.flatness.measures import measure_flatness as measure_flatness
-from flatrank.flatness.regularity import balance_lemma as balance_lemma
-from flatrank.flatness.regularity import d_balance as d_balance
-from flatrank.flatness.regularity import imbalance_bound as imbalance_bound
-from flatrank.flatness.regularity import norm_bound as norm_bound
+from flatrank.flatness.measures import symmetric_trace as symmetric_trace
 from flatrank.flatness.rescaling import Rescaling as Rescaling
-from flatrank.flatness.traces import TraceEstimate as TraceEstimate
-from flatrank.flatness.traces import hutch_plus_plus as hutch_plus_plus
-from flatrank.flatness.traces import hutchinson as hutchinson
-from flatrank.flatness.traces import xtrace as xtrace

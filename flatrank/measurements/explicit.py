@@ -88,11 +88,11 @@ def explicit(B: Whitened) -> Explicit | None:
         return ExplicitEntries(B.shape, places, scales[0][rows] * scales[1][cols])
     if B.m * d1 * d2 > HELD:
         return None
-    return ExplicitMatrices(B.shape, to_numpy(_stacked(B)))
+    return ExplicitMatrices(B.shape, to_numpy(written_out(B)))
 
 
 @compiled
-def _stacked(B: Measurement) -> Float[Array, "m cells"]:
+def written_out(B: Measurement) -> Float[Array, "m cells"]:
     """B_i, row by row, in the rows."""
     E = np.eye(B.shape[1])
 

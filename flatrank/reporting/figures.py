@@ -1,19 +1,64 @@
-"""The pictures of the report, each from plain arrays to an inline SVG."""
+"""The pictures of the report, each from plain arrays to an inline SVG that follows the page.
+
+Figures are drawn in stand-in colours; in the finished SVG each becomes a CSS variable that the
+page defines twice, in light and dark. Nothing here touches matplotlib's global state.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from flatrank.reporting.canvas import INK, MUTED, PAPER, SERIES, draw, linear_ticks, log_ticks
+from flatrank.reporting import words
 
 if TYPE_CHECKING:
     from flatrank.selection import PathPoint
 
+#: Stand-ins for `--ink`, `--muted`, `--line`, `--paper` of the page.
+INK, MUTED, LINE, PAPER = "#010101", "#020202", "#030303", "#040404"
+#: Stand-ins for `--series-1` ...: an Okabe–Ito selection, told apart by the colour-blind too.
+SERIES = ("#050505", "#060606", "#070707", "#080808")
+_VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper"} | {
+    color: f"series-{n}" for n, color in enumerate(SERIES, 1)
+}
+#: Inches left, right, below, above: room for labels, and for a legend over the axes.
+_MARGINS = (0.75, 0.15, 0.5, 0.35)
+STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": LINE,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+}
 _MARKERS = ("o", "s", "^", "D")
 #: Beyond so many points a cloud is thinned: the page stays small.
 _CLOUD = 900
@@ -22,21 +67,8 @@ _CLOUD = 900
 def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: float | None) -> str:
     """Validation error and rank along λ, one curve for each smoothing, the choice marked.
 
-    Points solved loosely are hollow where the smoothing has others, which are filled.
-
-    Parameters
-    ----------
-    path : sequence of PathPoint
-        Every point tried.
-    chosen : PathPoint or None
-        The point that won; None where λ was given.
-    baseline : float or None
-        Validation error of the offsets alone.
-
-    Returns
-    -------
-    str
-        SVG.
+    Points solved loosely are hollow where the smoothing has others, which are filled. The dashed
+    line is the error of the offsets alone.
     """
     # Other scales are another unit of λ: only those of the choice are shown.
     side = "none" if chosen is None else chosen.side
@@ -72,28 +104,17 @@ def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: f
         bottom.set_ylabel("rank")
         bottom.set_xlabel("λ as a share of λ max, at which the answer is zero")
         bottom.set_xscale("log")
-        log_ticks(bottom.xaxis)
+        _log_ticks(bottom.xaxis)
         linear_ticks(bottom.yaxis, 4, integer=True)
         linear_ticks(top.yaxis, 5)
         _legend_above(top, len(smoothings))
 
     label = "Validation error and rank for every weight tried"
-    return draw("path", paint, size=(8.4, 4.6), heights=(2.1, 1), label=label)
+    return _draw("path", paint, size=(8.4, 4.6), heights=(2.1, 1), label=label)
 
 
 def spectrum_figure(singular: NDArray[np.float64]) -> str:
-    """Singular values of D1 X D2, descending, on a logarithmic scale.
-
-    Parameters
-    ----------
-    singular : array of shape (r,)
-        Positive.
-
-    Returns
-    -------
-    str
-        SVG.
-    """
+    """Singular values of D1 X D2, (r,), positive and descending, on a logarithmic scale."""
     number = np.arange(1, singular.size + 1)
 
     def paint(axes: Axes) -> None:
@@ -105,32 +126,21 @@ def spectrum_figure(singular: NDArray[np.float64]) -> str:
         axes.set_ylim(low, 1.5 * singular.max())
         axes.set_xlim(0.4, singular.size + 0.6)
         linear_ticks(axes.xaxis, 10, integer=True)
-        log_ticks(axes.yaxis, 5)
+        _log_ticks(axes.yaxis, 5)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel(f"number, 1 to the rank {singular.size}")
         axes.set_ylabel("singular value")
 
-    return draw("spectrum", paint, label="Singular values in descending order")
+    return _draw("spectrum", paint, label="Singular values in descending order")
 
 
 def convergence_figure(
     history: Sequence[dict[str, Any]], size: float, *, exact: bool
 ) -> str | None:
-    """What was left to gain, step by step, and the rank.
+    """What was left to gain, step by step, and the rank; None where too little is known.
 
-    Parameters
-    ----------
-    history : sequence of dict
-        `Solution.history`: `objective`, `misfit`, `relative_gap`, `rank`, where known.
-    size : float
-        ‖b‖, which makes the misfit relative.
-    exact : bool
-        λ = 0: the misfit is what has to vanish; otherwise the objective's excess.
-
-    Returns
-    -------
-    str or None
-        SVG; None where the history holds too little to draw.
+    With λ = 0 (`exact`) the misfit is what has to vanish, relative to `size` = ‖b‖; otherwise the
+    excess of the objective.
     """
     key = "misfit" if exact else "objective"
     values = _column(history, key)
@@ -154,7 +164,7 @@ def convergence_figure(
                 step, gaps, "D", color=SERIES[1], markersize=4, label="proved relative gap",
             )  # fmt: skip
         top.set_yscale("log")
-        log_ticks(top.yaxis)
+        _log_ticks(top.yaxis)
         _legend_above(top, 2)
         bottom.plot(step, ranks, drawstyle="steps-mid", color=SERIES[2])
         bottom.set_ylabel("rank")
@@ -164,24 +174,11 @@ def convergence_figure(
         linear_ticks(bottom.yaxis, 4, integer=True)
 
     label = "What was left to gain at each step, and the rank"
-    return draw("convergence", paint, size=(8.4, 4.0), heights=(2.1, 1), label=label)
+    return _draw("convergence", paint, size=(8.4, 4.0), heights=(2.1, 1), label=label)
 
 
 def holdout_figure(actual: NDArray[np.float64], predicted: NDArray[np.float64], seed: int) -> str:
-    """Predicted against actual values: boxes for a few distinct values, else a cloud.
-
-    Parameters
-    ----------
-    actual, predicted : arrays of shape (n,)
-        On the hold-out; finite.
-    seed : int
-        Of the thinning.
-
-    Returns
-    -------
-    str
-        SVG.
-    """
+    """Predicted against actual values, (n,) each: boxes for few levels, else a thinned cloud."""
     levels = np.unique(actual)
 
     def paint(axes: Axes) -> None:
@@ -199,23 +196,13 @@ def holdout_figure(actual: NDArray[np.float64], predicted: NDArray[np.float64], 
         linear_ticks(axes.xaxis, 11)
         linear_ticks(axes.yaxis, 6)
 
-    return draw("holdout", paint, label="Predicted against actual values on the hold-out")
+    return _draw("holdout", paint, label="Predicted against actual values on the hold-out")
 
 
 def coverage_figure(row_counts: NDArray[Any], col_counts: NDArray[Any], rank: int) -> str:
-    """Share of rows and of columns with at least so many entries.
+    """Share of rows and of columns with at least so many entries, the rank marked.
 
-    Parameters
-    ----------
-    row_counts, col_counts : integer arrays
-        Entries of each row and column.
-    rank : int
-        Marked: a line with fewer entries than the rank has more unknowns than data.
-
-    Returns
-    -------
-    str
-        SVG.
+    A line with fewer entries than the rank has more unknowns than data.
     """
 
     def paint(axes: Axes) -> None:
@@ -234,11 +221,11 @@ def coverage_figure(row_counts: NDArray[Any], col_counts: NDArray[Any], rank: in
             )  # fmt: skip
         axes.set_xlabel("at least so many entries")
         axes.set_ylabel("% of the lines")
-        log_ticks(axes.xaxis)
+        _log_ticks(axes.xaxis)
         linear_ticks(axes.yaxis, 5)
         _legend_above(axes, 2, right=True)
 
-    return draw("coverage", paint, label="Share of rows and columns with at least so many entries")
+    return _draw("coverage", paint, label="Share of rows and columns with at least so many entries")
 
 
 def _boxes(axes: Axes, levels: NDArray[np.float64], groups: list[NDArray[np.float64]]) -> None:
@@ -289,3 +276,81 @@ def _column(history: Sequence[dict[str, Any]], key: str) -> NDArray[np.float64]:
 def _smoothing(theta: float) -> str:
     names = {0.0: " (flat)", 1.0: " (norm-minimal)"}
     return f"smoothing {theta:g}{names.get(theta, '')}"
+
+
+def _draw(
+    name: str,
+    paint: Callable[..., None],
+    *,
+    size: tuple[float, float] = (8.4, 3.1),
+    heights: tuple[float, ...] = (1,),
+    label: str = "",
+) -> str:
+    """Paint a figure and return it as an `<svg>` element of the page.
+
+    Parameters
+    ----------
+    name : str
+        Unique on the page; keeps the ids inside the SVGs apart.
+    paint : callable
+        Receives one axes for each of the relative `heights`, from top to bottom.
+    size : (float, float)
+        Width and height in inches.
+    heights : tuple of float
+        Of the panels, on a common abscissa.
+    label : str
+        What the figure shows, for those who cannot see it.
+    """
+    style: Any = {**STYLE, "svg.hashsalt": name}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=size)
+        FigureCanvasSVG(figure)
+        axes = figure.subplots(
+            len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
+        )
+        # Margins by hand: an automatic layout draws everything twice.
+        left, right, bottom, top = _MARGINS
+        width, height = size
+        figure.subplots_adjust(
+            left / width, bottom / height, 1 - right / width, 1 - top / height, hspace=0.1
+        )
+        figure.align_ylabels()
+        paint(*axes[:, 0])
+        out = io.StringIO()
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    return _for_page(out.getvalue(), name, label)
+
+
+def linear_ticks(axis: Axis, count: int, *, integer: bool = False) -> None:
+    """At most so many ticks on a linear axis, with labels as in the text."""
+    axis.set_major_locator(MaxNLocator(count, integer=integer, min_n_ticks=1))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: words.number(x)))
+
+
+def _log_ticks(axis: Axis, count: int = 6) -> None:
+    """Labels as in the text on a logarithmic axis: powers of ten, and more where it is short.
+
+    Call it once the data are drawn.
+    """
+    low, high = axis.get_view_interval()
+    between = (1.0, 2.0, 3.0, 5.0, 7.0) if high < 8.0 * low else (1.0, 2.0, 5.0)
+    subs = between if high < 100.0 * low else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=count))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: words.number(x)))
+    axis.set_minor_locator(NullLocator())
+
+
+def _for_page(svg: str, name: str, label: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # The page decides the width; the viewBox keeps the proportions.
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    # Ids share one space on a page: those that something points to get a prefix, the rest go.
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
+    svg = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", svg)
+    for color, variable in _VARIABLES.items():
+        svg = svg.replace(color, f"var(--{variable})")
+    return svg

@@ -43,7 +43,7 @@ def make_record(
     seconds: dict[str, float],
     command: str = "",
 ) -> dict[str, Any]:
-    """`run.json`: everything about a run but its arrays.
+    """`run.json`: everything about a run but its arrays; the keys of the contract, and more.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def make_record(
     Returns
     -------
     dict
-        The keys of the contract, and more; ready for JSON.
+        Ready for JSON.
     """
     solution = completion.solution
     gaps = solution.unidentifiable
@@ -120,23 +120,8 @@ def save_run(
 ) -> None:
     """Write a run: all files beside their places first, then all renamed.
 
-    Parameters
-    ----------
-    folder : Path
-        Made if need be. A run that is in it stays whole until this one is.
-    completion : Completion
-        The model.
-    entries : Entries
-        For the labels.
-    record : dict
-        From `make_record`.
-    page : str or None
-        The report; with None an older one is removed, since it would belong to another run.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written.
+    A run that is in the folder stays whole until this one is. Without a page an older one is
+    removed, since it would belong to another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = {name: folder / f"{name}.part" for name in (MODEL, RECORD, PAGE)}

@@ -72,39 +72,23 @@ class Run:
         return cols[rows == row]
 
     def predict(self, pairs: Iterable[tuple[Any, Any]]) -> NDArray[np.float64]:
-        """Values for pairs of names, in the unit of the input.
+        """Values for pairs of names, in the unit of the input; `determined` says which data fix.
 
         Parameters
         ----------
         pairs : iterable of (row, column)
-            Names as in the input, as text or as numbers. An unknown row or column leaves the
-            offsets alone, as `flatrank predict` does.
+            Names as in the input, as text or as numbers; anything else raises `InputError`. An
+            unknown row or column leaves the offsets alone, as `flatrank predict` does.
 
         Returns
         -------
         ndarray
-            One value for each pair; `determined` marks those that the data determine.
-
-        Raises
-        ------
-        InputError
-            If something else than pairs is given.
+            One value for each pair.
         """
         return self.at(*self.places(pairs))
 
     def recommend(self, label: Any, top: int = 10) -> list[tuple[str, float]]:
-        """The best columns that a row has no entry in, best first, each with its value.
-
-        Parameters
-        ----------
-        label
-            The name of the row.
-        top : int
-            How many at most.
-
-        Returns
-        -------
-        list of (str, float)
+        """The best columns that the row of this name has no entry in, best first, with values.
 
         Raises
         ------
@@ -124,13 +108,7 @@ class Run:
     def places(
         self, pairs: Iterable[tuple[Any, Any]]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Codes of the rows and of the columns that pairs of names stand for; −1 if unknown.
-
-        Raises
-        ------
-        InputError
-            If something else than pairs is given.
-        """
+        """Codes (n,) of the rows and columns that pairs name, −1 if unknown; see `predict`."""
         found: list[tuple[int, int]] = []
         for pair in pairs:
             if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
@@ -144,18 +122,10 @@ class Run:
         return both[:, 0], both[:, 1]
 
     def at(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.float64]:
-        """Values at places, in the unit of the input.
+        """Values at (n,) codes, in the unit of the input.
 
-        Parameters
-        ----------
-        rows, cols
-            (n,) codes; −1 stands for an unknown row or column, which leaves the offsets alone.
-
-        Returns
-        -------
-        ndarray
-            (n,); the offsets alone too where nothing ties the place to the data, as between two
-            unconnected blocks of a table that is fitted exactly.
+        The offsets alone are left by −1, an unknown row or column, and where nothing ties the place
+        to the data, as between two unconnected blocks of a table that is fitted exactly.
         """
         i, j, known = _coded(rows, cols)
         x = np.zeros(i.shape)
@@ -163,18 +133,7 @@ class Run:
         return Units(self.offsets, self.scales).restore(i, j, x)
 
     def determined(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.bool_]:
-        """Whether there are data enough to determine the values (`Solution.determined`).
-
-        Parameters
-        ----------
-        rows, cols
-            (n,) codes, as for `at`; a value of an unknown row or column is not determined.
-
-        Returns
-        -------
-        ndarray
-            (n,)
-        """
+        """Whether data determine the values at (n,) codes; unknown rows and columns never are."""
         i, j, known = _coded(rows, cols)
         marks = np.zeros(i.size, dtype=bool)
         marks[known] = self.solution.determined(i[known], j[known])
@@ -210,9 +169,10 @@ def load_run(folder: str | Path) -> Run:
         raise InputError(f"{refused}.") from refused
     try:
         with safe_open(folder / MODEL, framework="numpy") as file:
-            rows, cols = (_read_labels(file, side, d) for side, d in _sides(solution))
-            offsets = _read_offsets(file, record, solution.problem.shape)
-            scales = _read_scales(file, record, solution.problem.shape)
+            shape = solution.problem.shape
+            rows, cols = _read_labels(file, "row", shape[0]), _read_labels(file, "col", shape[1])
+            offsets = _read_offsets(file, record, shape)
+            scales = _read_scales(file, record, shape)
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as damaged:
         raise InputError(f"{folder} holds a damaged run: {damaged}.") from damaged
     return Run(solution, offsets, rows, cols, record, scales)
@@ -222,11 +182,6 @@ def _coded(rows: ArrayLike, cols: ArrayLike) -> tuple[np.ndarray, np.ndarray, np
     """Codes as integers, and where both are known."""
     i, j = np.asarray(rows, dtype=np.int64), np.asarray(cols, dtype=np.int64)
     return i, j, np.flatnonzero((i >= 0) & (j >= 0))
-
-
-def _sides(solution: Solution) -> tuple[tuple[str, int], tuple[str, int]]:
-    d1, d2 = solution.problem.shape
-    return ("row", d1), ("col", d2)
 
 
 def _read_labels(file: Any, side: str, d: int) -> NDArray[np.str_]:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from flatrank.reporting.canvas import INK, LINE, MUTED, PAPER, SERIES, STYLE, linear_ticks
+from flatrank.reporting.figures import INK, LINE, MUTED, PAPER, SERIES, STYLE, linear_ticks
 
 if TYPE_CHECKING:
     from flatrank.experiments import Sweep
@@ -35,12 +35,7 @@ _STATISTICAL, _FREEDOM = _COLORS[SERIES[1]], _COLORS[SERIES[0]]
 def draw_recovery(sweep: Sweep, files: Sequence[Path]) -> None:
     """Figure 3: share of draws recovered, flat beside norm-minimal, with both limits.
 
-    Parameters
-    ----------
-    sweep : Sweep
-        What was measured.
-    files : sequence of Path
-        To write; the suffix (.svg, .png) decides the format.
+    The suffixes of the files (.svg, .png) decide their formats.
     """
     grids = [_grid(sweep, [cell.share(n) for cell in sweep.cells]) for n in (0, 1)]
 
@@ -60,12 +55,7 @@ def draw_recovery(sweep: Sweep, files: Sequence[Path]) -> None:
 def draw_regularity(sweep: Sweep, files: Sequence[Path]) -> None:
     """Figure 4: excess norm and imbalance of flat solutions, decimal logarithms.
 
-    Parameters
-    ----------
-    sweep : Sweep
-        What was measured; cells where D1 or D2 is singular in every draw stay empty.
-    files : sequence of Path
-        To write; the suffix decides the format.
+    Cells where D1 or D2 is singular in every draw stay empty.
     """
     table = sweep.regularity()
     titles = (("excess", "excess norm"), ("imbalance", "imbalance"))

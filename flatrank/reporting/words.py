@@ -25,19 +25,7 @@ class Claim:
 
 
 def number(x: float | None, digits: int = 4) -> str:
-    """A number for people: `digits` significant ones, thousands apart, "–" for none.
-
-    Parameters
-    ----------
-    x : float or None
-        An int is shown in full.
-    digits : int
-        Significant ones.
-
-    Returns
-    -------
-    str
-    """
+    """A number for people: `digits` significant ones, thousands apart, "–" for none."""
     if x is None or x != x:
         return "–"
     if isinstance(x, int):
@@ -98,18 +86,7 @@ def status_sentence(status: Status) -> str:
 
 
 def choice_notes(record: dict[str, Any]) -> list[str]:
-    """What is not as it should be about the choice of λ, and what to do.
-
-    Parameters
-    ----------
-    record : dict
-        `run.json`.
-
-    Returns
-    -------
-    list of str
-        Empty where λ was given, or lies between others that were tried.
-    """
+    """What is not as it should be about the choice of λ in `run.json`, and what to do."""
     place, ended = record.get("chosen_at", "given"), record.get("path_ended", "")
     cut_short = {
         "time": "time ran out; allow more with --max-seconds, or go on with --resume",
@@ -143,19 +120,7 @@ def choice_notes(record: dict[str, Any]) -> list[str]:
 
 
 def headline(solution: Solution, tol: float) -> str:
-    """The verdict in one or two sentences, no more than what is established.
-
-    Parameters
-    ----------
-    solution : Solution
-        What was found.
-    tol : float
-        The relative gap asked for.
-
-    Returns
-    -------
-    str
-    """
+    """The verdict in one or two sentences, no more than what is established."""
     proof = solution.certificate
     if solution.status is Status.CERTIFIED and proof is not None:
         return (
@@ -173,19 +138,7 @@ def headline(solution: Solution, tol: float) -> str:
 
 
 def claims(solution: Solution, record: dict[str, Any]) -> list[Claim]:
-    """The four claims, each with its verdict.
-
-    Parameters
-    ----------
-    solution : Solution
-        What was found.
-    record : dict
-        `run.json`.
-
-    Returns
-    -------
-    list of Claim
-    """
+    """The four claims, each with its verdict."""
     return [
         _minimiser(solution, float(record.get("options", {}).get("tol", 1e-6))),
         _unique(solution),

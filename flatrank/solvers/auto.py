@@ -7,7 +7,8 @@ that shows, and the pair of least misfit is kept. If it does not certify the int
   goal "recover"  it is kept when it is identifiable (m above the degrees of freedom, ℬ injective on
                   its tangent space, misfit at rounding level); if not, one of smaller rank is
                   looked for and proved in its turn; where there is none, as for
-  goal "flat"     `Lagrangian` solves for the flattest interpolant, which proves itself.
+  goal "flat"     `InteriorPoint` where the problem is small, else `Lagrangian`, solves for the
+                  flattest interpolant, which proves itself.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Measurement, SampledEntries
 from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
+from flatrank.solvers.interior_point import InteriorPoint, InteriorPointState
+from flatrank.solvers.interior_point import suits as suits_inside
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.lowering import at_most, least_squares, without_dying
@@ -46,7 +49,7 @@ class AutoState(NamedTuple):
     for; `before` is the find step's state at it.
     """
 
-    inner: GaussNewtonState | LagrangianState | ProximalPointState
+    inner: GaussNewtonState | InteriorPointState | LagrangianState | ProximalPointState
     phase: str
     certificate: Certificate | None
     y: Any
@@ -96,6 +99,10 @@ class Auto(Solver[AutoState]):
     def _flatten(self) -> Lagrangian:
         return Lagrangian(self.tol, failure_probability=self.failure_probability)
 
+    @property
+    def _inside(self) -> InteriorPoint:
+        return InteriorPoint(self.tol, self.failure_probability)
+
     def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> AutoState:
         """The find step's first state, or where λ is small that of the augmented Lagrangian."""
         state = self._find.init(problem, start, seed)
@@ -106,7 +113,9 @@ class Auto(Solver[AutoState]):
         return AutoState(state, "find", None, None, Status.RUNNING)
 
     def step(self, problem: Problem, state: AutoState) -> AutoState:
-        """One step of the find; at its end the proof; or one step of the augmented Lagrangian."""
+        """One step of the find; at its end the proof; or one step to the flattest."""
+        if isinstance(state.inner, InteriorPointState):
+            return self._step_inside(problem, state, state.inner)
         if state.phase == "flatten":
             inner = self._flatten.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
             proof = inner.certificate
@@ -177,7 +186,22 @@ class Auto(Solver[AutoState]):
         if self.rank is not None:
             return state._replace(ended=Status.STATIONARY if fits else Status.LEAST_SQUARES)
         kept = self.outcome(state._replace(kept=None))
-        return state._replace(inner=self._flatten.init(problem), phase="flatten", kept=kept)
+        inner = self._inside.init(problem) if suits_inside(problem) else None
+        if inner is None or inner.ended is Status.STALLED:
+            inner = self._flatten.init(problem)
+        return state._replace(inner=inner, phase="flatten", kept=kept)
+
+    def _step_inside(
+        self, problem: Problem, state: AutoState, before: InteriorPointState
+    ) -> AutoState:
+        """A step of `InteriorPoint`; what it cannot prove is left to the augmented Lagrangian."""
+        inner = self._inside.step(problem, before)
+        if inner.ended is Status.STALLED:
+            inner = self._flatten.init(problem)
+            return state._replace(inner=inner._replace(counts=inner.counts + before.counts))
+        return state._replace(
+            inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
+        )
 
     def status(self, problem: Problem, state: AutoState) -> Status:
         """Decided in `step`."""
@@ -189,7 +213,11 @@ class Auto(Solver[AutoState]):
         solver = self._at_work(state)
         return {"phase": state.phase} | solver.info(state.inner)  # pyright: ignore[reportArgumentType]
 
-    def _at_work(self, state: AutoState) -> GaussNewton | Lagrangian | ProximalPoint:
+    def _at_work(
+        self, state: AutoState
+    ) -> GaussNewton | InteriorPoint | Lagrangian | ProximalPoint:
+        if isinstance(state.inner, InteriorPointState):
+            return self._inside
         return {"flatten": self._flatten, "converge": self._converge}.get(state.phase, self._find)
 
     def outcome(self, state: AutoState) -> Outcome:

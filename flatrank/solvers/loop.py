@@ -14,6 +14,7 @@ from jaxtyping import Float
 from flatrank.arrays import Array
 from flatrank.certificates import Certificate
 from flatrank.factors import FactorPair
+from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
@@ -77,6 +78,34 @@ class Solver(ABC, Generic[State]):
     @abstractmethod
     def outcome(self, state: State) -> Outcome:
         """The pair of X̃ and the products spent; a certificate where the solver has one."""
+
+
+def check_scope(solver: Solver[Any], problem: Problem) -> None:
+    """Refuse a problem by the solver's name.
+
+    Raises
+    ------
+    ValueError
+        If λ = 0 and the solver needs λ > 0, or the other way round.
+    TypeError
+        If it needs sampled entries, and the measurement is another.
+    """
+    name, scope = type(solver).__name__, solver.scope
+    if problem.lam == 0 and not scope.exact:
+        raise ValueError(
+            f"{name} minimises the penalised form (lam > 0); got lam = 0. "
+            "Use Lagrangian for the flattest interpolant"
+        )
+    if problem.lam > 0 and not scope.penalised:
+        raise ValueError(
+            f"{name} fits the data without a penalty (lam = 0); got lam = {problem.lam}. "
+            "Use GaussNewton"
+        )
+    if scope.entries and not isinstance(problem.measurement, SampledEntries):
+        raise TypeError(
+            f"{name} needs sampled entries (SampledEntries); "
+            f"got {type(problem.measurement).__name__}. Use GaussNewton"
+        )
 
 
 def run(

@@ -26,6 +26,7 @@ from flatrank.problems import (
 from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import ROUNDING, Auto
 from flatrank.solvers.gauss_newton import GaussNewton
+from flatrank.solvers.interior_point import InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Solver, run
 from flatrank.solvers.proximal_point import ProximalPoint, suits
@@ -244,7 +245,8 @@ def _chosen(problem: Problem, solver: Solver[Any]) -> Solver[Any]:
                 "StateSearch, which is the default"
             )
         return solver
-    if problem.cone is not Cone.WHOLE and not isinstance(solver, (Auto, GaussNewton, Lagrangian)):
+    keep = (Auto, GaussNewton, InteriorPoint, Lagrangian)
+    if problem.cone is not Cone.WHOLE and not isinstance(solver, keep):
         raise ValueError(
             f"{type(solver).__name__} does not keep X symmetric; {problem.cone.value} needs Auto, "
             "which is the default, GaussNewton or Lagrangian"

@@ -38,7 +38,6 @@ from flatrank.solvers.auto import Auto, AutoState
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Scope, Solver
-from flatrank.solvers.proximal import balanced_of
 from flatrank.solvers.ranks import balanced, unit_columns
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import leading_pairs, random_block
@@ -133,12 +132,12 @@ class StateSearch(Solver[StateSearchState]):
         top, first = _largest(problem, seed)
         multiplier = _FIRST * max(top, stiffness)
         if start is not None:
-            first = _state(problem, start, balanced_of(first))[0]
+            first = _state(problem, start, first.pair())[0]
         work = problem.relaxed(stiffness**0.5, 1.0, multiplier)
         inner = self._search(_LOOSE).init(work, None if start is None else work.whiten(start), seed)
         return StateSearchState(
             "search", work, inner, multiplier, (),
-            balanced_of(first), None, None, 0, (0, math.inf), False, math.inf, Counts(),
+            first.pair(), None, None, 0, (0, math.inf), False, math.inf, Counts(),
             Status.RUNNING,
         )  # fmt: skip
 
@@ -198,14 +197,14 @@ class StateSearch(Solver[StateSearchState]):
         inner: GaussNewtonState = state.inner  # pyright: ignore[reportAssignmentType]
         svd, trace = _state(problem, state.work.unwhiten(inner.pair), state.pair)
         if fits(problem, svd):
-            state = state._replace(pair=balanced_of(svd), certificate=None, y=None)
+            state = state._replace(pair=svd.pair(), certificate=None, y=None)
             return self._turned_to_fit(problem, state, svd, 0.0)
         effort = Effort(self.failure_probability, self.tol)
         certificate, y = certify_whitened(problem, svd, None, effort)
         state = state._replace(trail=(*state.trail, (state.multiplier, trace - 1.0)))
         best = state.certificate
         if best is None or certificate.primal <= best.primal or certificate.certified(self.tol):
-            state = state._replace(pair=balanced_of(svd), certificate=certificate, y=y)
+            state = state._replace(pair=svd.pair(), certificate=certificate, y=y)
         if certificate.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
         if inner.ended is Status.RANK_TOO_SMALL and abs(trace - 1.0) <= _ONE:
@@ -213,7 +212,7 @@ class StateSearch(Solver[StateSearchState]):
         near = (svd.rank, certificate.feasibility)
         if self._worth_fitting(problem, state, near, certificate):
             return self._turned_to_fit(problem, state, svd, certificate.feasibility)
-        return self._moved(problem, state, balanced_of(svd))
+        return self._moved(problem, state, svd.pair())
 
     def _moved(
         self, problem: Tomography, state: StateSearchState, pair: FactorPair
@@ -256,7 +255,7 @@ class StateSearch(Solver[StateSearchState]):
         """From the eigenvalues that stand above the misfit: growth puts back what is needed."""
         exact = problem.exact()
         start = svd._replace(s=svd.s * (svd.s > max(misfit, _SMALL) * svd.s[0]))
-        inner = self._fit(exact, False).init(exact, exact.whiten(balanced_of(start)))
+        inner = self._fit(exact, False).init(exact, exact.whiten(start.pair()))
         state = state._replace(near=(svd.rank, misfit), mark=math.inf)
         return self._turned(state, "fit", exact, inner)._replace(wide=False)
 
@@ -316,7 +315,7 @@ class StateSearch(Solver[StateSearchState]):
                 certificate, y = certify_whitened(problem, svd, problem.lam * y, effort)
         best = state.certificate
         if problem.lam == 0 or best is None or certificate.primal <= best.primal:
-            state = state._replace(pair=balanced_of(svd), certificate=certificate, y=y)
+            state = state._replace(pair=svd.pair(), certificate=certificate, y=y)
         if problem.lam > 0 and not certificate.certified(self.tol):
             return self._moved(problem, state, state.pair)
         return state._replace(ended=ended)

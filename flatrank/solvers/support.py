@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from flatrank.solvers.alternating import AlternatingLeastSquares
 from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import Auto
-from flatrank.solvers.balanced_descent import BalancedDescent
-from flatrank.solvers.bm_global import BMGlobal
 from flatrank.solvers.gauss_newton import GaussNewton
+from flatrank.solvers.interior_point import InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Solver
-from flatrank.solvers.proximal_gradient import ProximalGradient
 from flatrank.solvers.proximal_point import ProximalPoint
-from flatrank.solvers.reweighted import Reweighted
-from flatrank.solvers.riemannian_cg import RiemannianConjugateGradient
-from flatrank.solvers.riemannian_tr import RiemannianTrustRegion
+from flatrank.solvers.reference import (
+    AlternatingLeastSquares,
+    BalancedDescent,
+    BMGlobal,
+    ProximalGradient,
+    Reweighted,
+    RiemannianConjugateGradient,
+    RiemannianTrustRegion,
+)
 from flatrank.solvers.states import StateSearch
 
 SOLVERS: tuple[type[Solver[Any]], ...] = (
     Auto,
     GaussNewton,
+    InteriorPoint,
     Lagrangian,
     ProximalPoint,
     BMGlobal,

@@ -38,7 +38,7 @@ def test_options_arrive(cli, quick, ratings):
         "--rank", "3", "--smoothing", "0.5", "--holdout", "0.2", "--seed", "7", "--tol", "1e-3",
         "--max-seconds", "60", "--quiet", "--no-report")  # fmt: skip
     job, entries, state = quick.calls[0]
-    assert job.fit.arguments() == {
+    assert job.fit == {
         "lam": 2.0, "rank": 3, "smoothing": 0.5, "holdout": 0.2, "seed": 7, "tol": 1e-3,
         "max_seconds": 60.0,
     }  # fmt: skip
@@ -48,7 +48,7 @@ def test_options_arrive(cli, quick, ratings):
 
 def test_defaults(cli, quick, ratings):
     cli("complete", ratings, "--quiet", "--no-report", "--lam", "auto", "--rank", "AUTO")
-    assert quick.calls[0][0].fit.arguments() == {
+    assert quick.calls[0][0].fit == {
         "lam": None, "rank": None, "smoothing": None, "holdout": 0.1, "seed": 0, "tol": 1e-4,
         "max_seconds": None,
     }  # fmt: skip
@@ -217,7 +217,7 @@ def test_skipped_rows_are_counted(cli, ratings, tmp_path):
 
 @pytest.mark.usefixtures("quick")
 def test_progress_on_a_terminal(cli, ratings, monkeypatch):
-    monkeypatch.setattr("flatrank.cli.progress.interactive", lambda _: True)
+    monkeypatch.setattr("flatrank.cli.terminal.interactive", lambda _: True)
     outcome = cli("complete", ratings, "--no-report")
     assert "Path of weights" in outcome.err
     assert "[bold]not markup" in outcome.err
@@ -225,7 +225,7 @@ def test_progress_on_a_terminal(cli, ratings, monkeypatch):
 
 @pytest.mark.usefixtures("quick")
 def test_table_on_a_terminal(cli, ratings, monkeypatch):
-    monkeypatch.setattr("flatrank.cli.summary.interactive", lambda _: True)
+    monkeypatch.setattr("flatrank.cli.terminal.interactive", lambda _: True)
     outcome = cli("complete", ratings, "--no-report")
     assert "flatrank complete" in outcome.out
     assert "certificate" in outcome.out

@@ -109,7 +109,7 @@ def test_out_without_permission(cli, ratings, monkeypatch, tmp_path):
 
 
 def test_report_packages_are_asked_for_first(cli, ratings, monkeypatch):
-    monkeypatch.setattr("flatrank.cli.options.find_spec", lambda _: None)
+    monkeypatch.setattr("flatrank.cli.completing.find_spec", lambda _: None)
     refused(
         cli("complete", ratings),
         "The report needs matplotlib and jinja2, not installed here: "

@@ -129,7 +129,8 @@ def test_recommend_none(cli, run_folder):
 
 
 def test_recommend_table_on_a_terminal(cli, run_folder, monkeypatch):
-    monkeypatch.setattr("flatrank.cli.using.interactive", lambda _: True)
+    for file in ("using", "terminal"):
+        monkeypatch.setattr(f"flatrank.cli.{file}.interactive", lambda _: True)
     outcome = cli("recommend", run_folder, "--row", "Zoë 3", "--top", "2")
     assert "For row Zoë 3" in outcome.out
 

@@ -148,7 +148,7 @@ def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     # Permissions do not bind a superuser, so the refusal is staged.
     path = written(tmp_path, "a,x,1\n")
 
-    def refused(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refused)
@@ -168,7 +168,7 @@ def test_prose_is_not_a_table(tmp_path: Path) -> None:
 
 
 def test_an_id_as_long_as_a_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flatrank.data.coding._LABEL_BYTES", 1000)
+    monkeypatch.setattr("flatrank.data.tables._LABEL_BYTES", 1000)
     with pytest.raises(InputError, match=r"An id is 300 characters long.*is the separator right"):
         read_entries(written(tmp_path, f"a,x,1\n{'b' * 300},x,1\n"))
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flatrank.data import InputError, lookup, read_pairs
+from flatrank.data import InputError, read_pairs
 
 
 def pairs(folder: Path, content: str, **names: str) -> list[tuple[str, str]]:
@@ -75,11 +75,3 @@ def test_pairs_in_the_other_formats(tmp_path: Path) -> None:
     np.savez(tmp_path / "p.npz", row=np.zeros(0, int), col=np.zeros(0, int))
     with pytest.raises(InputError, match="expected at least one pair, found none"):
         read_pairs(tmp_path / "p.npz")
-
-
-def test_labels_to_codes() -> None:
-    labels = np.array(["9", "10", "a longer one"])
-    asked = np.array(["a longer one", "9", "11", "9", "zzz", ""])
-    assert lookup(labels, asked).tolist() == [2, 0, -1, 0, -1, -1]
-    assert lookup(labels[:0], asked[:2]).tolist() == [-1, -1]
-    assert lookup(labels, asked[:0]).size == 0

@@ -13,7 +13,7 @@ from flatrank.data import (
     load_movielens_small,
     read_entries,
 )
-from flatrank.data.collections import unique_titles
+from flatrank.data.sets import unique_titles
 
 RATINGS = [("1", "10", "4"), ("1", "2", "3.5"), ("2", "10", "0.5"), ("2", "7", "1")]
 LATEST = {

@@ -1,11 +1,11 @@
-"""Hold-outs and connected components."""
+"""Hold-outs."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatrank.data import InputError, components, count_components, random_instance, split
+from flatrank.data import InputError, random_instance, split
 
 
 @given(
@@ -19,7 +19,7 @@ def test_every_row_and_column_keeps_an_entry(
     n1: int, n2: int, fill: float, fraction: float, seed: int
 ) -> None:
     entries = random_instance(n1, n2, 1, m=max(1, int(fill * n1 * n2)), seed=seed)
-    train, test = split(entries, fraction, seed=seed)
+    train, test = split((entries.rows, entries.cols), fraction, seed=seed)
     np.testing.assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(entries.m))
     assert set(entries.rows[train]) == set(entries.rows)
     assert set(entries.cols[train]) == set(entries.cols)
@@ -36,47 +36,27 @@ def test_lines_with_a_single_entry_stay_in_training() -> None:
 
 def test_the_fraction_is_met_where_there_is_room() -> None:
     entries = random_instance(200, 300, 2, m=3000, seed=0)
-    train, test = split(entries, 0.1, seed=5)
+    places = (entries.rows, entries.cols)
+    train, test = split(places, 0.1, seed=5)
     assert test.size == 300
-    again = split(entries, 0.1, seed=5)
+    again = split(places, 0.1, seed=5)
     np.testing.assert_array_equal(test, again[1])
     np.testing.assert_array_equal(train, again[0])
-    assert not np.array_equal(test, split(entries, 0.1, seed=6)[1])
+    assert not np.array_equal(test, split(places, 0.1, seed=6)[1])
 
 
-def test_a_number_or_a_plain_split_ignores_lines() -> None:
-    train, test = split(10, 0.5, seed=0)
-    assert (train.size, test.size) == (5, 5)
+def test_nothing_can_be_held_out_of_lone_entries() -> None:
     rows = cols = np.arange(10)
-    assert split((rows, cols), 0.5, seed=0, keep_connected=False)[1].size == 5
     assert split((rows, cols), 0.5, seed=0)[1].size == 0
-    assert split(0, 0.5, seed=0)[1].size == 0
+    assert split(([], []), 0.5, seed=0)[1].size == 0
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, 2.0, float("nan")])
 def test_fractions_outside_the_unit_interval(fraction: float) -> None:
     with pytest.raises(InputError, match="fraction must be at least 0 and below 1"):
-        split(10, fraction, seed=0)
+        split((np.arange(10), np.arange(10)), fraction, seed=0)
 
 
 def test_positions_that_do_not_match() -> None:
     with pytest.raises(InputError, match="equally long, got"):
         split((np.arange(3), np.arange(4)), 0.1, seed=0)
-    with pytest.raises(InputError, match="must be at least 0, got -1"):
-        split(-1, 0.1, seed=0)
-
-
-def test_components_by_falling_size_and_empty_lines() -> None:
-    # Rows 0 and 2 share column 1: 3 lines. Row 1 has columns 0, 2, 3: 4 lines. The rest is empty.
-    rows, cols = np.array([0, 2, 1, 1, 1]), np.array([1, 1, 0, 2, 3])
-    labels = components(rows, cols, (4, 5))
-    assert labels.tolist() == [1, 0, 1, -1, 0, 1, 0, 0, -1]
-    assert count_components(rows, cols, (4, 5)) == 2
-
-
-def test_a_full_matrix_is_one_component_and_nothing_is_none() -> None:
-    rows, cols = np.indices((3, 4)).reshape(2, -1)
-    assert count_components(rows, cols, (3, 4)) == 1
-    empty = np.zeros(0, dtype=np.int32)
-    assert count_components(empty, empty, (3, 4)) == 0
-    assert components(empty, empty, (3, 4)).tolist() == [-1] * 7

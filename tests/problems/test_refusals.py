@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 
 import flatrank as fr
-from flatrank.flatness import (
-    Isometry,
-    Rescaling,
-    product_trace,
-    uniqueness_bound,
-    weak_recovery_bound,
-)
-from flatrank.manifolds import FixedRank
+from flatrank.flatness import Rescaling
 from flatrank.measurements import CodedDiffraction, coded_diffraction, gaussian, pauli_strings
+from flatrank.solvers.reference import FixedRank
+from flatrank.theory import Isometry, product_trace, uniqueness_bound, weak_recovery_bound
 
 
 def of_complex(kind):

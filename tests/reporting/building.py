@@ -4,7 +4,7 @@ import numpy as np
 
 from flatrank.certificates import certify
 from flatrank.data import Entries, Offsets, OffsetTrial
-from flatrank.data.entries import assemble
+from flatrank.data.tables import assemble
 from flatrank.factors import FactorPair
 from flatrank.problems import completion
 from flatrank.selection.records import Completion, PathPoint

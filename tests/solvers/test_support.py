@@ -48,10 +48,12 @@ def test_the_page_shows_the_table():
 def test_every_public_solver_is_in_the_table():
     public = {
         value
-        for value in vars(fr.solvers).values()
+        for value in (getattr(fr.solvers, name) for name in dir(fr.solvers))
         if isinstance(value, type) and issubclass(value, fr.solvers.Solver)
     }
     assert public - {fr.solvers.Solver} == set(support.SOLVERS)
+    with pytest.raises(AttributeError, match="no attribute 'Newton'"):
+        fr.solvers.Newton  # noqa: B018 - the look-up is what is tested
 
 
 @pytest.mark.parametrize(("solver", "family", "form"), CASES)

@@ -1,0 +1,204 @@
+"""The laws every manifold obeys, as a function users can call on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from flatrank.arrays import Array, leaves, scope, tree_map, xp
+from flatrank.factors import FactorPair
+from flatrank.measurements import Measurement
+from flatrank.measurements.checks import checked_count
+from flatrank.theory.manifold import Manifold, inner
+
+# Steps of the slope tests, relative to the size of the point, and how much of the order may lack.
+_STEPS = 2.0 ** -np.arange(6.0, 12.0)
+_SHORT = 0.2
+# Errors below this share of the function are rounding.
+_ROUNDING = 1e-13
+
+
+def check_manifold(
+    manifold: Manifold[Any], measurement: Measurement, *, rank: int = 3, seed: int = 0
+) -> None:
+    """Check projection, retraction, transport, derivatives and gauge of a manifold.
+
+    At a random point x, with random vectors: Π is idempotent, self-adjoint and lands in the
+    tangent space; retractions stay on the manifold and agree with x + tξ to first order (their
+    distance has slope 2 in t); transport lands in the tangent space and does nothing at x; for
+    f = ½‖𝒜(X) − b‖² along retractions, f − f(x) − t⟨grad, ξ⟩ has slope 2 and with ½t²⟨ξ, Hess ξ⟩
+    taken off slope 3; the Hessian is self-adjoint; X, the gradient, the Hessian and Π follow the
+    gauge.
+
+    Parameters
+    ----------
+    manifold : Manifold
+        The one to check.
+    measurement : Measurement
+        Gives the shape and a function to differentiate.
+    rank : int
+        Of the random point; at most min(d1, d2).
+    seed : int
+        Of everything random.
+
+    Raises
+    ------
+    ValueError
+        If `rank` is not a whole number from 1 to min(d1, d2).
+    AssertionError
+        Naming the law that fails and by how much.
+
+    Notes
+    -----
+    Cost: a few dozen products with 𝒜 and 𝒜*.
+    """
+    least = min(measurement.shape)
+    if checked_count("rank", rank, 1) > least:
+        raise ValueError(
+            f"rank must be at most min(d1, d2) = {least}, that of the measurement; got {rank}"
+        )
+    rng = np.random.default_rng(seed)
+    b = rng.standard_normal(measurement.m)
+    with scope():
+        x = manifold.point(_draw(measurement.shape, rank, rng))
+        u, v = (_draw(measurement.shape, rank, rng) for _ in range(2))
+        _check_projection(manifold, x, u, v)
+        xi, eta = manifold.project(x, u), manifold.project(x, v)
+        unit = xp.sqrt(inner(manifold.pair(x), manifold.pair(x)) / inner(xi, xi))
+        xi = tree_map(lambda a: unit * a, xi)
+        _check_retraction(manifold, x, xi, eta)
+        _check_derivatives(manifold, measurement, b, x, (xi, eta))
+        Q = manifold.random_gauge(rank, rng)
+        _check_gauge(manifold, measurement, b, (x, manifold.rotate(x, Q), Q), (u, xi))
+
+
+def _draw(shape: tuple[int, int], rank: int, rng: np.random.Generator) -> FactorPair:
+    return FactorPair(*(rng.standard_normal((d, rank)) for d in shape))
+
+
+def _check_projection(manifold: Manifold[Any], x: Any, u: FactorPair, v: FactorPair) -> None:
+    once, other = manifold.project(x, u), manifold.project(x, v)
+    _small("points lie on the manifold", manifold.violation(x), 1.0)
+    _agree("projection is idempotent", manifold.project(x, once), once)
+    _small(
+        "projection is self-adjoint",
+        inner(once, v) - inner(u, other),
+        xp.sqrt(inner(u, u) * inner(v, v)),
+    )
+    _small("projection is tangent", manifold.defect(x, once), manifold.defect(x, u))
+
+
+def _check_retraction(manifold: Manifold[Any], x: Any, xi: FactorPair, eta: FactorPair) -> None:
+    def moved(t: float) -> tuple[FactorPair, Any]:
+        step = tree_map(lambda a: t * a, xi)
+        return step, manifold.retract(x, step)
+
+    errors = []
+    for t in _STEPS:
+        step, new = moved(float(t))
+        _small("retraction stays on the manifold", manifold.violation(new), 1.0)
+        errors.append(float(manifold.retraction_error(x, step, new)))
+    size = xp.sqrt(inner(xi, xi))
+    _slope("retraction is first order", errors, 2, float(size))
+    _, new = moved(float(_STEPS[0]))
+    carried = manifold.transport(x, eta, new)
+    _small("transport is tangent", manifold.defect(new, carried), manifold.defect(new, eta) + 1.0)
+    _agree("transport to the same point does nothing", manifold.transport(x, eta, x), eta)
+
+
+def _derivatives(
+    manifold: Manifold[Any], A: Measurement, b: Array, x: Any
+) -> tuple[Array, FactorPair, Callable[[FactorPair], FactorPair]]:
+    """f, grad f and ξ ↦ Hess f[ξ] at x."""
+    c = A.forward(manifold.pair(x)) - b
+    S = A.adjoint(c)
+    return (
+        0.5 * xp.vdot(c, c),
+        manifold.gradient(x, S),
+        lambda xi: manifold.hessian(A, x, S, xi),
+    )
+
+
+def _check_derivatives(
+    manifold: Manifold[Any],
+    A: Measurement,
+    b: Float[Array, " m"],
+    x: Any,
+    vectors: tuple[FactorPair, FactorPair],
+) -> None:
+    xi, eta = vectors
+    f, gradient, hessian = _derivatives(manifold, A, b, x)
+    product, other = hessian(xi), hessian(eta)
+    _small("gradient is tangent", manifold.defect(x, gradient), xp.sqrt(f) + 1.0)
+    _small(
+        "Hessian is self-adjoint",
+        inner(product, eta) - inner(xi, other),
+        xp.sqrt(inner(product, product) * inner(eta, eta)),
+    )
+    first, second = float(inner(gradient, xi)), float(inner(xi, product))
+    linear, quadratic = [], []
+    for t in map(float, _STEPS):
+        new = manifold.retract(x, tree_map(lambda a, t=t: t * a, xi))
+        c = A.forward(manifold.pair(new)) - b
+        rest = 0.5 * float(xp.vdot(c, c)) - float(f) - t * first
+        linear.append(abs(rest))
+        quadratic.append(abs(rest - 0.5 * t**2 * second))
+    _slope("gradient", linear, 2, float(f))
+    _slope("Hessian", quadratic, 3, float(f))
+
+
+def _check_gauge(
+    manifold: Manifold[Any],
+    A: Measurement,
+    b: Float[Array, " m"],
+    turned: tuple[Any, Any, Array],
+    vectors: tuple[FactorPair, FactorPair],
+) -> None:
+    (x, y, Q), (u, xi) = turned, vectors
+
+    def turn(v: FactorPair) -> FactorPair:
+        return FactorPair(v.L @ Q, v.R @ Q)
+
+    (f, g, H), (f_y, g_y, H_y) = (_derivatives(manifold, A, b, p) for p in (x, y))
+    _agree("the gauge leaves f alone", f_y, f)
+    _agree("the gauge turns the gradient", g_y, turn(g))
+    _agree("the gauge turns the Hessian", H_y(turn(xi)), turn(H(xi)))
+    _agree(
+        "the gauge turns projections", manifold.project(y, turn(u)), turn(manifold.project(x, u))
+    )
+    new, new_y = manifold.retract(x, xi), manifold.retract(y, turn(xi))
+    forward = (A.forward(manifold.pair(p)) for p in (new_y, new))
+    _agree("the gauge leaves retractions alone", *forward)
+
+
+def _slope(law: str, errors: list[float], order: int, size: float) -> None:
+    """The error must fall at least like t^order, unless it is rounding."""
+    clear = [e for e in errors if e > _ROUNDING * size]
+    if len(clear) < 3:
+        return
+    slope = float(np.median(-np.diff(np.log2(clear))))
+    if not slope >= order - _SHORT:
+        raise AssertionError(f"law broken: {law}; error has slope {slope:.2f}, expected {order}")
+
+
+def _agree(law: str, left: Any, right: Any) -> None:
+    pairs = list(zip(leaves(left), leaves(right), strict=True))
+    size = max(float(xp.max(xp.abs(r), initial=0.0)) for _, r in pairs)
+    error = max(float(xp.max(xp.abs(a - r), initial=0.0)) for a, r in pairs)
+    _small(law, error, size)
+
+
+def _small(
+    law: str,
+    error: Float[Array, ""] | float,
+    size: Float[Array, ""] | float,
+    tolerance: float = 1e-9,
+) -> None:
+    relative = abs(float(error)) / (float(size) + 1e-300)
+    if not relative <= tolerance:
+        raise AssertionError(
+            f"law broken: {law}; relative error {relative:.1e}, expected <= {tolerance:.0e}"
+        )
