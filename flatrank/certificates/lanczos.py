@@ -22,9 +22,10 @@ from scipy.linalg import eigvalsh_tridiagonal
 
 from flatrank.arrays import Array, flattened, for_loop, put, ravel, xp
 
-# Steps between looks at the Ritz values, and in all.
+# Steps between looks at the Ritz values, and in all; the same for norms, where a step is cheap.
 _ROUNDS = (24, 24, 32, 48, 64, 64)
 LIMIT = sum(_ROUNDS)
+LONG = (*_ROUNDS, 128, 256, 384)
 
 
 class LanczosState(NamedTuple):
@@ -37,11 +38,13 @@ class LanczosState(NamedTuple):
     taken: int | Array
 
 
-def begin(start: Any, inverse: Callable[[Any], Any] = lambda x: x) -> LanczosState:
-    """The state before the first step; `start` is drawn at random by the caller."""
+def begin(
+    start: Any, inverse: Callable[[Any], Any] = lambda x: x, limit: int = LIMIT
+) -> LanczosState:
+    """The state before the first of `limit` steps; the caller draws `start` at random."""
     flat, image = flattened(start), flattened(inverse(start))
     first = flat / xp.sqrt(xp.vdot(flat, image))
-    return LanczosState(xp.zeros_like(flat), first, np.zeros(LIMIT), np.zeros(LIMIT), 0)
+    return LanczosState(xp.zeros_like(flat), first, np.zeros(limit), np.zeros(limit), 0)
 
 
 def advance(
@@ -88,7 +91,11 @@ def slack(n: int, delta: float, q: int = LIMIT) -> float:
 
 
 def ritz_ranges(
-    more: Callable[[LanczosState, int], LanczosState], state: LanczosState, n: int, delta: float
+    more: Callable[[LanczosState, int], LanczosState],
+    state: LanczosState,
+    n: int,
+    delta: float,
+    rounds: tuple[int, ...] = _ROUNDS,
 ) -> Iterator[tuple[float, float, float]]:
     """Look at the Ritz values after each round of steps, until the steps run out.
 
@@ -101,7 +108,7 @@ def ritz_ranges(
     -----
     ε exceeds 1 while the bound says nothing. An invariant subspace ends the rounds: ε is 0 then.
     """
-    for steps in _ROUNDS:
+    for steps in rounds:
         state = more(state, steps)
         q = int(state.taken)
         diagonal, beside = np.asarray(state.diagonal)[:q], np.asarray(state.beside)[:q]

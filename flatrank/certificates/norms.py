@@ -32,14 +32,17 @@ from flatrank.arrays import (
     xp,
 )
 from flatrank.certificates.gram import root_of_largest
-from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges, slack
+from flatrank.certificates.lanczos import LONG, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD
 from flatrank.measurements import Adjoint
 
 # ‖W‖ is computed from the smaller Gram (n² memory, about 2 n³ flops) at once up to the first
 # size, and up to the second where Lanczos cannot bound it tightly enough.
 EXACT_AT_ONCE = 256
-EXACT_SIZE = 2000
+EXACT_SIZE = 4096
+# Where Lanczos cannot bound the norm by enough, its bound is above what it has reached by no more
+# than this share of what that is away from enough.
+_CLOSE = 0.1
 # Columns of the identity pushed through S at a time while the small Gram is formed.
 _BLOCK = 64
 
@@ -107,7 +110,7 @@ def norm_bound(
 
     Notes
     -----
-    Cost: two one-column products a Lanczos step, at most 256 steps. Exact: 2 min(d1, d2) columns
+    Cost: two one-column products a Lanczos step, at most 1024 steps. Exact: 2 min(d1, d2) columns
     and an eigenvalue problem.
     """
     d, U, V = min(shape), basis.U, basis.V
@@ -141,16 +144,21 @@ def _lanczos_bound(
     start = xp.asarray(start - near @ (near.T @ start))
     bound, reached = math.inf, 0.0
     # What all steps there are would add to ‖W‖.
-    within = math.sqrt(max(0.0, 1.0 - slack(min(shape), effort.failure_probability)))
+    last = slack(min(shape), effort.failure_probability, sum(LONG))
+    within = math.sqrt(max(0.0, 1.0 - last))
 
     def more(state: LanczosState, steps: int) -> LanczosState:
         return _gram_steps(S, basis.U, basis.V, state, xp.asarray(steps))
 
-    for _, high, epsilon in ritz_ranges(more, begin(start), min(shape), effort.failure_probability):
+    state, delta = begin(start, limit=sum(LONG)), effort.failure_probability
+    for _, high, epsilon in ritz_ranges(more, state, min(shape), delta, LONG):
         reached = math.sqrt(max(high, 0.0))
         if epsilon < 1:
             bound = min(bound, reached / math.sqrt(1 - epsilon))
-        if bound <= enough or (reached > within * enough and math.isfinite(bound)):
+        # A solver has no use for a bound that is not enough; anyone else, for one that is close.
+        close = math.inf if effort.tol else reached + _CLOSE * abs(reached - enough)
+        hopeless = reached > within * enough and math.isfinite(bound)
+        if bound <= enough or (hopeless and bound <= close):
             break
     return bound, reached
 

@@ -86,6 +86,8 @@ _LEAST, _SOFT = 3e-5, 2e-3
 # failed the gap it has. Where that is not within a factor of the gap to reach, half of what the
 # weak columns carry together.
 _WEAK, _WEAKER, _NEARLY = 1e-3, 5e-2, 30.0
+# A gap, as far as it is seen and beside that to reach, at which only the proof can be at fault.
+_OPTIMAL = 1e-2
 # Growth that lowered the objective by less than this share of the tolerance was for nothing: what
 # it appended was cut again. A proof comes before more of it.
 _GAINED = 1e-3
@@ -211,11 +213,17 @@ class GaussNewton(Solver[GaussNewtonState]):
     def _newton(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         size = size_of(problem)
         if problem.lam > 0:
-            least, share = 1e-2, math.sqrt(state.slack / max(state.objective, 1e-300))
+            # The gap falls with the square of what an inner solve leaves.
+            root = math.sqrt(self.tol)
+            most = max(self.inner_tol, root)
+            least, share = (
+                max(_CLOSELY, 4 * root),
+                math.sqrt(state.slack / max(state.objective, 1e-300)),
+            )
         else:
             _, from_ = state.grown
+            most = min(self.inner_tol, _CLOSELY) if state.tries else self.inner_tol
             least, share = 1e-3, state.misfit / min(from_, size or 1.0)
-        most = min(self.inner_tol, _CLOSELY) if state.tries else self.inner_tol
         rtol = min(most, max(least, share))
         out: NewtonStep = newton_step(
             problem.whitened,
@@ -348,6 +356,7 @@ class GaussNewton(Solver[GaussNewtonState]):
         if gap <= self.tol and not self.prove:
             return state._replace(ended=Status.STATIONARY)
         if gap <= self.tol:
+            before, seen = state.certificate, gap
             effort = Effort(self.failure_probability, self.tol)
             certificate, y = certify_whitened(problem, svd, effort=effort)
             state = state._replace(certificate=certificate, y=y)
@@ -358,6 +367,10 @@ class GaussNewton(Solver[GaussNewtonState]):
                 return state._replace(ended=Status.STATIONARY)
             if settled and certificate.operator_norm > 1 + self.tol:
                 return state._replace(ended=Status.RANK_TOO_SMALL)
+            if not full and before and seen < _OPTIMAL * self.tol and gap > _HELPED * before.relative_gap:
+                effort = Effort(self.failure_probability)
+                certificate, y = certify_whitened(problem, svd, effort=effort)
+                return state._replace(certificate=certificate, y=y, ended=Status.STATIONARY)
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
         patience = 0.25 * min(state.patience, gap / self.tol)
