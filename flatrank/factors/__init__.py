@@ -10,7 +10,6 @@ from flatrank.factors.given import given_pair as given_pair
 from flatrank.factors.pair import ComplexPair as ComplexPair
 from flatrank.factors.pair import FactorPair as FactorPair
 from flatrank.factors.pair import Weight as Weight
-from flatrank.factors.pair import padded_width as padded_width
 from flatrank.factors.pair import weighted as weighted
 from flatrank.factors.spectrum import CompactSVD as CompactSVD
 from flatrank.factors.spectrum import balance as balance

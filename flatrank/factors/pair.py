@@ -6,13 +6,6 @@ from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, xp
 
-
-def padded_width(k: int) -> int:
-    """The next multiple of four, of eight beyond 16: kernels are compiled for few widths."""
-    step = 4 if k <= 16 else 8
-    return -(-k // step) * step
-
-
 Weight = Float[Array, " _"] | Float[Array, "_ _"]
 """A weight on one side of X: a diagonal, as a vector, or a matrix."""
 

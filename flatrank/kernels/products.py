@@ -17,7 +17,7 @@ from jaxtyping import Float
 from flatrank.arrays import Array, compiled, on_device, xp
 from flatrank.kernels import reference, support
 from flatrank.kernels.pattern import Compressed
-from flatrank.kernels.signatures import SIGNATURES, parsed
+from flatrank.kernels.signatures import SIGNATURES, padded_width, parsed
 
 WORDS = {"n": "C.n", "m": "C.m", "w": "C.width", "k": "k"}
 
@@ -349,13 +349,35 @@ def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     arrays = [np.ascontiguousarray(x, dtype) for x in reals.values()]
     if k == 0 or dtype.char not in "fd" or support.obstacle():
         return PLAIN[kernel](C, *arrays)
+    width = padded_width(k)
     try:
-        plan = _execution().plan(kernel, k, 8 * dtype.itemsize)
+        plan = _execution().plan(kernel, width, 8 * dtype.itemsize)
     except Exception as error:  # numba that is broken, or does not fit the rest
         support.failed(kernel, error)
         return PLAIN[kernel](C, *arrays)
-    out = _execution().execute(plan, C, arrays, k)
+    inputs, outputs = (parsed(s) for s in SIGNATURES[kernel])
+    if width != k:
+        arrays = [_widened(x, axes, width) for x, (_, axes) in zip(arrays, inputs, strict=True)]
+    out = _execution().execute(plan, C, arrays, width)
+    if width != k:
+        axes = [axes for name, axes in outputs if name != "WORK"]
+        out = [_narrowed(x, a, k) for x, a in zip(out, axes, strict=True)]
     return tuple(out) if len(out) > 1 else out[0]
+
+
+def _widened(x: np.ndarray, axes: list[str], width: int) -> np.ndarray:
+    """With zeros after the last column, on each axis of columns."""
+    shape = tuple(width if a == "k" else d for a, d in zip(axes, x.shape, strict=True))
+    if shape == x.shape:
+        return x
+    out = np.zeros(shape, x.dtype)
+    out[tuple(slice(d) for d in x.shape)] = x
+    return out
+
+
+def _narrowed(x: np.ndarray, axes: list[str], k: int) -> np.ndarray:
+    """Without the columns that `_widened` added."""
+    return x[tuple(slice(k if a == "k" else None) for a in axes)]
 
 
 @cache

@@ -42,6 +42,14 @@ PIECE, AT_ONCE = 2048, 16
 PIVOT = 100.0
 
 
+def padded_width(k: int) -> int:
+    """Columns that kernels are compiled for: one, multiples of four, beyond 16 of eight."""
+    if k == 1:
+        return 1
+    step = 4 if k <= NARROW else 8
+    return -(-k // step) * step
+
+
 @cache
 def parsed(text: str) -> list[tuple[str, list[str]]]:
     """Split "X: n k, V: m" into [("X", ["n", "k"]), ("V", ["m"])]."""

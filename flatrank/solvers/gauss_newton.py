@@ -367,7 +367,12 @@ class GaussNewton(Solver[GaussNewtonState]):
                 return state._replace(ended=Status.STATIONARY)
             if settled and certificate.operator_norm > 1 + self.tol:
                 return state._replace(ended=Status.RANK_TOO_SMALL)
-            if not full and before and seen < _OPTIMAL * self.tol and gap > _HELPED * before.relative_gap:
+            if (
+                not full
+                and before
+                and seen < _OPTIMAL * self.tol
+                and gap > _HELPED * before.relative_gap
+            ):
                 effort = Effort(self.failure_probability)
                 certificate, y = certify_whitened(problem, svd, effort=effort)
                 return state._replace(certificate=certificate, y=y, ended=Status.STATIONARY)

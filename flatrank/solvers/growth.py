@@ -10,7 +10,8 @@ from jaxtyping import Float
 
 from flatrank.arrays import Array, xp
 from flatrank.certificates import Certificate
-from flatrank.factors import CompactSVD, FactorPair, padded_width
+from flatrank.factors import CompactSVD, FactorPair
+from flatrank.kernels import padded_width
 from flatrank.problems import Problem
 from flatrank.solvers.ranks import (
     BLOCK,

@@ -7,7 +7,8 @@ from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, scope, xp
 from flatrank.certificates import leading, top_pairs
-from flatrank.factors import CompactSVD, FactorPair, Weight, padded_width, weighted
+from flatrank.factors import CompactSVD, FactorPair, Weight, weighted
+from flatrank.kernels import padded_width
 from flatrank.measurements import Measurement, ScaledAdjoint
 from flatrank.problems import Problem
 from flatrank.problems.share import SMALL, largest

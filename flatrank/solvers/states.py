@@ -32,7 +32,8 @@ from jaxtyping import Float
 
 from flatrank.arrays import Array, xp
 from flatrank.certificates import Certificate, Effort, as_state, certify_whitened, fits, restated
-from flatrank.factors import CompactSVD, FactorPair, padded_width
+from flatrank.factors import CompactSVD, FactorPair
+from flatrank.kernels import padded_width
 from flatrank.problems import Problem, Symmetric, Tomography
 from flatrank.solvers.auto import Auto, AutoState
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState

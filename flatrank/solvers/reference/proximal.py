@@ -18,7 +18,8 @@ from jaxtyping import Float
 
 from flatrank.arrays import Array, Scalar, compiled, for_loop, xp
 from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
-from flatrank.factors import CompactSVD, FactorPair, compact_svd, padded_width
+from flatrank.factors import CompactSVD, FactorPair, compact_svd
+from flatrank.kernels import padded_width
 from flatrank.measurements import Adjoint, Measurement, SampledEntries
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome
