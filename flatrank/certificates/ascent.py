@@ -11,10 +11,10 @@ X its multiplier:
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 from scipy.linalg import eigh
 
 from flatrank.arrays import Array, compiled, mapped, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.gram import dense_norm
 from flatrank.factors import CompactSVD
 from flatrank.measurements import Measurement

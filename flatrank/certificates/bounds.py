@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from jaxtyping import Float
-
 from flatrank.arrays import Array, Scalar, compiled, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.dual import scaled_residual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import (

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from flatrank.arrays import Array, compiled, scope, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.bounds import WHOLE, affordable, bound_of, whole_bound
 from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.default import bounded, default_dual

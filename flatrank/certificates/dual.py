@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, Scalar, compiled, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.norms import top_pairs
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import conjugate_gradients

@@ -13,10 +13,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float
 from scipy.linalg import LinAlgError, eigh
 
 from flatrank.arrays import Array, compiled, mapped, put, put_columns, unit_vectors, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges
 from flatrank.certificates.norms import EXACT_AT_ONCE, Effort, NormBound, top_pairs
 from flatrank.factors import CompactSVD, Cone

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from scipy.linalg import cholesky, eigh
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 # Up to this order the eigenvalues themselves are computed.
 AT_ONCE = 64
@@ -54,6 +53,8 @@ def root_of_largest(gram: np.ndarray, guesses: Iterable[float] = ()) -> float:
     for guess in guesses:
         if _above(gram, guess * guess):
             return guess
+    from scipy.sparse.linalg import ArpackNoConvergence, eigsh  # only here: it takes long
+
     start = np.random.default_rng(0).standard_normal(d)
     try:
         found = eigsh(gram, 1, v0=start, ncv=40, tol=1e-9, maxiter=20, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]

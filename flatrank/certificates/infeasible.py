@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, Scalar, compiled, for_loop, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.dual import adjoint, identity_dual
 from flatrank.certificates.eigenvalues import eigenvalue_bound
 from flatrank.certificates.norms import Effort

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from scipy.linalg import eigvalsh_tridiagonal
 
 from flatrank.arrays import Array, flattened, for_loop, put, ravel, xp
+from flatrank.arrays.shapes import Float
 
 # Steps between looks at the Ritz values, and in all; the same for norms, where a step is cheap.
 _ROUNDS = (24, 24, 32, 48, 64, 64)

@@ -18,7 +18,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import (
     Array,
@@ -31,6 +30,7 @@ from flatrank.arrays import (
     unit_vectors,
     xp,
 )
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.gram import root_of_largest
 from flatrank.certificates.lanczos import LONG, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD

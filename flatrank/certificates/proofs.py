@@ -31,9 +31,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, mapped, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.bounds import bound_of
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges

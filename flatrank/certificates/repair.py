@@ -6,9 +6,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.infeasible import fits_nothing, size_of_adjoint
 from flatrank.measurements import Measurement, affordable, spectrum_of
 from flatrank.problems import Problem

@@ -15,9 +15,9 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.certificate import Certificate, relative_misfit
 from flatrank.certificates.gram import dense_norm
 from flatrank.factors import CompactSVD

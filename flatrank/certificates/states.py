@@ -16,9 +16,9 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.certificate import CLOSED, Certificate, relative_misfit
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.eigenvalues import eigenvalue_bound

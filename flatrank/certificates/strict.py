@@ -25,10 +25,10 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from scipy.linalg import eigh
 
 from flatrank.arrays import Array, compiled, mapped, tree_map, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.dual import shortest
 from flatrank.certificates.eigenvalues import leading
 from flatrank.factors import CompactSVD, FactorPair

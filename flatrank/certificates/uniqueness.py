@@ -6,10 +6,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from scipy.linalg import lapack
 
 from flatrank.arrays import Array, Scalar, compiled, flattened, mapped, ravel, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.kernels import block_product, inverses

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
+from flatrank.arrays.shapes import Float
 from flatrank.experiments.draws import FAMILIES, Family, draw, norm_minimal, truth
 from flatrank.problems import Problem
 from flatrank.solvers import Solution, solve

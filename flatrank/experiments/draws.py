@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
 
+from flatrank.arrays.shapes import Float
 from flatrank.flatness import Rescaling
 from flatrank.problems import Problem, bilinear, completion, quadratic_network, sensing
 

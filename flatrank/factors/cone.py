@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from jaxtyping import Complex, Float, Inexact
-
 from flatrank.arrays import Array, xp
+from flatrank.arrays.shapes import Complex, Float, Inexact
 from flatrank.factors.pair import FactorPair
 from flatrank.factors.spectrum import CompactSVD, balance, balance_from_grams, compact_svd
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Inexact
 from numpy.typing import ArrayLike
 
 from flatrank.arrays import Array, is_array
+from flatrank.arrays.shapes import Inexact
 from flatrank.factors.cone import Cone
 from flatrank.factors.pair import ComplexPair, FactorPair
 

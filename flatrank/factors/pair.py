@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
-
 from flatrank.arrays import Array, Module, xp
+from flatrank.arrays.shapes import Float
 
 Weight = Float[Array, " _"] | Float[Array, "_ _"]
 """A weight on one side of X: a diagonal, as a vector, or a matrix."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Inexact
 
 from flatrank.arrays import Array, solve_triangular, xp
+from flatrank.arrays.shapes import Float, Inexact
 from flatrank.factors.pair import FactorPair
 
 

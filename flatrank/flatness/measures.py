@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from jaxtyping import Float
-
 from flatrank.arrays import Array, compiled, for_loop, normal, scope, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import Cone, FactorPair, Factors, compact_svd, given_form, weighted
 from flatrank.flatness.rescaling import Rescaling
 from flatrank.measurements import Measurement

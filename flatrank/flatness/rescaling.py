@@ -7,10 +7,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
 from scipy.linalg import get_lapack_funcs
 
 from flatrank.arrays import Array, Module, to_numpy, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, Weight
 from flatrank.measurements import Measurement
 

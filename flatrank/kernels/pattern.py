@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Int
 
 from flatrank.arrays import Array, Module, added_at, on_device, static, xp
+from flatrank.arrays.shapes import Int
 
 
 class Compressed(Module):

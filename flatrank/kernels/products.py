@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, on_device, xp
+from flatrank.arrays.shapes import Float
 from flatrank.kernels import reference, support
 from flatrank.kernels.pattern import Compressed
 from flatrank.kernels.signatures import SIGNATURES, padded_width, parsed

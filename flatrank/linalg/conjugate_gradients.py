@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxtyping import Float
-
 from flatrank.arrays import (
     Array,
     Module,
@@ -21,6 +19,7 @@ from flatrank.arrays import (
     while_loop,
     xp,
 )
+from flatrank.arrays.shapes import Float
 from flatrank.kernels import steps
 
 # Curvature along a direction, as a share of its length squared, that counts as none.

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy.sparse.linalg import LinearOperator, minres
 
 from flatrank.arrays import Array, Module, compiled, for_loop, to_numpy, unit_vectors, xp
+from flatrank.arrays.shapes import Float, Int
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 
 # Columns of the identity pushed through an operator at a time.
@@ -292,6 +291,8 @@ def _least(
     normal: Callable[[np.ndarray], np.ndarray], c: np.ndarray, steps: int
 ) -> tuple[np.ndarray, int]:
     """A w of least ‖normal(w) − c‖, normal ⪰ 0, and how many steps it took."""
+    from scipy.sparse.linalg import LinearOperator, minres  # only here: it takes long
+
     count = 0
 
     def product(y: np.ndarray) -> np.ndarray:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, static, to_numpy, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Curvature, Measurement
 from flatrank.measurements.matrices import OnMatrices

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, to_numpy
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import TangentMap
 from flatrank.measurements.matrices import OnMatrices, listed, roots_of, sum_grams

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Complex, Float
 from numpy.typing import ArrayLike
 
 from flatrank.arrays import Array, mapped, on_device, xp
+from flatrank.arrays.shapes import Complex, Float
 from flatrank.factors import Cone
 from flatrank.measurements.checks import checked_count
 from flatrank.measurements.quadratic import Forms, Vectors

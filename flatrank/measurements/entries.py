@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int
 
 import flatrank.kernels as kernels
 from flatrank.arrays import Array, put, to_numpy, xp
+from flatrank.arrays.shapes import Float, Int
 from flatrank.factors import FactorPair, Weight
 from flatrank.kernels import Compressed
 from flatrank.measurements.base import Adjoint, Curvature, Measurement

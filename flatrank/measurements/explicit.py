@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, mapped, to_numpy, unit_vectors
+from flatrank.arrays.shapes import Float
 from flatrank.measurements.base import Measurement
 from flatrank.measurements.compose import Whitened
 from flatrank.measurements.entries import SampledEntries

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from flatrank.arrays import Array, added_at, xp
+from flatrank.arrays.shapes import Float, Int
 from flatrank.measurements.matrices import OnMatrices
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int, UInt64
 
 from flatrank.arrays import Array, for_loop, mapped, static, tree_map, xp
+from flatrank.arrays.shapes import Float, Int, UInt64
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import TangentMap
 from flatrank.measurements.checks import checked_count, checked_shape

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import numpy as np
-from jaxtyping import Complex, Float, Inexact
 
 from flatrank.arrays import Array, to_numpy, xp
+from flatrank.arrays.shapes import Complex, Float, Inexact
 from flatrank.factors import Cone, FactorPair, Weight, real_form
 from flatrank.measurements.base import Adjoint, Measurement, triangular
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, on_device, scope, static, unit_vectors
+from flatrank.arrays.shapes import Float
 from flatrank.measurements.base import BLOCK
 from flatrank.measurements.checks import checked_shape
 from flatrank.measurements.matrices import OnMatrices, roots_of, sum_grams

@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, Weight, weighted
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Complex, Float, Int
 from numpy.typing import NDArray
 
 from flatrank.arrays import Array, added_at, static, to_numpy, xp
+from flatrank.arrays.shapes import Complex, Float, Int
 from flatrank.measurements.checks import checked_count
 from flatrank.measurements.hermitian import OnHermitian
 from flatrank.measurements.walsh import walsh_hadamard

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import numpy as np
-from jaxtyping import Float, Inexact
 
 from flatrank.arrays import Array, Module, to_numpy, xp
+from flatrank.arrays.shapes import Float, Inexact
 from flatrank.factors import Cone, FactorPair, real_form
 from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
 

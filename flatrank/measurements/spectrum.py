@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
+from flatrank.arrays.shapes import Float
 from flatrank.measurements.base import Measurement
 
 # Measurements, numbers and flops up to which 𝒜 is written out and decomposed.

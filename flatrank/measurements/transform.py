@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from flatrank.arrays import Array, added_at, compiled, dctn, for_loop, idctn, static, xp
+from flatrank.arrays.shapes import Float, Int
 from flatrank.measurements.base import Adjoint
 from flatrank.measurements.checks import checked_count, checked_shape
 from flatrank.measurements.fourier import MaskedFourier

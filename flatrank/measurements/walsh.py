@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
 from scipy.linalg import hadamard
 
 from flatrank.arrays import Array, xp
+from flatrank.arrays.shapes import Float
 
 # Bits transformed at a time: fewer, larger steps run faster.
 _RADIX = 4

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, static
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import Adjoint, Measurement
 from flatrank.measurements.matrices import DenseAdjoint

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, to_numpy
+from flatrank.arrays.shapes import Float
 from flatrank.factors import Cone, FactorPair, weighted
 from flatrank.flatness import Rescaling
 from flatrank.measurements import DenseMatrices, SampledEntries, Whitened, affordable, spectrum_of

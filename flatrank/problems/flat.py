@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, placed, static
+from flatrank.arrays.shapes import Float
 from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Rescaling
 from flatrank.measurements import Measurement, Whitened, to_parts

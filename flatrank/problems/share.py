@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import eigh, svdvals
-from scipy.sparse.linalg import LinearOperator, eigsh
 
 from flatrank.arrays import Array, to_numpy
 from flatrank.factors import Cone
@@ -70,6 +69,8 @@ def largest(problem: Problem) -> float:
         dense = right(np.eye(d2)) if d2 <= d1 else left(np.eye(d1))
         top = eigh(dense, eigvals_only=True)[-1] if positive else svdvals(dense)[0]
         return max(float(top), 0.0)
+    from scipy.sparse.linalg import LinearOperator, eigsh  # only here: a twentieth of a second
+
     start = np.random.default_rng(0).standard_normal(d2)
     if problem.cone is not Cone.WHOLE:
         op = LinearOperator((d2, d2), matvec=lambda x: right(x)[:, 0], dtype=np.float64)  # pyright: ignore[reportCallIssue]

@@ -14,9 +14,8 @@ References: Reid (1972) for the halving; Golub and Pereyra (1973) for the elimin
 
 from __future__ import annotations
 
-from jaxtyping import Float
-
 from flatrank.arrays import Array, Module, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.kernels import block_product, inverses
 from flatrank.measurements import Curvature, Measurement, SampledEntries

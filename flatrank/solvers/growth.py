@@ -6,9 +6,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates import Certificate
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.kernels import padded_width

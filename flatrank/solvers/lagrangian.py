@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement

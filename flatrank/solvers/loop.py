@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array
+from flatrank.arrays.shapes import Float
 from flatrank.certificates import Certificate
 from flatrank.factors import FactorPair
 from flatrank.measurements import SampledEntries

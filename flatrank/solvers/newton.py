@@ -16,8 +16,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from jaxtyping import Float
-
 from flatrank.arrays import (
     Array,
     Scalar,
@@ -29,6 +27,7 @@ from flatrank.arrays import (
     tree_map,
     xp,
 )
+from flatrank.arrays.shapes import Float
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import Diagonal, truncated_cg
 from flatrank.measurements import Adjoint, Measurement, ScaledAdjoint, Whitened

@@ -19,9 +19,8 @@ has of them, are added for the weakest columns.
 
 from __future__ import annotations
 
-from jaxtyping import Float
-
 from flatrank.arrays import Array, Module, Scalar, columns, put_columns, tree_map, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import Diagonal
 

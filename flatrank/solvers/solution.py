@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Inexact
 from numpy.typing import ArrayLike
 from safetensors.numpy import load_file
 
 from flatrank.arrays import Array, xp
+from flatrank.arrays.shapes import Float, Inexact
 from flatrank.certificates import Certificate
 from flatrank.factors import ComplexPair, Cone, FactorPair
 from flatrank.flatness import Flatness

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, scope, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates import leading, top_pairs
 from flatrank.factors import CompactSVD, FactorPair, Weight, weighted
 from flatrank.kernels import padded_width

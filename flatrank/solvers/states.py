@@ -28,9 +28,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates import Certificate, Effort, as_state, certify_whitened, fits, restated
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.kernels import padded_width

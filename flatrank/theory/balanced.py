@@ -22,9 +22,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, static, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, balance
 from flatrank.measurements import Adjoint
 from flatrank.theory.manifold import Manifold, combine, inner

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from flatrank.arrays import Array, put, scope, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import Factors, compact_svd, given_pair
 from flatrank.measurements.checks import checked_count
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
-
 from flatrank.arrays import Array, Module, normal, scope, static, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, Factors, given_pair
 from flatrank.flatness.measures import column_signs, gram_forms, symmetric_form
 from flatrank.measurements import Curvature, Measurement

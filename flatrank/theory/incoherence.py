@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from jaxtyping import Float, Inexact
-
 from flatrank.arrays import Array, compiled, mapped, scope, xp
+from flatrank.arrays.shapes import Float, Inexact
 from flatrank.factors import (
     FactorPair,
     Factors,

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, compiled, for_loop, normal, scope, static, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import Cone, FactorPair, Factors, given_pair, svd_of_product
 from flatrank.measurements import Measurement
 from flatrank.measurements.checks import checked_count

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxtyping import Float, Int
-
 from flatrank.arrays import Array, compiled, for_loop, put, while_loop, xp
+from flatrank.arrays.shapes import Float, Int
 
 # Steps between restarts, and restarts at most.
 STEPS = 24

@@ -20,9 +20,9 @@ from abc import abstractmethod
 from typing import Generic, TypeVar
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, tree_map, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.measurements import Adjoint, Measurement
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, leaves, scope, tree_map, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.measurements import Measurement
 from flatrank.measurements.checks import checked_count

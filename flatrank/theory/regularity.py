@@ -18,9 +18,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxtyping import Float
-
 from flatrank.arrays import Array, compiled, scope, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, Factors, compact_svd, given_cone, given_form
 from flatrank.flatness import Rescaling
 from flatrank.flatness.measures import imbalance

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, mapped, normal, scope, solve_triangular, xp
+from flatrank.arrays.shapes import Float
 from flatrank.measurements.checks import checked_count
 
 Product = Callable[[Float[Array, " n"]], Float[Array, " n"]]

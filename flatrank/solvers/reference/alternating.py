@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Float
 
 import flatrank.kernels as kernels
 from flatrank.arrays import Array, cho_solve, compiled, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, balance
 from flatrank.kernels import Compressed
 from flatrank.measurements import SampledEntries

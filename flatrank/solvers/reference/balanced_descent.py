@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, compiled, tree_map, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, balance
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, Scalar, columns, compiled, for_loop, put_columns, tree_map, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates import Effort
 from flatrank.factors import FactorPair
 from flatrank.measurements import Measurement, SampledEntries

@@ -12,9 +12,9 @@ Hessian is his Proposition 2.3. Departure: (P, Q) in place of (M, U_p, V_p), wit
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.measurements import Adjoint
 from flatrank.theory import Manifold

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, Scalar, compiled, for_loop, xp
+from flatrank.arrays.shapes import Float
 from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.kernels import padded_width

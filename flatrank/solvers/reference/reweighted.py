@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, Scalar, compiled, tree_map, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.linalg import truncated_cg
 from flatrank.measurements import SampledEntries

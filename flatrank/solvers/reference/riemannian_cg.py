@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from flatrank.arrays import Array, Module, Scalar, compiled, tree_map, while_loop, xp
+from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
