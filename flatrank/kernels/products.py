@@ -17,7 +17,7 @@ from flatrank.arrays import Array, compiled, on_device, xp
 from flatrank.arrays.shapes import Float
 from flatrank.kernels import reference, support
 from flatrank.kernels.pattern import Compressed
-from flatrank.kernels.signatures import SIGNATURES, padded_width, parsed
+from flatrank.kernels.signatures import SIGNATURES, call_width, parsed
 
 WORDS = {"n": "C.n", "m": "C.m", "w": "C.width", "k": "k"}
 
@@ -349,7 +349,7 @@ def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     arrays = [np.ascontiguousarray(x, dtype) for x in reals.values()]
     if k == 0 or dtype.char not in "fd" or support.obstacle():
         return PLAIN[kernel](C, *arrays)
-    width = padded_width(k)
+    width = call_width(k)
     try:
         plan = _execution().plan(kernel, width, 8 * dtype.itemsize)
     except Exception as error:  # numba that is broken, or does not fit the rest

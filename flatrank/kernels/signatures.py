@@ -43,11 +43,14 @@ PIVOT = 100.0
 
 
 def padded_width(k: int) -> int:
-    """Columns that kernels are compiled for: one, multiples of four, beyond 16 of eight."""
-    if k == 1:
-        return 1
+    """Columns to give factors of rank k: multiples of four, beyond 16 of eight."""
     step = 4 if k <= NARROW else 8
     return -(-k // step) * step
+
+
+def call_width(k: int) -> int:
+    """Columns that a call is run with: k, and beyond 16 the next multiple of eight."""
+    return k if k <= NARROW else padded_width(k)
 
 
 @cache

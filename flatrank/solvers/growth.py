@@ -11,7 +11,7 @@ from flatrank.arrays import Array, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates import Certificate
 from flatrank.factors import CompactSVD, FactorPair
-from flatrank.kernels import padded_width
+from flatrank.kernels import call_width, padded_width
 from flatrank.problems import Problem
 from flatrank.solvers.ranks import (
     BLOCK,
@@ -165,6 +165,6 @@ def negligible(problem: Problem, state: GaussNewtonState, share: float) -> float
 
 
 def width_for(told: int | None, rank: int) -> int:
-    """Columns for a rank: kernels are compiled for few widths, and for the rank that is told."""
+    """Columns for a rank: one of the few widths of kernels, or the rank told where that is less."""
     width = padded_width(rank)
-    return width if told is None or rank > told else min(width, told)
+    return width if told is None or rank > told else min(width, call_width(told))
