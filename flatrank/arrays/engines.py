@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -106,6 +107,38 @@ def _pools() -> Any:
     return ThreadpoolController()
 
 
+def _release() -> None:
+    """Let this thread set limits: threadpoolctl lets only the first that did."""
+    for library in _pools().lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+
+
+class _OneThread:
+    """BLAS limited to one thread while anyone is inside; as it was before when all have left."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.limit = threading.Lock(), 0, None
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                _release()
+                self.limit = _pools().limit(limits=1, user_api="blas")
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0 and self.limit is not None:
+                _release()  # the thread that came first may not be the last to leave
+                self.limit.restore_original_limits()
+                _release()
+
+
+_one_thread = _OneThread()
+
+
 @contextmanager
 def scope() -> Iterator[None]:
     """LAPACK on the calling thread, no warnings where NaN is the answer, 64 bits where JAX is.
@@ -114,7 +147,7 @@ def scope() -> Iterator[None]:
     singular values): a second LAPACK thread gains nothing on a quiet machine and, where it must
     wait for a busy core, costs a hundredfold.
     """
-    with _pools().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+    with _one_thread, np.errstate(all="ignore"):
         jax = loaded_jax()
         if jax is None:
             yield

@@ -1,0 +1,43 @@
+"""What a call leaves behind in its process."""
+
+import threading
+
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from flatrank.arrays import scope
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_overlapping_calls_leave_the_threads_of_blas_as_they_were():
+    """The first to enter leaves first: the second still has one thread, and all end with two."""
+    inside, leave, seen = threading.Event(), threading.Event(), {}
+
+    def second():
+        with scope():
+            inside.set()
+            leave.wait(10)
+            seen["second"] = blas_threads()
+
+    with threadpool_limits(2, "blas"):
+        other = threading.Thread(target=second)
+        with scope():
+            other.start()
+            assert inside.wait(10)
+        seen["between"] = blas_threads()
+        leave.set()
+        other.join()
+        seen["after"] = blas_threads()
+    assert seen == {"between": {1}, "second": {1}, "after": {2}}
+
+
+def test_an_error_inside_leaves_them_too():
+    with threadpool_limits(2, "blas"):
+        try:
+            with scope():
+                raise KeyError
+        except KeyError:
+            pass
+        assert blas_threads() == {2}
