@@ -168,10 +168,10 @@ class ProximalPoint(Solver[ProximalPointState]):
     sigma: float = 0.1
     growth: float = 5.0
     easy: int = 3
-    accuracy: float = 0.05
+    accuracy: float = 0.2
     inner_tol: float = 0.1
     max_newton: int = 30
-    max_inner: int = 500
+    max_inner: int = 1000
     margin: float = 1e-3
     slow: float = 0.3
     patience: int = 6
