@@ -148,6 +148,8 @@ def test_interrupted_while_starting(ratings, tmp_path, delay):
     _, err = process.communicate(timeout=60)
     if process.returncode == -signal.SIGINT or b"site" in err:
         pytest.skip("the interpreter itself had not started")
+    if process.returncode == 0 and (out / "run.json").exists():
+        pytest.skip("it had finished")
     assert process.returncode == 130, err
     # A fast machine has an answer by then, and keeps it.
     assert err.decode().startswith(("flatrank: interrupted", "flatrank: stopped early")), err
