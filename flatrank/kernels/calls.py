@@ -1,0 +1,104 @@
+"""A kernel called by name: arguments checked, the path and the width chosen."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from flatrank.arrays import Array, compiled, on_device, xp
+from flatrank.kernels import reference, support
+from flatrank.kernels.pattern import Compressed
+from flatrank.kernels.signatures import SIGNATURES, call_width, parsed
+
+WORDS = {"n": "C.n", "m": "C.m", "w": "C.width", "k": "k"}
+
+
+def call(kernel: str, C: Compressed, **reals: Any) -> Any:
+    """Check the arguments of a kernel, given in the order of its signature, and run it."""
+    k = check(kernel, C, reals)
+    on_host = all(isinstance(x, np.ndarray) for x in (C.indptr, *reals.values()))
+    if not on_host and on_device(C, reals):
+        dtype = xp.result_type(0.0, *reals.values())
+        return _on_device(C, [x.astype(dtype) for x in reals.values()], kernel)
+    dtype = np.result_type(0.0, *reals.values())
+    arrays = [np.ascontiguousarray(x, dtype) for x in reals.values()]
+    if k == 0 or dtype.char not in "fd" or support.obstacle():
+        return PLAIN[kernel](C, *arrays)
+    width = call_width(k)
+    try:
+        plan = _execution().plan(kernel, width, 8 * dtype.itemsize)
+    except Exception as error:  # numba that is broken, or does not fit the rest
+        support.failed(kernel, error)
+        return PLAIN[kernel](C, *arrays)
+    if width == k:
+        out = _execution().execute(plan, C, arrays, k)
+    else:
+        inputs, outputs = (parsed(text) for text in SIGNATURES[kernel])
+        arrays = [_widened(x, axes, width) for x, (_, axes) in zip(arrays, inputs, strict=True)]
+        axes = [axes for name, axes in outputs if name != "WORK"]
+        out = _execution().execute(plan, C, arrays, width)
+        out = [_narrowed(x, a, k) for x, a in zip(out, axes, strict=True)]
+    return tuple(out) if len(out) > 1 else out[0]
+
+
+def _widened(x: np.ndarray, axes: list[str], width: int) -> np.ndarray:
+    """With zeros after the last column, on each axis of columns."""
+    shape = tuple(width if a == "k" else d for a, d in zip(axes, x.shape, strict=True))
+    if shape == x.shape:
+        return x
+    out = np.zeros(shape, x.dtype)
+    out[tuple(slice(d) for d in x.shape)] = x
+    return out
+
+
+def _narrowed(x: np.ndarray, axes: list[str], k: int) -> np.ndarray:
+    """Without the columns that `_widened` added."""
+    return x[tuple(slice(k if a == "k" else None) for a in axes)]
+
+
+@cache
+def _execution() -> Any:
+    """The room of compiled code, which brings numba."""
+    return import_module("flatrank.kernels.execution")
+
+
+@compiled
+def _on_device(C: Compressed, reals: list[Array], kernel: str) -> Any:
+    return PLAIN[kernel](C, *reals)
+
+
+PLAIN = {
+    "sampled_product": reference.sampled_product,
+    "sparse_tall": reference.sparse_tall,
+    "tangent_product": reference.tangent_product,
+    "sparse_tall_pair": reference.sparse_tall_pair,
+    "residual_gradient": reference.residual_gradient,
+    "curvature_product": reference.curvature_product,
+    "newton_product": reference.curvature_product,
+    "coupling_product": reference.coupling_product,
+    "newton_coupling": reference.coupling_product,
+    "row_grams": reference.row_grams,
+    "weighted_row_grams": reference.row_grams,
+    "inverses": reference.inverses,
+    "block_product": reference.block_product,
+}
+
+
+def check(kernel: str, C: Compressed, reals: dict[str, Any]) -> int:
+    """The number of columns of the factors, if all shapes agree with the kernel's signature."""
+    lengths = {"n": C.n, "m": C.m, "w": C.width}
+    signature = parsed(SIGNATURES[kernel][0])
+    for (_, axes), (name, x) in zip(signature, reals.items(), strict=True):
+        shape = x.shape
+        if len(shape) == len(axes) > 1:
+            lengths.setdefault("k", shape[1])
+        expected = tuple([lengths.get(a) for a in axes])
+        if shape != expected:
+            words = ", ".join(WORDS[a] for a in axes)
+            raise ValueError(
+                f"{kernel}: expected {name} of shape ({words}) = {expected}, got {shape}."
+            )
+    return lengths["k"]
