@@ -12,7 +12,7 @@ from scipy.linalg import get_lapack_funcs
 from flatrank.arrays import Array, Module, to_numpy, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, Weight
-from flatrank.measurements import Measurement
+from flatrank.measurements import HELD, DenseMatrices, Measurement
 
 _EPS = float(np.finfo(np.float64).eps)
 # Eigenvalues of D² within this share of the largest are taken from D² as it is: squared, they have
@@ -90,9 +90,12 @@ class Rescaling(Module):
         """Whether some Aᵢ sees what D leaves out by more than rounding of its own size.
 
         So it is where measurements differ in size by more than D can hold. The problem on the range
-        of D then says nothing of the whole one. Looked at where the Aᵢ are written out (host).
+        of D then says nothing of the whole one. Looked at where the Aᵢ are stored, or are no more
+        than 2e7 numbers written out (host).
         """
-        if sum(self.unseen) == 0:
+        stored = isinstance(measurement, DenseMatrices)
+        small = measurement.m * math.prod(measurement.shape) <= HELD
+        if sum(self.unseen) == 0 or not (stored or small):
             return False
         A = measurement.written()
         if A is None:
@@ -102,7 +105,8 @@ class Rescaling(Module):
         sides = (self.D1, self.inverse[0], A), (self.D2, self.inverse[1], np.swapaxes(A, 1, 2))
         for D, inverse, S in sides:
             D, inverse = (np.diag(x) if x.ndim == 1 else x for x in to_numpy((D, inverse)))
-            if np.max(np.linalg.norm(S - inverse @ (D @ S), axis=(1, 2)), initial=0.0) > _SEEN:
+            left_out = np.eye(len(D)) - inverse @ D
+            if np.max(np.linalg.norm(left_out @ S, axis=(1, 2)), initial=0.0) > _SEEN:
                 return True
         return False
 
