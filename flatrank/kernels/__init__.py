@@ -5,6 +5,8 @@ also what runs on arrays of JAX, and a compiled twin that is called on NumPy's w
 Nothing here knows of recovery.
 """
 
+from flatrank.kernels.draws import gaussian_rows as gaussian_rows
+from flatrank.kernels.draws import scaled_data as scaled_data
 from flatrank.kernels.pattern import Compressed as Compressed
 from flatrank.kernels.products import block_product as block_product
 from flatrank.kernels.products import curvature_product as curvature_product
@@ -17,7 +19,9 @@ from flatrank.kernels.products import sparse_tall_pair as sparse_tall_pair
 from flatrank.kernels.products import tangent_product as tangent_product
 from flatrank.kernels.signatures import call_width as call_width
 from flatrank.kernels.signatures import padded_width as padded_width
+from flatrank.kernels.support import calling_thread_only as calling_thread_only
 from flatrank.kernels.support import describe as describe
 from flatrank.kernels.support import path_in_use as path_in_use
 from flatrank.kernels.support import seconds_compiling as seconds_compiling
+from flatrank.kernels.support import threads as threads
 from flatrank.kernels.support import using as using

@@ -17,10 +17,45 @@ VARIABLE = "FLATRANK_KERNELS"
 CHOICES = ("auto", "reference")
 
 asked: ContextVar[str | None] = ContextVar("flatrank_kernels", default=None)
+unshared: ContextVar[bool] = ContextVar("flatrank_unshared", default=False)
 # What went wrong while compiling here; one failure is enough to stop trying.
 failures: list[str] = []
 # Seconds that each loop took to compile here; one found on disk took none.
 compiling: list[float] = []
+
+
+@contextmanager
+def calling_thread_only(alone: bool = True) -> Iterator[None]:
+    """Keep kernels called inside a `with` block on the thread that calls them.
+
+    For those who share their work between threads themselves.
+
+    Parameters
+    ----------
+    alone
+        False changes nothing.
+    """
+    token = unshared.set(alone or unshared.get())
+    try:
+        yield
+    finally:
+        unshared.reset(token)
+
+
+def threads() -> int:
+    """How many threads a call may use: FLATRANK_NUM_THREADS, OMP_NUM_THREADS or all processors.
+
+    Returns
+    -------
+    int
+    """
+    for name in ("FLATRANK_NUM_THREADS", "OMP_NUM_THREADS"):
+        number = os.environ.get(name, "").split(",")[0].strip()
+        if number.isdigit() and int(number) > 0:
+            return int(number)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -116,7 +151,7 @@ def describe() -> dict[str, object]:
         "processor": platform.machine(), "vector_bytes": None, "cache": None,
     }  # fmt: skip
     if not (failures or inability()):
-        from flatrank.kernels import execution, team
+        from flatrank.kernels import execution
 
-        out |= execution.facts() | {"threads": team.count()}
+        out |= execution.facts() | {"threads": threads()}
     return out

@@ -27,6 +27,7 @@ from numba.extending import intrinsic
 
 from flatrank.kernels.addresses import kept
 from flatrank.kernels.jobs import POINTERS, M, N, pointer_at
+from flatrank.kernels.support import threads, unshared
 from flatrank.kernels.waiting import NAPS, give_way, sleep, wake
 from flatrank.kernels.words import INNER, INT64, fetch_add, set_word, shared, word
 
@@ -136,17 +137,6 @@ def leading(stamp):
     return lead
 
 
-def count() -> int:
-    """How many threads a call may use: FLATRANK_NUM_THREADS, OMP_NUM_THREADS or all processors."""
-    for name in ("FLATRANK_NUM_THREADS", "OMP_NUM_THREADS"):
-        number = os.environ.get(name, "").split(",")[0].strip()
-        if number.isdigit() and int(number) > 0:
-            return int(number)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @cache
 def parts(stamp: int) -> tuple[Any, Any]:
     """The C functions of a helper and of a caller."""
@@ -159,7 +149,7 @@ class Team:
 
     def __init__(self, stamp: int):
         self.life, self.lead = (part.ctypes for part in parts(stamp))
-        self.lock, self.threads = threading.Lock(), count()
+        self.lock, self.threads = threading.Lock(), threads()
         self.helpers: list[threading.Thread] = []
         box = (ctypes.c_int64 * BOX)()
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(box))  # helpers outlive all else at the end
@@ -167,13 +157,13 @@ class Team:
 
     def share(self, job: int, loop: int, cost: int) -> bool:
         """Run all rows of a job with helpers; False where there are none, or others have them."""
-        threads = min(1 + cost // WORTH_SHARING, self.threads)
-        more = min(cost // WORTH_WAKING, threads - 1)
-        if threads < 2 or not self.lock.acquire(blocking=False):
+        number = min(1 + cost // WORTH_SHARING, self.threads)
+        more = min(cost // WORTH_WAKING, number - 1)
+        if number < 2 or unshared.get() or not self.lock.acquire(blocking=False):
             return False
         try:
             self.gather(more)
-            self.lead(self.box, job, loop, CHUNKS_PER_THREAD * threads, more)
+            self.lead(self.box, job, loop, CHUNKS_PER_THREAD * number, more)
         finally:
             self.lock.release()
         return True

@@ -1,0 +1,447 @@
+"""Predictions that average over everything the data leave open, with error bars."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import flatrank.kernels as kernels
+from flatrank.arrays import to_numpy
+from flatrank.arrays.shapes import Float
+from flatrank.factors import FactorPair, compact_svd
+from flatrank.gibbs.chains import Draws, Plan, run_chains
+from flatrank.gibbs.diagnostics import Diagnostics, diagnose
+from flatrank.gibbs.mixtures import log_density, quantile
+from flatrank.gibbs.priors import draw_precisions
+from flatrank.gibbs.sampler import Noise, Sampler, generator
+from flatrank.gibbs.width import choose
+from flatrank.measurements import SampledEntries
+from flatrank.problems import Problem, Separation, as_problem
+from flatrank.solvers import Solution
+
+#: Places followed for the diagnostics.
+PROBES = 100
+#: Spread of data that are all the same number, as a share of it.
+EVEN = 1e-6
+#: Numbers looked at together.
+PORTION = 1 << 23
+#: Sweeps between a new row's factors and its noise.
+FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Draws of the factors and of the noise, given sampled entries.
+
+    Parameters
+    ----------
+    draws : Draws
+        In units in which the data have mean 0 and variance 1.
+    mean_value, unit : float
+        Mean and standard deviation of the data.
+    noise_model : Noise
+        One precision for all entries, or one of each row times one of each column.
+    diagnostics : Diagnostics
+        Whether the chains agree; its `str` is a sentence.
+    noise : float
+        Root mean square of the noise over the observed entries, in the data's unit.
+    seed : int
+        Of every random choice.
+    seconds : float
+        Wall time.
+    chosen : list of dict
+        The widths and laws of the noise that were tried, with what they predict of entries kept
+        out: `width`, `noise`, `log_density` and `rmse`; empty where both were given.
+    """
+
+    draws: Draws
+    mean_value: float
+    unit: float
+    noise_model: Noise
+    diagnostics: Diagnostics
+    noise: float
+    seed: int
+    seconds: float
+    chosen: list[dict[str, Any]]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2)."""
+        return self.draws.L.shape[1], self.draws.R.shape[1]
+
+    @property
+    def width(self) -> int:
+        """k, the number of columns of the factors."""
+        return self.draws.L.shape[2]
+
+    @cached_property
+    def rank(self) -> float:
+        """Effective rank: exp(−Σ p log p) of the shares p = σ/Σσ of the singular values of L Rᵀ.
+
+        The mean over (at most twenty) draws (Roy and Vetterli, 2007).
+        """
+        some = np.unique(np.linspace(0, len(self.draws) - 1, 20).astype(int))
+        return float(np.mean([self._rank(s) for s in some]))
+
+    def _rank(self, s: int) -> float:
+        pair = FactorPair(*(x[s].astype(np.float64) for x in (self.draws.L, self.draws.R)))
+        p = compact_svd(pair).s
+        p = p[p > 0] / np.sum(p)
+        return float(np.exp(-np.sum(p * np.log(p))))
+
+    def mean(self, rows: ArrayLike, cols: ArrayLike) -> Float[np.ndarray, " q"]:
+        """Mean of the entries at some places: the prediction of least expected squared error.
+
+        Parameters
+        ----------
+        rows, cols : integer array of shape (q,)
+            0-based.
+
+        Returns
+        -------
+        array of shape (q,)
+            In the data's unit. A place in a row without data gets its column's mean level.
+
+        Raises
+        ------
+        ValueError
+            If a place lies outside the matrix, or the lengths differ.
+
+        Notes
+        -----
+        2 S q k flops for S draws.
+        """
+        return self._over(rows, cols, lambda x, _: x.mean(axis=0))[0]
+
+    def interval(
+        self, rows: ArrayLike, cols: ArrayLike, level: float = 0.9, *, noise: bool = True
+    ) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
+        """Equal-tailed intervals that hold a new observation of each entry with probability `level`.
+
+        Parameters
+        ----------
+        rows, cols : integer array of shape (q,)
+            0-based.
+        level : float
+            In (0, 1).
+        noise : bool
+            False: of the low-rank part alone, without the noise of an observation.
+
+        Returns
+        -------
+        low, high : arrays of shape (q,)
+            In the data's unit. That they hold what they say rests on the model: compare the
+            coverage of entries kept out.
+
+        Raises
+        ------
+        ValueError
+            As for `mean`; if `level` is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level is a probability between 0 and 1; got {level!r}")
+        ends = np.array([(1 - level) / 2, (1 + level) / 2])
+        if noise:
+            both = self._over(rows, cols, lambda x, sd: [quantile(p, x, sd) for p in ends])
+        else:
+            both = self._over(rows, cols, lambda x, _: np.quantile(x, ends, axis=0))
+        return both[0], both[1]
+
+    def log_density(
+        self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike
+    ) -> Float[np.ndarray, " q"]:
+        """Logarithm of the predictive density of values, in the data's unit; what to compare by.
+
+        Parameters
+        ----------
+        rows, cols : integer array of shape (q,)
+            0-based.
+        values : array of shape (q,)
+
+        Returns
+        -------
+        array of shape (q,)
+
+        Raises
+        ------
+        ValueError
+            As for `mean`.
+        """
+        at = (np.asarray(values, np.float64) - self.mean_value) / self.unit
+        found = self._over(rows, cols, log_density, at, scaled=False)[0]
+        return found - np.log(self.unit)
+
+    def predict_rows(self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike) -> Posterior:
+        """The posterior of new rows, given entries of theirs and everything learnt before.
+
+        For each draw of R and of the law of the rows, their factors are drawn from their exact
+        conditional, in turn with their noise where rows have noise of their own.
+
+        Parameters
+        ----------
+        rows : integer array of shape (q,)
+            Which new row, from 0.
+        cols : integer array of shape (q,)
+            Columns of the table the posterior belongs to.
+        values : array of shape (q,)
+
+        Returns
+        -------
+        Posterior
+            Of a table of the new rows and the same columns.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, or a place is outside the table.
+        """
+        rows, cols, values = np.asarray(rows), np.asarray(cols), np.asarray(values, np.float64)
+        n = int(rows.max(initial=-1)) + 1
+        _checked(rows, cols, (n, self.shape[1]))
+        if values.shape != rows.shape or not np.all(np.isfinite(values)):
+            raise ValueError(
+                f"values must be finite numbers, one for each place; got {values.shape} for "
+                f"{rows.size} places"
+            )
+        order = np.lexsort((cols, rows))
+        C = kernels.Compressed(
+            np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64),
+            cols[order].astype(np.int32),
+            self.shape[1],
+        )
+        b = (values[order] - self.mean_value) / self.unit
+        rng, folded = generator(self.seed, 1 << 20), []
+        for s in range(len(self.draws)):
+            folded.append(self._fold(C, b, s, rng))
+        L, gamma = (np.stack(x) for x in zip(*folded, strict=True))
+        return replace(self, draws=replace(self.draws, L=L.astype(np.float32), row_noise=gamma))
+
+    def _fold(self, C: Any, b: np.ndarray, s: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
+        d = self.draws
+        delta, alpha, a = d.col_noise[s], d.alpha[s], d.row_shape[s]
+        scaled, squares = kernels.scaled_data(C, b, np.sqrt(delta))
+        G, h = kernels.row_grams(C, d.R[s].astype(np.float64) * np.sqrt(delta)[:, None], scaled)
+        Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
+        gamma, counts = np.ones(C.n), np.diff(C.indptr)
+        apart = self.noise_model is Noise.BY_LINE
+        for _ in range(FOLDS if apart else 1):
+            Z = rng.standard_normal(h.shape)
+            L, misfit = kernels.gaussian_rows(G, h, alpha * gamma, Lam, c, Z)
+            if apart:
+                sums = np.maximum(squares + misfit, 0.0)
+                gamma = draw_precisions(counts, alpha * sums, float(a), rng)
+        return L, gamma
+
+    def _over(
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        what: Callable[..., Any],
+        *given: np.ndarray,
+        scaled: bool = True,
+    ) -> Float[np.ndarray, "r q"]:
+        """Something of the values and standard deviations, (S, q), portion by portion."""
+        i, j = _checked(np.asarray(rows), np.asarray(cols), self.shape)
+        d, parts = self.draws, [np.empty((2, 0))]
+        size = max(1, PORTION // len(d))
+        for first in range(0, i.size, size):
+            part = slice(first, first + size)
+            tau = d.row_noise[:, i[part]] * d.col_noise[:, j[part]] * d.alpha[:, None]
+            x = entries_of(d, i[part], j[part])
+            parts.append(np.atleast_2d(what(*(g[part] for g in given), x, tau**-0.5)))
+        out = np.hstack([x[: parts[-1].shape[0]] for x in parts])
+        return self.mean_value + self.unit * out if scaled else out
+
+
+def entries_of(d: Draws, i: np.ndarray, j: np.ndarray) -> Float[np.ndarray, "S q"]:
+    """<l_i, r_j> of every draw, row by row of the table."""
+    order = np.argsort(i, kind="stable")
+    lines, counts = np.unique(i, return_counts=True)
+    C = kernels.Compressed(
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        j[order].astype(np.int32),
+        d.R.shape[1],
+    )
+    out = np.empty((len(d), i.size), np.float32)
+    for s in range(len(d)):
+        out[s, order] = kernels.sampled_product(C, d.L[s, lines], d.R[s])
+    return out
+
+
+def posterior(  # noqa: PLR0913 - the contract's options, each named
+    problem: Problem | Solution,
+    *,
+    width: int | None = None,
+    noise: Noise | str | None = None,
+    draws: int = 200,
+    chains: int = 2,
+    burn: int = 50,
+    seed: int = 0,
+    max_seconds: float | None = None,
+    max_bytes: float = 1e9,
+    progress: bool | Callable[[dict[str, Any]], None] = False,
+) -> Posterior:
+    """Draw the factors of sampled entries from their posterior, for predictions with error bars.
+
+    Bayesian probabilistic matrix factorisation by Gibbs sampling, with noise of rows and columns:
+
+        b_p = c + s (<l_i, r_j> + ε_p/√τ_p),   τ_p = α γ_i δ_j,
+        l_i ~ N(μ_L, Λ_L⁻¹),   r_j ~ N(μ_R, Λ_R⁻¹),
+
+    c and s the mean and standard deviation of the data. <l_i, μ_R> and <μ_L, r_j> are the effects
+    of rows and columns. Where a solution is given, the chains start near its optimum, which is the
+    mode of such a model with fixed precisions.
+
+    Parameters
+    ----------
+    problem : Problem or Solution
+        Of completion. λ and smoothing play no part.
+    width : int, optional
+        k; by default chosen by the predictive density of entries kept out.
+    noise : "common" or "rows and columns", optional
+        By default chosen on the same entries.
+    draws : int
+        Sweeps of each chain after the first `burn`, 100 to 300 as a rule.
+    chains : int
+        At least 2, so that they can be compared; each runs on a thread.
+    burn : int
+        Sweeps of each chain that are left out.
+    seed : int
+        Of every random choice: the same numbers for any number of threads.
+    max_seconds : float, optional
+        No sweep starts after this.
+    max_bytes : float
+        What kept draws may take, 4 (d1 + d2) k bytes each; beyond it only every second, third, ...
+        draw is kept.
+    progress : bool or callable
+        True prints a line a second on stderr; a callable receives the sweeps done and wanted.
+
+    Returns
+    -------
+    Posterior
+
+    Raises
+    ------
+    TypeError
+        If the problem is not one of sampled entries.
+    ValueError
+        If an argument is out of range.
+    KeyboardInterrupt
+        On Ctrl-C before there is a draw; later, what was drawn is kept.
+
+    Notes
+    -----
+    A sweep costs 2 m k² multiply-adds for the Gram matrices and (d1 + d2)(k³/6 + O(k²)) for the
+    draws. Memory: that of the draws kept, and 4 MB of Gram matrices a chain.
+
+    References
+    ----------
+    R. Salakhutdinov, A. Mnih, "Bayesian probabilistic matrix factorization using Markov chain
+    Monte Carlo", ICML 2008.
+    """
+    begin = time.perf_counter()
+    solution = problem if isinstance(problem, Solution) else None
+    problem = as_problem(problem.problem if isinstance(problem, Solution) else problem)
+    A, b = problem.measurement, np.asarray(to_numpy(problem.b), np.float64)
+    if not isinstance(A, SampledEntries) or isinstance(problem, Separation):
+        raise TypeError(
+            "posterior needs sampled entries, from flatrank.completion; got "
+            f"{type(problem).__name__} of {type(A).__name__}"
+        )
+    for name, value, least in (("draws", draws, 4), ("chains", chains, 2), ("burn", burn, 0)):
+        if not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{name} must be a whole number from {least}; got {value!r}")
+    if width is not None and (not isinstance(width, (int, np.integer)) or width < 1):
+        raise ValueError(f"width must be a whole number from 1, or None; got {width!r}")
+    law = None if noise is None else Noise(noise)
+    monitor = _monitor(progress)
+    mean = float(b.mean())
+    unit = float(b.std()) or EVEN * abs(mean) or 1.0
+    b = (b - mean) / unit
+    rng = generator(seed)
+    first = None if solution is None else started(solution.factors, mean, unit)
+    tried: list[dict[str, Any]] = []
+    if width is None or law is None:
+        width, law, first, tried = choose(A, b, width, law, first, seed, monitor)
+    sampler = Sampler(A, b, law)
+    bytes_each = 4.0 * sum(A.shape) * width + 8.0 * sum(A.shape)
+    every = int(np.ceil(draws * chains * bytes_each / max_bytes))
+    if every > draws:
+        raise ValueError(
+            f"one draw of width {width} takes {bytes_each:.3g} bytes, and {chains} chains more "
+            f"than max_bytes = {max_bytes:g}: give more, or a smaller width"
+        )
+    probes = tuple(rng.integers(0, d, PROBES) for d in A.shape)
+    starts = [sampler.near(first, width, generator(seed, 1 << 21, c)) for c in range(chains)]
+    plan = Plan(burn, draws, every, (probes[0], probes[1]))
+    stop = None if max_seconds is None else begin + max_seconds
+    ended, stopped = run_chains(sampler, starts, plan, seed, monitor, stop)
+    if not ended:
+        raise ValueError(f"max_seconds = {max_seconds} left no time for a draw; give more")
+    kept = min(len(c.kept) for c in ended)
+    drawn = Draws.of([s for c in ended for s in c.kept[:kept]])
+    return Posterior(
+        draws=drawn,
+        mean_value=mean,
+        unit=unit,
+        noise_model=law,
+        diagnostics=diagnose([np.stack(c.traces) for c in ended], stopped),
+        noise=unit * _noise(sampler, drawn),
+        seed=seed,
+        seconds=time.perf_counter() - begin,
+        chosen=tried,
+    )
+
+
+def started(pair: FactorPair, mean: float, unit: float) -> FactorPair:
+    """The optimum in the sampler's units, (X − mean)/unit, as balanced factors."""
+    L, R = (np.asarray(x, np.float64) for x in (pair.L, pair.R))
+    L = np.hstack([L / unit, np.full((L.shape[0], 1), -mean / unit)])
+    R = np.hstack([R, np.ones((R.shape[0], 1))])
+    return compact_svd(FactorPair(L, R)).narrow().pair()
+
+
+def _noise(sampler: Sampler, d: Draws) -> float:
+    """√ of the mean of 1/τ over the entries and (at most fifty) draws."""
+    C, total = sampler.by_row.C, []
+    ones = np.ones(C.m)
+    for s in np.unique(np.linspace(0, len(d) - 1, 50).astype(int)):
+        by_row = kernels.sparse_tall(C, ones, 1 / d.col_noise[s][:, None])[:, 0]
+        total.append(np.sum(by_row / d.row_noise[s]) / d.alpha[s] / C.m)
+    return float(np.sqrt(np.mean(total)))
+
+
+def _checked(
+    rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    i, j = np.atleast_1d(rows), np.atleast_1d(cols)
+    if i.shape != j.shape or i.ndim != 1:
+        raise ValueError(
+            f"rows and cols must be vectors of one length; got shapes {i.shape} and {j.shape}"
+        )
+    for name, x, d in (("rows", i, shape[0]), ("cols", j, shape[1])):
+        if x.size and (x.dtype.kind not in "iu" or x.min() < 0 or x.max() >= d):
+            raise ValueError(f"{name} must be whole numbers from 0 to {d - 1}")
+    return i.astype(np.int64), j.astype(np.int64)
+
+
+def _monitor(
+    progress: bool | Callable[[dict[str, Any]], None],
+) -> Callable[[dict[str, Any]], None] | None:
+    if callable(progress) or not progress:
+        return progress if callable(progress) else None
+    last = [time.perf_counter()]
+
+    def line(record: dict[str, Any]) -> None:
+        if time.perf_counter() - last[0] > 1:
+            last[0] = time.perf_counter()
+            sys.stderr.write(" ".join(f"{k} {v}" for k, v in record.items()) + "\n")
+
+    return line

@@ -1,0 +1,145 @@
+"""How many columns, and what noise: by the predictive density of entries kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flatrank.arrays import scope
+from flatrank.arrays.shapes import Float
+from flatrank.factors import FactorPair
+from flatrank.gibbs.mixtures import log_density
+from flatrank.gibbs.sampler import Noise, Sampler, State, generator
+from flatrank.measurements import SampledEntries
+from flatrank.measurements.entries import sample_entries
+
+#: Widths tried; those above 16 are multiples of 8, which kernels take as they are.
+WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+#: Share of the entries kept out; the least number, if that is at most LARGEST of all; the most.
+KEPT_OUT, LEAST, LARGEST, MOST = 0.05, 1000, 0.15, 20_000
+#: Sweeps of a trial left out, of one that starts from no state, and used.
+BURN, FIRST_BURN, USED = 15, 30, 25
+#: A wider model must gain so much log-density an entry, in nats.
+GAIN = 1e-3
+#: Standard errors by which squared errors must differ to tell one law of the noise from another.
+APART = 2.0
+
+
+class Trial(NamedTuple):
+    """What a width and a law of the noise predict, and the state their short chain ended in."""
+
+    width: int
+    law: Noise
+    log_density: float
+    errors: Float[np.ndarray, " q"]
+    state: State
+
+    def record(self) -> dict[str, Any]:
+        """In numbers."""
+        return {
+            "width": self.width,
+            "noise": self.law.value,
+            "log_density": self.log_density,
+            "rmse": float(np.sqrt(np.mean(self.errors**2))),
+        }
+
+
+class Trials:
+    """Short chains on one part of the entries, judged by the other."""
+
+    def __init__(self, A: SampledEntries, b: Float[np.ndarray, " m"], seed: int):
+        rows, cols = A.places()
+        kept, out = parted(rows, cols, A.shape, seed)
+        part = sample_entries(rows[kept], cols[kept], b[kept], A.shape)
+        self.samplers = {law: Sampler(*part, law) for law in Noise}
+        self.at, self.values, self.shape = (rows[out], cols[out]), b[out], A.shape
+        self.seed, self.found = seed, {}
+
+    def run(self, k: int, law: Noise, start: State | FactorPair | None) -> Trial:
+        """What a width predicts, from a short chain."""
+        if (k, law) in self.found:
+            return self.found[k, law]
+        rng, sampler = generator(self.seed, 1 << 22, k), self.samplers[law]
+        state = sampler.near(start, k, rng)
+        x, sd = [], []
+        i, j = self.at
+        burn = BURN if isinstance(start, State) else FIRST_BURN
+        for sweep in range(burn + USED):
+            state = sampler.sweep(state, rng)
+            if sweep >= burn:
+                x.append(np.einsum("pk,pk->p", state.L[i], state.R[j]))
+                sd.append((state.alpha * state.row_noise[i] * state.col_noise[j]) ** -0.5)
+        x, sd = np.stack(x), np.stack(sd)
+        density = float(np.mean(log_density(self.values, x, sd)))
+        trial = Trial(k, law, density, x.mean(axis=0) - self.values, state)
+        self.found[k, law] = trial
+        return trial
+
+
+def choose(
+    A: SampledEntries,
+    b: Float[np.ndarray, " m"],
+    width: int | None,
+    noise: Noise | None,
+    start: FactorPair | None,
+    seed: int,
+    monitor: Callable[[dict[str, Any]], None] | None = None,
+) -> tuple[int, Noise, State | FactorPair | None, list[dict[str, Any]]]:
+    """Width and noise, the last state of the best trial, and all trials.
+
+    The law of the noise is chosen at the first width; then wider models are tried while they
+    predict better, and narrower ones where the first wider one does not.
+    """
+    if A.m < 20:  # too few to keep any out
+        return width or min(2, *A.shape), noise or Noise.COMMON, start, []
+    trials = Trials(A, b, seed)
+    ladder = [k for k in WIDTHS if k <= min(A.shape)]
+    first = 8 if start is None else min(24, start.L.shape[1])
+    at = int(np.searchsorted(ladder, min(first, ladder[-1])))
+    k = width or ladder[at]
+
+    def tried(k: int, law: Noise, start: State | FactorPair | None) -> Trial:
+        if monitor is not None:
+            monitor({"width": k, "noise": law.value})
+        return trials.run(k, law, start)
+
+    with scope():
+        best = tried(k, noise or Noise.BY_LINE, start)
+        if noise is None:
+            common = tried(k, Noise.COMMON, start)
+            best = best if better_noise(best, common) else common
+        for step in (1, -1) if width is None else ():
+            moved = False
+            while 0 <= at + step < len(ladder):
+                trial = tried(ladder[at + step], best.law, best.state)
+                if trial.log_density - best.log_density < step * GAIN:
+                    break
+                best, at, moved = trial, at + step, True
+            if moved:
+                break
+    records = [trial.record() for trial in trials.found.values()]
+    return best.width, best.law, best.state, records
+
+
+def better_noise(apart: Trial, common: Trial) -> bool:
+    """Whether noise of rows and columns predicts better: in density, and in error not worse."""
+    more = apart.errors**2 - common.errors**2
+    clearly_worse = more.mean() > APART * more.std() / np.sqrt(more.size)
+    return apart.log_density > common.log_density and not clearly_worse
+
+
+def parted(
+    rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices kept and kept out: at random, but for the last entry of a row or column."""
+    m = rows.size
+    order = generator(seed, 1 << 23).permutation(m)
+    out = order[: min(max(round(KEPT_OUT * m), min(LEAST, round(LARGEST * m))), MOST)]
+    held = np.zeros(m, bool)
+    held[out] = True
+    for lines, d in ((rows, shape[0]), (cols, shape[1])):
+        left = np.bincount(lines[~held], minlength=d)
+        held &= left[lines] > 0
+    return np.flatnonzero(~held), np.flatnonzero(held)
