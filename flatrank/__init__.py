@@ -11,6 +11,7 @@ from typing import Any as _Any
 if TYPE_CHECKING:
     from flatrank import experiments as experiments
     from flatrank import flatness as flatness
+    from flatrank import gibbs as gibbs
     from flatrank import measurements as measurements
     from flatrank import solvers as solvers
     from flatrank import theory as theory
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from flatrank.factors import FactorPair as FactorPair
     from flatrank.flatness import Flatness as Flatness
     from flatrank.flatness import Rescaling as Rescaling
+    from flatrank.gibbs import Posterior as Posterior
+    from flatrank.gibbs import posterior as posterior
     from flatrank.measurements import check_measurement as check_measurement
     from flatrank.problems import Problem as Problem
     from flatrank.problems import bilinear as bilinear
@@ -42,11 +45,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_ROOMS = ("experiments", "flatness", "measurements", "solvers", "theory")
+_ROOMS = ("experiments", "flatness", "gibbs", "measurements", "solvers", "theory")
 _HOMES = {
     "certificates": ("Certificate", "certify"),
     "factors": ("FactorPair",),
     "flatness": ("Flatness", "Rescaling"),
+    "gibbs": ("Posterior", "posterior"),
     "measurements": ("check_measurement",),
     "problems": (
         "Problem", "bilinear", "completion", "covariance", "fidelity", "flatness_of",

@@ -136,6 +136,13 @@ def complete(  # noqa: PLR0913 - one parameter an option
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    predict: Annotated[
+        str,
+        typer.Option(
+            metavar="posterior|flat",
+            help="Predict by the mean of the posterior, with intervals, or by the flat solution.",
+        ),
+    ] = "posterior",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what was interrupted.")
     ] = False,
@@ -151,7 +158,7 @@ def complete(  # noqa: PLR0913 - one parameter an option
 
     fit: dict[str, Any] = {
         "lam": lam, "rank": rank, "smoothing": smoothing, "holdout": holdout, "seed": seed,
-        "tol": tol, "max_seconds": max_seconds,
+        "tol": tol, "max_seconds": max_seconds, "predict": predict,
     }  # fmt: skip
     job = Job(
         source,
@@ -169,7 +176,7 @@ def complete(  # noqa: PLR0913 - one parameter an option
 
 
 @app.command()
-def predict(
+def predict(  # noqa: PLR0913 - one parameter an option
     folder: RunFolder,
     pairs: Annotated[
         str, typer.Argument(metavar="PAIRS", help="File with row and column ids; - for stdin.")
@@ -181,6 +188,10 @@ def predict(
         str | None, typer.Option(help="Column with the column ids; found by name if not given.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of stdout.")] = None,
+    interval: Annotated[
+        float | None,
+        typer.Option(metavar="LEVEL", help="Add columns low, high: 0.9 for 90 % intervals."),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Add columns: known ids? value determined?")
     ] = False,
@@ -188,7 +199,7 @@ def predict(
     """Values for listed pairs, as csv: row,col,value."""
     from flatrank.cli.using import predict_pairs
 
-    return predict_pairs(folder, pairs, (row, col), out, verbose)
+    return predict_pairs(folder, pairs, (row, col), out, interval, verbose)
 
 
 @app.command()
@@ -196,11 +207,17 @@ def recommend(
     folder: RunFolder,
     row: Annotated[str, typer.Option(metavar="ID", help="The row to recommend to.")],
     top: Annotated[int, typer.Option(metavar="N", help="How many.")] = 10,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="mean|low", help="Order by the value, or by what it exceeds 9 times in 10."
+        ),
+    ] = "mean",
 ) -> int:
     """The best columns that a row has not seen."""
     from flatrank.cli.using import recommend_columns
 
-    return recommend_columns(folder, row, top)
+    return recommend_columns(folder, row, top, by)
 
 
 @app.command()

@@ -65,6 +65,8 @@ class Job:
             _refuse("seed", "a whole number from 0", fit["seed"])
         if not (math.isfinite(fit["tol"]) and fit["tol"] > 0.0):
             _refuse("tol", "a positive number, such as 1e-4", fit["tol"])
+        if fit["predict"] not in ("posterior", "flat"):
+            _refuse("predict", "posterior or flat", fit["predict"])
         if limit is not None and not limit > 0.0:
             _refuse("max-seconds", "a positive number of seconds", limit)
         if self.reading["bad_rows"] not in ("error", "skip"):

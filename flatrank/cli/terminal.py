@@ -25,6 +25,7 @@ _STAGES = {
     "holdout": "Hold-out model",
     "refit": "Final model",
     "certify": "Certificate",
+    "posterior": "Posterior",
     "report": "Report",
 }
 _OFFSETS = {
@@ -149,6 +150,7 @@ def show_run(record: dict[str, Any], status: Status, out: Path) -> None:
         ("status", status_sentence(status)),
         ("rank", str(record["rank"])),
         ("RMSE", _errors(record["rmse"])),
+        ("predictions", _prediction_words(record["posterior"])),
         ("certificate", certificate_words(record["certificate"])),
         ("lambda", _lambda(record)),
         ("offsets", _OFFSETS[record["offsets"]["kind"]] + _scale_words(record["scales"])),
@@ -183,12 +185,32 @@ def _errors(rmse: dict[str, float | None]) -> str:
         parts.append("nothing held out")
     else:
         parts.append(f"hold-out {_short(held)}")
+    if rmse.get("flat") is not None and rmse["flat"] != held:
+        parts.append(f"flat solution {_short(rmse['flat'])}")
     if base is not None:
         parts.append(f"offsets alone {_short(base)}")
     if held is not None and base:
         change = 100.0 * (1.0 - held / base)
         parts.append(f"{abs(change):.2g} % {'better' if change >= 0 else 'worse'} than offsets")
     return ", ".join(parts)
+
+
+def _prediction_words(found: dict[str, Any] | None) -> str:
+    """Where predictions come from, and how far their intervals can be trusted."""
+    if found is None:
+        return "entries of the flat solution and offsets; no intervals"
+    said = (
+        f"means over the posterior of {found['width']} factors, estimated and not proved; noise "
+        f"{_short(found['noise'])}"
+    )
+    if found["holdout"]:
+        everyone = found["holdout"]["groups"]["all"]
+        said += (
+            f"; {100 * everyone['coverage']:.0f} % of the held-out entries lie in "
+            f"{100 * found['holdout']['level']:.0f} % intervals"
+        )
+    good = found["diagnostics"]["r_hat"] <= 1.1
+    return said if good else f"{said}; {found['sentence']}"
 
 
 def _lambda(record: dict[str, Any]) -> str:

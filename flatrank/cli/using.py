@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,22 @@ if TYPE_CHECKING:
 
 
 def predict_pairs(
-    folder: Path, pairs: str, names: tuple[str | None, str | None], out: Path | None, verbose: bool
+    folder: Path,
+    pairs: str,
+    names: tuple[str | None, str | None],
+    out: Path | None,
+    level: float | None,
+    verbose: bool,
 ) -> int:
-    """Write a value for each pair, in the order asked; with columns `known`, `determined` too."""
+    """Write a value for each pair, in the order asked; with `low` and `high` of an interval.
+
+    `verbose` adds columns `known` and `determined`.
+
+    Raises
+    ------
+    InputError
+        If the output cannot be written there, or the run has no posterior to take intervals from.
+    """
     from flatrank.reporting.saved import load_run
 
     if out is not None and out.is_dir():
@@ -41,6 +54,11 @@ def predict_pairs(
     known, determined = (i >= 0) & (j >= 0), run.determined(i, j)
     header = ["row", "col", "value"]
     columns = [rows.tolist(), cols.tolist(), values.tolist()]
+    if level is not None:
+        header += ["low", "high"]
+        columns += [
+            ["" if x != x else x for x in end.tolist()] for end in run.interval_at(i, j, level)
+        ]
     if verbose:
         for name, marks in (("known", known), ("determined", determined)):
             header.append(name)
@@ -54,21 +72,23 @@ def predict_pairs(
     return 0
 
 
-def recommend_columns(folder: Path, row: str, top: int) -> int:
-    """List the best columns that a row has no entry in, with their values."""
+def recommend_columns(folder: Path, row: str, top: int, by: str) -> int:
+    """List the best columns that a row has no entry in, with their values or lower bounds."""
     from flatrank.reporting.saved import load_run
 
     if top < 1:
         raise InputError(f"--top must be a whole number from 1; got {top}.")
+    if by not in ("mean", "low"):
+        raise InputError(f"--by must be mean or low; got {by}.")
     run = load_run(folder)
-    best = run.recommend(row, top)
+    best = run.recommend(row, top, by=cast("Literal['mean', 'low']", by))
     if interactive("stdout") and best:
         rows = [(label, f"{value:.4g}") for label, value in best]
-        show_table(rows, f"For row {row}", ("column", "value"))
+        show_table(rows, f"For row {row}", ("column", "value" if by == "mean" else "low"))
     elif interactive("stdout"):
         say("Nothing is left to recommend.\n")
     else:
-        emit(to_csv(["col", "value"], best))
+        emit(to_csv(["col", "value" if by == "mean" else "low"], best))
     if len(best) < top:
         complain(f"only {len(best)} columns are unseen by row {row}.")
     return 0

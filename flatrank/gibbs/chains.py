@@ -57,8 +57,8 @@ class Draws:
                 np.array([getattr(s, name) for s in states])
                 for name in ("alpha", "row_noise", "col_noise", "row_shape", "col_shape")
             ),
-            *(np.stack([x for x in law]) for law in zip(*(s.rows for s in states), strict=True)),
-            *(np.stack([x for x in law]) for law in zip(*(s.cols for s in states), strict=True)),
+            *(np.stack(x) for x in zip(*(s.rows for s in states), strict=True)),
+            *(np.stack(x) for x in zip(*(s.cols for s in states), strict=True)),
         )
 
     def __len__(self) -> int:

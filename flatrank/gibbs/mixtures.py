@@ -35,7 +35,7 @@ def quantile(
     for _ in range(STEPS):
         u = (t - x) / sd
         F = ndtr(u).mean(axis=0)
-        low, high = np.where(F <= p, t, low), np.where(F >= p, t, high)
+        low, high = np.where(p >= F, t, low), np.where(p <= F, t, high)
         f = np.mean(np.exp(-0.5 * u * u) / sd, axis=0) / np.sqrt(2 * np.pi)
         new = t - np.divide(F - p, f, out=np.zeros_like(f), where=f > 0)
         new = np.where((new >= low) & (new <= high), new, (low + high) / 2)

@@ -123,7 +123,7 @@ class Posterior:
     def interval(
         self, rows: ArrayLike, cols: ArrayLike, level: float = 0.9, *, noise: bool = True
     ) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
-        """Equal-tailed intervals that hold a new observation of each entry with probability `level`.
+        """Equal-tailed intervals: a new observation lies in one with probability `level`.
 
         Parameters
         ----------
@@ -164,6 +164,7 @@ class Posterior:
         rows, cols : integer array of shape (q,)
             0-based.
         values : array of shape (q,)
+            In the data's unit.
 
         Returns
         -------
@@ -191,6 +192,7 @@ class Posterior:
         cols : integer array of shape (q,)
             Columns of the table the posterior belongs to.
         values : array of shape (q,)
+            In the data's unit.
 
         Returns
         -------
@@ -217,9 +219,8 @@ class Posterior:
             self.shape[1],
         )
         b = (values[order] - self.mean_value) / self.unit
-        rng, folded = generator(self.seed, 1 << 20), []
-        for s in range(len(self.draws)):
-            folded.append(self._fold(C, b, s, rng))
+        rng = generator(self.seed, 1 << 20)
+        folded = [self._fold(C, b, s, rng) for s in range(len(self.draws))]
         L, gamma = (np.stack(x) for x in zip(*folded, strict=True))
         return replace(self, draws=replace(self.draws, L=L.astype(np.float32), row_noise=gamma))
 
@@ -231,6 +232,7 @@ class Posterior:
         Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
         gamma, counts = np.ones(C.n), np.diff(C.indptr)
         apart = self.noise_model is Noise.BY_LINE
+        L = np.zeros(h.shape)
         for _ in range(FOLDS if apart else 1):
             Z = rng.standard_normal(h.shape)
             L, misfit = kernels.gaussian_rows(G, h, alpha * gamma, Lam, c, Z)
@@ -278,6 +280,7 @@ def entries_of(d: Draws, i: np.ndarray, j: np.ndarray) -> Float[np.ndarray, "S q
 def posterior(  # noqa: PLR0913 - the contract's options, each named
     problem: Problem | Solution,
     *,
+    start: FactorPair | None = None,
     width: int | None = None,
     noise: Noise | str | None = None,
     draws: int = 200,
@@ -303,6 +306,8 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     ----------
     problem : Problem or Solution
         Of completion. λ and smoothing play no part.
+    start : FactorPair, optional
+        Factors near which the chains start; of a solution its own by default.
     width : int, optional
         k; by default chosen by the predictive density of entries kept out.
     noise : "common" or "rows and columns", optional
@@ -363,10 +368,12 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     law = None if noise is None else Noise(noise)
     monitor = _monitor(progress)
     mean = float(b.mean())
-    unit = float(b.std()) or EVEN * abs(mean) or 1.0
+    unit = float(b.std()) or EVEN * (abs(mean) or 1.0)
     b = (b - mean) / unit
     rng = generator(seed)
-    first = None if solution is None else started(solution.factors, mean, unit)
+    if start is None and solution is not None:
+        start = solution.factors
+    first = None if start is None else started(start, mean, unit)
     tried: list[dict[str, Any]] = []
     if width is None or law is None:
         width, law, first, tried = choose(A, b, width, law, first, seed, monitor)

@@ -32,7 +32,10 @@ def save_posterior(found: Posterior, path: str | Path) -> Path:
     facts |= {"noise_model": found.noise_model.value, "diagnostics": asdict(found.diagnostics)}
     beside = path.with_name(path.name + ".part")
     arrays = {name: np.ascontiguousarray(x) for name, x in vars(found.draws).items()}
+    beside.touch()  # save_file makes a file that only its owner may read
+    mode = beside.stat().st_mode
     save_file(arrays, beside, {"posterior": json.dumps(facts)})
+    beside.chmod(mode)
     beside.replace(path)
     return path
 

@@ -17,6 +17,8 @@ from flatrank.measurements.entries import sample_entries
 
 #: Widths tried; those above 16 are multiples of 8, which kernels take as they are.
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+#: The first of them; with fewer than that the spectrum of ratings is not used up.
+FIRST = 8
 #: Share of the entries kept out; the least number, if that is at most LARGEST of all; the most.
 KEPT_OUT, LEAST, LARGEST, MOST = 0.05, 1000, 0.15, 20_000
 #: Sweeps of a trial left out, of one that starts from no state, and used.
@@ -78,7 +80,7 @@ class Trials:
         return trial
 
 
-def choose(
+def choose(  # noqa: PLR0913 - what is given, and what is asked
     A: SampledEntries,
     b: Float[np.ndarray, " m"],
     width: int | None,
@@ -96,8 +98,7 @@ def choose(
         return width or min(2, *A.shape), noise or Noise.COMMON, start, []
     trials = Trials(A, b, seed)
     ladder = [k for k in WIDTHS if k <= min(A.shape)]
-    first = 8 if start is None else min(24, start.L.shape[1])
-    at = int(np.searchsorted(ladder, min(first, ladder[-1])))
+    at = int(np.searchsorted(ladder, min(FIRST, ladder[-1])))
     k = width or ladder[at]
 
     def tried(k: int, law: Noise, start: State | FactorPair | None) -> Trial:

@@ -72,7 +72,7 @@ def subtract(A, a, b, s):
 
 @_compiled
 @no_type_check
-def gaussian_rows(G, h, tau, Lam, c, Z, X, misfit):
+def gaussian_rows(G, h, tau, Lam, c, Z, X, misfit):  # noqa: PLR0913
     """Cholesky factors, two triangular solves and the quadratic form of every row."""
     n, k = h.shape
     # T and its transpose, with 1/T_aa on the diagonals; x, or what becomes of it; Λ; −Λx.

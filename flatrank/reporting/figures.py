@@ -199,6 +199,21 @@ def holdout_figure(actual: NDArray[np.float64], predicted: NDArray[np.float64], 
     return _draw("holdout", paint, label="Predicted against actual values on the hold-out")
 
 
+def calibration_figure(coverage: Sequence[tuple[float, float]]) -> str:
+    """Shares of the held-out entries inside intervals of each level."""
+
+    def paint(axes: Axes) -> None:
+        level, inside = (100 * np.array(side) for side in zip(*coverage, strict=True))
+        axes.plot([45, 100], [45, 100], color=MUTED, linestyle=(0, (4, 3)), linewidth=1.1)
+        axes.plot(level, inside, "o-", color=SERIES[0], markersize=4)
+        axes.set_xlabel("level of the intervals, %")
+        axes.set_ylabel("% inside")
+        linear_ticks(axes.xaxis, 7)
+        linear_ticks(axes.yaxis, 6)
+
+    return _draw("calibration", paint, label="Coverage of intervals on the hold-out, by level")
+
+
 def coverage_figure(row_counts: NDArray[Any], col_counts: NDArray[Any], rank: int) -> str:
     """Share of rows and of columns with at least so many entries, the rank marked.
 

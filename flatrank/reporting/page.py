@@ -127,6 +127,8 @@ def _figures(
         side = completion.scales.side
         alone = (p.validation_rmse for p in completion.path if p.rank == 0 and p.side == side)
         made["path"] = figures.path_figure(completion.path, chosen, next(alone, None))
+    if completion.holdout_check:
+        made["calibration"] = figures.calibration_figure(completion.holdout_check["coverage"])
     index, predicted = _usable_holdout(completion)
     if index.size:
         actual = entries.values[index]

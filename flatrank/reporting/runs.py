@@ -3,6 +3,7 @@
 | file                | holds                                                                    |
 |---------------------|--------------------------------------------------------------------------|
 | `model.safetensors` | `Solution.arrays()`, offsets, and the labels of rows and columns         |
+| `posterior.safetensors` | draws of the factors, where predictions are their means              |
 | `run.json`          | what was asked and found, as plain JSON                                  |
 | `report.html`       | the page                                                                 |
 
@@ -23,14 +24,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from flatrank.data import Entries
+from flatrank.gibbs import save_posterior
+from flatrank.selection.average import facts
 from flatrank.solvers.writing import plain, to_json
 
 if TYPE_CHECKING:
     from flatrank.selection import Completion
 
 MODEL, RECORD, PAGE = "model.safetensors", "run.json", "report.html"
+POSTERIOR = "posterior.safetensors"
 #: What `seconds` tells apart, in order; "total" holds what lies between them too.
-STAGES = ("read", "select", "solve", "certify", "report", "total")
+STAGES = ("read", "select", "solve", "certify", "posterior", "report", "total")
 #: Packages whose versions a run depends on.
 PACKAGES = ("flatrank", "numpy", "scipy", "numba", "polars", "jax")
 
@@ -96,7 +100,13 @@ def make_record(
         "path": [asdict(point) for point in completion.path],
         "offset_trials": [asdict(trial) for trial in completion.offset_trials],
         "history": solution.history,
+        "predict": "flat" if completion.average is None else "posterior",
+        "posterior": None,
     }
+    if completion.average is not None:
+        record["posterior"] = facts(completion.average.posterior) | {
+            "holdout": completion.holdout_check or None
+        }
     return plain(record)
 
 
@@ -120,21 +130,23 @@ def save_run(
 ) -> None:
     """Write a run: all files beside their places first, then all renamed.
 
-    A run that is in the folder stays whole until this one is. Without a page an older one is
-    removed, since it would belong to another run.
+    A run that is in the folder stays whole until this one is. What this one does not have is
+    removed from the folder, since it would belong to another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {name: folder / f"{name}.part" for name in (MODEL, RECORD, PAGE)}
+    parts = {name: folder / f"{name}.part" for name in (MODEL, POSTERIOR, RECORD, PAGE)}
     try:
         write_arrays(parts[MODEL], _arrays(completion, entries))
+        if completion.average is not None:
+            save_posterior(completion.average.posterior, parts[POSTERIOR])
         parts[RECORD].write_text(to_json(record), encoding="utf-8")
         if page is not None:
             parts[PAGE].write_text(page, encoding="utf-8")
-        for name in (MODEL, RECORD, PAGE):
-            if name != PAGE or page is not None:
-                parts[name].replace(folder / name)
-        if page is None:
-            (folder / PAGE).unlink(missing_ok=True)
+        for name, part in parts.items():
+            if part.exists():
+                part.replace(folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)

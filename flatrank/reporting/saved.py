@@ -8,14 +8,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 
 from flatrank.data import InputError, Offsets, Scales, Units
-from flatrank.reporting.runs import MODEL
+from flatrank.gibbs import load_posterior
+from flatrank.reporting.runs import MODEL, POSTERIOR
+from flatrank.selection.average import Average
 from flatrank.solvers.solution import Solution, read_solution
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Among more names than this, similar ones are looked for by their first letter only.
 _MANY = 20_000
+#: Level of the interval whose lower end a cautious recommendation goes by: 0.9 lies above that end.
+CAUTION = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,8 @@ class Run:
         `run.json`.
     scales : Scales
         What is multiplied back.
+    average : Average or None
+        What predictions are means over; None where the flat solution itself predicts.
     """
 
     solution: Solution
@@ -49,6 +55,7 @@ class Run:
     col_labels: NDArray[np.str_]
     record: dict[str, Any]
     scales: Scales = field(default_factory=Scales.none)
+    average: Average | None = None
 
     @cached_property
     def row_codes(self) -> dict[str, int]:
@@ -87,20 +94,56 @@ class Run:
         """
         return self.at(*self.places(pairs))
 
-    def recommend(self, label: Any, top: int = 10) -> list[tuple[str, float]]:
-        """The best columns that the row of this name has no entry in, best first, with values.
+    def interval(
+        self, pairs: Iterable[tuple[Any, Any]], level: float = 0.9
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Intervals that hold a new observation of each pair with probability `level`.
+
+        Parameters
+        ----------
+        pairs : iterable of (row, column)
+            As for `predict`; an unknown row or column has no interval, NaN.
+        level : float
+            In (0, 1).
+
+        Returns
+        -------
+        low, high : ndarray
+            One number for each pair.
 
         Raises
         ------
         InputError
-            If there is no such row.
+            If the run has no posterior, or the level is not between 0 and 1.
+        """
+        return self.interval_at(*self.places(pairs), level)
+
+    def recommend(
+        self, label: Any, top: int = 10, *, by: Literal["mean", "low"] = "mean"
+    ) -> list[tuple[str, float]]:
+        """The best columns that the row of this name has no entry in, best first, with values.
+
+        Parameters
+        ----------
+        label
+            Name of the row.
+        top : int
+            How many.
+        by : "mean" or "low"
+            Order by the prediction, or by what it exceeds with probability 0.9: a cautious list.
+
+        Raises
+        ------
+        InputError
+            If there is no such row; if `by` is "low" and the run has no posterior.
         """
         name = _name(label)
         row = self.row_codes.get(name)
         if row is None:
             raise InputError(f"The run has no row {name!r}{_similar(name, self.row_labels)}.")
         unseen = np.setdiff1d(np.arange(self.col_labels.size), self.seen(row))
-        values = self.at(np.full(unseen.size, row), unseen)
+        places = np.full(unseen.size, row), unseen
+        values = self.at(*places) if by == "mean" else self.interval_at(*places, CAUTION)[0]
         best = np.argsort(-values, kind="stable")[: max(top, 0)]
         names = self.col_labels[unseen[best]].tolist()
         return list(zip(names, values[best].tolist(), strict=True))
@@ -129,8 +172,34 @@ class Run:
         """
         i, j, known = _coded(rows, cols)
         x = np.zeros(i.shape)
+        if self.average is not None:
+            values = Units(self.offsets, self.scales).restore(i, j, x)
+            values[known] = self.average.predict(i[known], j[known])
+            return values
         x[known] = np.nan_to_num(np.asarray(self.solution.entries(i[known], j[known])))
         return Units(self.offsets, self.scales).restore(i, j, x)
+
+    def interval_at(
+        self, rows: ArrayLike, cols: ArrayLike, level: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Intervals at (n,) codes, in the unit of the input; NaN at −1.
+
+        Raises
+        ------
+        InputError
+            If the run has no posterior, or the level is not between 0 and 1.
+        """
+        if self.average is None:
+            raise InputError(
+                "The run has no posterior, and so no intervals: it was made with --predict flat or "
+                "--lam 0, or before there were any. Make it again without these."
+            )
+        if not 0 < level < 1:
+            raise InputError(f"The level of an interval lies between 0 and 1; got {level}.")
+        i, j, known = _coded(rows, cols)
+        low, high = np.full(i.shape, np.nan), np.full(i.shape, np.nan)
+        low[known], high[known] = self.average.interval(i[known], j[known], level)
+        return low, high
 
     def determined(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.bool_]:
         """Whether data determine the values at (n,) codes; unknown rows and columns never are."""
@@ -173,9 +242,11 @@ def load_run(folder: str | Path) -> Run:
             rows, cols = _read_labels(file, "row", shape[0]), _read_labels(file, "col", shape[1])
             offsets = _read_offsets(file, record, shape)
             scales = _read_scales(file, record, shape)
+        found = load_posterior(folder / POSTERIOR) if record.get("posterior") else None
+        average = None if found is None else Average(found, Units(offsets, scales))
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as damaged:
         raise InputError(f"{folder} holds a damaged run: {damaged}.") from damaged
-    return Run(solution, offsets, rows, cols, record, scales)
+    return Run(solution, offsets, rows, cols, record, scales, average)
 
 
 def _coded(rows: ArrayLike, cols: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

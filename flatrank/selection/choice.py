@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,12 @@ class Choice:
     tol: float
     deadline: float
     monitor: Callable[[dict[str, Any]], None]
+    predict: Literal["posterior", "flat"] = "posterior"
+
+    @property
+    def averages(self) -> bool:
+        """Whether predictions are means over the posterior; an exact fit is asked for its own."""
+        return self.predict == "posterior" and self.lam != 0
 
     def left(self) -> float | None:
         """Seconds until the deadline; None where there is none."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -36,6 +36,7 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     seed: int = 0,
     tol: float = 1e-4,
     max_seconds: float | None = None,
+    predict: Literal["posterior", "flat"] = "posterior",
     monitor: Callable[[dict[str, Any]], None] | None = None,
     resume: Flat | None = None,
     checkpoint: Callable[[Flat], None] | None = None,
@@ -61,6 +62,10 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     max_seconds : float, optional
         No new step starts after this many seconds from the beginning; what has been chosen until
         then is fitted as far as it is.
+    predict : "posterior" or "flat"
+        What predictions, their error and their intervals come from: means over the posterior of
+        the factors (`flatrank.posterior`), or the flat solution itself, which has no intervals.
+        With λ = 0 always the latter.
     monitor : callable, optional
         Receives stage, step, of, message and numbers.
     resume, checkpoint
@@ -81,12 +86,14 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     ValueError
         If an argument is out of range.
     """
+    if predict not in ("posterior", "flat"):
+        raise ValueError(f"predict must be 'posterior' or 'flat'; got {predict!r}")
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout is a share between 0 and 1; got {holdout}")
     _check_size(entries)
     begin = time.perf_counter()
     deadline = float("inf") if max_seconds is None else begin + max_seconds
-    choice = Choice(lam, rank, smoothing, seed, tol, deadline, monitor or _silent)
+    choice = Choice(lam, rank, smoothing, seed, tol, deadline, monitor or _silent, predict)
     memory = Memory(resume, checkpoint)
     run = Run(entries, choice, memory, holdout)
     try:

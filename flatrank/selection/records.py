@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from flatrank.data import Offsets, OffsetTrial, Scales, Units
+from flatrank.selection.average import Average
 from flatrank.solvers import Solution
 
 
@@ -43,8 +45,9 @@ class Completion:
     offsets : Offsets
         Of the values divided by the scales; see `predict`.
     rmse : dict
-        "train" of the final model; "holdout" and "baseline" (offsets only) on the hold-out, from
-        models that saw nothing of it; None where there is no hold-out.
+        "train" of the final model; on the hold-out, from models that saw nothing of it: "holdout"
+        of the predictions, "flat" of the flat solution, "baseline" of the offsets alone; None where
+        there is no hold-out.
     path : list of PathPoint
         Every λ tried.
     offset_trials : list of OffsetTrial
@@ -61,6 +64,11 @@ class Completion:
     path_ended : "turned", "settled", "floor", "time" or "interrupted"
         Why no smaller λ was tried: the validation error had turned; it no longer changed; λ/λ_max
         came to its least; or the search was cut short. Empty where λ was given.
+    average : Average or None
+        What predictions are means over, fitted to everything; None where the flat solution itself
+        predicts.
+    holdout_check : dict
+        How intervals did on the hold-out (`average.checked`); empty without an average.
     """
 
     solution: Solution
@@ -73,8 +81,12 @@ class Completion:
     scales: Scales = field(default_factory=Scales.none)
     chosen_at: str = "given"
     path_ended: str = ""
+    average: Average | None = None
+    holdout_check: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.float64]:
         """Values at known places, in the unit of the input; where nothing is determined, NaN."""
+        if self.average is not None:
+            return self.average.predict(np.asarray(rows), np.asarray(cols))
         units = Units(self.offsets, self.scales)
         return units.restore(rows, cols, np.asarray(self.solution.entries(rows, cols)))

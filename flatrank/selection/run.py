@@ -26,6 +26,7 @@ from flatrank.data.offsets import Kind
 from flatrank.data.scales import Side
 from flatrank.factors import FactorPair, compact_svd
 from flatrank.problems import Problem, completion
+from flatrank.selection.average import Average, average, checked
 from flatrank.selection.choice import Choice, OutOfTimeError, StoppedError
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
 from flatrank.selection.records import Completion, PathPoint
@@ -72,8 +73,9 @@ class Run:
         self.points: list[PathPoint] = []
         self.best: Best | None = None
         self.ended = ""
-        self.rmse: dict[str, float | None] = {"holdout": None, "baseline": None}
+        self.rmse: dict[str, float | None] = dict.fromkeys(("holdout", "flat", "baseline"))
         self.predictions: np.ndarray | None = None
+        self.averaged: dict[str, Any] = {}
 
     # ---- stages ----
 
@@ -162,7 +164,9 @@ class Run:
         """A finer search around the best λ so far."""
         trail = self._trail("path", PATH, cast("Side", best.side), best.smoothing)
         if trail.zero.lam:
-            refine(trail, lambda share, pair: self._visit("path", trail, share, pair), best)
+            kind = best.side, best.smoothing
+            coarse = [p for p in self.points if (p.side, p.smoothing) == kind]
+            refine(trail, lambda share, pair: self._visit("path", trail, share, pair), best, coarse)
         return trail.flat()
 
     def _trail(self, name: str, stage: Stage, side: Side, theta: float) -> Trail:
@@ -212,7 +216,9 @@ class Run:
         if not self.held.size:
             return
         found = self.memory.once("holdout", self._held_out)
-        self.rmse = {"holdout": float(found["rmse"]), "baseline": float(found["baseline"])}
+        self.rmse = {name: float(found[name]) for name in ("flat", "baseline")}
+        self.rmse["holdout"] = float(found["rmse"])
+        (self.averaged,) = from_text(found["averaged"])
         self.predictions = np.asarray(found["predictions"])
         self.best = replace(self._chosen, L=found["L"], R=found["R"])
 
@@ -229,13 +235,36 @@ class Run:
         places = e.rows[held], e.cols[held]
         base = units.base(*places)
         predictions = units.restore(*places, _fitted(solution, *places))
+        flat = _rmse(predictions - e.values[held])
+        L, R = (np.asarray(x) for x in (solution.factors.L, solution.factors.R))
+        averaged: dict[str, Any] = {}
+        if self.choice.averages and self._remains(problem):
+            found = self._average(self.rest, units, (L, R))
+            if found.posterior.diagnostics.stopped:
+                raise KeyboardInterrupt if self.choice.left() != 0 else OutOfTimeError
+            averaged, predictions = checked(found, e, held, self.rest)
+            averaged |= {"width": found.posterior.width, "law": found.posterior.noise_model.value}
         return {
             "rmse": _rmse(predictions - e.values[held]),
+            "flat": flat,
             "baseline": _rmse(base - e.values[held]),
             "predictions": predictions,
-            "L": np.asarray(solution.factors.L),
-            "R": np.asarray(solution.factors.R),
+            "averaged": to_text([averaged]),
+            "L": L,
+            "R": R,
         }
+
+    def _average(self, part: np.ndarray, units: Units, pair: Any) -> Average:
+        """The posterior given a part; of the same width and noise as one before it."""
+        left = self.choice.left()
+
+        def tell(record: dict[str, Any]) -> None:
+            self._say("posterior", record.get("sweep", 0), "drawing from the posterior", record)
+
+        return average(
+            self.entries, part, units, pair, self.averaged.get("width"), self.averaged.get("law"),
+            seed=self.choice.seed, max_seconds=left, progress=tell,
+        )  # fmt: skip
 
     def refit(self, begin: float, ended: Status | None = None) -> Completion:
         """The final fit on every entry; none where choosing has already ended early."""
@@ -250,7 +279,11 @@ class Run:
         if ended:
             solution = replace(solution, status=ended)
             self.ended = self.ended or "time"
-        return self._completion(solution, units, begin, selected)
+        solved, found = time.perf_counter(), None
+        if self.choice.averages and self._remains(problem) and not ended:
+            pair = (np.asarray(x) for x in (solution.factors.L, solution.factors.R))
+            found = self._average(everything, units, tuple(pair))
+        return self._completion(solution, units, begin, (selected, solved), found)
 
     def unfinished(self, begin: float) -> Completion:
         """The best so far as it is, without another fit or a proof, for those who will not wait."""
@@ -266,13 +299,21 @@ class Run:
             seconds=0.0, problem=problem, seed=self.choice.seed,
         )  # fmt: skip
         self.ended = self.ended or "interrupted"
-        return self._completion(solution, units, begin, stopped)
+        return self._completion(solution, units, begin, (stopped, stopped))
 
     def _completion(
-        self, solution: Solution, units: Units, begin: float, selected: float
+        self,
+        solution: Solution,
+        units: Units,
+        begin: float,
+        ends: tuple[float, float],
+        found: Average | None = None,
     ) -> Completion:
         e, best = self.entries, self._chosen
-        fitted = units.restore(e.rows, e.cols, np.asarray(solution.entries(e.rows, e.cols)))
+        if found is None:
+            fitted = units.restore(e.rows, e.cols, np.asarray(solution.entries(e.rows, e.cols)))
+        else:
+            fitted = found.predict(e.rows, e.cols)
         given = self.choice.lam is not None
         return Completion(
             solution=solution,
@@ -281,11 +322,16 @@ class Run:
             path=self.points,
             offset_trials=self.trials.get(best.side, []),
             holdout=None if self.predictions is None else (self.held, self.predictions),
-            seconds={"select": selected - begin, "solve": time.perf_counter() - selected},
+            seconds={
+                "select": ends[0] - begin, "solve": ends[1] - ends[0],
+                "posterior": time.perf_counter() - ends[1],
+            },
             scales=units.scales,
             chosen_at="given" if given else self._place(best),
             path_ended="" if given else self.ended,
-        )
+            average=found,
+            holdout_check=self.averaged,
+        )  # fmt: skip
 
     # ---- pieces ----
 

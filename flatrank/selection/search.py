@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from flatrank.selection.records import PathPoint
 from flatrank.selection.trail import Best, Trail
 
 #: Solves at a share of λ_max from a pair, notes the point on the trail, and returns its pair.
@@ -57,10 +58,10 @@ def climb(trail: Trail, visit: Visit, best: Best | None, start: Any = None) -> N
     trail.ended = "turned"
 
 
-def refine(trail: Trail, visit: Visit, best: Best) -> None:
-    """Look around the best coarse share in finer steps, downwards until the error has turned.
+def refine(trail: Trail, visit: Visit, best: Best, coarse: list[PathPoint]) -> None:
+    """Look closer at the best coarse share, and where a parabola through its neighbours is least.
 
-    The last point is where a parabola through the best and its two neighbours is least.
+    Where one of the neighbours is missing, in finer steps downwards until the error has turned.
 
     Parameters
     ----------
@@ -69,13 +70,19 @@ def refine(trail: Trail, visit: Visit, best: Best) -> None:
     visit : callable
         Solves.
     best : Best
-        The best so far, of the same smoothing and scales.
+        The best so far.
+    coarse : list of PathPoint
+        The coarse points of the same smoothing and scales.
     """
     if best.share >= 1:
         trail.ended = "turned"
         return
     ratio, share = _RATIO ** (1 / _FINE), best.share
-    first = pair = visit(share, (best.L, best.R))
+    pair, lowest = visit(share, (best.L, best.R)), _vertex(coarse, share)
+    if lowest is not None:
+        visit(lowest, pair)
+        trail.ended = "turned"
+        return
     while not trail.ended:
         share *= ratio
         if share < LEAST_SHARE:
@@ -83,10 +90,7 @@ def refine(trail: Trail, visit: Visit, best: Best) -> None:
             break
         pair = visit(share, pair)
         trail.ended = _why(trail, share * ratio)
-    if trail.best.share == best.share:
-        shares = (best.share / ratio**step for step in range(1, _FINE + 1))
-        _upwards(trail, visit, first, (share for share in shares if share < 1))
-    lowest = _vertex(trail)
+    lowest = _vertex(trail.points, trail.best.share)
     if lowest is not None:
         visit(lowest, (trail.best.L, trail.best.R))
 
@@ -100,10 +104,10 @@ def _upwards(trail: Trail, visit: Visit, pair: Any, shares: Iterable[float]) -> 
             break
 
 
-def _vertex(trail: Trail) -> float | None:
+def _vertex(found: list[PathPoint], best: float) -> float | None:
     """Where the parabola in log λ through the best point and its neighbours is least."""
-    points = sorted(trail.points, key=lambda p: p.share)
-    at = [p.share for p in points].index(trail.best.share)
+    points = sorted(found, key=lambda p: p.share)
+    at = [p.share for p in points].index(best)
     if at in (0, len(points) - 1):
         return None
     (x0, e0), (x1, e1), (x2, e2) = (
@@ -111,7 +115,9 @@ def _vertex(trail: Trail) -> float | None:
     )
     left, right = (e1 - e0) / (x1 - x0), (e2 - e1) / (x2 - x1)
     bend = (right - left) / (x2 - x0)
-    return float(np.exp((x0 + x1) / 2 - left / (2 * bend))) if bend > 0 else None
+    if bend <= 0:
+        return None
+    return float(np.exp(np.clip((x0 + x1) / 2 - left / (2 * bend), x0, x2)))
 
 
 def _share(step: int) -> float:

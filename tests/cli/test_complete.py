@@ -40,7 +40,7 @@ def test_options_arrive(cli, quick, ratings):
     job, entries, state = quick.calls[0]
     assert job.fit == {
         "lam": 2.0, "rank": 3, "smoothing": 0.5, "holdout": 0.2, "seed": 7, "tol": 1e-3,
-        "max_seconds": 60.0,
+        "max_seconds": 60.0, "predict": "posterior",
     }  # fmt: skip
     assert entries.m > 50
     assert state is None
@@ -50,7 +50,7 @@ def test_defaults(cli, quick, ratings):
     cli("complete", ratings, "--quiet", "--no-report", "--lam", "auto", "--rank", "AUTO")
     assert quick.calls[0][0].fit == {
         "lam": None, "rank": None, "smoothing": None, "holdout": 0.1, "seed": 0, "tol": 1e-4,
-        "max_seconds": None,
+        "max_seconds": None, "predict": "posterior",
     }  # fmt: skip
 
 

@@ -42,7 +42,6 @@ def test_one_fit_proved_and_proved_again(cli, table, tmp_path):
     assert cli("recommend", "run", "--row", "r0", "--top", "3").out.count("\n") == 4
 
 
-@pytest.mark.slow
 def test_everything_chosen(cli, table, tmp_path):
     outcome = cli("complete", table, "--json")
     assert outcome.code == 0, outcome.err
@@ -51,7 +50,33 @@ def test_everything_chosen(cli, table, tmp_path):
     assert {point["smoothing"] for point in record["path"]} == {0.0, 0.5, 1.0}
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert "How λ was chosen" in page
+    assert "How sure predictions are" in page
+    assert record["predict"] == "posterior"
+    assert 0.8 < record["posterior"]["holdout"]["groups"]["all"]["coverage"] < 1
+    assert record["rmse"]["holdout"] < 1.02 * record["rmse"]["flat"]
     assert cli("certify", "run").code == 0
+    (tmp_path / "pairs.csv").write_text("row,col\nr0,c0\nr0,nobody\n", "utf-8")
+    header, first, second = cli("predict", "run", "pairs.csv", "--interval", "0.9").out.split()
+    assert header == "row,col,value,low,high"
+    value, low, high = (float(x) for x in first.split(",")[2:])
+    assert low < value < high
+    assert second.endswith(",,")
+    cautious = cli("recommend", "run", "--row", "r0", "--top", "3", "--by", "low").out
+    assert cautious.startswith("col,low\n")
+    assert "--by must be mean or low" in cli("recommend", "run", "--row", "r0", "--by", "x").err
+    assert cli("predict", "run", "pairs.csv", "--interval", "2").code == 2
+
+
+def test_flat_predictions_have_no_intervals(cli, table, tmp_path):
+    asked = ("--predict", "flat", "--lam", "300", "--smoothing", "0", "--no-report", "--quiet")
+    assert cli("complete", table, *asked).code == 0
+    assert record_of(tmp_path / "run")["posterior"] is None
+    assert not (tmp_path / "run" / "posterior.safetensors").exists()
+    (tmp_path / "pairs.csv").write_text("row,col\nr0,c0\n", "utf-8")
+    outcome = cli("predict", "run", "pairs.csv", "--interval", "0.9")
+    assert outcome.code == 2
+    assert "The run has no posterior" in outcome.err
+    assert "--predict must be posterior or flat" in cli("complete", table, "--predict", "x").err
 
 
 @pytest.mark.slow
@@ -69,5 +94,5 @@ def test_interrupted_and_resumed(table, tmp_path):
     assert done.returncode == 0, done.stderr
     assert record_of(out)["status"] == "certified"
     assert sorted(path.name for path in out.iterdir()) == [
-        "model.safetensors", "report.html", "run.json",
+        "model.safetensors", "posterior.safetensors", "report.html", "run.json",
     ]  # fmt: skip

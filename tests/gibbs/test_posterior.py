@@ -1,4 +1,4 @@
-"""The posterior as people use it: predictions, intervals, new rows, threads, interruption, files."""
+"""The posterior as people use it: predictions, intervals, new rows, threads, Ctrl-C, files."""
 
 from functools import partial
 

@@ -39,7 +39,7 @@ def searched(curve, begun=None):
     coarse, visit = trail_of(CLIMB, begun or {})
     climb(coarse, visit, None)
     fine, visit = trail_of(PATH, {})
-    refine(fine, visit, coarse.best)
+    refine(fine, visit, coarse.best, coarse.points)
     return coarse, fine, visited
 
 
