@@ -25,7 +25,6 @@ from flatrank.measurements import Measurement, SampledEntries
 from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.interior_point import InteriorPoint, InteriorPointState
-from flatrank.solvers.interior_point import suits as suits_inside
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
 from flatrank.solvers.loop import Outcome, Solver
 from flatrank.solvers.lowering import at_most, least_squares, without_dying
@@ -186,7 +185,7 @@ class Auto(Solver[AutoState]):
         if self.rank is not None:
             return state._replace(ended=Status.STATIONARY if fits else Status.LEAST_SQUARES)
         kept = self.outcome(state._replace(kept=None))
-        inner = self._inside.init(problem) if suits_inside(problem) else None
+        inner = self._inside.init(problem) if self._inside.suits(problem) else None
         if inner is None or inner.ended is Status.STALLED:
             inner = self._flatten.init(problem)
         return state._replace(inner=inner, phase="flatten", kept=kept)
