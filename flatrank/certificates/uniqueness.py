@@ -13,7 +13,7 @@ from flatrank.arrays.shapes import Float
 from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.kernels import block_product, inverses
-from flatrank.measurements import Measurement
+from flatrank.measurements import CoupledCurvature, Measurement
 
 # Up to this dimension of the tangent space the whole spectrum is computed where Lanczos fails.
 _WHOLE = 1500
@@ -125,9 +125,10 @@ class _Frame(NamedTuple):
 @compiled
 def _blocks(B: Measurement, svd: CompactSVD) -> tuple[Array, ...] | None:
     """A, A⁻¹, D⁻¹, the Gram of {U W}, and whether all blocks are regular."""
-    blocks = B.curvature_blocks(FactorPair(svd.U, svd.V))
-    if blocks is None:
+    H = B.curvature_at(FactorPair(svd.U, svd.V))
+    if not isinstance(H, CoupledCurvature):
         return None
+    blocks = H.blocks()
     U, r = svd.U, svd.U.shape[1]
     inverse1, inverse2 = (inverses(X) for X in blocks)
     # The trace of X⁻¹ X is the rank of a generalised inverse.
@@ -190,6 +191,7 @@ def _elimination_steps(
     """Lanczos on E D⁻¹ Eᵀ beside A, which is K Kᵀ, kept off the gauge."""
     U, V = frame.U, frame.V
     curvature = B.curvature_at(FactorPair(U, V))
+    assert isinstance(curvature, CoupledCurvature)  # as `_blocks` found it
 
     def product(P: Array) -> Array:
         Q = block_product(frame.inverse2, curvature.left_to_right(P))

@@ -9,10 +9,7 @@ from flatrank.arrays.shapes import Float, Int, UInt64
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import TangentMap
 from flatrank.measurements.checks import checked_count, checked_shape
-from flatrank.measurements.matrices import ListedTangentMap, OnMatrices, listed, sum_grams
-
-# Numbers drawn at a time.
-_NUMBERS = 1 << 18
+from flatrank.measurements.matrices import ListedTangentMap, OnMatrices, sum_grams
 
 
 class RegeneratedGaussian(OnMatrices):
@@ -45,7 +42,7 @@ class RegeneratedGaussian(OnMatrices):
 
     def __init__(self, key: UInt64[Array, ""], shape: tuple[int, int], m: int):
         self.key, self._shape, self._m = key, shape, m
-        self._size = max(1, min(m, _NUMBERS // (shape[0] * shape[1])))
+        self._size = max(1, min(m, (1 << 18) // (shape[0] * shape[1])))  # a block of numbers
         blocks = (self._block(n)[: m - n * self._size] for n in range(self._count))
         self.gram1, self.gram2 = sum_grams(blocks, shape)
 
@@ -71,9 +68,8 @@ class RegeneratedGaussian(OnMatrices):
         """⟨Aᵢ, X⟩, block by block."""
 
         def part(n: Array) -> Array:
-            return self._block(n).reshape(self._size, -1).astype(X.dtype, copy=False) @ X.reshape(
-                -1
-            )
+            block = self._block(n).reshape(self._size, -1)
+            return block.astype(X.dtype, copy=False) @ X.reshape(-1)
 
         return mapped(part, np.arange(self._count), like=X).reshape(-1)[: self._m]
 
@@ -88,16 +84,13 @@ class RegeneratedGaussian(OnMatrices):
         d1, d2 = self._shape
         return for_loop(0, self._count, add, xp.zeros_like(y, shape=d1 * d2)).reshape(d1, d2)
 
-    def tangent_map(self, pair: FactorPair) -> TangentMap | None:
+    def tangent_map(self, pair: FactorPair) -> TangentMap:
         """Every Aᵢ R and Aᵢᵀ L, which spares drawing again, where they are fewer numbers."""
-        (d1, d2), k = self.shape, pair.rank
-        if k * (d1 + d2) >= d1 * d2:
-            return None
-
-        def part(n: Array) -> ListedTangentMap:
-            return listed(self._block(n).astype(pair.L.dtype, copy=False), pair)
-
-        parts = mapped(part, np.arange(self._count), like=pair)
+        if not ListedTangentMap.fits(pair):
+            return super().tangent_map(pair)
+        parts = mapped(
+            lambda n: ListedTangentMap.of(self._block(n), pair), np.arange(self._count), like=pair
+        )
         return tree_map(lambda x: x.reshape(-1, *x.shape[2:])[: self._m], parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,22 +18,17 @@ from flatrank.arrays import (
     xp,
 )
 from flatrank.factors import FactorPair
-from flatrank.measurements.base import Adjoint, Measurement
+from flatrank.measurements.base import Adjoint, CoupledCurvature, Measurement
 from flatrank.measurements.compose import Whitened
-
-# Numbers of 𝒜 as a dense matrix up to which it is written out.
-_DENSE = 1_000_000
-# Relative differences that are rounding, in 64 bits and in 32.
-_ROUNDING, _ROUNDING32 = 1e-9, 1e-3
 
 
 def check_measurement(measurement: Measurement, *, rank: int = 3, seed: int = 0) -> None:
     """Check that all parts of a measurement belong together.
 
-    On random pairs: ⟨𝒜(L Rᵀ), y⟩ = ⟨L, 𝒜*(y) R⟩ = ⟨R, 𝒜*(y)ᵀ L⟩; 𝒜 and 𝒜* are linear; the gradient
-    is (𝒜*(c) R, 𝒜*(c)ᵀ L); the curvature is the derivative of the gradient, prepared or not;
-    𝒜𝒜* and its inverse are what they say; 𝒜, 𝒜* and both Grams agree with the dense matrix of 𝒜
-    (where m d1 d2 is above 10⁶, one entry of one Gram); float32 changes nothing.
+    On random pairs: ⟨𝒜(L Rᵀ), y⟩ = ⟨L, 𝒜*(y) R⟩ = ⟨R, 𝒜*(y)ᵀ L⟩; 𝒜 and 𝒜* are linear; tangent and
+    curvature are the derivatives of ½‖𝒜(L Rᵀ) − b‖²; 𝒜𝒜* and its inverse are what they say; 𝒜, 𝒜*
+    and both Grams agree with the dense matrix of 𝒜 (where m d1 d2 is above 10⁶, one entry of one
+    Gram); float32 changes nothing.
 
     Parameters
     ----------
@@ -54,9 +49,10 @@ def check_measurement(measurement: Measurement, *, rank: int = 3, seed: int = 0)
     Cost: a few dozen products with 𝒜 and 𝒜*, and d1 d2 with one column.
     """
     rng = np.random.default_rng(seed)
-    (d1, d2), m = measurement.shape, measurement.m
-    pair, step = (_drawn(rng, d1, d2, rank) for _ in range(2))
-    y, b = rng.standard_normal(m), rng.standard_normal(m)
+    pair, step = (
+        FactorPair(*(rng.standard_normal((d, rank)) for d in measurement.shape)) for _ in range(2)
+    )
+    y, b = rng.standard_normal((2, measurement.m))
     with scope():
         _check_products(measurement, pair, step, y, b)
         _check_derivatives(measurement, pair, step, b)
@@ -65,94 +61,62 @@ def check_measurement(measurement: Measurement, *, rank: int = 3, seed: int = 0)
         _check_types(measurement, pair, y)
 
 
-def _drawn(rng: np.random.Generator, d1: int, d2: int, k: int) -> FactorPair:
-    return FactorPair(*(rng.standard_normal((d, k)) for d in (d1, d2)))
-
-
-class _Products(NamedTuple):
-    """𝒜(L Rᵀ), 𝒜*(y) R and 𝒜*(y)ᵀ L."""
-
-    forward: Any
-    right: Any
-    left: Any
-
-
 @compiled
-def _products(A: Measurement, pair: FactorPair, y: Array) -> _Products:
+def _products(A: Measurement, pair: FactorPair, y: Array) -> dict[str, Array]:
     S = A.adjoint(y)
-    return _Products(A.forward(pair), S.right(pair.R), S.left(pair.L))
+    return {"forward": A.forward(pair), "right": S.right(pair.R), "left": S.left(pair.L)}
 
 
-def _at(A: Measurement, pair: FactorPair, y: Array) -> _Products:
-    return to_numpy(_products(A, pair, y))
+def _at(A: Measurement, pair: FactorPair, y: Array) -> tuple[np.ndarray, ...]:
+    """𝒜(L Rᵀ), 𝒜*(y) R and 𝒜*(y)ᵀ L."""
+    return tuple(to_numpy(_products(A, pair, y)).values())
 
 
 def _check_products(
     A: Measurement, pair: FactorPair, step: FactorPair, y: np.ndarray, b: np.ndarray
 ) -> None:
     """Adjointness and linearity."""
-    out = _at(A, pair, y)
-    if out.forward.shape != (A.m,):
+    forward, right, left = _at(A, pair, y)
+    if forward.shape != (A.m,):
         raise AssertionError(
-            f"law broken: length; forward returns {out.forward.shape}, expected (m,) = {(A.m,)}"
+            f"law broken: length; forward returns {forward.shape}, expected (m,) = {(A.m,)}"
         )
-    _agree("adjoint from the right", out.forward @ y, np.vdot(pair.L, out.right))
-    _agree("adjoint from the left", out.forward @ y, np.vdot(pair.R, out.left))
+    _agree("adjoint from the right", forward @ y, np.vdot(pair.L, right))
+    _agree("adjoint from the left", forward @ y, np.vdot(pair.R, left))
     moved = _at(A, FactorPair(pair.L - 2.0 * step.L, pair.R), y - 2.0 * b)
     other = _at(A, FactorPair(step.L, pair.R), b)
-    _agree("linearity", moved.forward, out.forward - 2.0 * other.forward)
-    _agree("linearity of the adjoint", moved.right, out.right - 2.0 * other.right)
+    _agree("linearity", moved[0], forward - 2.0 * other[0])
+    _agree("linearity of the adjoint", moved[1], right - 2.0 * other[1])
 
 
 @compiled
 def _derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: Array) -> dict[str, Any]:
-    gradient, loss = A.gradient(pair, b)
-    S = A.adjoint(A.forward(pair) - b)
-    return {
-        "loss": loss,
-        "gradient": gradient,
+    H = A.curvature_at(pair, A.adjoint(A.forward(pair) - b))
+    found = {
         "tangent": A.tangent(pair, step),
         "Gauss-Newton part": A.curvature(pair, step),
-        "curvature": A.curvature(pair, step, S),
-        "prepared curvature": A.curvature_at(pair, S)(step),
+        "curvature": H(step),
     }
-
-
-@compiled
-def _couplings(A: Measurement, pair: FactorPair, step: FactorPair, b: Array) -> FactorPair | None:
-    """The curvature from its blocks and the couplings between them, where it has any."""
-    blocks = A.curvature_blocks(pair)
-    if blocks is None:
-        return None
-    H = A.curvature_at(pair, A.adjoint(A.forward(pair) - b))
-    own = (xp.einsum("iab,ib->ia", X, Z) for X, Z in zip(blocks, (step.L, step.R), strict=True))
-    others = H.right_to_left(step.R), H.left_to_right(step.L)
-    return FactorPair(*(x + z for x, z in zip(own, others, strict=True)))
+    if isinstance(H, CoupledCurvature):
+        A_, C = (
+            xp.einsum("iab,ib->ia", X, Z) for X, Z in zip(H.blocks(), (step.L, step.R), strict=True)
+        )
+        P, Q = A_ + H.right_to_left(step.R), C + H.left_to_right(step.L)
+        found["curvature from its parts"] = FactorPair(P, Q)
+    return found
 
 
 def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: np.ndarray) -> None:
-    """Gradient and curvature from forward and adjoint alone."""
-    out = _derivatives(A, pair, step, b)
-    couplings = _couplings(A, pair, step, b)
-    c = _at(A, pair, b).forward - b
-    mixed = FactorPair(pair.L, step.R), FactorPair(step.L, pair.R)
-    t = _at(A, mixed[0], b).forward + _at(A, mixed[1], b).forward
-    S, T, S_step = _at(A, pair, c), _at(A, pair, t), _at(A, step, c)
-    _agree("loss", out["loss"], 0.5 * c @ c)
-    _agree("tangent", out["tangent"], t)
-    full = T.right + S_step.right, T.left + S_step.left
-    if couplings is not None:
-        _agree("curvature from its parts", couplings.L, full[0])
-        _agree("curvature from its parts", couplings.R, full[1])
-    expected = {
-        "gradient": (S.right, S.left),
-        "Gauss-Newton part": (T.right, T.left),
-        "curvature": full,
-        "prepared curvature": full,
-    }
-    for law, (left, right) in expected.items():
-        _agree(f"{law} in L", out[law].L, left)
-        _agree(f"{law} in R", out[law].R, right)
+    """Tangent and curvature from forward and adjoint alone."""
+    found = to_numpy(_derivatives(A, pair, step, b))
+    c = _at(A, pair, b)[0] - b
+    t = sum(_at(A, p, b)[0] for p in (FactorPair(pair.L, step.R), FactorPair(step.L, pair.R)))
+    _agree("tangent", found.pop("tangent"), t)
+    (_, T_right, T_left), (_, S_right, S_left) = _at(A, pair, t), _at(A, step, c)
+    for law, out in found.items():
+        share = 0.0 if law == "Gauss-Newton part" else 1.0
+        _agree(f"{law} in L", out.L, T_right + share * S_right)
+        _agree(f"{law} in R", out.R, T_left + share * S_left)
 
 
 @compiled
@@ -170,13 +134,12 @@ def _fitted(A: Measurement, N: Adjoint) -> Array:
 
 def _check_normal(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     """𝒜𝒜* is the square of 𝒜*, and a matrix made to have given measurements has them."""
-    data = _at(A, pair, y).forward
+    data = _at(A, pair, y)[0]
     S, size, square = _normal(A, y)
     N, _ = A.right_inverse(data, 1e-12 * float(np.linalg.norm(data)))
-    fitted = _fitted(A, N)
     _agree("size of the adjoint", size, np.linalg.norm(S))
     _agree("normal map", square, np.linalg.norm(S) ** 2)
-    _agree("right inverse", fitted, data)
+    _agree("right inverse", _fitted(A, N), data)
 
 
 @compiled
@@ -198,51 +161,53 @@ def _check_dense(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     """
     (d1, d2), m = A.shape, A.m
     grams = [] if isinstance(A, Whitened) else to_numpy(list(A.grams()))
-    if m * d1 * d2 > _DENSE:
-        first = to_numpy(_columns(A, d2))
+    if m * d1 * d2 > 1_000_000:
         for gram in grams[:1]:
-            corner = gram[0] if gram.ndim == 1 else gram[0, 0]
-            _agree("Gram of rows", corner, np.sum(first**2))
+            _agree("Gram of rows", gram.flat[0], np.sum(to_numpy(_columns(A, d2)) ** 2))
         return
     M = to_numpy(_columns(A, d1 * d2)).reshape(d1, d2, m)
-    L, R, out = pair.L, pair.R, _at(A, pair, y)
-    _agree("dense matrix", out.forward, np.einsum("pk,pqi,qk->i", L, M, R, optimize=True))
-    _agree("dense adjoint from the right", out.right, (M @ y) @ R)
-    _agree("dense adjoint from the left", out.left, (M @ y).T @ L)
-    expected = (np.einsum("pqi,rqi->pr", M, M), np.einsum("pqi,psi->qs", M, M))
-    for side, gram, true in zip(("rows", "columns"), grams, expected, strict=False):
-        _agree(f"Gram of {side}", gram if gram.ndim == 2 else np.diag(gram), true)
+    forward, right, left = _at(A, pair, y)
+    X = np.einsum("pk,pqi,qk->i", pair.L, M, pair.R, optimize=True)
+    _agree("dense matrix", forward, X)
+    _agree("dense adjoint from the right", right, (M @ y) @ pair.R)
+    _agree("dense adjoint from the left", left, (M @ y).T @ pair.L)
     written = A.written()
     if written is not None:
         _agree("written-out matrices", written, np.moveaxis(M, 2, 0))
-    roots = A.gram_roots() if grams else None
-    for side, W, true in zip(("rows", "columns"), roots or (), expected, strict=False):
-        _agree(f"root of the Gram of {side}", W.T @ W, true)
-    for gram, diagonal in zip(grams, A.gram_diagonals() if grams else (), strict=True):
-        _agree("diagonal of a Gram", diagonal, gram if gram.ndim == 1 else np.diag(gram))
+    if not grams:
+        return
+    expected = (np.einsum("pqi,rqi->pr", M, M), np.einsum("pqi,psi->qs", M, M))
+    roots = A.gram_roots() or (None, None)
+    for side, gram, diagonal, W, true in zip(
+        ("rows", "columns"), grams, A.gram_diagonals(), roots, expected, strict=True
+    ):
+        _agree(f"Gram of {side}", gram if gram.ndim == 2 else np.diag(gram), true)
+        _agree("diagonal of a Gram", diagonal, np.diag(true))
+        if W is not None:
+            _agree(f"root of the Gram of {side}", W.T @ W, true)
 
 
 def _check_types(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     """In half the bits it is the same map, and answers in them."""
 
-    def cast(tree: Any) -> Any:
-        def half(x: Any) -> Any:
-            real = is_inexact(x) and not xp.iscomplexobj(x)
-            return x.astype(np.float32) if real else x
+    def half(x: Any) -> Any:
+        real = is_inexact(x) and not xp.iscomplexobj(x)
+        return x.astype(np.float32) if real else x
 
-        return tree_map(half, tree)
-
-    wide, narrow = _at(A, pair, y), _at(*cast((A, pair, y)))
-    for name, x, half in zip(wide._fields, wide, narrow, strict=True):
-        if (x.dtype, half.dtype) != (np.float64, np.float32):
+    wide = to_numpy(_products(A, pair, y))
+    narrow = to_numpy(_products(*tree_map(half, (A, pair, y))))
+    for name, x in wide.items():
+        kinds = x.dtype, narrow[name].dtype
+        if kinds != (np.float64, np.float32):
             raise AssertionError(
-                f"law broken: dtype of {name}; float64 gave {x.dtype} and float32 gave "
-                f"{half.dtype}, expected the type of the factors"
+                f"law broken: dtype of {name}; float64 gave {kinds[0]} and float32 gave "
+                f"{kinds[1]}, expected the type of the factors"
             )
-        _agree(f"float32 of {name}", half, x, _ROUNDING32)
+        _agree(f"float32 of {name}", narrow[name], x, 1e-3)
 
 
-def _agree(law: str, left: Any, right: Any, tolerance: float = _ROUNDING) -> None:
+def _agree(law: str, left: Any, right: Any, tolerance: float = 1e-9) -> None:
+    """By default to rounding in 64 bits."""
     left, right = np.asarray(left), np.asarray(right)
     size = float(np.max(np.abs(right), initial=0.0)) + 1e-300
     error = float(np.max(np.abs(left - right), initial=0.0)) / size

@@ -14,8 +14,6 @@ from flatrank.measurements.hermitian import OnHermitian
 from flatrank.measurements.walsh import walsh_hadamard
 
 _LETTERS = "IXYZ"
-# A state of more qubits than this is formed as a matrix of more than 2 GB.
-_MOST = 13
 
 
 class PauliStrings(OnHermitian):
@@ -45,7 +43,7 @@ class PauliStrings(OnHermitian):
 
     def __init__(self, chosen: Int[Array, " m"], qubits: int):
         self.chosen, self.qubits = chosen, qubits
-        self.gram = xp.full(2 ** (qubits + 1), float(chosen.shape[0]))
+        self.gram1, self.gram2 = xp.full(2 ** (qubits + 1), float(chosen.shape[0])), None
 
     @property
     def m(self) -> int:
@@ -110,8 +108,8 @@ def pauli_strings(qubits: int, strings: Iterable[int | str] | None = None) -> Pa
     Memory: 4^q complex numbers.
     """
     qubits = checked_count("qubits", qubits, 1)
-    if qubits > _MOST:
-        raise ValueError(f"qubits must be at most {_MOST}, for a state is a matrix; got {qubits}")
+    if qubits > 13:  # a matrix of 2 GB and more
+        raise ValueError(f"qubits must be at most 13, for a state is a matrix; got {qubits}")
     chosen = range(4**qubits) if strings is None else (_number(s, qubits) for s in strings)
     numbers = np.fromiter(chosen, dtype=np.int64)
     if not numbers.size:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from flatrank.arrays import Array, scope, static, to_numpy
 from flatrank.flatness import Rescaling
-from flatrank.measurements.whole import WholeMatrix
+from flatrank.measurements import WholeMatrix
 from flatrank.problems.arguments import COMPLEX, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable

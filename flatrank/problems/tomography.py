@@ -69,7 +69,8 @@ class Tomography(Symmetric):
         """The mean of ‖𝒜(u u*)‖² over unit vectors u: (1/(n(n+1))) Σ ‖Eᵢ‖² + (tr Eᵢ)²."""
         rows, _ = self.measurement.gram_diagonals()
         n = self.shape[0] // 2
-        traces = 0.5 * self.with_trace(1.0).ones
+        eye = np.eye(2 * n)
+        traces = 0.5 * self.measurement.forward(FactorPair(eye, eye))
         return float((0.5 * xp.sum(rows) + xp.vdot(traces, traces)) / (n * (n + 1)))
 
     @property

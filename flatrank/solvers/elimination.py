@@ -18,7 +18,7 @@ from flatrank.arrays import Array, Module, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.kernels import block_product, inverses
-from flatrank.measurements import Curvature, Measurement, SampledEntries
+from flatrank.measurements import CoupledCurvature, Measurement, SampledEntries
 
 # Elimination is worth its blocks from 5 inner steps on the whole system at 5 columns, from 6 at 10,
 # from 19 at 20, from 41 at 32: about as many as there are columns, up to as many as these.
@@ -38,7 +38,7 @@ class Blocks(Module):
 class Reduced(Module):
     """P ↦ (A − B C⁻¹ Bᵀ) P, and the way from g to its right-hand side and from P to Q."""
 
-    H: Curvature
+    H: CoupledCurvature
     A: Blocks
     inverse: Blocks
 
@@ -66,7 +66,7 @@ def affordable(measurement: Measurement, width: int) -> bool:
 
 
 def eliminated(
-    H: Curvature,
+    H: CoupledCurvature,
     blocks: tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]],
     ridge: FactorPair,
 ) -> tuple[Reduced, Blocks]:

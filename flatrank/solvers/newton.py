@@ -30,7 +30,7 @@ from flatrank.arrays import (
 from flatrank.arrays.shapes import Float
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import Diagonal, truncated_cg
-from flatrank.measurements import Adjoint, Measurement, ScaledAdjoint, Whitened
+from flatrank.measurements import Adjoint, CoupledCurvature, Measurement, ScaledAdjoint, Whitened
 from flatrank.solvers.elimination import eliminated
 from flatrank.solvers.preconditioner import WithWeakColumns, inverse_diagonal, weak_columns
 
@@ -124,7 +124,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         Near a solution with λ > 0: singular triplets of −ℬ*(c) outside the pair. Weak columns are
         then preconditioned on their own.
     eliminate : bool
-        Whether R is eliminated first, where each row's block stands alone (`curvature_blocks`).
+        Whether R is eliminated first, where each row's block stands alone (`CoupledCurvature`).
     double : bool
         λ > 0: whether λ is so small that steps in single precision would not see it.
 
@@ -148,7 +148,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     A, at, S_, D = _model(B_, pair_, S_)
     H, slope = A.curvature_at(at, S_), tree_map(xp.multiply, g_, D)
     ridge = tree_map(lambda x: lam_ * x * x, D)
-    blocks = A.curvature_blocks(at) if eliminate else None
+    blocks = H.blocks() if eliminate and isinstance(H, CoupledCurvature) else None
     if blocks is None:
         rates, weak_, M = A.curvature_diagonal(at), None, tree_map(_inverse, D)
         if outside is not None:

@@ -202,7 +202,8 @@ class _Half(Module):
         return self.A.forward(self.joined(x))
 
     def adjoint(self, y: Float[Array, " m"]) -> Float[Array, "_ q"]:
-        return self.A.right(y, self.Q) if self.left else self.A.left(y, self.Q)
+        S = self.A.adjoint(y)
+        return S.right(self.Q) if self.left else S.left(self.Q)
 
 
 def _sweep(

@@ -185,8 +185,8 @@ class Counted(Measurement):
     def adjoint(self, y):
         return self.inner.adjoint(y)
 
-    def gram_diagonals(self):
-        return self.inner.gram_diagonals()
+    def grams(self):
+        return self.inner.grams()
 
 
 def test_the_first_look_at_a_dual_point_ends_where_no_step_helps():
