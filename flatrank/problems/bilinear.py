@@ -11,9 +11,6 @@ from flatrank.problems.flat import Problem
 from flatrank.problems.sensing import stated
 from flatrank.problems.share import at_share
 
-# Largest numbers of a and c below this, or above its reciprocal, have Grams out of range.
-_SMALLEST = 1e-50
-
 
 @scope()
 def bilinear(
@@ -59,7 +56,7 @@ def bilinear(
     for the Grams and O(d1³ + d2³) for D1, D2. With m < d1 or m < d2 the measurements see no more
     than m directions on that side: the problem is the one restricted to them.
     """
-    left, right = checked_array("a", a, 2, _SMALLEST), checked_array("c", c, 2, _SMALLEST)
+    left, right = checked_array("a", a, 2), checked_array("c", c, 2)
     data = checked_array("b", b)
     lam, smoothing = checked_parameters(lam, smoothing)
     if not left.shape[0] == right.shape[0] == data.size:

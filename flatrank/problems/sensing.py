@@ -5,19 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import scope, to_numpy
+from flatrank.arrays import scope
 from flatrank.factors import Cone
 from flatrank.flatness import Rescaling
-from flatrank.measurements import DenseMatrices, Measurement, OnHermitian, SampledEntries
+from flatrank.measurements import DenseMatrices, Measurement, OnHermitian
 from flatrank.problems.arguments import checked_array, checked_parameters, own, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
 from flatrank.problems.share import at_share
-
-# Bytes up to which matrices are stored.
-_STORED = 8_000_000_000
-# Largest numbers of A below this, or above its reciprocal, have Grams out of range.
-_SMALLEST = 1e-100
 
 
 @scope()
@@ -74,35 +69,8 @@ def sensing(
 
 
 def stated(measurement: Measurement, b: np.ndarray, lam: float, smoothing: float) -> Problem:
-    """The problem of checked arguments.
-
-    Parameters
-    ----------
-    measurement : Measurement
-        𝒜.
-    b : array of shape (m,)
-        The data.
-    lam, smoothing : float
-        λ and θ.
-
-    Returns
-    -------
-    Problem
-
-    Raises
-    ------
-    ValueError
-        If the measurement sees nothing.
-    """
-    rows, cols = (x > 0 for x in to_numpy(measurement.gram_diagonals()))
-    if not rows.any():
-        raise ValueError("every measurement is zero; expected at least one that is not")
-    gaps = (
-        Unidentifiable.of_pattern(*measurement.places(), measurement.shape)
-        if isinstance(measurement, SampledEntries)
-        else Unidentifiable.of_lines(rows, cols, measurement.m)
-    )
-    rescaling = Rescaling.of(measurement, smoothing)
+    """The problem of checked arguments; ValueError if the measurement sees nothing."""
+    gaps, rescaling = Unidentifiable.of(measurement), Rescaling.of(measurement, smoothing)
     return Problem(measurement, b, rescaling, lam, smoothing, gaps)
 
 
@@ -119,15 +87,14 @@ def _of_any(A: Measurement) -> Measurement:
 
 def _stored(A: ArrayLike) -> DenseMatrices:
     array = rectangular("A", A)
-    size = 8 * int(np.prod(array.shape, dtype=float))
-    if size > _STORED:
+    size = 8e-9 * np.prod(array.shape, dtype=float)
+    if size > 8:
         raise ValueError(
-            f"A of shape {array.shape} takes {size / 1e9:.3g} GB in float64, above the limit of "
-            f"{_STORED / 1e9:g} GB. Use flatrank.bilinear for rank-one matrices, or "
-            "flatrank.measurements: gaussian (drawn again from a seed, never stored), "
-            "masked_transform, linear_map"
+            f"A of shape {array.shape} takes {size:.3g} GB in float64, above the limit of 8 GB. "
+            "Use flatrank.bilinear for rank-one matrices, or flatrank.measurements: gaussian "
+            "(drawn again from a seed, never stored), masked_transform, linear_map"
         )
-    A = checked_array("A", array, 3, _SMALLEST)
+    A = checked_array("A", array, 3)
     if A.size == 0:
         raise ValueError(
             f"A must hold at least one matrix of at least one entry; got shape {A.shape}"
