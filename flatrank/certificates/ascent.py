@@ -11,24 +11,16 @@ X its multiplier:
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import eigh
 
 from flatrank.arrays import Array, compiled, mapped, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates.gram import dense_norm
+from flatrank.certificates.strict import range_of
 from flatrank.factors import CompactSVD
 from flatrank.measurements import Measurement
 
-# Numbers in all ℬ*(e_i) up to which they are held.
-HELD = 2e6
-# Steps at least and at most, and the products of numbers they may take in all.
-_FEWEST, _MOST, _WORK = 200, 3000, 1e8
-# Steps between looks at the value and at μ, and by how much that changes it.
-_LOOK, _FACTOR = 10, 1.5
-# Steps end where a look gains no more than this share, this many times.
-_GAIN, _IDLE = 1e-7, 20
-# Eigenvalues of ℬℬ* below this share of the largest are rounding.
-_RANGE = 1e-13
+# Steps end where a look, one in ten, gains no more than this share, twenty times.
+_GAIN = 1e-7
 
 
 def ascended(B: Measurement, b: Float[Array, " m"], svd: CompactSVD) -> Float[Array, " m"]:
@@ -54,29 +46,25 @@ def ascended(B: Measurement, b: Float[Array, " m"], svd: CompactSVD) -> Float[Ar
     """
     if not bool(xp.any(b)):
         return xp.zeros_like(b)
-    F, data = np.asarray(_matrices(B)), np.asarray(b)
+    F, data, positive = np.asarray(_matrices(B)), np.asarray(b), B.cone.positive
     shape, F = F.shape[1:], F.reshape(F.shape[0], -1)
-    w, Q = eigh(F @ F.T)
-    keep = w > _RANGE * w[-1]
-    w, Q = w[keep], Q[:, keep]
+    Q, w = range_of(F @ F.T)
     S = (np.asarray(svd.U) @ np.asarray(svd.V).T).reshape(-1)
     X, best, found, idle = np.zeros_like(S), 0.0, np.zeros_like(data), 0
     mu = float(np.linalg.norm(F.T @ (Q @ ((Q.T @ data) / w)))) / np.sqrt(min(shape))
-    steps = int(np.clip(_WORK / (S.size * min(shape)), _FEWEST, _MOST))
-    for step in range(1, steps + 1):
+    for step in range(1, 1 + int(np.clip(1e8 / (S.size * min(shape)), 200, 3000))):
         y = Q @ ((Q.T @ (F @ S + (data - F @ X) / mu)) / w)
         at, before = F.T @ y, S
-        S = _clipped((at + X / mu).reshape(shape), B.cone.positive).reshape(-1)
+        S = _clipped((at + X / mu).reshape(shape), positive).reshape(-1)
         X = X + mu * (at - S)
-        if step % _LOOK == 0:
-            value = float(data @ y) / _norm(at.reshape(shape), B.cone.positive)
+        if step % 10 == 0:
+            value = float(data @ y) / max(1.0, _norm(at.reshape(shape), positive))
             idle = idle + 1 if value <= best * (1 + _GAIN) else 0
             if value > best:
                 best, found = value, y
-            if idle >= _IDLE:
+            if idle >= 20:
                 break
-            apart, moved = np.linalg.norm(at - S), np.linalg.norm(S - before)
-            mu *= _FACTOR if apart > moved else 1 / _FACTOR
+            mu *= 1.5 if np.linalg.norm(at - S) > np.linalg.norm(S - before) else 1 / 1.5
     return np.asarray(found)
 
 
@@ -96,6 +84,4 @@ def _clipped(S: np.ndarray, positive: bool) -> np.ndarray:
 
 
 def _norm(S: np.ndarray, positive: bool) -> float:
-    """What y is divided by: no less than 1 is enough."""
-    top = float(np.linalg.eigvalsh(0.5 * (S + S.T))[-1]) if positive else dense_norm(S)
-    return top if top > 1 else 1.0
+    return float(np.linalg.eigvalsh(0.5 * (S + S.T))[-1]) if positive else dense_norm(S)

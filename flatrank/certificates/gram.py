@@ -10,8 +10,6 @@ from scipy.linalg import cholesky, eigh
 
 # Up to this order the eigenvalues themselves are computed.
 AT_ONCE = 64
-# Numbers between this and its reciprocal may be squared.
-_SQUARABLE = 1e-100
 
 
 def dense_norm(S: np.ndarray) -> float:
@@ -38,9 +36,9 @@ def dense_norm(S: np.ndarray) -> float:
     top = float(np.max(np.abs(S), initial=0.0))
     if not math.isfinite(top):
         return math.inf
-    S = S if _SQUARABLE <= top <= 1 / _SQUARABLE or top == 0 else S / top
-    bound = root_of_largest(S @ S.T if S.shape[0] <= S.shape[1] else S.T @ S)
-    return bound if _SQUARABLE <= top <= 1 / _SQUARABLE else bound * top
+    unit = 1.0 if 1e-100 <= top <= 1e100 or top == 0 else top  # in which squares are in range
+    S = S if unit == 1.0 else S / unit
+    return root_of_largest(S @ S.T if S.shape[0] <= S.shape[1] else S.T @ S) * unit
 
 
 def root_of_largest(gram: np.ndarray, guesses: Iterable[float] = ()) -> float:

@@ -13,20 +13,13 @@ from dataclasses import replace
 import numpy as np
 
 from flatrank.arrays import Array, compiled, tree_map, xp
-from flatrank.certificates.ascent import HELD, ascended
+from flatrank.certificates.ascent import ascended
 from flatrank.certificates.certificate import CLOSED, Certificate
-from flatrank.certificates.norms import Effort
+from flatrank.certificates.effort import Effort
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import conjugate_gradients
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem, Separation, Tomography
-
-# Newton steps, conjugate gradients in each, and the accuracy they are solved to.
-_STEPS, _INNER, _FORCING = 15, 200, 1e-3
-# The relative gap at which the copy is at the optimum to rounding.
-_ARRIVED = 1e-13
-# Numbers in the pair and in the data up to which all this is quick.
-_SMALL = 2e5
 
 Prove = Callable[[Problem, CompactSVD, Array | None, Effort], tuple[Certificate, Array]]
 
@@ -36,60 +29,36 @@ def sharpened(
 ) -> Certificate:
     """The certificate with the best dual bound that is found, its primal value as it was.
 
-    Parameters
-    ----------
-    prove : callable
-        `certify_whitened`.
-    problem : Problem
-        What is to be solved.
-    svd : CompactSVD
-        Of the pair.
-    certificate : Certificate
-        Of the pair.
-    effort : Effort
-        How hard to bound norms.
-
-    Returns
-    -------
-    Certificate
-        As it was where nothing better is found, or is looked for: the problem is large, or the gap
-        is closed and the minimiser proved to be the only one.
+    As it was where nothing better is found, or is looked for: the problem is large, or the gap is
+    closed and the minimiser proved to be the only one. `prove` is `certify_whitened`.
     """
     (d1, d2), k = problem.shape, svd.s.shape[0]
-    nothing = not bool(np.any(np.asarray(svd.s) > 0))  # no step leads away from the zero pair
-    if (
-        nothing
-        or isinstance(problem, Separation | Tomography)
-        or (d1 + d2) * k + problem.m > _SMALL
-    ):
+    large = (d1 + d2) * k + problem.m > effort.polished
+    # No step leads away from the zero pair.
+    if large or isinstance(problem, Separation | Tomography) or not svd.rank:
         return certificate
     if certificate.certified(CLOSED) and (certificate.unique or problem.lam == 0):
         return certificate
     if problem.lam > 0:
         return _polished(prove, problem, svd, certificate, effort)
-    if problem.m * d1 * d2 > HELD:
+    if problem.m * d1 * d2 > 10 * effort.polished:
         return certificate
     y = ascended(problem.whitened, problem.b, svd)
     return _better(certificate, prove(problem, svd, y, effort)[0])
 
 
 def _better(certificate: Certificate, other: Certificate) -> Certificate:
-    """With the dual bound of the other, of the same problem, where it is higher."""
-    if not other.dual_bound > certificate.dual_bound:
-        return certificate
-    gap = certificate.primal - other.dual_bound
-    primal = abs(certificate.primal)
-    found = replace(
-        certificate,
-        dual_bound=other.dual_bound,
-        gap=gap,
-        relative_gap=gap / primal if np.isfinite(primal) and primal else np.inf,
-        operator_norm_kind=other.operator_norm_kind,
-        failure_probability=other.failure_probability,
-        unique=False,
-    )
-    # That there is one minimiser is true of the problem, whichever copy proved it.
-    return replace(found, unique=other.unique and found.certified(CLOSED))
+    """With the dual bound of the other, of the same problem, where it is higher.
+
+    That there is one minimiser is true of the problem, whichever copy proved it.
+    """
+    if other.dual_bound > certificate.dual_bound:
+        certificate = replace(
+            certificate.bounded_by(other.dual_bound),
+            operator_norm_kind=other.operator_norm_kind,
+            failure_probability=other.failure_probability,
+        )
+    return replace(certificate, unique=other.unique and certificate.certified(CLOSED))
 
 
 def _polished(
@@ -103,25 +72,21 @@ def _polished(
     B, b, lam = problem.whitened, problem.b, xp.asarray(problem.lam)
     pair, last, damping = svd.pair(), certificate, 1.0
     best = certificate
-    for _ in range(_STEPS):
+    for _ in range(15):
         excess = (last.operator_norm - 1.0) * problem.lam
         if not (np.isfinite(excess) and damping < 1e9):
             break
         moved = _newton(B, b, lam, pair, xp.asarray(damping * (excess if excess > 0 else 0.0)))
         at = problem.cone.decompose(moved)
         found, _ = prove(problem, at, None, effort)
-        best = _better(best, found) if found.dual_bound > best.dual_bound else _proved(best, found)
-        if best.unique or found.relative_gap <= _ARRIVED:
+        best = _better(best, found)
+        if best.unique or found.relative_gap <= 1e-13:
             break
         if not found.primal <= last.primal * (1 + 1e-12):
             damping *= 10.0
             continue
         pair, last, damping = at.pair(), found, 1.0 if damping == 1.0 else damping / 10.0
     return best
-
-
-def _proved(certificate: Certificate, other: Certificate) -> Certificate:
-    return replace(certificate, unique=other.unique and certificate.certified(CLOSED))
 
 
 @compiled
@@ -134,5 +99,5 @@ def _newton(B: Measurement, b: Array, lam: Array, pair: FactorPair, damping: Arr
     def product(step: FactorPair) -> FactorPair:
         return tree_map(lambda h, x: h + more * x, H(step), step)
 
-    step = conjugate_gradients(product, slope, tol=_FORCING, maxiter=_INNER)
+    step = conjugate_gradients(product, slope, tol=1e-3, maxiter=200)
     return tree_map(lambda x, p: x + xp.where(xp.isfinite(p), p, 0.0), pair, step)

@@ -10,15 +10,11 @@ from scipy.linalg import lapack
 
 from flatrank.arrays import Array, Scalar, compiled, flattened, mapped, ravel, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
+from flatrank.certificates.effort import Effort
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.kernels import block_product, inverses
+from flatrank.linalg.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
 from flatrank.measurements import CoupledCurvature, Measurement
-
-# Up to this dimension of the tangent space the whole spectrum is computed where Lanczos fails.
-_WHOLE = 1500
-# Squared singular values this close to 1 cannot be told from 1.
-_ROUNDING = 1e-9
 
 
 def injective_on_tangent(
@@ -29,7 +25,12 @@ def injective_on_tangent(
 
 
 def least_on_tangent(
-    B: Measurement, svd: CompactSVD, *, failure_probability: float, seed: int = 0
+    B: Measurement,
+    svd: CompactSVD,
+    *,
+    failure_probability: float,
+    seed: int = 0,
+    whole: int = Effort().spectrum,
 ) -> float:
     """A lower bound on ‖ℬ(Z)‖/‖Z‖_F over Z in T = {U Qᵀ + P Vᵀ}, dimension n = r(d1 + d2 − r).
 
@@ -58,6 +59,8 @@ def least_on_tangent(
         δ, the allowed chance, over the random start, that the claim is made wrongly.
     seed : int
         Of the random start.
+    whole : int
+        Dimension up to which the whole spectrum is computed where Lanczos fails.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def least_on_tangent(
             return 0.0
         if low <= last * (high - low) / (1 - 2 * last):
             break  # they only part further: no step that is left would do
-    return root * math.sqrt(float(_smallest_exact(B, svd, n))) if n <= _WHOLE else 0.0
+    return root * math.sqrt(float(_smallest_exact(B, svd, n))) if n <= whole else 0.0
 
 
 class _Frame(NamedTuple):
@@ -173,7 +176,7 @@ def _largest_coupling(
     for _, high, epsilon in ritz_ranges(more, state, n, failure_probability):
         if epsilon < 1 and high < 1 - epsilon:
             return math.sqrt(max(high, 0.0) / (1 - epsilon))
-        if not high < 1 - max(_ROUNDING, last):  # Ritz values only rise
+        if not high < 1 - max(1e-9, last):  # Ritz values only rise
             break
     return 1.0
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from flatrank.arrays import Array, solve_triangular, xp
-from flatrank.arrays.shapes import Float, Inexact
+from flatrank.arrays.shapes import Float
 from flatrank.factors.pair import FactorPair
+from flatrank.linalg import svd_of_product
 
 
 class CompactSVD(NamedTuple):
@@ -35,9 +36,7 @@ class CompactSVD(NamedTuple):
 
 
 def compact_svd(pair: FactorPair) -> CompactSVD:
-    """Singular value decomposition of L Rᵀ.
-
-    L = Q1 T1, R = Q2 T2, T1 T2ᵀ = U0 diag(s) V0ᵀ; then U = Q1 U0, V = Q2 V0.
+    """Singular value decomposition of L Rᵀ (`linalg.svd_of_product`).
 
     Parameters
     ----------
@@ -51,17 +50,9 @@ def compact_svd(pair: FactorPair) -> CompactSVD:
 
     Notes
     -----
-    Cost: O((d1 + d2) k² + k³) flops, O((d1 + d2) k) memory. QR rather than Grams: singular values
-    far below the largest keep their relative accuracy, which ill-conditioned recovery needs.
+    Cost: O((d1 + d2) k² + k³) flops, O((d1 + d2) k) memory.
     """
-    return svd_of_product(pair.L, pair.R)
-
-
-def svd_of_product(L: Inexact[Array, "d1 k"], R: Inexact[Array, "d2 k"]) -> CompactSVD:
-    """`compact_svd` of L R*, real or complex."""
-    (Q1, T1), (Q2, T2) = xp.linalg.qr(L), xp.linalg.qr(R)
-    U0, s, V0h = xp.linalg.svd(T1 @ T2.conj().T, full_matrices=False)
-    return CompactSVD(Q1 @ U0, s, Q2 @ V0h.conj().T)
+    return CompactSVD(*svd_of_product(pair.L, pair.R))
 
 
 def balance(pair: FactorPair) -> tuple[FactorPair, Float[Array, " k"]]:

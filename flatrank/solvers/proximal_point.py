@@ -28,8 +28,8 @@ from flatrank.certificates import (
     Certificate,
     Effort,
     certify_whitened,
-    feasible_multiple,
     held,
+    scaled_residual,
 )
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import HELD, Explicit, SampledEntries, explicit
@@ -356,7 +356,7 @@ def _compact(state: ProximalPointState) -> CompactSVD:
 
 def _relative_gap(B: Explicit, b: np.ndarray, lam: float, r: np.ndarray, objective: float) -> float:
     """Of X with the best feasible multiple of r = b − ℬ(X)."""
-    _, dual, _ = feasible_multiple(r, b, lam, float(np.linalg.norm(B.adjoint(r), 2)))
+    _, dual, _ = scaled_residual(r, b, lam, float(np.linalg.norm(B.adjoint(r), 2)))
     return (objective - dual) / objective if objective > 0 else 0.0
 
 

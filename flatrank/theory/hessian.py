@@ -14,9 +14,9 @@ from flatrank.arrays import Array, Module, normal, scope, static, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, Factors, given_pair
 from flatrank.flatness.measures import column_signs, gram_forms, symmetric_form
+from flatrank.linalg import extreme_eigenpair
 from flatrank.measurements import Curvature, Measurement
 from flatrank.measurements.checks import checked_count
-from flatrank.theory.krylov import STEPS, extreme
 
 
 class Hessian(Module):
@@ -251,7 +251,7 @@ def sharpness(  # noqa: PLR0913 - a choice of function, and how to find its top
 
     Notes
     -----
-    Cost: 24 products and 2·24 (d1 + d2) k numbers a restart.
+    Cost: 25 products and 24 (d1 + d2) k numbers a restart.
     """
     seed = checked_count("seed", seed, 0)
     with scope():
@@ -260,6 +260,5 @@ def sharpness(  # noqa: PLR0913 - a choice of function, and how to find its top
         start = normal(seed, (H.n,))
         if isinstance(H, SphereHessian):  # where it stays: outside, H is 0
             start = H.project(start)
-        found = extreme(H, start, 1, tol)
-        count = int(found.restarts) * min(STEPS, H.n)
-        return Sharpness(float(found.value), float(found.residual), count)
+        found = extreme_eigenpair(H, start, 1, tol)
+        return Sharpness(float(found.value), float(found.residual), int(found.products))

@@ -7,14 +7,8 @@ from dataclasses import dataclass
 
 from flatrank.arrays import Array, compiled, mapped, scope, xp
 from flatrank.arrays.shapes import Float, Inexact
-from flatrank.factors import (
-    FactorPair,
-    Factors,
-    compact_svd,
-    given_complex,
-    given_pair,
-    svd_of_product,
-)
+from flatrank.factors import FactorPair, Factors, compact_svd, given_complex, given_pair
+from flatrank.linalg import svd_of_product
 from flatrank.measurements.checks import checked_count
 from flatrank.theory.inequality import Bound
 

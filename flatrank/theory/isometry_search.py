@@ -19,11 +19,11 @@ import numpy as np
 
 from flatrank.arrays import Array, Module, compiled, for_loop, normal, scope, static, xp
 from flatrank.arrays.shapes import Float
-from flatrank.factors import Cone, FactorPair, Factors, given_pair, svd_of_product
+from flatrank.factors import Cone, FactorPair, Factors, given_pair
+from flatrank.linalg import ritz_pair, svd_of_product
 from flatrank.measurements import Measurement
 from flatrank.measurements.checks import checked_count
 from flatrank.theory.isometry import Isometry
-from flatrank.theory.krylov import ritz
 
 # Values |zᵢ| below this share of the largest are weighted as if they were that large.
 _SMALLEST = 1e-8
@@ -139,7 +139,7 @@ def visibility(measurement: Measurement, pair: Factors, p: Literal[1, 2]) -> Flo
 def _visibility(A: Measurement, pair: FactorPair, p: Literal[1, 2]) -> Float[Array, ""]:
     z = xp.abs(A.forward(pair))
     size = xp.mean(z) if p == 1 else xp.sqrt(xp.mean(z**2))
-    return size / xp.linalg.norm(svd_of_product(*map(A.cone.lift, (pair.L, pair.R))).s)
+    return size / xp.linalg.norm(svd_of_product(*map(A.cone.lift, (pair.L, pair.R)))[1])
 
 
 def _check_norm(p: int) -> None:
@@ -172,7 +172,7 @@ def _by_eigenvectors(
         def product(v: Float[Array, " n"]) -> Float[Array, " n"]:
             return half.adjoint(weights * half.forward(v.reshape(x.shape))).reshape(-1)
 
-        return ritz(product, x.reshape(-1), sign).vector.reshape(x.shape)
+        return ritz_pair(product, x.reshape(-1), sign)[1].reshape(x.shape)
 
     return _sweep(A, pair, improve, sweeps)
 

@@ -22,10 +22,10 @@ from scipy.linalg import eigvalsh_tridiagonal
 from flatrank.arrays import Array, flattened, for_loop, put, ravel, xp
 from flatrank.arrays.shapes import Float
 
-# Steps between looks at the Ritz values, and in all; the same for norms, where a step is cheap.
-_ROUNDS = (24, 24, 32, 48, 64, 64)
-LIMIT = sum(_ROUNDS)
-LONG = (*_ROUNDS, 128, 256, 384)
+# Steps after which the Ritz values are computed.
+LOOKS = (24, 48, 80, 128, 192, 256, 384, 640, 1024)
+# Steps by default, and at most where a step is cheap.
+LIMIT, LONG = 256, LOOKS[-1]
 
 
 class LanczosState(NamedTuple):
@@ -34,7 +34,7 @@ class LanczosState(NamedTuple):
     before: Float[Array, " n"]
     vector: Float[Array, " n"]
     diagonal: Float[Array, " steps"]
-    beside: Float[Array, " steps"]
+    off_diagonal: Float[Array, " steps"]
     taken: int | Array
 
 
@@ -66,7 +66,7 @@ def advance(
 
     def step(_: int | Array, carry: tuple[LanczosState, Array]) -> tuple[LanczosState, Array]:
         s, image = carry
-        last = xp.where(s.taken > 0, s.beside[s.taken - 1], 0.0)
+        last = xp.where(s.taken > 0, s.off_diagonal[s.taken - 1], 0.0)
         w = flattened(matvec(restore(image))) - last * s.before
         alpha = xp.vdot(image, w)
         w = w - alpha * s.vector
@@ -77,7 +77,7 @@ def advance(
             s.vector,
             scale * w,
             put(s.diagonal, s.taken, alpha),
-            put(s.beside, s.taken, beta),
+            put(s.off_diagonal, s.taken, beta),
             s.taken + 1,
         )
         return after, scale * image
@@ -86,32 +86,24 @@ def advance(
 
 
 def slack(n: int, delta: float, q: int = LIMIT) -> float:
-    """ε after q steps, by default all there are, as the module's head says."""
+    """ε after q steps, as the module's head says; above 1 it says nothing."""
     return (math.log(1.648 * math.sqrt(n) / delta) / (2 * q - 1)) ** 2
 
 
 def ritz_ranges(
-    more: Callable[[LanczosState, int], LanczosState],
-    state: LanczosState,
-    n: int,
-    delta: float,
-    rounds: tuple[int, ...] = _ROUNDS,
+    more: Callable[[LanczosState, int], LanczosState], state: LanczosState, n: int, delta: float
 ) -> Iterator[tuple[float, float, float]]:
-    """Look at the Ritz values after each round of steps, until the steps run out.
+    """(θ_min, θ_max, ε) now and then, until the steps that `state` has room for are taken.
 
     Yields
     ------
-    (θ_min, θ_max, ε)
-        See the module's head.
-
-    Notes
-    -----
-    ε exceeds 1 while the bound says nothing. An invariant subspace ends the rounds: ε is 0 then.
+    (float, float, float)
+        An invariant subspace ends them: ε is 0 then. What is not finite ends them too.
     """
-    for steps in rounds:
-        state = more(state, steps)
-        q = int(state.taken)
-        diagonal, beside = np.asarray(state.diagonal)[:q], np.asarray(state.beside)[:q]
+    last = 0
+    for q in (look for look in LOOKS if look <= state.diagonal.shape[0]):
+        state, last = more(state, q - last), q
+        diagonal, beside = (np.asarray(x)[:q] for x in (state.diagonal, state.off_diagonal))
         if not (np.all(np.isfinite(diagonal)) and np.all(np.isfinite(beside))):
             return
         size = np.max(np.abs(diagonal)) + np.max(beside)
@@ -119,8 +111,7 @@ def ritz_ranges(
         if ended.size:
             diagonal, beside = diagonal[: ended[0] + 1], beside[: ended[0] + 1]
         values = eigvalsh_tridiagonal(diagonal, beside[:-1])
-        epsilon = slack(n, delta, q)
         exhausted = ended.size > 0 or q >= n
-        yield float(values[0]), float(values[-1]), 0.0 if exhausted else epsilon
+        yield float(values[0]), float(values[-1]), 0.0 if exhausted else slack(n, delta, q)
         if exhausted:
             return
