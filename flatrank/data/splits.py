@@ -33,15 +33,12 @@ def split(
     train, test
         Sorted indices into the entries, disjoint, covering all of them. At most one entry a row and
         one a column is given back, so fewer than asked are held out only when m - d1 - d2 is less.
+        O(m) time and memory for each of the few rounds of replacement.
 
     Raises
     ------
     InputError
         If the fraction is outside [0, 1), or rows and columns are not equally long.
-
-    Notes
-    -----
-    O(m) time and memory for each of the few rounds of replacement.
     """
     if not 0.0 <= fraction < 1.0:
         raise InputError(f"The held-out fraction must be at least 0 and below 1, got {fraction}.")
