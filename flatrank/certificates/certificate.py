@@ -6,20 +6,20 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
 CLOSED = 1e-6
 
 
-class _Bound(Protocol):
-    """What a certificate keeps of a bound on an operator norm."""
+class NormBound(NamedTuple):
+    """An upper bound on ‖S‖, how it was obtained, that on ‖W‖ where there is one; a lower bound."""
 
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def failure_probability(self) -> float: ...
+    value: float
+    kind: str
+    failure_probability: float
+    off_tangent: float | None
+    reached: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,11 @@ class Certificate:
 
     @classmethod
     def between(
-        cls, primal: float, dual: float, feasibility: float, operator_norm: float, bound: _Bound
+        cls, primal: float, dual: float, feasibility: float, operator_norm: float, bound: NormBound
     ) -> Certificate:
         """That of two bounds, which says nothing yet of uniqueness."""
-        kind, chance = bound.kind, bound.failure_probability
         numbers = primal, dual, *_gaps(primal, dual), feasibility, operator_norm
-        return cls(*numbers, kind, chance, unique=False)
+        return cls(*numbers, bound.kind, bound.failure_probability, unique=False)
 
     def bounded_by(self, dual: float) -> Certificate:
         """With another lower bound."""

@@ -12,10 +12,10 @@ from flatrank.arrays import Array, compiled, scope, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates.certificate import CLOSED, Certificate
 from flatrank.certificates.effort import Effort
-from flatrank.certificates.interpolating import certify_interpolating
-from flatrank.certificates.penalised import certify_penalised
+from flatrank.certificates.interpolant import certify_interpolating
 from flatrank.certificates.point import LONGEST, measured
 from flatrank.certificates.polish import sharpened
+from flatrank.certificates.residual import certify_penalised
 from flatrank.certificates.separation import certify_separation
 from flatrank.certificates.states import (
     as_state,

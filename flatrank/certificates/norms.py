@@ -18,34 +18,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import LinAlgError, eigh
 
-from flatrank.arrays import Array, Module, Scalar, compiled, mapped, static, unit_vectors, xp
+from flatrank.arrays import Array, Scalar, compiled, mapped, static, unit_vectors, xp
 from flatrank.arrays.shapes import Float
+from flatrank.certificates.certificate import NormBound
 from flatrank.certificates.effort import Effort
 from flatrank.certificates.gram import root_of_largest
 from flatrank.factors import CompactSVD, Cone
-from flatrank.linalg.lanczos import LONG, LanczosState, advance, begin, ritz_ranges, slack
+from flatrank.linalg import Operator, ritz_ranges, slack
+from flatrank.linalg.lanczos import LONG
 from flatrank.measurements import Adjoint, Whitened
 
 # Columns of the identity pushed through S at a time.
 _BLOCK = 64
 
 
-class NormBound(NamedTuple):
-    """An upper bound on ‖S‖, how it was obtained, that on ‖W‖ where there is one; a lower bound."""
-
-    value: float
-    kind: str
-    failure_probability: float
-    off_tangent: float | None
-    reached: float = 0.0
-
-
-class Gram(Module):
+class Gram(Operator):
     """The smaller of WWᵀ and WᵀW, on vectors that already lie outside the basis on that side.
 
     P S Q² Sᵀ P, with P = I − UUᵀ and Q = I − VVᵀ: Q is applied once, and P once as P is the
@@ -111,7 +102,7 @@ class Gram(Module):
         return float(np.linalg.norm(parts, ord=2))
 
 
-class Symmetric(Module):
+class Symmetric(Operator):
     """W = (I−VVᵀ) S (I−VVᵀ) itself, of which the largest eigenvalue counts.
 
     λ_max ≤ θ_max + ε (θ_max − θ_min)/(1 − 2ε), with ε for a chance of δ/2 at either end.
@@ -173,30 +164,11 @@ def norm_bound(
     effort: Effort,
     hopeless: float = math.inf,
 ) -> NormBound:
-    """Bound ‖S‖ from above.
+    """Bound ‖S‖ from above, U and V with orthonormal columns split off.
 
-    Parameters
-    ----------
-    S : Adjoint
-        The matrix, (d1, d2).
-    basis : CompactSVD
-        U, V with orthonormal columns, to be split off.
-    enough : float
-        Lanczos stops as soon as the bound on ‖W‖ is at most this, or cannot become so.
-    effort : Effort
-        How hard to try.
-    hopeless : float
-        Above this, what ‖W‖ is exactly no longer matters.
-
-    Returns
-    -------
-    NormBound
-        The bound and how it was obtained.
-
-    Notes
-    -----
-    Cost: two one-column products a Lanczos step, at most 1024 steps. Exact: 2 min(d1, d2) columns
-    and an eigenvalue problem.
+    Lanczos stops as soon as the bound on ‖W‖ is `enough`, or cannot become so; above `hopeless`,
+    what ‖W‖ is exactly no longer matters. Cost: two one-column products a Lanczos step, at most
+    1024 steps. Exact: 2 min(d1, d2) columns and an eigenvalue problem.
     """
     return _bounded(Gram(S, basis.U, basis.V), enough, effort, hopeless)
 
@@ -209,28 +181,10 @@ def eigenvalue_bound(
     effort: Effort,
     hopeless: float = math.inf,
 ) -> NormBound:
-    """Bound the largest eigenvalue of a symmetric S from above.
+    """Bound the largest eigenvalue of a symmetric S from above: it may be negative.
 
-    Parameters
-    ----------
-    S : Adjoint
-        The symmetric matrix, (d, d).
-    cone : Cone
-        What V stands for.
-    V : array of shape (d, q)
-        Orthonormal (complex) columns, to be split off; q may be 0.
-    enough, effort, hopeless
-        As for `norm_bound`.
-
-    Returns
-    -------
-    NormBound
-        The bound, which may be negative, and how it was obtained.
-
-    Notes
-    -----
-    Cost: one product a Lanczos step, at most 1024 steps. Exact: d columns and an eigenvalue
-    problem.
+    As `norm_bound`, the orthonormal (complex) columns that V stands for split off; V may have none.
+    Cost: one product a Lanczos step. Exact: d columns and an eigenvalue problem.
     """
     return _bounded(Symmetric(S, V, cone), enough, effort, hopeless)
 
@@ -259,21 +213,12 @@ def _bounded(W: Gram | Symmetric, enough: float, effort: Effort, hopeless: float
 def _lanczos_bound(W: Gram | Symmetric, enough: float, effort: Effort) -> tuple[float, float]:
     """An upper bound with probability 1 − δ, in as few steps as `enough` allows; a lower one."""
     n, delta = W.length, effort.failure_probability / W.ends
-    draw = np.random.default_rng(effort.seed).standard_normal((n, 1))
-    state, bound, reached = (
-        begin(W.outside(xp.asarray(draw))[:, 0], limit=LONG),
-        math.inf,
-        -math.inf,
-    )
-    last = slack(n, delta, LONG)
-
-    def more(state: LanczosState, steps: int) -> LanczosState:
-        return _steps(W, state, xp.asarray(steps))
-
+    start = W.outside(xp.asarray(np.random.default_rng(effort.seed).standard_normal((n, 1))))
+    bound, reached, last = math.inf, -math.inf, slack(n, delta, LONG)
     # Where it will be computed exactly, or for a solver, a bound that is not enough is of no use;
     # for anyone else one is that is close to what it cannot undercut.
     useless = bool(effort.tol) or W.cone.size(n) <= effort.exact_size
-    for low, high, epsilon in ritz_ranges(more, state, n, delta):
+    for low, high, epsilon in ritz_ranges(W, start, n, delta, LONG):
         reached, above = W.enclosed(low, high, epsilon)
         bound = min(bound, above)
         close = useless or bound <= reached + 0.1 * abs(reached - enough)
@@ -282,12 +227,6 @@ def _lanczos_bound(W: Gram | Symmetric, enough: float, effort: Effort) -> tuple[
         if bound <= enough or (vain and close):
             break
     return bound, reached
-
-
-@compiled
-def _steps(W: Gram | Symmetric, state: LanczosState, steps: Array) -> LanczosState:
-    """Lanczos on W, or its Gram."""
-    return advance(lambda v: W(v[:, None])[:, 0], state.vector, state, steps)
 
 
 @compiled

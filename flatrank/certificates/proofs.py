@@ -39,7 +39,7 @@ from flatrank.certificates.effort import Effort
 from flatrank.certificates.norms import bound_of
 from flatrank.certificates.uniqueness import least_on_tangent
 from flatrank.factors import CompactSVD, Cone, FactorPair
-from flatrank.linalg.lanczos import LanczosState, advance, begin, ritz_ranges
+from flatrank.linalg import Operator, ritz_ranges
 from flatrank.measurements import (
     Adjoint,
     CodedDiffraction,
@@ -209,13 +209,8 @@ def operator_size(B: Measurement, failure_probability: float, seed: int = 0) -> 
             return float(np.max(np.asarray(B.scale1)[i] * np.asarray(B.scale2)[j], initial=0.0))
         if isinstance(B.inner, (RankOne, QuadraticForms, CodedDiffraction)):
             return _rank_one_size(B)
-    start = np.random.default_rng(seed).standard_normal(B.m)
-
-    def more(state: LanczosState, steps: int) -> LanczosState:
-        return _steps(B, state, xp.asarray(steps))
-
-    size = math.inf
-    for _, high, epsilon in ritz_ranges(more, begin(xp.asarray(start)), B.m, failure_probability):
+    start, size = np.random.default_rng(seed).standard_normal(B.m), math.inf
+    for _, high, epsilon in ritz_ranges(_Normal(B), xp.asarray(start), B.m, failure_probability):
         if epsilon < 1:
             size = math.sqrt(max(high, 0.0) / (1.0 - epsilon))
         if epsilon <= 0.2:  # close enough
@@ -223,9 +218,14 @@ def operator_size(B: Measurement, failure_probability: float, seed: int = 0) -> 
     return size * (1.0 + _ROUNDING)
 
 
-@compiled
-def _steps(B: Measurement, state: LanczosState, steps: Array) -> LanczosState:
-    return advance(B.normal, state.vector, state, steps)
+class _Normal(Operator):
+    """ℬℬ*."""
+
+    B: Measurement
+
+    def __call__(self, x: Float[Array, " m"]) -> Float[Array, " m"]:
+        """The product."""
+        return self.B.normal(x)
 
 
 def _rank_one_size(B: Whitened) -> float:

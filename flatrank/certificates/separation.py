@@ -18,9 +18,8 @@ import numpy as np
 
 from flatrank.arrays import Array
 from flatrank.arrays.shapes import Float
-from flatrank.certificates.certificate import Certificate, relative_misfit
+from flatrank.certificates.certificate import Certificate, NormBound, relative_misfit
 from flatrank.certificates.gram import dense_norm
-from flatrank.certificates.norms import NormBound
 from flatrank.factors import CompactSVD
 from flatrank.problems import Separation
 

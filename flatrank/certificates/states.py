@@ -19,10 +19,10 @@ import numpy as np
 
 from flatrank.arrays import Array, compiled, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates.certificate import Certificate
+from flatrank.certificates.certificate import Certificate, NormBound
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.effort import Effort
-from flatrank.certificates.norms import NormBound, eigenvalue_bound, whole_bound
+from flatrank.certificates.norms import eigenvalue_bound, whole_bound
 from flatrank.certificates.point import FITS, measured, positive_part
 from flatrank.certificates.proofs import blocks, only_on_face, operator_size
 from flatrank.factors import CompactSVD

@@ -13,13 +13,14 @@ values then repeat, and none leaves the spectrum by more than rounding (Paige 19
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
-from flatrank.arrays import Array, flattened, for_loop, put, ravel, xp
+from flatrank.arrays import Array, Module, compiled, flattened, for_loop, put, ravel, xp
 from flatrank.arrays.shapes import Float
 
 # Steps after which the Ritz values are computed.
@@ -28,8 +29,20 @@ LOOKS = (24, 48, 80, 128, 192, 256, 384, 640, 1024)
 LIMIT, LONG = 256, LOOKS[-1]
 
 
-class LanczosState(NamedTuple):
-    """The last two basis vectors and the tridiagonal matrix so far."""
+class Operator(Module):
+    """A symmetric operator S on trees of arrays."""
+
+    @abstractmethod
+    def __call__(self, x: Any) -> Any:
+        """S x."""
+
+    def inverse(self, x: Any) -> Any:
+        """M⁻¹ x; with M = C Cᵀ, Lanczos sees the eigenvalues of C⁻¹ S C⁻ᵀ."""
+        return x
+
+
+class _State(NamedTuple):
+    """The last two basis vectors, orthonormal in xᵀ M⁻¹ y, and the tridiagonal matrix so far."""
 
     before: Float[Array, " n"]
     vector: Float[Array, " n"]
@@ -38,49 +51,32 @@ class LanczosState(NamedTuple):
     taken: int | Array
 
 
-def begin(
-    start: Any, inverse: Callable[[Any], Any] = lambda x: x, limit: int = LIMIT
-) -> LanczosState:
-    """The state before the first of `limit` steps; the caller draws `start` at random."""
-    flat, image = flattened(start), flattened(inverse(start))
-    first = flat / xp.sqrt(xp.vdot(flat, image))
-    return LanczosState(xp.zeros_like(flat), first, np.zeros(limit), np.zeros(limit), 0)
+@compiled
+def _begun(S: Operator, start: Any, limit: int) -> _State:
+    flat = flattened(start)
+    first = flat / xp.sqrt(xp.vdot(flat, flattened(S.inverse(start))))
+    return _State(xp.zeros_like(flat), first, np.zeros(limit), np.zeros(limit), 0)
 
 
-def advance(
-    matvec: Callable[[Any], Any],
-    like: Any,
-    state: LanczosState,
-    steps: int | Array,
-    inverse: Callable[[Any], Any] = lambda x: x,
-) -> LanczosState:
-    """`steps` more steps of the three-term recurrence.
-
-    Vectors are orthonormal in xᵀ M⁻¹ y, `inverse` being M⁻¹, and `matvec` is given M⁻¹ x: for a
-    symmetric S it then sees the eigenvalues of M⁻¹ S, those of C⁻¹ S C⁻ᵀ for any M = C Cᵀ.
-    """
+@compiled
+def _advanced(S: Operator, like: Any, state: _State, steps: Array) -> _State:
+    """More steps of the three-term recurrence; S is given M⁻¹ x."""
     _, restore = ravel(like)
 
     def image_of(flat: Array) -> Array:
-        return flattened(inverse(restore(flat)))
+        return flattened(S.inverse(restore(flat)))
 
-    def step(_: int | Array, carry: tuple[LanczosState, Array]) -> tuple[LanczosState, Array]:
+    def step(_: int | Array, carry: tuple[_State, Array]) -> tuple[_State, Array]:
         s, image = carry
         last = xp.where(s.taken > 0, s.off_diagonal[s.taken - 1], 0.0)
-        w = flattened(matvec(restore(image))) - last * s.before
+        w = flattened(S(restore(image))) - last * s.before
         alpha = xp.vdot(image, w)
         w = w - alpha * s.vector
         image = image_of(w)
         beta = xp.sqrt(xp.maximum(xp.vdot(image, w), 0.0))
         scale = xp.where(beta > 0, 1.0 / xp.where(beta > 0, beta, 1.0), 0.0)
-        after = LanczosState(
-            s.vector,
-            scale * w,
-            put(s.diagonal, s.taken, alpha),
-            put(s.off_diagonal, s.taken, beta),
-            s.taken + 1,
-        )
-        return after, scale * image
+        diagonal, beside = put(s.diagonal, s.taken, alpha), put(s.off_diagonal, s.taken, beta)
+        return _State(s.vector, scale * w, diagonal, beside, s.taken + 1), scale * image
 
     return for_loop(0, steps, step, (state, image_of(state.vector)))[0]
 
@@ -91,18 +87,31 @@ def slack(n: int, delta: float, q: int = LIMIT) -> float:
 
 
 def ritz_ranges(
-    more: Callable[[LanczosState, int], LanczosState], state: LanczosState, n: int, delta: float
+    S: Operator, start: Any, n: int, delta: float, limit: int = LIMIT
 ) -> Iterator[tuple[float, float, float]]:
-    """(θ_min, θ_max, ε) now and then, until the steps that `state` has room for are taken.
+    """(θ_min, θ_max, ε) now and then, until the steps run out.
+
+    Parameters
+    ----------
+    S : Operator
+        On trees like `start`.
+    start : tree of arrays
+        Drawn at random, of covariance M.
+    n : int
+        Dimension of the space it was drawn from.
+    delta : float
+        δ at each end.
+    limit : int
+        Steps at most.
 
     Yields
     ------
     (float, float, float)
         An invariant subspace ends them: ε is 0 then. What is not finite ends them too.
     """
-    last = 0
-    for q in (look for look in LOOKS if look <= state.diagonal.shape[0]):
-        state, last = more(state, q - last), q
+    state, last = _begun(S, start, limit), 0
+    for q in (look for look in LOOKS if look <= limit):
+        state, last = _advanced(S, start, state, xp.asarray(q - last)), q
         diagonal, beside = (np.asarray(x)[:q] for x in (state.diagonal, state.off_diagonal))
         if not (np.all(np.isfinite(diagonal)) and np.all(np.isfinite(beside))):
             return

@@ -10,11 +10,11 @@ import math
 import numpy as np
 
 from flatrank.arrays import Array, xp
-from flatrank.certificates.certificate import Certificate
+from flatrank.certificates.certificate import Certificate, NormBound
 from flatrank.certificates.dual import adjoint, identity_dual, least_squares_dual
 from flatrank.certificates.effort import Effort
 from flatrank.certificates.infeasible import no_fit, repaired
-from flatrank.certificates.norms import NormBound, bound_of, whole_bound
+from flatrank.certificates.norms import bound_of, whole_bound
 from flatrank.certificates.point import Point
 from flatrank.certificates.proofs import interpolant_alone, rounding
 from flatrank.certificates.strict import strict_dual, whole_dual
