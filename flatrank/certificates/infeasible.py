@@ -45,7 +45,7 @@ def repaired(problem: Problem, r: Float[Array, " m"]) -> Repair:
     scale = max(float(xp.linalg.norm(problem.b)), misfit)
     rounding = 1e-11 * scale
     tol, root = min(1e-2 * rounding, 1e-2 * misfit), math.sqrt(min(B.shape))
-    if type(B.inner).right_inverse is not Measurement.right_inverse:  # it has one of its own
+    if B.inner.orthonormal:
         D = problem.rescaling
         N, _ = B.inner.right_inverse(r, tol)
         return Repair(root * float(_size(N, D.D1, D.D2)))

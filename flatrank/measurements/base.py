@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -113,6 +113,9 @@ class Measurement(Module):
     here and may be replaced by a fused equivalent. It is finished when `check_measurement` passes.
     """
 
+    orthonormal: ClassVar[bool] = False
+    """Whether 𝒜𝒜* is the identity."""
+
     @property
     @abstractmethod
     def shape(self) -> tuple[int, int]:
@@ -169,6 +172,8 @@ class Measurement(Module):
 
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """𝒜𝒜*(y), here from 𝒜*(y) a block of columns at a time."""
+        if self.orthonormal:
+            return y
         T, d2 = self.adjoint(y), self.shape[1]
 
         def add(n: Array | int, total: Array) -> Array:
@@ -188,6 +193,8 @@ class Measurement(Module):
         """
         from scipy.sparse.linalg import LinearOperator, minres  # only here: it takes long
 
+        if self.orthonormal:
+            return self.adjoint(c), xp.zeros_like(c)
         steps = 500
 
         def product(y: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ from flatrank.measurements.base import (
     Curvature,
     Measurement,
     of_kind,
-    triangular,
 )
 from flatrank.measurements.matrices import OnMatrices
 
@@ -234,11 +233,3 @@ class WithTrace(Measurement):
             for G in self.inner.grams()
         )
         return rows, cols
-
-    def gram_roots(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Those of 𝒜 with w I below."""
-        roots, d = self.inner.gram_roots(), self.shape[0]
-        if roots is None:
-            return None
-        W1, W2 = (triangular([W, float(self.weight) * np.eye(d)], d) for W in roots)
-        return W1, W2

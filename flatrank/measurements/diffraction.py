@@ -124,10 +124,6 @@ def coded_diffraction(n: int, count: int = 12, *, seed: int = 0) -> CodedDiffrac
     seed : int
         Of the masks.
 
-    Returns
-    -------
-    CodedDiffraction
-
     Raises
     ------
     ValueError

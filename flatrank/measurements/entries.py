@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -105,6 +107,7 @@ class SampledEntries(Measurement):
     by_row: Compressed
     by_col: Compressed
     order: Int[Array, " m"]
+    orthonormal: ClassVar[bool] = True
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -156,17 +159,6 @@ class SampledEntries(Measurement):
     def curvature_at(self, pair: FactorPair, residual: Adjoint | None = None) -> Curvature:
         """With its parts."""
         return _EntriesCurvature(self, pair, of_kind(residual, _SparseAdjoint))
-
-    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
-        """𝒜𝒜* is the identity: each place occurs once."""
-        return y
-
-    def right_inverse(
-        self, c: Float[Array, " m"], tol: float
-    ) -> tuple[Adjoint, Float[Array, " m"]]:
-        """The sparse matrix of the values c: adding it overwrites the entries."""
-        del tol
-        return self.adjoint(c), xp.zeros_like(c)
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, as int32 arrays of length m (host)."""

@@ -106,10 +106,6 @@ def gaussian(shape: tuple[int, int], m: int, *, seed: int = 0) -> RegeneratedGau
     seed : int
         The same seed gives the same matrices.
 
-    Returns
-    -------
-    RegeneratedGaussian
-
     Raises
     ------
     ValueError

@@ -9,7 +9,7 @@ import numpy as np
 from flatrank.arrays import Array, to_numpy, xp
 from flatrank.arrays.shapes import Complex, Float
 from flatrank.factors import Cone, FactorPair, real_form
-from flatrank.measurements.base import Adjoint, WithGrams, triangular
+from flatrank.measurements.base import Adjoint, WithGrams
 
 
 class HermitianAdjoint(Adjoint):
@@ -89,13 +89,6 @@ class HermitianEffects(OnHermitian):
         self.effects, n = effects, effects.shape[1]
         G = effects.swapaxes(0, 1).reshape(n, -1) @ effects.reshape(-1, n)
         self.gram1, self.gram2 = real_form(G), None
-
-    def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
-        """From the Eᵢ stacked, in their real form."""
-        E = to_numpy(self.effects).reshape(-1, self.effects.shape[1])
-        re, im = np.real(E), np.imag(E)
-        W = triangular([np.hstack([re, -im]), np.hstack([im, re])], self.shape[0])
-        return W, W
 
     @property
     def m(self) -> int:

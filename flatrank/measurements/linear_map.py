@@ -91,10 +91,6 @@ def linear_map(forward: Function, adjoint: Function, shape: tuple[int, int]) -> 
     shape : (d1, d2)
         Of X.
 
-    Returns
-    -------
-    LinearMap
-
     Raises
     ------
     ValueError

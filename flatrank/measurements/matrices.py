@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class OnMatrices(WithGrams):
 
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """𝒜(𝒜*(y))."""
-        return self.of_matrix(self.matrix(y))
+        return y if self.orthonormal else self.of_matrix(self.matrix(y))
 
 
 class WholeMatrix(OnMatrices):
@@ -71,6 +72,7 @@ class WholeMatrix(OnMatrices):
 
     d1: int = static()
     d2: int = static()
+    orthonormal: ClassVar[bool] = True
 
     def __init__(self, d1: int, d2: int):
         self.d1, self.d2 = d1, d2

@@ -128,10 +128,7 @@ def _number(string: int | str, qubits: int) -> int:
                 f"a Pauli string of {qubits} qubits is a word of as many letters I, X, Y, Z; "
                 f"got {string!r}"
             )
-        number = 0
-        for letter in string:
-            number = 4 * number + _LETTERS.index(letter)
-        return number
+        return int(string.translate(str.maketrans(_LETTERS, "0123")), 4)
     number = checked_count("a Pauli string's number", string, 0)
     if number >= 4**qubits:
         raise ValueError(f"a Pauli string's number must be below 4^{qubits}; got {number}")

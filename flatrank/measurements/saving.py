@@ -93,10 +93,6 @@ def from_parts(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
     arrays : mapping of str to array
         By name; any that the kind does not ask for are left alone.
 
-    Returns
-    -------
-    Measurement
-
     Raises
     ------
     ValueError

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from flatrank.arrays import Array, added_at, compiled, dctn, for_loop, idctn, static, xp
 from flatrank.arrays.shapes import Float, Int
-from flatrank.measurements.base import Adjoint
 from flatrank.measurements.checks import checked_count, checked_shape
-from flatrank.measurements.matrices import DenseAdjoint, OnMatrices
+from flatrank.measurements.matrices import OnMatrices
 from flatrank.measurements.walsh import walsh_hadamard
 
 
@@ -39,6 +38,7 @@ class MaskedTransform(OnMatrices):
     signs: Float[Array, "d1 d2"]
     chosen: Int[Array, " m"]
     transform: str = static()
+    orthonormal: ClassVar[bool] = True
 
     def __init__(
         self, signs: Float[Array, "d1 d2"], chosen: Int[Array, " m"], transform: str = "cosine"
@@ -61,17 +61,6 @@ class MaskedTransform(OnMatrices):
         spread = added_at(self.chosen, y, self.signs.size).reshape(self.shape)
         back = idctn(spread, norm="ortho") if self.transform == "cosine" else _hadamard(spread)
         return self.signs.astype(y.dtype, copy=False) * back
-
-    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
-        """𝒜𝒜* is the identity."""
-        return y
-
-    def right_inverse(
-        self, c: Float[Array, " m"], tol: float
-    ) -> tuple[Adjoint, Float[Array, " m"]]:
-        """𝒜*(c)."""
-        del tol
-        return DenseAdjoint(self.matrix(c)), xp.zeros_like(c)
 
 
 class MaskedFourier(OnMatrices):

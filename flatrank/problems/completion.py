@@ -49,10 +49,6 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     smoothing : float
         θ in [0, 1]: D² ← (1−θ)D² + θ·mean(D²). 0 is flat, 1 is norm-minimal.
 
-    Returns
-    -------
-    Problem
-
     Raises
     ------
     ValueError

@@ -194,10 +194,6 @@ def fidelity(U: ArrayLike, state: ArrayLike) -> float:
     state : complex array of shape (d, d)
         σ ⪰ 0.
 
-    Returns
-    -------
-    float
-
     Raises
     ------
     ValueError
