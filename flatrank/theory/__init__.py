@@ -39,6 +39,5 @@ from flatrank.theory.regularity import d_balance as d_balance
 from flatrank.theory.regularity import imbalance_bound as imbalance_bound
 from flatrank.theory.regularity import norm_bound as norm_bound
 from flatrank.theory.traces import TraceEstimate as TraceEstimate
-from flatrank.theory.traces import hutch_plus_plus as hutch_plus_plus
 from flatrank.theory.traces import hutchinson as hutchinson
 from flatrank.theory.traces import xtrace as xtrace

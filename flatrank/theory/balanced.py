@@ -29,9 +29,6 @@ from flatrank.factors import FactorPair, balance
 from flatrank.measurements import Adjoint
 from flatrank.theory.manifold import Manifold, combine, inner
 
-# Sums of eigenvalues of G below this share of the largest are zero to rounding.
-_SINGULAR = 1e-14
-
 
 class BalancedPoint(NamedTuple):
     """A balanced pair and the eigenvalues and eigenvectors of its Gram, G = W diag(s) Wᵀ."""
@@ -52,27 +49,14 @@ def align(pair: FactorPair, target: FactorPair) -> tuple[FactorPair, Float[Array
 def geometric_balance(pair: FactorPair) -> FactorPair:
     """(L B, R B⁻¹), B² = G_L⁻¹ # G_R, the geometric mean of the Grams: balanced, and X as it was.
 
-    G_L⁻¹ # G_R = G_L^{-½} (G_L^½ G_R G_L^½)^½ G_L^{-½}.
-
-    Parameters
-    ----------
-    pair : FactorPair
-        (d1, k) and (d2, k) of full column rank, so k ≤ min(d1, d2).
-
-    Returns
-    -------
-    FactorPair
-        In the gauge nearest to none: B is symmetric positive definite, and I where `pair` is
-        balanced.
+    G_L⁻¹ # G_R = G_L^{-½} (G_L^½ G_R G_L^½)^½ G_L^{-½}. The gauge nearest to none: B is symmetric
+    positive definite, and I where the pair is balanced. O((d1 + d2) k² + k³) flops; it loses half
+    the digits of `balance`, as it works on Grams.
 
     Raises
     ------
     ValueError
         If k > min(d1, d2), where Grams are singular.
-
-    Notes
-    -----
-    Cost: O((d1 + d2) k² + k³) flops. Loses half the digits of `balance`: it works on Grams.
     """
     if pair.rank > min(pair.shape):
         raise ValueError(
@@ -121,10 +105,6 @@ class BalancedPairs(Manifold[BalancedPoint]):
         """The pair itself."""
         return point.pair
 
-    def frame(self, point: BalancedPoint) -> FactorPair:
-        """(L, R)."""
-        return point.pair
-
     def project(self, point: BalancedPoint, vector: FactorPair) -> FactorPair:
         """(A − L(Z + Ω), B + R(Z − Ω)): without its normal and vertical parts."""
         M = self._constraints(point, vector)
@@ -153,15 +133,10 @@ class BalancedPairs(Manifold[BalancedPoint]):
         pair, Q = align(balanced, moved)
         return BalancedPoint(pair, s, Q.T)
 
-    def transport(self, point: BalancedPoint, vector: FactorPair, new: BalancedPoint) -> FactorPair:
-        """The projection of the same pair at `new`: retractions keep to the nearest gauge."""
-        del point
-        return self.project(new, vector)
-
     def precondition(self, point: BalancedPoint, vector: FactorPair) -> FactorPair:
         """Π (A G⁻¹, B G⁻¹) of a tangent vector: the Gauss–Newton Hessian is near (A G, B G)."""
-        least = _SINGULAR * xp.max(point.s)
-        inverse = (point.W / xp.maximum(point.s, least)[None, :]) @ point.W.T
+        s = xp.maximum(point.s, 1e-14 * xp.max(point.s))
+        inverse = (point.W / s[None, :]) @ point.W.T
         return self.project(point, FactorPair(vector.L @ inverse, vector.R @ inverse))
 
     def defect(self, point: BalancedPoint, vector: FactorPair) -> Float[Array, ""]:
@@ -192,6 +167,6 @@ class BalancedPairs(Manifold[BalancedPoint]):
 def _sylvester(point: BalancedPoint, M: Float[Array, "k k"]) -> Float[Array, "k k"]:
     """The Z of least norm with G Z + Z G = M: Z_ij = M_ij/(s_i + s_j) in the eigenbasis of G."""
     sums = point.s[:, None] + point.s[None, :]
-    safe = sums > _SINGULAR * xp.max(sums)
+    safe = sums > 1e-14 * xp.max(sums)
     Z = xp.where(safe, point.W.T @ M @ point.W / xp.where(safe, sums, 1.0), 0.0)
     return point.W @ Z @ point.W.T

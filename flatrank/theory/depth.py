@@ -1,5 +1,10 @@
 """Flatness of deeper products: Hadamard products of vectors, and products of matrices.
 
+Arrays are `weights` ‖aⱼ‖² (n,), the squared norms of the columns of A, x (n,), `factors` v₁ … v_k
+in rows (k, n) or W₁ … W_N of shapes (d_{i−1}, d_i); pairs are FactorPair, Solution or (L, R) of a
+real X = L Rᵀ, (d_0, k) and (d_N, k). What is not real and finite, or does not fit, and a `depth`
+that is not a whole number >= 2 raise ValueError.
+
 Source: Ding, Drusvyatskiy, Fazel and Harchaoui (2024), §9, for the question; the lower bounds are
 the inequality of arithmetic and geometric means.
 """
@@ -20,22 +25,7 @@ from flatrank.measurements.checks import checked_count
 def hadamard_trace(weights: Float[Array, " n"], factors: Float[Array, "k n"]) -> float:
     """The trace of D²f, f(v₁ … v_k) = ‖A(v₁ ∘ … ∘ v_k) − b‖²: 2 Σᵢ Σⱼ ‖aⱼ‖² Π_{l≠i} v_l(j)².
 
-    Parameters
-    ----------
-    weights : array of shape (n,)
-        ‖aⱼ‖², the squared norms of the columns of A.
-    factors : array of shape (k, n)
-        v₁ … v_k.
-
-    Returns
-    -------
-    float
-        At every point, whatever b: f is quadratic in each single factor.
-
-    Raises
-    ------
-    ValueError
-        If they are not real and finite, or of two lengths.
+    At every point, whatever b: f is quadratic in each single factor.
     """
     with scope():
         weights, factors = _real("weights", weights, 1), _real("factors", factors, 2)
@@ -45,24 +35,7 @@ def hadamard_trace(weights: Float[Array, " n"], factors: Float[Array, "k n"]) ->
 
 
 def flattest_hadamard(x: Float[Array, " n"], depth: int) -> Float[Array, "k n"]:
-    """The flattest v₁ … v_k with product x: |vᵢ| = |x|^{1/k}, the sign on the first.
-
-    Parameters
-    ----------
-    x : array of shape (n,)
-        The product.
-    depth : int
-        k ≥ 2.
-
-    Returns
-    -------
-    array of shape (k, n)
-
-    Raises
-    ------
-    ValueError
-        If `depth` is not a whole number >= 2, or x not real and finite.
-    """
+    """The flattest v₁ … v_k with product x: |vᵢ| = |x|^{1/k}, the sign on the first."""
     depth = checked_count("depth", depth, 2)
     with scope():
         x = _real("x", x, 1)
@@ -75,25 +48,6 @@ def least_hadamard_trace(weights: Float[Array, " n"], x: Float[Array, " n"], dep
 
     k = 2 is a weighted ℓ1 norm, which favours sparse x; as k grows the exponent tends to 2, and
     that preference is lost.
-
-    Parameters
-    ----------
-    weights : array of shape (n,)
-        ‖aⱼ‖².
-    x : array of shape (n,)
-        The product.
-    depth : int
-        k ≥ 2.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If `depth` is not a whole number >= 2, or `weights` and x are not real and finite, or of two
-        lengths.
     """
     depth = checked_count("depth", depth, 2)
     with scope():
@@ -106,22 +60,12 @@ def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
     """The trace of D²f, f(W₁ … W_N) = ‖W₁ ⋯ W_N − M‖²: 2 Σᵢ ‖W_{<i}‖² ‖W_{>i}‖².
 
     W_{<i} = W₁ ⋯ W_{i−1} and W_{>i} = W_{i+1} ⋯ W_N, identities at the ends (squared norms d_0 and
-    d_N).
-
-    Parameters
-    ----------
-    factors : sequence of arrays
-        W₁ … W_N, of shapes (d_{i−1}, d_i).
-
-    Returns
-    -------
-    float
-        At every point, whatever M.
+    d_N). At every point, whatever M.
 
     Raises
     ------
     ValueError
-        If there is no factor, they do not multiply, or are not real and finite.
+        Also if there is no factor, or they do not multiply.
     """
     shapes = [np.shape(W) for W in factors]
     pairs = zip(shapes, shapes[1:], strict=False)
@@ -148,22 +92,6 @@ def least_product_trace(pair: Factors, depth: int) -> float:
 
     A power of the nuclear norm at every depth. By the means of the N terms, and ‖P‖‖S‖ ≥ ‖PS‖_* at
     every cut X = PS; inner widths at least the rank of X.
-
-    Parameters
-    ----------
-    pair : FactorPair, Solution or (L, R)
-        (d_0, k) and (d_N, k), of a real X = L Rᵀ.
-    depth : int
-        N ≥ 2.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If `depth` is not a whole number >= 2, or the factors are not those of a real matrix.
     """
     depth, pair = checked_count("depth", depth, 2), given_pair(pair)
     with scope():
@@ -176,24 +104,12 @@ def flattest_product(pair: Factors, depth: int) -> list[Float[Array, "_ _"]]:
     """Factors that attain `least_product_trace`: c₁UΣ^{1/2}, multiples of I, c_N Σ^{1/2}Vᵀ.
 
     Every term is the same t = (d_0 d_N)^{1/N}‖X‖_*^{2(N−1)/N}: c₁² = d_0‖X‖_*/t,
-    c_N² = d_N‖X‖_*/t, and ‖X‖_*/√t in between.
-
-    Parameters
-    ----------
-    pair : FactorPair, Solution or (L, R)
-        (d_0, k) and (d_N, k), of a real X = L Rᵀ ≠ 0.
-    depth : int
-        N ≥ 2.
-
-    Returns
-    -------
-    list of arrays
-        W₁ … W_N, of inner widths min(k, d_0, d_N).
+    c_N² = d_N‖X‖_*/t, and ‖X‖_*/√t in between; the inner widths are min(k, d_0, d_N).
 
     Raises
     ------
     ValueError
-        If `depth` is not a whole number >= 2, X = 0, or the factors are not those of a real matrix.
+        Also if X = 0.
     """
     depth, pair = checked_count("depth", depth, 2), given_pair(pair)
     t = least_product_trace(pair, depth) / (2 * depth)

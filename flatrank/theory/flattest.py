@@ -6,6 +6,9 @@
 (L, R) ↦ D1 L Rᵀ D2 takes solutions of (F) to those of (N_k), and X̃ = U Σ Vᵀ ↦ (D1⁻¹ U Σ^½,
 D2⁻¹ V Σ^½) takes them back. Where X is symmetric V = U E, and the pair is L = U E, R = U again.
 
+Shapes that do not fit D1 and D2 or the cone, and numbers that are not finite, raise ValueError.
+Cost: O((d1 + d2) k² + k³) flops, with d1² k + d2² k where D1 and D2 are dense.
+
 Source: Ding, Drusvyatskiy, Fazel and Harchaoui (2024), Theorem 3.2.
 """
 
@@ -46,15 +49,6 @@ def rescaled_matrix(rescaling: Rescaling, pair: Factors, cone: Cone | None = Non
     CompactSVD
         At most k terms, s descending. Where X is symmetric V = ±U column by column; where it is
         Hermitian U and V are complex, X̃ = U diag(s) V*.
-
-    Raises
-    ------
-    ValueError
-        If the factors do not fit D1 and D2 or the cone, or hold a number that is not finite.
-
-    Notes
-    -----
-    Cost: O((d1 + d2) k² + k³) flops, with d1² k + d2² k where D1 and D2 are dense.
     """
     cone = given_cone(pair) if cone is None else cone
     with scope():
@@ -95,12 +89,7 @@ def flattest_pair(
     Raises
     ------
     ValueError
-        If shapes do not fit D1 and D2 or the cone, a number is not finite, some s is negative, or k
-        is smaller than the rank.
-
-    Notes
-    -----
-    Cost: O((d1 + d2) r) flops, with d1² r + d2² r where D1 and D2 are dense.
+        Also if some s is negative, or k is smaller than the rank.
     """
     U, s, V = (np.asarray(x) for x in matrix)
     if s.ndim != 1 or s.dtype.kind not in "fiu" or not np.all(s >= 0):

@@ -18,9 +18,6 @@ from flatrank.flatness import Rescaling
 from flatrank.measurements.checks import checked_count
 from flatrank.theory.inequality import Bound
 
-# Share of the larger side that rounding may take.
-_ROUNDING = 1e-12
-
 
 @dataclass(frozen=True)
 class Isometry:
@@ -64,60 +61,29 @@ def isometry_of_rescaling(rescaling: Rescaling) -> Isometry:
     """δ1 ≤ λ_min(D1, D2) and λ_max(D1, D2) ≤ δ2 (ℓ2/ℓ2, rank 1): bounds from inside, for free.
 
     uᵀD1²u is the mean of ‖𝒜(uvᵀ)‖²/m over an orthonormal basis of v: Lemma 4.8 read backwards. They
-    hold at every rank, since a larger rank only spreads δ1 and δ2.
-
-    Parameters
-    ----------
-    rescaling : Rescaling
-        D1 and D2 without smoothing.
-
-    Returns
-    -------
-    Isometry
+    hold at every rank, since a larger rank only spreads δ1 and δ2; D1 and D2 without smoothing.
     """
     low, top = _extremes(rescaling)
     return Isometry(1, 2, low, top)
 
 
 def rescaling_bounds(rescaling: Rescaling, isometry: Isometry) -> tuple[Bound, Bound]:
-    """δ1 ≤ α1 and α2 ≤ δ2 under an ℓ2/ℓ2 property at rank 1 (Lemma 4.8).
+    """δ1 ≤ α1 and α2 ≤ δ2 under an ℓ2/ℓ2 property at any rank, and then κ ≤ δ2/δ1 (Lemma 4.8).
 
-    Parameters
-    ----------
-    rescaling : Rescaling
-        D1 and D2 without smoothing.
-    isometry : Isometry
-        At any rank, since rank 1 is among them.
-
-    Returns
-    -------
-    (Bound, Bound)
-        Then κ ≤ δ2/δ1 too.
+    D1 and D2 without smoothing; rank 1 is among those of the property.
     """
     low, top = _extremes(rescaling)
     needs = {"ℓ2/ℓ2": isometry.p == 2, "δ1 and δ2 are exact": isometry.exact or None}
     return (
-        Bound("δ1 ≤ α1", isometry.delta1, low, needs, _ROUNDING * top),
-        Bound("α2 ≤ δ2", top, isometry.delta2, needs, _ROUNDING * top),
+        Bound("δ1 ≤ α1", isometry.delta1, low, needs, 1e-12 * top),
+        Bound("α2 ≤ δ2", top, isometry.delta2, needs, 1e-12 * top),
     )
 
 
 def rescaled_isometry_bounds(
     rescaling: Rescaling, before: Isometry, after: Isometry
 ) -> tuple[Bound, Bound]:
-    """δ1/α2² ≤ δ1(ℬ) and δ2(ℬ) ≤ δ2/α1² (Lemma 4.6).
-
-    Parameters
-    ----------
-    rescaling : Rescaling
-        D1, D2, whatever their origin.
-    before, after : Isometry
-        Of 𝒜 and of ℬ, at one rank and for one p.
-
-    Returns
-    -------
-    (Bound, Bound)
-    """
+    """δ1/α2² ≤ δ1(ℬ) and δ2(ℬ) ≤ δ2/α1² for 𝒜 `before` and ℬ `after` (Lemma 4.6)."""
     promised = before.rescaled(rescaling)
     low, _ = _extremes(rescaling)
     needs = {
@@ -125,7 +91,7 @@ def rescaled_isometry_bounds(
         "one rank and one p": (before.rank, before.p) == (after.rank, after.p),
         "both are exact": (before.exact and after.exact) or None,
     }
-    rounding = _ROUNDING * after.delta2
+    rounding = 1e-12 * after.delta2
     return (
         Bound("δ1/α2² ≤ δ1(ℬ)", promised.delta1, after.delta1, needs, rounding),
         Bound("δ2(ℬ) ≤ δ2/α1²", after.delta2, promised.delta2, needs, rounding),
@@ -146,16 +112,7 @@ def uniqueness_bound(isometry: Isometry, kappa: float, rank: int) -> Bound:
     kappa : float
         α2/α1 of D1 and D2.
     rank : int
-        r, of the truth.
-
-    Returns
-    -------
-    Bound
-
-    Raises
-    ------
-    ValueError
-        If `rank` is not a whole number >= 1.
+        r ≥ 1, of the truth.
     """
     multiple = isometry.rank / checked_count("rank", rank, 1)
     right = 11 / 9 if isometry.p == 2 else multiple**0.5

@@ -25,9 +25,6 @@ from flatrank.measurements import Measurement
 from flatrank.measurements.checks import checked_count
 from flatrank.theory.isometry import Isometry
 
-# Values |zᵢ| below this share of the largest are weighted as if they were that large.
-_SMALLEST = 1e-8
-
 
 class Witnesses(NamedTuple):
     """Matrices of the rank in question: X with the least and with the most of ‖𝒜(X)‖_p/‖X‖_F."""
@@ -62,10 +59,6 @@ def search_isometry(
         Turns of each factor, at least 1.
     seed : int
         Of the starts.
-
-    Returns
-    -------
-    (Isometry, Witnesses)
 
     Raises
     ------
@@ -112,23 +105,8 @@ def search_isometry(
 def visibility(measurement: Measurement, pair: Factors, p: Literal[1, 2]) -> Float[Array, ""]:
     """‖𝒜(X)‖_p/(m^{1/p}‖X‖_F) of X = L Rᵀ ≠ 0, or L R* where 𝒜 is of complex matrices.
 
-    Parameters
-    ----------
-    measurement : Measurement
-        𝒜.
-    pair : FactorPair, Solution or (L, R)
-        (d1, k) and (d2, k), of X.
-    p : 1 or 2
-        The norm on the measured side.
-
-    Returns
-    -------
-    array of shape ()
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, a number is not finite, or complex where X is real, or p is neither.
+    Shapes that do not fit, factors that are not finite, or complex where X is real, and a p other
+    than 1 and 2 raise ValueError.
     """
     _check_norm(p)
     with scope():
@@ -166,7 +144,7 @@ def _by_eigenvectors(
         weights: Array | float = 1.0
         if p == 1:
             sizes = xp.abs(half.forward(x))
-            floor = _SMALLEST * xp.max(sizes) + xp.finfo(x.dtype).tiny ** 0.5
+            floor = 1e-8 * xp.max(sizes) + xp.finfo(x.dtype).tiny ** 0.5
             weights = 1.0 / xp.maximum(sizes, floor)
 
         def product(v: Float[Array, " n"]) -> Float[Array, " n"]:
