@@ -84,8 +84,8 @@ def inability() -> str | None:
         return f"no compiled kernels for {platform.system()} on {platform.machine()}"
     if sys.byteorder != "little":
         return "no compiled kernels for big-endian processors"
-    if find_spec("numba") is None:
-        return "numba is not installed"
+    if find_spec("llvmlite") is None:
+        return "llvmlite is not installed"
     return None
 
 
@@ -98,7 +98,7 @@ def path_in_use() -> str:
         "compiled: ..." or "reference: ...".
     """
     reason = obstacle()
-    return f"reference: {reason}" if reason else "compiled: numba is installed"
+    return f"reference: {reason}" if reason else "compiled: llvmlite is installed"
 
 
 def describe() -> dict[str, object]:
@@ -107,12 +107,12 @@ def describe() -> dict[str, object]:
     Returns
     -------
     dict
-        Path and reason; versions of numba and llvmlite; processor, width of the vectors in bytes
+        Path and reason; version of llvmlite; processor, width of the vectors in bytes
         and number of threads; where compiled kernels are kept.
     """
     path, _, reason = path_in_use().partition(": ")
     out: dict[str, object] = {
-        "path": path, "reason": reason, "threads": None, "numba": None, "llvmlite": None,
+        "path": path, "reason": reason, "threads": None, "llvmlite": None,
         "processor": platform.machine(), "vector_bytes": None, "cache": None,
     }  # fmt: skip
     if not (failures or inability()):

@@ -278,7 +278,7 @@ class Solution:
             "seconds": self.seconds,
             "seed": self.seed,
             "history": self.history,
-            "versions": {name: version(name) for name in ("flatrank", "numpy", "numba")},
+            "versions": {name: version(name) for name in ("flatrank", "numpy", "llvmlite")},
         }
 
     def arrays(self) -> dict[str, np.ndarray]:

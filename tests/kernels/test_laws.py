@@ -1,5 +1,7 @@
 """The compiled twins compute what the plain reference defines."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -198,7 +200,7 @@ def test_rows_that_straddle_cache_lines_are_copied(pattern, arguments, monkeypat
     assert execution.stride(width, 10, 8, 4 * width) is None  # two lines either way
     assert execution.stride(width, 10, 4, width) is None
     assert execution.stride(1000, 10, 4, 10**6) is None
-    monkeypatch.setattr(execution, "LARGE", 0)
+    monkeypatch.setattr(execution, "HARDWARE", replace(execution.HARDWARE, far=0))
     C = pattern(300, 200, 5000)
     for k, apart in ((5, 8), (10, 16), (12, 16), (16, None), (28, 32)):
         assert execution.stride(C.width, k, 4, C.m) == apart
