@@ -14,24 +14,14 @@ class InputError(ValueError):
 
 @dataclass(frozen=True)
 class BadRow:
-    """One kind of defect among the rows of a file: how often, where first, and an example.
+    """One kind of defect among the rows of a file: how often, where first, and an example."""
 
-    Parameters
-    ----------
-    reason
-        What is wrong, e.g. "missing row id".
-    count
-        How many rows have this defect.
-    lines
-        The first few line numbers (text: 1-based lines of the file; otherwise 1-based entry
-        numbers).
-    example
-        The offending text of the first of them.
-    """
-
+    #: What is wrong, e.g. "missing row id", and how many rows have this defect.
     reason: str
     count: int
+    #: The first few: 1-based lines of a text, otherwise 1-based entry numbers.
     lines: tuple[int, ...]
+    #: The offending text of the first of them.
     example: str
 
 

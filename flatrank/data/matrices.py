@@ -25,8 +25,7 @@ def read_market(file: File, wanted: Wanted) -> Table:
     Raises
     ------
     InputError
-        If the file is damaged or contradicts its own shape, columns are named, or values are
-        complex or, where they are wanted, absent.
+        If the file is damaged, columns are named, or values are complex or absent.
     """
     from scipy import io as scipy_io  # only here: a tenth of a second
 
@@ -59,25 +58,13 @@ def read_market(file: File, wanted: Wanted) -> Table:
 def read_npz(file: File, wanted: Wanted) -> Table:
     """Read an npz with `row`, `col`, `val` and, if it likes, `shape`; or a saved SciPy matrix.
 
-    Nothing is ever unpickled. Without a shape the indices are just integer ids.
-
-    Parameters
-    ----------
-    file
-        The opened file.
-    wanted
-        Names of the arrays by role ("row", "col", "value"); None for the usual ones.
-
-    Returns
-    -------
-    Table
-        Labels begin at 0.
+    `wanted` names the arrays by role ("row", "col", "value"), None for the usual ones; labels begin
+    at 0. Nothing is ever unpickled. Without a shape the indices are just integer ids.
 
     Raises
     ------
     InputError
-        If the file is damaged, an array is absent or of the wrong kind or length, or an index is
-        negative or outside the shape.
+        If the file is damaged, or an array is absent, of the wrong kind or length.
     """
     arrays = _arrays(file)
     shape: tuple[int, int] | None = None

@@ -21,12 +21,6 @@ BadRows = Literal["error", "skip"]
 Mask = NDArray[np.bool_]
 Defects = list[tuple[str, Mask]]
 
-#: Bytes that the labels of one side may take: one overlong id would make the array enormous.
-_LABEL_BYTES = 2 << 30
-#: Where the first bad row is among so many at the end, they may be a footer.
-_FOOTER = 5
-#: How many line numbers a message names for each defect.
-_NAMED_LINES = 5
 #: Values that are numbers to people, and what to do; for each the pattern of such a value.
 _NEARLY = {
     "value with a comma": (
@@ -43,47 +37,30 @@ _NEARLY = {
         "Leave out the currency signs.",
     ),
 }
-#: A number with a decimal comma, and one that could as well have a comma between thousands.
-_DECIMAL_COMMA = r"^[+-]?\d*,\d*(?:[eE][+-]?\d+)?$"
-_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+$"
 
 
 @dataclass
 class Table:
-    """The columns asked for, row by row, with what is wrong and where the rows stand.
+    """The columns asked for, row by row, with what is wrong and where the rows stand."""
 
-    Parameters
-    ----------
-    columns
-        Row ids, column ids and, if asked for, values, (m,) each: polars text, null where missing;
-        or integer indices; values may be numbers.
-    numbers
-        (m,) 1-based places in the file.
-    unit
-        What these count: "line", "row" or "entry".
-    example
-        The text of a row, by position in the table.
-    shape
-        Declared numbers of rows and columns, of indices.
-    base
-        What the first index is called: 0 or 1.
-    defects
-        What is wrong with which rows; a row counts under the first that it has.
-    names, unused
-        What the columns are called, and those left aside.
-    opening
-        How many comments and titles stand above the table.
-    """
-
+    #: Row ids, column ids and, if asked for, values, (m,) each: polars text, null where missing; or
+    #: integer indices; values may be numbers.
     columns: list[Any]
+    #: (m,) 1-based places in the file.
     numbers: NDArray[np.int64]
+    #: What these count: "line", "row" or "entry".
     unit: str
+    #: The text of a row, by position in the table.
     example: Callable[[int], str]
+    #: Declared numbers of rows and columns, of indices; what the first index is called: 0 or 1.
     shape: tuple[int, int] | None = None
     base: int = 0
+    #: What is wrong with which rows; a row counts under the first that it has.
     defects: Defects = field(default_factory=list)
+    #: What the columns are called, and those left aside.
     names: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    #: How many comments and titles stand above the table.
     opening: int = 0
 
     def name(self, names: Sequence[str], picks: Sequence[int]) -> None:
@@ -93,18 +70,6 @@ class Table:
 
     def entries(self, source: str, bad_rows: BadRows) -> Entries:
         """Sorted entries with labels; bad rows are an error, or left out and counted.
-
-        Parameters
-        ----------
-        source
-            What messages call the file.
-        bad_rows
-            "error" or "skip".
-
-        Returns
-        -------
-        Entries
-            As `read_entries` describes.
 
         Raises
         ------
@@ -144,7 +109,7 @@ class Table:
         ids = self.columns[side]
         if isinstance(ids, np.ndarray):
             return _code_indices(ids, self.shape[side] if self.shape else None, self.base)
-        return _code_text(ids)
+        return code_text(ids)
 
     def _screen(self, source: str, policy: BadRows | None) -> tuple[BadRow, ...]:
         """Make numbers of the values and leave only usable rows; without a policy all must be."""
@@ -173,7 +138,7 @@ class Table:
             at = np.flatnonzero(mask & good)
             if at.size:
                 good[at] = False
-                lines = tuple(self.numbers[at[:_NAMED_LINES]].tolist())
+                lines = tuple(self.numbers[at[:5]].tolist())
                 kinds.append(BadRow(reason, int(at.size), lines, self.example(int(at[0]))[:60]))
         return good, kinds
 
@@ -206,8 +171,6 @@ def _numbers(values: Any) -> tuple[NDArray[np.float64], Defects]:
 
 
 def _infinite(values: NDArray[np.float64]) -> Defects:
-    if np.isfinite(values).all():
-        return []
     return [("value NaN", np.isnan(values)), ("infinite value", np.isinf(values))]
 
 
@@ -216,8 +179,9 @@ def _with_points(texts: Any) -> Any:
     commas = texts.filter(texts.str.contains(",", literal=True))
     certain = (
         commas.len() > 0
-        and commas.str.contains(_DECIMAL_COMMA).all()
-        and not commas.str.contains(_THOUSANDS).all()
+        and commas.str.contains(r"^[+-]?\d*,\d*(?:[eE][+-]?\d+)?$").all()
+        # Which could as well be commas between thousands.
+        and not commas.str.contains(r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+$").all()
         and not texts.str.contains(".", literal=True).any()
     )
     return texts.str.replace(",", ".", literal=True) if certain else texts
@@ -241,7 +205,7 @@ def _complaint(kinds: list[BadRow], good: Mask, unit: str, policy: BadRows | Non
 def _after(kinds: list[BadRow], good: Mask) -> str:
     """Whether the bad rows look like lines below the table, such as totals."""
     first = int(np.argmin(good))
-    if good.size - first > _FOOTER or first < good.size - first:
+    if good.size - first > 5 or first < good.size - first:
         return ""
     line = min(kind.lines[0] for kind in kinds)
     return f"If the table ends above line {line}, delete what follows. "
@@ -265,8 +229,14 @@ def load_polars() -> Any:
         ) from absent
 
 
-def _code_text(ids: pl.Series) -> Coded:
-    """Codes of (m,) ids, none missing, and the (d,) labels: O(m) hashing, O(d log d) sorting."""
+def code_text(ids: pl.Series, max_bytes: int = 2 << 30) -> Coded:
+    """Codes of (m,) ids, none missing, and the (d,) labels: O(m) hashing, O(d log d) sorting.
+
+    Raises
+    ------
+    InputError
+        If labels take more than `max_bytes`: one overlong id would make the array enormous.
+    """
     polars = load_polars()
     labels = ids.unique()
     # By number where all of them are integers, of any size, and as text otherwise.
@@ -275,7 +245,7 @@ def _code_text(ids: pl.Series) -> Coded:
     labels = polars.DataFrame({"number": numbers, "label": labels}).sort(order)["label"]
     codes = ids.cast(polars.Enum(labels)).to_physical().to_numpy()
     longest = int(labels.str.len_chars().max() or 0)
-    if 4 * longest * labels.len() > _LABEL_BYTES:
+    if 4 * longest * labels.len() > max_bytes:
         first = labels.filter(labels.str.len_chars() == longest)[0]
         raise InputError(
             f"An id is {longest} characters long, beginning {first[:60]!r}; is the separator right?"
@@ -284,10 +254,7 @@ def _code_text(ids: pl.Series) -> Coded:
 
 
 def _code_indices(index: NDArray[np.int64], size: int | None, base: int) -> Coded:
-    """Number the indices that occur, in order: codes, and the indices plus `base` as labels.
-
-    O(m + size), or O(m log m) where the declared size is unknown or exceeds 8 m.
-    """
+    """Number the indices that occur, in order: codes, and the indices plus `base` as labels."""
     if size is None or size > 8 * index.size + 1024:
         present, codes = np.unique(index, return_inverse=True)
         return codes.astype(np.int32), (present + base).astype(str)
@@ -308,19 +275,8 @@ def assemble(
 ) -> Entries:
     """Sort entries row by row and merge repeated positions into the mean of their values.
 
-    Parameters
-    ----------
-    rows, cols, values
-        (m,) codes into the labels, and finite values.
-    labels
-        Row labels and column labels, each used by at least one entry.
-    source, counts
-        Further fields of `Entries`, such as `dropped` and `empty_rows`.
-
-    Returns
-    -------
-    Entries
-        The same set whatever the order of the input; O(m log m) time, O(m) memory.
+    Rows and columns are (m,) codes into the labels, each of which is used; `counts` are further
+    fields of `Entries`. The same set whatever the order of the input; O(m log m) time.
 
     Raises
     ------
@@ -338,7 +294,10 @@ def assemble(
     np.not_equal(key[1:], key[:-1], out=first[1:])
     duplicates = int(key.size - np.count_nonzero(first))
     if duplicates:
-        values = _means(values, np.flatnonzero(first))
+        starts = np.flatnonzero(first)
+        lengths = np.diff(np.append(starts, values.size))
+        # Dividing before adding: the mean of two values near the largest float is one too.
+        values = np.add.reduceat(values / np.repeat(lengths, lengths), starts)
         key = key[first]
     row_codes, col_codes = np.divmod(key, labels[1].size)
     return Entries(
@@ -351,9 +310,3 @@ def assemble(
         source=source,
         **counts,
     )
-
-
-def _means(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    lengths = np.diff(np.append(starts, values.size))
-    # Dividing before adding: the mean of two values near the largest float is one too.
-    return np.add.reduceat(values / np.repeat(lengths, lengths), starts)
