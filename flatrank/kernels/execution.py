@@ -18,8 +18,8 @@ from flatrank.kernels import loops
 from flatrank.kernels.hardware import HARDWARE
 from flatrank.kernels.native import Native, cache_folder, compiled
 from flatrank.kernels.pattern import Compressed
-from flatrank.kernels.rows import PLACES, Rows
-from flatrank.kernels.signatures import LOOPS, PAIRED, SIGNATURES, Variant, parsed
+from flatrank.kernels.rows import PLACES, Rows, Variant
+from flatrank.kernels.signatures import LOOPS, SIGNATURES, parsed
 from flatrank.kernels.team import team
 from flatrank.kernels.vectors import Shape, register_count, vector_bytes
 
@@ -41,7 +41,7 @@ LONG, POINTERS, INDICES = (PLACES[name] for name in ("LONG", "POINTERS", "INDICE
 def group_rows(name: str, k: int, bits: int) -> int:
     """How many entries to treat at once: as many as the registers hold, and at least two."""
     pieces = len(Shape(k, bits).starts)
-    tables = 2 if name == PAIRED and k <= HARDWARE.narrow else 1
+    tables = 2 if name == "curvature_product" and k <= HARDWARE.narrow else 1
     # Two registers are left for sums on their way.
     fits = (4 * tables + tables + 1) * pieces <= register_count() - 2
     return 4 if fits else 2
@@ -123,7 +123,7 @@ def plan(kernel: str, k: int, bits: int) -> Plan:
         cost=COST.get(name, 1) * k,
         rows=rows_of(name, k, bits),
         reused=name == "residual_gradient",
-        paired=name == PAIRED,
+        paired=name == "curvature_product",
         dense=name in ("inverses", "block_product"),
     )
 

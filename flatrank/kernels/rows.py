@@ -22,7 +22,6 @@ from llvmlite import ir
 
 from flatrank.kernels.code import INT8, INT32, INT64, Code, Integer
 from flatrank.kernels.hardware import HARDWARE
-from flatrank.kernels.signatures import Variant
 from flatrank.kernels.vectors import Shape, Vectors, register_count
 
 WORDS = "N M LONG POINTERS INDICES K X P Y Q STRIDE WIDTH V W OUT SUM WORK"
@@ -30,6 +29,16 @@ PLACES = {name: i for i, name in enumerate(WORDS.split())}
 Left = Callable[[Integer, Shape], list[Any]]
 Numbers = Callable[[Integer, int], Any]
 Entries = tuple[Integer, Integer]
+
+
+class Variant(NamedTuple):
+    """What one loop is compiled for."""
+
+    loop: str
+    k: int  # columns of the factors; of a wide row's first block
+    bits: int  # 32 or 64
+    group: int  # entries treated at once
+    wide: bool  # whether the factors have more than HARDWARE.narrow columns
 
 
 class Table(NamedTuple):
@@ -96,7 +105,7 @@ class Rows(Vectors):
 
     def __init__(self, builder: ir.IRBuilder, variant: Variant, job: Any, span: tuple[Any, Any]):
         super().__init__(builder, variant.bits)
-        self.wide, self.group = bool(variant.wide), variant.rows
+        self.wide, self.group = bool(variant.wide), variant.group
         self.rest, self.block = Shape(variant.k, self.bits), Shape(HARDWARE.block, self.bits)
         self.address = self.integer(job)
         self.first, self.last = (self.integer(i) for i in span)

@@ -1,13 +1,12 @@
-"""What each kernel takes and gives, and what a loop is compiled for.
+"""What each kernel takes and gives.
 
-n rows, m entries, w columns of the pattern; k columns of the factors. The names are places in a job
+n rows, m entries, w columns of the pattern; k columns of the factors. The names are words of a job
 (`rows.py`); the pattern itself, pointers (n + 1,) and indices (m,), belongs to every kernel.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
 
 from flatrank.kernels.hardware import HARDWARE
 
@@ -33,7 +32,6 @@ LOOPS = {
     "newton_coupling": "curvature_product",
     "weighted_row_grams": "row_grams",
 }
-PAIRED = "curvature_product"  # gathers from two matrices, which lie side by side
 # A pivot of a block of unit diagonal, in units of rounding, that is rounding.
 PIVOT = 100.0
 
@@ -54,27 +52,3 @@ def parsed(text: str) -> list[tuple[str, list[str]]]:
     """Split "X: n k, V: m" into [("X", ["n", "k"]), ("V", ["m"])]."""
     pairs = (part.split(":") for part in text.split(","))
     return [(name.strip(), axes.split()) for name, axes in pairs]
-
-
-class Variant(NamedTuple):
-    """What one loop is compiled for.
-
-    Parameters
-    ----------
-    loop
-        Its name.
-    k
-        Columns of the factors; where `wide`, columns beside the blocks.
-    bits
-        32 or 64.
-    rows
-        Entries treated at once.
-    wide
-        Whether the factors have more than HARDWARE.narrow columns.
-    """
-
-    loop: str
-    k: int
-    bits: int
-    rows: int
-    wide: bool
