@@ -69,31 +69,14 @@ def least_squares_dual(
 ) -> Float[Array, " m"]:
     """The shortest y for which ℬ*(y) equals U Vᵀ on the tangent space T = {U Qᵀ + P Vᵀ}.
 
-    y = ℬ(Z), Z in T with P_T ℬ*ℬ Z = U Vᵀ, solved by conjugate gradients for (P, Q):
-    the Gauss–Newton matrix of the pair (U, V) applied to (P, Q) equals (U, V).
+    y = ℬ(Z), Z in T with P_T ℬ*ℬ Z = U Vᵀ, solved by conjugate gradients for (P, Q): the
+    Gauss–Newton matrix of the pair (U, V) applied to (P, Q) equals (U, V). Zero columns of U, V do
+    no harm. `tol` is relative on the tangent equation. Whatever the accuracy reached, y is a dual
+    point: the certificate computes the norm of what it has.
 
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    svd : CompactSVD
-        U, V of the point; zero columns do no harm.
-    tol : float
-        Relative tolerance on the tangent equation.
-    max_steps : int
-        Of conjugate gradients.
-    give_up : float
-        A y known to a hundredth is returned where ‖W‖, W the part of ℬ*(y) off T, is seen above
-        this: it proves nothing, and the exact one proves no more.
-
-    Returns
-    -------
-    array of shape (m,)
-
-    Notes
-    -----
-    Cost: one curvature product a step. Whatever the accuracy reached, y is a dual point: the
-    certificate computes the norm of what it has.
+    A y known to a hundredth is returned where ‖W‖, W the part of ℬ*(y) off T, is seen above
+    `give_up`: it proves nothing, and the exact one proves no more. Cost: one curvature product a
+    step.
     """
     at = None
     if give_up < math.inf:

@@ -16,20 +16,9 @@ def dense_norm(S: np.ndarray) -> float:
     """An upper bound on ‖S‖ of a matrix held as an array, equal to it within 1e-9.
 
     c² I − S Sᵀ has a Cholesky factor if and only if ‖S‖ < c, which proves c whatever it came
-    from: here from Lanczos, from below, raised until the factor exists.
+    from: here from Lanczos, from below, raised until the factor exists. Valid to rounding (about
+    min(d1, d2)·1e-16, relatively, in ‖S‖²).
 
-    Parameters
-    ----------
-    S : array of shape (d1, d2)
-        The matrix.
-
-    Returns
-    -------
-    float
-        The bound, valid to rounding (about min(d1, d2)·1e-16, relatively, in ‖S‖²).
-
-    Notes
-    -----
     Cost: with d = min(d1, d2), d² max(d1, d2) flops for the Gram and d³/3 a factor, of which there
     are one to three; d² memory, three times. Up to d = 64 the eigenvalues themselves.
     """

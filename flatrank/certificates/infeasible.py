@@ -16,8 +16,6 @@ from flatrank.factors import Weight
 from flatrank.measurements import Adjoint, Measurement, Whitened, affordable, spectrum_of
 from flatrank.problems import Problem
 
-_EPS = float(np.finfo(np.float64).eps)
-
 
 class Repair(NamedTuple):
     """A bound on ‖X̃_f‖_* − ‖X̃‖_* for some X̃_f that fits, or a y that proves there is none.
@@ -79,7 +77,7 @@ def fits_nothing(B: Whitened, b: Float[Array, " m"], y: Float[Array, " m"]) -> b
     for A in (B, B.inner):
         size = float(_size(adjoint(A, y), *(xp.ones(d) for d in A.shape)))
         norm, length = float(_norm(A)), math.sqrt(square)
-        hidden = (size + _EPS * norm * length) * 1e8 * float(xp.linalg.norm(b))
+        hidden = (size + np.finfo(float).eps * norm * length) * 1e8 * float(xp.linalg.norm(b))
         if size > 1e-13 * norm * length or 0.5 * square * norm < hidden:
             return False
     return True

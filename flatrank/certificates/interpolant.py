@@ -14,7 +14,7 @@ from flatrank.certificates.certificate import Certificate, NormBound
 from flatrank.certificates.dual import adjoint, identity_dual, least_squares_dual
 from flatrank.certificates.effort import Effort
 from flatrank.certificates.infeasible import no_fit, repaired
-from flatrank.certificates.norms import bound_of, whole_bound
+from flatrank.certificates.norms import norm_bound, whole_bound
 from flatrank.certificates.point import Point
 from flatrank.certificates.proofs import interpolant_alone, rounding
 from flatrank.certificates.strict import strict_dual, whole_dual
@@ -63,7 +63,7 @@ def bounded(B: Whitened, svd: CompactSVD, y: Array, effort: Effort) -> tuple[Adj
     """ℬ*(y) and the bound by which y is brought to what is allowed."""
     S = adjoint(B, y)
     hopeless = 1 + effort.tol if effort.tol else math.inf
-    bound = bound_of(B, S, svd, 0.995, effort, hopeless)
+    bound = norm_bound(S, svd, 0.995, effort, hopeless, B.cone)
     if effort.tol == 0 and bound.value > 1 + _ROUNDING and min(B.shape) <= effort.undivided:
         whole = whole_bound(S, B.cone, svd)  # loses nothing to blocks beside the tangent space
         if whole.value < bound.value:

@@ -14,25 +14,10 @@ from flatrank.measurements import Adjoint, Measurement
 def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: int) -> CompactSVD:
     """Approximate top singular triplets of W = (I−UUᵀ) S (I−VVᵀ): Ritz pairs of its smaller Gram.
 
-    Parameters
-    ----------
-    S : Adjoint
-        The matrix, (d1, d2).
-    basis : CompactSVD
-        U, V to leave out (zero columns leave nothing out).
-    X : array of shape (min(d1, d2), block)
-        A random block.
-    size : int
-        Dimension of the space at most; a quarter as many triplets are returned.
+    From a random block X, min(d1, d2) × block, on a space of dimension `size` at most; a quarter as
+    many triplets, values descending. Each value is uᵀ W v for its own vectors, hence a lower bound
+    of ‖W‖ however far from converged. Zero columns of U and V leave nothing out.
 
-    Returns
-    -------
-    CompactSVD
-        At most size/4 triplets, values descending. Each value is uᵀ W v for its own vectors, hence
-        a lower bound of ‖W‖ however far from converged.
-
-    Notes
-    -----
     Cost: size/block two-sided products with `block` columns, one with size/4; min(d1, d2)·size
     memory.
     """
@@ -57,32 +42,12 @@ def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: i
 def top_eigenpairs(
     S: Adjoint, cone: Cone, V: Float[Array, "d q"], X: Float[Array, "d block"], size: int
 ) -> CompactSVD:
-    """Approximate leading eigenpairs of W = (I−VVᵀ) S (I−VVᵀ): Ritz pairs of W itself.
+    """Approximate leading eigenpairs of W = (I−VVᵀ) S (I−VVᵀ), S symmetric: Ritz pairs of W itself.
 
-    Where the cone admits no negative eigenvalues the largest, else the largest in size.
-
-    Parameters
-    ----------
-    S : Adjoint
-        The symmetric matrix, (d, d).
-    cone : Cone
-        What V and X stand for, and which eigenvalues are wanted.
-    V : array of shape (d, q)
-        Orthonormal columns to leave out (zero columns leave nothing out).
-    X : array of shape (d, block)
-        A random block.
-    size : int
-        Dimension of the space at most; a quarter as many pairs are returned.
-
-    Returns
-    -------
-    CompactSVD
-        U = ±V, the sign that of the eigenvalue, s its size (0 in place of a negative one that is
-        not wanted). Each is a Ritz value, within the spectrum of W however far from converged.
-
-    Notes
-    -----
-    Cost: size/block products with `block` columns; d·size memory.
+    Where the cone admits no negative eigenvalues the largest, else the largest in size: U = ±V, the
+    sign that of the eigenvalue, s its size (0 in place of a negative one that is not wanted). Each
+    is a Ritz value, within the spectrum of W however far from converged. X and size as in
+    `top_pairs`. Cost: size/block products with `block` columns; d·size memory.
     """
     x = cone.lift(X)[:, : cone.size(X.shape[0])]
     count = min(max(size // 4, x.shape[1]), x.shape[0])

@@ -30,10 +30,7 @@ from flatrank.certificates.gram import root_of_largest
 from flatrank.factors import CompactSVD, Cone
 from flatrank.linalg import Operator, ritz_ranges, slack
 from flatrank.linalg.lanczos import LONG
-from flatrank.measurements import Adjoint, Whitened
-
-# Columns of the identity pushed through S at a time.
-_BLOCK = 64
+from flatrank.measurements import Adjoint
 
 
 class Gram(Operator):
@@ -163,30 +160,24 @@ def norm_bound(
     enough: float,
     effort: Effort,
     hopeless: float = math.inf,
+    cone: Cone = Cone.WHOLE,
 ) -> NormBound:
-    """Bound ‖S‖ from above, U and V with orthonormal columns split off.
+    """Bound ‖S‖ from above, or the largest eigenvalue where X̃ ⪰ 0, which may be negative.
 
-    Lanczos stops as soon as the bound on ‖W‖ is `enough`, or cannot become so; above `hopeless`,
-    what ‖W‖ is exactly no longer matters. Cost: two one-column products a Lanczos step, at most
-    1024 steps. Exact: 2 min(d1, d2) columns and an eigenvalue problem.
+    U and V are orthonormal columns to be split off. Lanczos stops as soon as the bound on ‖W‖ is
+    `enough`, or cannot become so; above `hopeless`, what ‖W‖ is exactly no longer matters. Cost: a
+    one-column product with S, and one with Sᵀ for ‖S‖, a Lanczos step, at most 1024 steps. Exact:
+    as many of min(d1, d2) columns, and an eigenvalue problem.
     """
-    return _bounded(Gram(S, basis.U, basis.V), enough, effort, hopeless)
+    W = Symmetric(S, basis.V, cone) if cone.positive else Gram(S, basis.U, basis.V)
+    return _bounded(W, enough, effort, hopeless)
 
 
 def eigenvalue_bound(
-    S: Adjoint,
-    cone: Cone,
-    V: Float[Array, "d q"],
-    enough: float,
-    effort: Effort,
-    hopeless: float = math.inf,
+    S: Adjoint, cone: Cone, V: Float[Array, "d q"], enough: float, effort: Effort
 ) -> NormBound:
-    """Bound the largest eigenvalue of a symmetric S from above: it may be negative.
-
-    As `norm_bound`, the orthonormal (complex) columns that V stands for split off; V may have none.
-    Cost: one product a Lanczos step. Exact: d columns and an eigenvalue problem.
-    """
-    return _bounded(Symmetric(S, V, cone), enough, effort, hopeless)
+    """`norm_bound` for the largest eigenvalue of a symmetric S; V may have no columns."""
+    return _bounded(Symmetric(S, V, cone), enough, effort, math.inf)
 
 
 def _bounded(W: Gram | Symmetric, enough: float, effort: Effort, hopeless: float) -> NormBound:
@@ -237,13 +228,13 @@ def _parts(W: Gram | Symmetric) -> tuple[Scalar, Scalar, Scalar]:
 @compiled
 def _formed(W: Gram | Symmetric) -> Array:
     """W, or its Gram, as an array, a block of columns at a time."""
-    n = W.cone.size(W.length)
+    n, block = W.cone.size(W.length), 64
 
     def columns(start: Array) -> Array:
-        E = unit_vectors(start + xp.arange(_BLOCK), n, dtype=xp.float64, axis=0)
+        E = unit_vectors(start + xp.arange(block), n, dtype=xp.float64, axis=0)
         return W.cone.lift(W(W.outside(W.cone.lower(E))))
 
-    parts = mapped(columns, xp.arange(-(-n // _BLOCK)) * _BLOCK)
+    parts = mapped(columns, xp.arange(-(-n // block)) * block)
     return xp.moveaxis(parts, 0, 1).reshape(n, -1)[:, :n]
 
 
@@ -267,20 +258,6 @@ def exact_norm(S: Adjoint, shape: tuple[int, int], guesses: Iterable[float] = ()
 def norm_seen(S: Adjoint, basis: CompactSVD) -> Scalar:
     """max(‖S V‖, ‖Sᵀ U‖) ≤ ‖S‖, at a solution to second order in what is left of the slope."""
     return xp.maximum(_tall_norm(S.right(basis.V)), _tall_norm(S.left(basis.U)))
-
-
-def bound_of(
-    B: Whitened,
-    S: Adjoint,
-    svd: CompactSVD,
-    enough: float,
-    effort: Effort,
-    hopeless: float = math.inf,
-) -> NormBound:
-    """Of ‖S‖; of the largest eigenvalue where X̃ is positive semidefinite: it alone is bounded."""
-    if B.cone.positive:
-        return eigenvalue_bound(S, B.cone, svd.V, enough, effort, hopeless)
-    return norm_bound(S, svd, enough, effort, hopeless)
 
 
 def whole_bound(S: Adjoint, cone: Cone, svd: CompactSVD) -> NormBound:

@@ -36,7 +36,7 @@ from flatrank.arrays import Array, compiled, mapped, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.effort import Effort
-from flatrank.certificates.norms import bound_of
+from flatrank.certificates.norms import norm_bound
 from flatrank.certificates.uniqueness import least_on_tangent
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.linalg import Operator, ritz_ranges
@@ -77,7 +77,7 @@ def penalised_alone(
     if not near_face(parts, 0.0, eta) < 1:
         return False
     if off is None:
-        off = bound_of(B, S, svd, 1.0 - STRICT, effort).off_tangent
+        off = norm_bound(S, svd, 1.0 - STRICT, effort, cone=B.cone).off_tangent
     return off is not None and only_on_face(B, svd, near_face(parts, off, eta), size, effort)
 
 

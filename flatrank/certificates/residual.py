@@ -15,7 +15,7 @@ from flatrank.arrays.shapes import Float
 from flatrank.certificates.certificate import Certificate
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.effort import Effort
-from flatrank.certificates.norms import bound_of, norm_seen, whole_bound
+from flatrank.certificates.norms import norm_bound, norm_seen, whole_bound
 from flatrank.certificates.point import Point, in_range
 from flatrank.certificates.proofs import penalised_alone
 from flatrank.factors import CompactSVD
@@ -39,7 +39,7 @@ def certify_penalised(
         enough = lam / (1 - affordable(share, 0.25 * effort.tol))
         hopeless = lam / (1 - affordable(share, effort.tol)) if effort.tol else math.inf
         # ‖W‖ is not wanted exactly: where the parts are not enough, the whole is.
-        parts = bound_of(B, S, svd, enough, replace(effort, exact_size=0), hopeless)
+        parts = norm_bound(S, svd, enough, replace(effort, exact_size=0), hopeless, B.cone)
         if parts.value <= enough or parts.reached > hopeless or d > effort.exact_size:
             bound = parts
     bound = whole_bound(S, B.cone, svd) if bound is None else bound
@@ -72,22 +72,10 @@ def affordable(share: float, tol: float) -> float:
 def scaled_residual(
     r: Float[Array, " m"], b: Float[Array, " m"], lam: Scalar, norm: Scalar
 ) -> tuple[Float[Array, " m"], Scalar, Scalar]:
-    """The best feasible multiple z = s r of a dual point, its dual value bᵀz − ½‖z‖², and s.
+    """The best feasible multiple z = s r of a dual point r, its dual value bᵀz − ½‖z‖², and s.
 
-    s = bᵀr/‖r‖² clipped to ±λ/‖ℬ*(r)‖ maximises the dual along r (theory §6.2).
-
-    Parameters
-    ----------
-    r : array of shape (m,)
-        Such as b − ℬ(X).
-    b : array of shape (m,)
-        The data.
-    lam, norm : scalar
-        λ, and an upper bound on ‖ℬ*(r)‖.
-
-    Returns
-    -------
-    (array of shape (m,), scalar, scalar)
+    s = bᵀr/‖r‖² clipped to ±λ/‖ℬ*(r)‖ maximises the dual along r (theory §6.2); `norm` is an upper
+    bound on ‖ℬ*(r)‖.
     """
     square = xp.vdot(r, r)
     limit = xp.where(norm > 0, lam / xp.where(norm > 0, norm, 1.0), xp.inf)
@@ -101,28 +89,8 @@ def scaled_residual(
 def least_gap(B: Measurement, b: Float[Array, " m"], lam: Scalar, svd: CompactSVD) -> Scalar:
     """The relative gap that a certificate of X̃ cannot undercut, for λ > 0 and X of any sign.
 
-    ‖S‖ ≥ max(‖S V‖, ‖Sᵀ U‖), which near a solution is ‖S‖ to second order: what a few products can
-    tell before a proof is tried.
-
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    b : array of shape (m,)
-        The data.
-    lam : scalar
-        λ > 0.
-    svd : CompactSVD
-        Of X̃; zero columns do no harm.
-
-    Returns
-    -------
-    scalar
-        Of the primal value, at least 0.
-
-    Notes
-    -----
-    Cost: one product with ℬ and one with ℬ*.
+    ‖S‖ ≥ max(‖S V‖, ‖Sᵀ U‖), which near a solution is ‖S‖ to second order: what one product with ℬ
+    and one with ℬ* can tell before a proof is tried. Zero columns do no harm.
     """
     r = b - B.forward(svd.pair())
     primal = 0.5 * xp.vdot(r, r) + lam * xp.sum(svd.s)

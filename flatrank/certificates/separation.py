@@ -35,25 +35,11 @@ def certify_separation(
     With a radius, X that exceeds it by e = ‖Y − X‖₁ − ρ > 0 is repaired: with t = e/‖Y − X‖₁,
     X + t(Y − X) is feasible and its norm at most ‖X‖_* + t min(‖Y − X‖₁, √d_min ‖Y − X‖_F).
 
-    Parameters
-    ----------
-    problem : Separation
-        Y and one of radius and sparsity.
-    svd : CompactSVD
-        Of X.
-    y : array of shape (d1 d2,), optional
-        Λ row by row; `sign_dual` of the pair by default, which is sharp where the errors are found
-        and far from what is allowed elsewhere.
+    y is Λ row by row; `sign_dual` of the pair by default, which is sharp where the errors are found
+    and far from what is allowed elsewhere. `feasibility` is e/‖Y‖₁ with a radius, ‖Y − X‖₁/‖Y‖₁,
+    for information, with a sparsity; `operator_norm` that of Λ as given, for the sparsity with
+    ‖Λ‖_∞/λ if that is larger. Uniqueness is not looked into: `unique` is False.
 
-    Returns
-    -------
-    (Certificate, array of shape (d1 d2,))
-        `feasibility` is e/‖Y‖₁ with a radius, ‖Y − X‖₁/‖Y‖₁, for information, with a sparsity;
-        `operator_norm` that of Λ as given, for the sparsity with ‖Λ‖_∞/λ if that is larger.
-        Uniqueness is not looked into: `unique` is False.
-
-    Notes
-    -----
     Cost: the Gram of Λ on its smaller side, d² max(d1, d2) flops, and a Cholesky factor of it.
     """
     s = np.asarray(svd.s)
@@ -90,24 +76,9 @@ def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> 
     """Λ with P_T Λ = U Vᵀ and Λ = λ sign(Y − X) on the errors, at most λ elsewhere.
 
     By alternating projections on the two conditions (they meet at an optimum, and are met only as
-    far as the pair is one), T = {U Qᵀ + P Vᵀ}; λ is `problem.level`.
-
-    Parameters
-    ----------
-    problem : Separation
-        Gives Y and λ.
-    svd : CompactSVD
-        Of X.
-    max_steps : int
-        Of projections on either set.
-
-    Returns
-    -------
-    array of shape (d1, d2)
-
-    Notes
-    -----
-    Cost: 6 d1 d2 r flops a step; two arrays of the data's size.
+    far as the pair is one), T = {U Qᵀ + P Vᵀ}; λ is `problem.level`. Entries of Y − X below 1e-6 of
+    the largest are not taken for errors. Cost: 6 d1 d2 r flops a step; two arrays of the data's
+    size.
     """
     U, V = np.asarray(svd.U), np.asarray(svd.V)
     keep = np.asarray(svd.s) > 1e-13 * np.max(np.asarray(svd.s), initial=0.0)

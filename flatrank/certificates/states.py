@@ -50,27 +50,10 @@ def certify_state(
 ) -> tuple[Certificate, Float[Array, " m"]]:
     """Certificate of a state X = U diag(s) U* among all states, and the dual point behind it.
 
-    Parameters
-    ----------
-    problem : Tomography
-        What is to be solved.
-    svd : CompactSVD
-        From `as_state`; where it is zero, the primal value is infinite.
-    y : array of shape (m,), optional
-        z; the residual b − 𝒜(X) by default.
-    effort : Effort
-        How hard to try.
-
-    Returns
-    -------
-    (Certificate, array of shape (m,))
-        `feasibility` is the relative misfit (as it is where b = 0), for information, and
-        `operator_norm` is 1 + (λ_max(S) − tr(SX))/primal: 1 means that no direction lowers the
-        objective.
-
-    Notes
-    -----
-    Cost: a few products, and an eigenvalue of an n × n matrix.
+    X is from `as_state`; where it is zero, the primal value is infinite. z is y, the residual
+    b − 𝒜(X) by default. `feasibility` is the relative misfit (as it is where b = 0), for
+    information, and `operator_norm` is 1 + (λ_max(S) − tr(SX))/primal: 1 means that no direction
+    lowers the objective. Cost: a few products, and an eigenvalue of an n × n matrix.
     """
     point = measured(problem.measurement, problem.b, svd)
     penalty = problem.lam * float(problem.penalty(svd.pair()))

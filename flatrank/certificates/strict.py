@@ -35,8 +35,6 @@ from flatrank.measurements import Measurement
 
 # τ, and the ‖W‖ that is good enough.
 _AIM, _ENOUGH = 0.95, 0.985
-# Looks at W at most.
-_LOOKS = 25
 
 
 def strict_dual(
@@ -44,24 +42,9 @@ def strict_dual(
 ) -> Float[Array, " m"] | None:
     """A dual point with the tangent part of y and ‖W‖ (or λ_max(W)) below 1, if one is found.
 
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    svd : CompactSVD
-        U, V of the point; zero columns do no harm.
-    y : array of shape (m,)
-        A dual point with ℬ*(y) = U Vᵀ on T, such as `least_squares_dual`.
-    seed : int
-        Of the random start of block Lanczos.
+    From a y with ℬ*(y) = U Vᵀ on T, such as `least_squares_dual`; `seed` is that of block Lanczos.
+    Not proved to be what it should: the certificate bounds the norm of what it has.
 
-    Returns
-    -------
-    array of shape (m,), or None
-        Not proved to be what it should: the certificate bounds the norm of what it has.
-
-    Notes
-    -----
     Cost: at most 25 looks at W, each four products with a block of at most 64 columns (a sixth
     of n), one with ℬ and a dozen curvature products.
     """
@@ -70,7 +53,7 @@ def strict_dual(
     if search.best <= _ENOUGH:
         return y
     if math.isfinite(search.best):
-        options = {"maxcor": 20, "maxfun": _LOOKS, "maxiter": _LOOKS, "gtol": 0.0, "ftol": 0.0}
+        options = {"maxcor": 20, "maxfun": 25, "maxiter": 25, "gtol": 0.0, "ftol": 0.0}
         zero = np.zeros(y.shape[0])
         optimize = import_module("scipy.optimize")  # a tenth of a second: only where needed
         optimize.minimize(
@@ -82,23 +65,8 @@ def strict_dual(
 def whole_dual(B: Measurement, svd: CompactSVD) -> Float[Array, " m"]:
     """The shortest y with ℬ*(y) = U Vᵀ on the whole space, if there is one.
 
-    There is where ℬ is injective: y = (ℬℬ*)⁺ ℬ(U Vᵀ), for then ℬ(ℬ*(y) − U Vᵀ) = 0.
-
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    svd : CompactSVD
-        U, V of the point; zero columns do no harm.
-
-    Returns
-    -------
-    array of shape (m,)
-        A dual point in any case: the certificate bounds the norm of what it has.
-
-    Notes
-    -----
-    Cost: m products with ℬℬ* and an eigenvalue problem of order m; m² memory.
+    There is where ℬ is injective: y = (ℬℬ*)⁺ ℬ(U Vᵀ), for then ℬ(ℬ*(y) − U Vᵀ) = 0. Cost: m
+    products with ℬℬ* and an eigenvalue problem of order m; m² memory.
     """
     K, c = (np.asarray(x) for x in _normal_matrix(B, svd))
     Q, w = range_of(K)

@@ -45,32 +45,13 @@ def least_on_tangent(
 
         λ_min ≥ θ_min − ε (θ_max − θ_min)/(1 − 2ε),
 
-    until the right side is positive. Where it does not become so and n is moderate, G is formed and
-    its smallest eigenvalue on T computed. Among symmetric matrices the same, with
+    until the right side is positive. Where it does not become so and n is at most `whole`, G is
+    formed and its smallest eigenvalue on T computed. Among symmetric matrices the same, with
     T = {V Pᵀ + P Vᵀ}, its dimension (`Cone.degrees`), and ‖Z‖² ≤ 4‖P‖².
 
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    svd : CompactSVD
-        U, V of the point; r ≥ 1 columns.
-    failure_probability : float
-        δ, the allowed chance, over the random start, that the claim is made wrongly.
-    seed : int
-        Of the random start.
-    whole : int
-        Dimension up to which the whole spectrum is computed where Lanczos fails.
-
-    Returns
-    -------
-    float
-        0: not proved to be more (within 256 steps, or because ℬ is not injective on T).
-
-    Notes
-    -----
-    Cost: one curvature product a step, three vectors of memory; by elimination also (d1 + d2) r²
-    numbers.
+    0 where it is not proved to be more, except for the chance δ over the random start that a
+    positive one is wrong. Cost: one curvature product a step, 256 at most, three vectors of memory;
+    by elimination also (d1 + d2) r² numbers.
     """
     (d1, d2), r = B.shape, svd.s.shape[0]
     n = r * (d1 + d2 - r) if B.cone is Cone.WHOLE else B.cone.degrees(d1, r)

@@ -8,9 +8,6 @@ from typing import NamedTuple
 from flatrank.arrays import Array, Scalar, compiled, put, put_columns, while_loop, xp
 from flatrank.arrays.shapes import Float, Inexact
 
-# Dimension of the Krylov space between two restarts of `extreme_eigenpair`.
-RESTART = 24
-
 
 def krylov_eigenpairs(
     product: Callable[[Array], Array],
@@ -43,8 +40,7 @@ def krylov_eigenpairs(
     Cost: size/block products with `block` columns, 4 n·size² flops; n·size numbers.
     """
     n, block = X.shape
-    avoided = xp.zeros((n, 0)) if avoided is None else avoided
-    avoided = avoided.astype(X.dtype)
+    avoided = xp.zeros_like(X[:, :0]) if avoided is None else avoided.astype(X.dtype)
     q = avoided.shape[1]
     if size + q > n:  # a space forced into the rest would hold vectors that are not orthonormal
         E = xp.eye(n, dtype=X.dtype)
@@ -82,14 +78,14 @@ class Ritz(NamedTuple):
 
 
 def ritz_pair(
-    product: Callable[[Array], Array], start: Float[Array, " n"], sign: int
+    product: Callable[[Array], Array], start: Float[Array, " n"], sign: int, size: int = 24
 ) -> tuple[Float[Array, ""], Float[Array, " n"]]:
-    """The extreme Ritz pair on the Krylov space of a vector, of dimension min(n, 24).
+    """The extreme Ritz pair on the Krylov space of a vector, of dimension min(n, size).
 
     The largest for sign 1, the smallest for −1; at least as extreme as the Rayleigh quotient of
     `start`, which is not zero.
     """
-    size = min(RESTART, start.shape[0])
+    size = min(size, start.shape[0])
     w, Y = krylov_eigenpairs(lambda X: product(X[:, 0])[:, None], start[:, None], size)
     i = xp.argmax(xp.where(xp.sum(Y * Y, axis=0) > 0.5, sign * w, -xp.inf))
     return w[i], Y[:, i]
@@ -126,7 +122,7 @@ def extreme_eigenpair(
     -----
     Cost: min(n, 24) + 1 products a restart.
     """
-    each = min(RESTART, start.shape[0]) + 1
+    each = min(24, start.shape[0]) + 1
 
     def again(r: Ritz) -> Ritz:
         value, vector = ritz_pair(product, r.vector, sign)

@@ -15,21 +15,13 @@ from flatrank.theory.inequality import Bound
 
 @dataclass(frozen=True)
 class Incoherence:
-    """μ of X = U diag(s) Vᵀ of rank r.
-
-    Parameters
-    ----------
-    rank : int
-        r.
-    mu : float
-        Smallest μ with ‖Uᵢ‖² ≤ μ r/d1 and ‖Vⱼ‖² ≤ μ r/d2 for every row: from 1, when every row
-        weighs the same, to max(d1, d2)/r.
-    strong : float
-        Smallest μ that also has |(UVᵀ)ᵢⱼ|² ≤ μ r/(d1 d2); at most μ² r.
-    """
+    """μ of X = U diag(s) Vᵀ of rank r."""
 
     rank: int
+    #: Smallest μ with ‖Uᵢ‖² ≤ μ r/d1 and ‖Vⱼ‖² ≤ μ r/d2 for every row: from 1, when every row
+    #: weighs the same, to max(d1, d2)/r.
     mu: float
+    #: Smallest μ that also has |(UVᵀ)ᵢⱼ|² ≤ μ r/(d1 d2); at most μ² r.
     strong: float
 
 
