@@ -115,8 +115,7 @@ def moved(x: Array, a: Scalar, p: Array) -> Array:
     if on_device(x, a, p):
         return x + a * p
     if x.dtype.char in "fd" and x.dtype == p.dtype and x.ndim == 1:
-        from scipy.linalg import blas
-
+        blas = import_module("scipy.linalg.blas")
         axpy = blas.daxpy if x.dtype.char == "d" else blas.saxpy
         return axpy(p, x, a=a)  # one pass, and no other array
     x += x.dtype.type(a) * p

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from flatrank.arrays import Array, Module, compiled, for_loop, to_numpy, unit_vectors, xp
+from flatrank.arrays import Array, Module, compiled, for_loop, static, to_numpy, unit_vectors, xp
 from flatrank.arrays.shapes import Float, Int
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 
@@ -259,16 +259,28 @@ class Measurement(Module):
 
 
 class WithGrams(Measurement):
-    """A measurement whose Grams are taken once, when it is made; a subclass sets them.
+    """A measurement whose number and Grams are taken once, when it is made.
 
     Parameters
     ----------
+    count : int
+        m.
     gram1, gram2 : arrays of shape (d, d), or (d,) where they are diagonal
         Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ; the second is None where it is the first.
     """
 
+    count: int = static()
     gram1: Weight
     gram2: Weight | None
+
+    @property
+    def m(self) -> int:
+        """Number of measurements."""
+        return self.count
+
+    def measured(self, m: int, gram1: Weight, gram2: Weight | None = None) -> None:
+        """Set what a subclass found when it was made."""
+        self.count, self.gram1, self.gram2 = m, gram1, gram2
 
     @property
     def shape(self) -> tuple[int, int]:

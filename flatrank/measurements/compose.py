@@ -49,7 +49,7 @@ class ScaledCurvature(Curvature):
 class ScaledCoupledCurvature(ScaledCurvature, CoupledCurvature):
     """The same with its parts, where D is diagonal."""
 
-    inner: CoupledCurvature
+    inner: CoupledCurvature  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def blocks(self) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]]:
         """The inner ones, scaled twice."""

@@ -32,12 +32,7 @@ class DenseMatrices(OnMatrices):
 
     def __init__(self, A: Float[Array, "m d1 d2"]):
         self.A = A
-        self.gram1, self.gram2 = sum_grams(self._blocks(), A.shape[1:])
-
-    @property
-    def m(self) -> int:
-        """Number of matrices."""
-        return self.A.shape[0]
+        self.measured(len(A), *sum_grams(self._blocks(), A.shape[1:]))
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """⟨Aᵢ, X⟩."""
@@ -58,7 +53,7 @@ class DenseMatrices(OnMatrices):
     def _blocks(self) -> Iterator[Float[Array, "_ d1 d2"]]:
         """The Aᵢ, some at a time: about 4 million numbers."""
         size = max(1, (1 << 22) // math.prod(self.A.shape[1:]))
-        return (self.A[i : i + size] for i in range(0, self.m, size))
+        return (self.A[i : i + size] for i in range(0, len(self.A), size))
 
     def tangent_map(self, pair: FactorPair) -> TangentMap:
         """Every Aᵢ R and Aᵢᵀ L, where they are fewer numbers than the Aᵢ."""

@@ -60,17 +60,12 @@ class CodedDiffraction(Forms):
         self.masks = _checked(masks)
         square, n = xp.abs(self.masks) ** 2, self.masks.shape[1]
         gram = n * xp.sum(xp.sum(square, axis=1)[:, None] * square, axis=0)
-        self.gram1, self.gram2 = xp.concatenate([gram, gram]), None
+        self.measured(square.size, xp.concatenate([gram, gram]))
 
     @property
     def cone(self) -> Cone:
         """Hermitian matrices."""
         return Cone.HERMITIAN
-
-    @property
-    def m(self) -> int:
-        """Number of masks times n."""
-        return self.masks.size
 
     def vectors(self, dtype: np.dtype) -> tuple[Vectors, Vectors]:
         """Behind masks and transforms."""

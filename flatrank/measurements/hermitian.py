@@ -32,9 +32,9 @@ class OnHermitian(WithGrams):
 
     Factors are real with d = 2n rows, the real over the imaginary parts:
     𝒜(L Rᵀ)ᵢ = Re tr(Eᵢ R L*) with the complex L and R, and Aᵢ is the real form of Eᵢ,
-    [[Re, −Im], [Im, Re]]. A subclass supplies `m`, `of_hermitian` and `hermitian`, and sets
-    `gram1`, Σᵢ Eᵢ² in its real form. The n × n matrix is formed: it is small against the Eᵢ, or
-    against their number.
+    [[Re, −Im], [Im, Re]]. A subclass supplies `of_hermitian` and `hermitian`, and is `measured`
+    with Σᵢ Eᵢ² in its real form. The n × n matrix is formed: it is small against the Eᵢ, or against
+    their number.
     """
 
     @property
@@ -88,12 +88,7 @@ class HermitianEffects(OnHermitian):
     def __init__(self, effects: Complex[Array, "m n n"]):
         self.effects, n = effects, effects.shape[1]
         G = effects.swapaxes(0, 1).reshape(n, -1) @ effects.reshape(-1, n)
-        self.gram1, self.gram2 = real_form(G), None
-
-    @property
-    def m(self) -> int:
-        """Number of effects."""
-        return self.effects.shape[0]
+        self.measured(len(effects), real_form(G))
 
     def of_hermitian(self, G: Complex[Array, "n n"]) -> Float[Array, " m"]:
         """Re Σ (Eᵢ)*_pq G_pq, by two real products with the list of the Eᵢ: half the work."""

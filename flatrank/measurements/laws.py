@@ -6,19 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from flatrank.arrays import (
-    Array,
-    compiled,
-    is_inexact,
-    mapped,
-    scope,
-    to_numpy,
-    tree_map,
-    unit_vectors,
-    xp,
-)
+from flatrank.arrays import Array, is_inexact, mapped, scope, to_numpy, tree_map, unit_vectors, xp
 from flatrank.factors import FactorPair
-from flatrank.measurements.base import Adjoint, CoupledCurvature, Measurement
+from flatrank.measurements.base import CoupledCurvature, Measurement
 from flatrank.measurements.compose import Whitened
 
 
@@ -61,15 +51,10 @@ def check_measurement(measurement: Measurement, *, rank: int = 3, seed: int = 0)
         _check_types(measurement, pair, y)
 
 
-@compiled
-def _products(A: Measurement, pair: FactorPair, y: Array) -> dict[str, Array]:
-    S = A.adjoint(y)
-    return {"forward": A.forward(pair), "right": S.right(pair.R), "left": S.left(pair.L)}
-
-
 def _at(A: Measurement, pair: FactorPair, y: Array) -> tuple[np.ndarray, ...]:
     """𝒜(L Rᵀ), 𝒜*(y) R and 𝒜*(y)ᵀ L."""
-    return tuple(to_numpy(_products(A, pair, y)).values())
+    S = A.adjoint(y)
+    return to_numpy((A.forward(pair), S.right(pair.R), S.left(pair.L)))
 
 
 def _check_products(
@@ -89,61 +74,39 @@ def _check_products(
     _agree("linearity of the adjoint", moved[1], right - 2.0 * other[1])
 
 
-@compiled
-def _derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: Array) -> dict[str, Any]:
-    H = A.curvature_at(pair, A.adjoint(A.forward(pair) - b))
-    found = {
-        "tangent": A.tangent(pair, step),
-        "Gauss-Newton part": A.curvature(pair, step),
-        "curvature": H(step),
-    }
-    if isinstance(H, CoupledCurvature):
-        A_, C = (
-            xp.einsum("iab,ib->ia", X, Z) for X, Z in zip(H.blocks(), (step.L, step.R), strict=True)
-        )
-        P, Q = A_ + H.right_to_left(step.R), C + H.left_to_right(step.L)
-        found["curvature from its parts"] = FactorPair(P, Q)
-    return found
-
-
 def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: np.ndarray) -> None:
     """Tangent and curvature from forward and adjoint alone."""
-    found = to_numpy(_derivatives(A, pair, step, b))
     c = _at(A, pair, b)[0] - b
-    t = sum(_at(A, p, b)[0] for p in (FactorPair(pair.L, step.R), FactorPair(step.L, pair.R)))
-    _agree("tangent", found.pop("tangent"), t)
+    one, other = FactorPair(pair.L, step.R), FactorPair(step.L, pair.R)
+    t = _at(A, one, b)[0] + _at(A, other, b)[0]
     (_, T_right, T_left), (_, S_right, S_left) = _at(A, pair, t), _at(A, step, c)
+    H = A.curvature_at(pair, A.adjoint(c))
+    found = {"Gauss-Newton part": A.curvature(pair, step), "curvature": H(step)}
+    if isinstance(H, CoupledCurvature):
+        P, Q = (
+            np.einsum("iab,ib->ia", X, Z)
+            for X, Z in zip(to_numpy(H.blocks()), (step.L, step.R), strict=True)
+        )
+        parts = FactorPair(P + H.right_to_left(step.R), Q + H.left_to_right(step.L))
+        found["curvature from its parts"] = parts
+    _agree("tangent", A.tangent(pair, step), t)
     for law, out in found.items():
         share = 0.0 if law == "Gauss-Newton part" else 1.0
         _agree(f"{law} in L", out.L, T_right + share * S_right)
         _agree(f"{law} in R", out.R, T_left + share * S_left)
 
 
-@compiled
-def _normal(A: Measurement, y: Array) -> tuple[Array, ...]:
-    S, eye = A.adjoint(y), np.eye(A.shape[1])
-    ones1, ones2 = (np.ones(d) for d in A.shape)
-    return S.right(eye), S.size(ones1, ones2), xp.vdot(y, A.normal(y))
-
-
-@compiled
-def _fitted(A: Measurement, N: Adjoint) -> Array:
-    eye = np.eye(A.shape[1])
-    return A.forward(FactorPair(N.right(eye), eye))
-
-
 def _check_normal(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     """𝒜𝒜* is the square of 𝒜*, and a matrix made to have given measurements has them."""
-    data = _at(A, pair, y)[0]
-    S, size, square = _normal(A, y)
+    data, S, eye = _at(A, pair, y)[0], A.adjoint(y), np.eye(A.shape[1])
+    size = np.linalg.norm(to_numpy(S.right(eye)))
+    _agree("size of the adjoint", S.size(*(np.ones(d) for d in A.shape)), size)
+    _agree("normal map", y @ to_numpy(A.normal(y)), size**2)
     N, _ = A.right_inverse(data, 1e-12 * float(np.linalg.norm(data)))
-    _agree("size of the adjoint", size, np.linalg.norm(S))
-    _agree("normal map", square, np.linalg.norm(S) ** 2)
-    _agree("right inverse", _fitted(A, N), data)
+    _agree("right inverse", A.forward(FactorPair(N.right(eye), eye)), data)
 
 
-@compiled
-def _columns(A: Measurement, count: int) -> Array:
+def _columns(A: Measurement, count: int) -> np.ndarray:
     """𝒜(e_p e_qᵀ), numbered row by row, a row each."""
     d1, d2 = A.shape
 
@@ -151,7 +114,7 @@ def _columns(A: Measurement, count: int) -> Array:
         e, f = unit_vectors(place // d2, d1), unit_vectors(place % d2, d2)
         return A.forward(FactorPair(e[:, None], f[:, None]))
 
-    return mapped(column, np.arange(count), like=A)
+    return to_numpy(mapped(column, np.arange(count), like=A))
 
 
 def _check_dense(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
@@ -163,9 +126,9 @@ def _check_dense(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     grams = [] if isinstance(A, Whitened) else to_numpy(list(A.grams()))
     if m * d1 * d2 > 1_000_000:
         for gram in grams[:1]:
-            _agree("Gram of rows", gram.flat[0], np.sum(to_numpy(_columns(A, d2)) ** 2))
+            _agree("Gram of rows", gram.flat[0], np.sum(_columns(A, d2) ** 2))
         return
-    M = to_numpy(_columns(A, d1 * d2)).reshape(d1, d2, m)
+    M = _columns(A, d1 * d2).reshape(d1, d2, m)
     forward, right, left = _at(A, pair, y)
     X = np.einsum("pk,pqi,qk->i", pair.L, M, pair.R, optimize=True)
     _agree("dense matrix", forward, X)
@@ -194,16 +157,19 @@ def _check_types(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
         real = is_inexact(x) and not xp.iscomplexobj(x)
         return x.astype(np.float32) if real else x
 
-    wide = to_numpy(_products(A, pair, y))
-    narrow = to_numpy(_products(*tree_map(half, (A, pair, y))))
-    for name, x in wide.items():
-        kinds = x.dtype, narrow[name].dtype
-        if kinds != (np.float64, np.float32):
+    found = zip(
+        ("forward", "right", "left"),
+        _at(A, pair, y),
+        _at(*tree_map(half, (A, pair, y))),
+        strict=True,
+    )
+    for name, wide, narrow in found:
+        if (wide.dtype, narrow.dtype) != (np.float64, np.float32):
             raise AssertionError(
-                f"law broken: dtype of {name}; float64 gave {kinds[0]} and float32 gave "
-                f"{kinds[1]}, expected the type of the factors"
+                f"law broken: dtype of {name}; float64 gave {wide.dtype} and float32 gave "
+                f"{narrow.dtype}, expected the type of the factors"
             )
-        _agree(f"float32 of {name}", narrow[name], x, 1e-3)
+        _agree(f"float32 of {name}", narrow, wide, 1e-3)
 
 
 def _agree(law: str, left: Any, right: Any, tolerance: float = 1e-9) -> None:

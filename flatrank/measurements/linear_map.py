@@ -33,30 +33,24 @@ class LinearMap(OnMatrices):
 
     function: Function = static()
     transpose: Function = static()
-    _m: int = static()
 
     def __init__(self, function: Function, transpose: Function, shape: tuple[int, int], m: int):
-        self.function, self.transpose, self._m = function, transpose, m
-        self.gram1, self.gram2 = sum_grams(self._blocks(), shape)
+        self.function, self.transpose = function, transpose
+        self.measured(m, *sum_grams(self._blocks(m), shape))
 
-    @property
-    def m(self) -> int:
-        """Number of measurements."""
-        return self._m
-
-    def _blocks(self) -> Iterator[np.ndarray]:
+    def _blocks(self, m: int) -> Iterator[np.ndarray]:
         """The Aᵢ = 𝒜*(eᵢ), some at a time."""
-        for first in range(0, self.m, BLOCK):
-            places = range(first, min(first + BLOCK, self.m))
-            yield np.stack([self.matrix(unit_vectors(i, self.m)) for i in places])
+        for first in range(0, m, BLOCK):
+            places = range(first, min(first + BLOCK, m))
+            yield np.stack([self.matrix(unit_vectors(i, m)) for i in places])
 
     def written(self) -> np.ndarray:
         """The Aᵢ, asked for one by one."""
-        return np.concatenate(list(self._blocks()))
+        return np.concatenate(list(self._blocks(self.m)))
 
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
         """From the Aᵢ stacked."""
-        return roots_of(self._blocks(), self.shape)
+        return roots_of(self._blocks(self.m), self.shape)
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """The user's function, in the type of X."""

@@ -35,8 +35,8 @@ class DenseAdjoint(Adjoint):
 class OnMatrices(WithGrams):
     """𝒜 given by what it does to a d1 × d2 matrix.
 
-    A subclass supplies `m`, `of_matrix` and `matrix`, and measures the Grams when it is made. X is
-    formed, which is allowed where it is the smallest thing in sight: d1 d2 numbers beside the
+    A subclass supplies `of_matrix` and `matrix`, and is `measured` when it is made. X is formed,
+    which is allowed where it is the smallest thing in sight: d1 d2 numbers beside the
     m d1 d2 of the Aᵢ, or beside a transform of that length.
     """
 
@@ -76,12 +76,7 @@ class WholeMatrix(OnMatrices):
 
     def __init__(self, d1: int, d2: int):
         self.d1, self.d2 = d1, d2
-        self.gram1, self.gram2 = np.full(d1, float(d2)), np.full(d2, float(d1))
-
-    @property
-    def m(self) -> int:
-        """d1 d2."""
-        return self.d1 * self.d2
+        self.measured(d1 * d2, np.full(d1, float(d2)), np.full(d2, float(d1)))
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """Its entries."""

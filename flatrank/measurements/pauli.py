@@ -43,12 +43,7 @@ class PauliStrings(OnHermitian):
 
     def __init__(self, chosen: Int[Array, " m"], qubits: int):
         self.chosen, self.qubits = chosen, qubits
-        self.gram1, self.gram2 = xp.full(2 ** (qubits + 1), float(chosen.shape[0])), None
-
-    @property
-    def m(self) -> int:
-        """Number of strings."""
-        return self.chosen.shape[0]
+        self.measured(len(chosen), xp.full(2 ** (qubits + 1), float(len(chosen))))
 
     @property
     def labels(self) -> list[str]:

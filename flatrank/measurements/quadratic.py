@@ -44,12 +44,7 @@ class QuadraticForms(Forms):
     def __init__(self, x: Inexact[Array, "m n"]):
         self.x = x
         G = x.T @ (self.gram_weights()[:, None] * x.conj())
-        self.gram1, self.gram2 = real_form(G) if xp.iscomplexobj(x) else G, None
-
-    @property
-    def m(self) -> int:
-        """Number of vectors."""
-        return self.x.shape[0]
+        self.measured(len(x), real_form(G) if xp.iscomplexobj(x) else G)
 
     @property
     def cone(self) -> Cone:

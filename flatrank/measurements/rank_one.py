@@ -77,7 +77,7 @@ class _OuterTangentMap(TangentMap):
 
 
 class OuterProducts(WithGrams):
-    """𝒜(X)ᵢ = aᵢ* X cᵢ = Re Σⱼ (aᵢ* lⱼ)(cᵢ* rⱼ)*; a subclass supplies `m` and `vectors`."""
+    """𝒜(X)ᵢ = aᵢ* X cᵢ = Re Σⱼ (aᵢ* lⱼ)(cᵢ* rⱼ)*; a subclass supplies `vectors`."""
 
     @abstractmethod
     def vectors(self, dtype: np.dtype) -> tuple[Vectors, Vectors]:
@@ -117,12 +117,7 @@ class RankOne(OuterProducts):
 
     def __init__(self, a: Float[Array, "m d1"], c: Float[Array, "m d2"]):
         self.a, self.c = a, c
-        self.gram1, self.gram2 = _gram(a, c), _gram(c, a)
-
-    @property
-    def m(self) -> int:
-        """Number of pairs of vectors."""
-        return self.a.shape[0]
+        self.measured(len(a), _gram(a, c), _gram(c, a))
 
     def vectors(self, dtype: np.dtype) -> tuple[Vectors, Vectors]:
         """Themselves."""

@@ -44,12 +44,7 @@ class MaskedTransform(OnMatrices):
         self, signs: Float[Array, "d1 d2"], chosen: Int[Array, " m"], transform: str = "cosine"
     ):
         self.signs, self.chosen, self.transform = signs, chosen, transform
-        self.gram1, self.gram2 = _grams(signs, chosen, transform)
-
-    @property
-    def m(self) -> int:
-        """Number of coefficients."""
-        return self.chosen.shape[0]
+        self.measured(len(chosen), *_grams(signs, chosen, transform))
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """Signs, transform, mask."""
@@ -89,12 +84,7 @@ class MaskedFourier(OnMatrices):
 
     def __init__(self, signs: Float[Array, "d1 d2"], chosen: Int[Array, " count"]):
         self.signs, self.chosen = signs, chosen
-        self.gram1, self.gram2 = _fourier_grams(signs, chosen)
-
-    @property
-    def m(self) -> int:
-        """Two for each coefficient."""
-        return 2 * self.chosen.shape[0]
+        self.measured(2 * len(chosen), *_fourier_grams(signs, chosen))
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """Signs, transform, mask, parts."""

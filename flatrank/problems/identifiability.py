@@ -51,8 +51,8 @@ class Unidentifiable:
 
     @classmethod
     def _of_mixed(cls, rows: np.ndarray, cols: np.ndarray, m: int) -> Unidentifiable:
-        counts = (np.where(x, m, 0) for x in (rows, cols))
-        return cls(*counts, *(np.where(x, 0, -1) for x in (rows, cols)), 1)
+        n, c = np.where(rows, m, 0), np.where(cols, m, 0)
+        return cls(n, c, np.where(rows, 0, -1), np.where(cols, 0, -1), 1)
 
     @classmethod
     def of_pattern(

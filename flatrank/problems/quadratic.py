@@ -88,12 +88,10 @@ def quadratic_network(
     Raises
     ------
     ValueError
-        As for `covariance`.
+        As for `covariance`, whose cost it has.
 
     Notes
     -----
-    Cost: that of `covariance`.
-
     Reference: Ding, Drusvyatskiy, Fazel, Harchaoui (2024), §7.
     """
     return at_share(_stated(x, y, lam, Cone.SYMMETRIC), lam, lam_ratio)
@@ -142,10 +140,7 @@ def phase_retrieval(
     -----
     Cost: that of `covariance` for real vectors; complex numbers cost four times as much each.
     Masks: O(m) memory, O(m log n) flops a product with a column.
-
-    As for every M ⪰ 0 known through xᵢ* M xᵢ, tr(D M D) = (1/(m d)) Σ ‖xᵢ‖² yᵢ is the same for all
-    that fit: each is flattest, certified says no more than that it fits, and recovery is what
-    `certificate.unique` proves.
+    tr(D Z D) is the same for all Z that fit: see `covariance`.
 
     Reference: Candès, Strohmer, Voroninski (2013) for the convex form; Demanet and Hand (2014) for
     what is left without the trace.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import Array, scope, static, to_numpy
+from flatrank.arrays import scope, static, to_numpy
 from flatrank.flatness import Rescaling
 from flatrank.measurements import WholeMatrix
 from flatrank.problems.arguments import checked_array, checked_number, rectangular
@@ -60,16 +61,16 @@ class Separation(Problem):
 
     def with_sparsity(self, sparsity: float) -> Separation:
         """The same data in the penalised form, at a weight > 0."""
-        return _separation(self.b, self.shape, None, _positive("sparsity", sparsity), self.mask)
+        return replace(self, radius=None, sparsity=_positive("sparsity", sparsity))
 
     def with_radius(self, radius: float) -> Separation:
         """The same data, the sparse part of size `radius` > 0 at most."""
-        return _separation(self.b, self.shape, _positive("radius", radius), None, self.mask)
+        return replace(self, radius=_positive("radius", radius), sparsity=None)
 
     def scaled(self, factor: float) -> Separation:
         """The problem of factor·Y: the radius scales, the sparsity does not."""
         radius = None if self.radius is None else self.radius * factor
-        return _separation(self.b * factor, self.shape, radius, self.sparsity, self.mask)
+        return replace(self, b=self.b * factor, radius=radius)
 
     def settings(self) -> dict[str, float | None]:
         """The numbers that with the arrays make the problem whole again."""
@@ -81,6 +82,7 @@ class Separation(Problem):
         return {"Y": np.ascontiguousarray(self.Y)} | mask
 
 
+@scope()
 def robust_pca(
     Y: ArrayLike,
     *,
@@ -146,24 +148,14 @@ def robust_pca(
     radius, sparsity = _positive("radius", radius), _positive("sparsity", sparsity)
     if radius is None and sparsity is None:
         sparsity = _usual(data.shape, seen)
-    return _separation(data.reshape(-1), data.shape, radius, sparsity, seen)
-
-
-@scope()
-def _separation(
-    b: Array,
-    shape: tuple[int, int],
-    radius: float | None,
-    sparsity: float | None,
-    mask: np.ndarray | None,
-) -> Separation:
-    d1, d2 = shape
-    counts, ones = (np.full(d1, d2), np.full(d2, d1)), Rescaling(np.ones(d1), np.ones(d2))
-    zeros = np.zeros(d1, dtype=np.int64), np.zeros(d2, dtype=np.int64)
-    gaps = Unidentifiable(*counts, *zeros, 1)
-    if mask is not None:
-        gaps = Unidentifiable.of_pattern(*np.nonzero(mask), shape)
-    return Separation(WholeMatrix(d1, d2), b, ones, 0.0, 0.0, gaps, radius, sparsity, mask)
+    d1, d2 = data.shape
+    ones, zeros = (np.ones(d1), np.ones(d2)), (np.zeros(d1, np.int64), np.zeros(d2, np.int64))
+    gaps = Unidentifiable(np.full(d1, d2), np.full(d2, d1), *zeros, 1)
+    if seen is not None:
+        i, j = np.nonzero(seen)
+        gaps = Unidentifiable.of_pattern(i, j, data.shape)
+    A, b = WholeMatrix(d1, d2), data.reshape(-1)
+    return Separation(A, b, Rescaling(*ones), 0.0, 0.0, gaps, radius, sparsity, seen)
 
 
 def _usual(shape: tuple[int, ...], mask: np.ndarray | None) -> float:

@@ -57,8 +57,7 @@ class Tomography(Symmetric):
     def stiffness(self) -> float:
         """The mean of ‖𝒜(u u*)‖² over unit vectors u: (1/(n(n+1))) Σ ‖Eᵢ‖² + (tr Eᵢ)²."""
         rows, _ = self.measurement.gram_diagonals()
-        n = self.shape[0] // 2
-        eye = np.eye(2 * n)
+        n, eye = self.shape[0] // 2, np.eye(self.shape[0])
         traces = 0.5 * self.measurement.forward(FactorPair(eye, eye))
         return float((0.5 * xp.sum(rows) + xp.vdot(traces, traces)) / (n * (n + 1)))
 
@@ -80,8 +79,8 @@ class Tomography(Symmetric):
         """
         weight = self.stiffness**0.5
         measurement = self.with_trace(weight)
-        rescaling = one_sided(Rescaling.of(measurement))
-        return self._symmetric(measurement, xp.append(self.b, weight), rescaling, 0.0)
+        rescaling, b = one_sided(Rescaling.of(measurement)), xp.append(self.b, weight)
+        return Symmetric(measurement, b, rescaling, 0.0, 0.0, self.unidentifiable, self.among)
 
     def relaxed(self, weight: float, trace: float, multiplier: float) -> Symmetric:
         """Without the constraint on the trace.
@@ -101,14 +100,8 @@ class Tomography(Symmetric):
         else:
             D, inverse = (Q * root[None, :]) @ Q.T, (Q / root[None, :]) @ Q.T
             rescaling = Rescaling(D, D, (inverse, inverse))
-        b = xp.append(self.b, weight * trace)
-        return self._symmetric(self.with_trace(weight), b, rescaling, lam)
-
-    def _symmetric(
-        self, measurement: WithTrace, b: Array, rescaling: Rescaling, lam: float
-    ) -> Symmetric:
-        gaps = Unidentifiable.of_all(*self.shape, measurement.m)
-        return Symmetric(measurement, b, rescaling, lam, 0.0, gaps, self.among)
+        b, measurement = xp.append(self.b, weight * trace), self.with_trace(weight)
+        return Symmetric(measurement, b, rescaling, lam, 0.0, self.unidentifiable, self.among)
 
 
 @scope()
