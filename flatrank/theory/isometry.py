@@ -21,23 +21,13 @@ from flatrank.theory.inequality import Bound
 
 @dataclass(frozen=True)
 class Isometry:
-    """(δ1, δ2) of an ℓp/ℓ2 property, as far as known.
-
-    Parameters
-    ----------
-    rank : int
-        r, the largest rank spoken of.
-    p : 1 or 2
-        The norm on the measured side.
-    delta1, delta2 : float
-        `exact`: the constants, or bounds on the safe side. Otherwise from inside: the true δ1 is at
-        most `delta1`, the true δ2 at least `delta2`.
-    exact : bool
-        Which of the two.
-    """
+    """(δ1, δ2) of an ℓp/ℓ2 property at ranks up to `rank`, as far as known."""
 
     rank: int
+    #: The norm on the measured side.
     p: Literal[1, 2]
+    #: `exact`: the constants, or bounds on the safe side. Otherwise from inside: the true δ1 is at
+    #: most `delta1`, the true δ2 at least `delta2`.
     delta1: float
     delta2: float
     exact: bool = False

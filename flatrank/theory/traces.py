@@ -23,16 +23,9 @@ Product = Callable[[Float[Array, " n"]], Float[Array, " n"]]
 
 @dataclass(frozen=True)
 class TraceEstimate:
-    """An unbiased estimate of a trace.
+    """An unbiased estimate of a trace from so many products with the operator.
 
-    Parameters
-    ----------
-    value : float
-        The estimate.
-    error : float
-        Its standard error, itself estimated from the spread of the samples.
-    products : int
-        Products with the operator.
+    `error` is its standard error, itself estimated from the spread of the samples.
     """
 
     value: float
