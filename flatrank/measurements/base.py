@@ -157,8 +157,8 @@ class Measurement(Module):
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray] | None:
         """W1, W2 with WᵀW the Grams, from the Aᵢ stacked and without squaring them (host).
 
-        They tell directions that the Aᵢ see a 1e-13 as strongly as the rest, Grams those seen a
-        1e-6. None where Grams are all there is, as here.
+        They resolve directions that the Aᵢ see 1e-13 times as strongly as the rest, Grams only
+        those seen 1e-6 times as strongly. None where Grams are all there is, as here.
         """
         return None
 
@@ -225,7 +225,7 @@ class Measurement(Module):
         root = xp.sqrt(xp.sum(rows))
         return rows / root, cols / root
 
-    def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+    def side_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Norms of the rows and columns of 𝒜*(y) where single ones stand out; here all alike."""
         d1, d2 = self.shape
         return xp.ones_like(y, shape=d1), xp.ones_like(y, shape=d2)
@@ -237,7 +237,7 @@ class Measurement(Module):
 
     def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m"]:
         """The derivative of (L, R) ↦ 𝒜(L Rᵀ) along (P, Q): 𝒜(L Qᵀ + P Rᵀ), the columns joined."""
-        return self.forward(FactorPair(pair.L, step.R).beside(FactorPair(step.L, pair.R)))
+        return self.forward(FactorPair(pair.L, step.R).plus(FactorPair(step.L, pair.R)))
 
     def tangent_map(self, pair: FactorPair) -> TangentMap:
         """The same at one pair for many steps, where they are cheaper so."""

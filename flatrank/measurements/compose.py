@@ -140,9 +140,9 @@ class Whitened(Measurement):
         u1, u2 = self.inner.density()
         return _squared(self.scale1, u1), _squared(self.scale2, u2)
 
-    def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+    def side_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Those of the inner measurement: they are to be divided out, and so is the scale."""
-        return self.inner.line_norms(y)
+        return self.inner.side_norms(y)
 
     def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m"]:
         """The inner one along the unscaled step."""

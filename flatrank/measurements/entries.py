@@ -144,7 +144,7 @@ class SampledEntries(Measurement):
         """Row counts nᵢ and column counts cⱼ: Σ AᵢAᵢᵀ and Σ AᵢᵀAᵢ are diagonal here."""
         return tuple(xp.diff(c.indptr).astype(xp.float64) for c in (self.by_row, self.by_col))
 
-    def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+    def side_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Root of the sum of squares of each row's and each column's numbers."""
         d1, d2 = self.shape
         squares = self.adjoint(y * y)

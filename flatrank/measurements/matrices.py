@@ -1,4 +1,4 @@
-"""Measurements that act on the whole matrix X, which is then small beside the Aᵢ themselves."""
+"""Measurements that act on the whole matrix X, which is then small against the Aᵢ themselves."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class OnMatrices(WithGrams):
     """𝒜 given by what it does to a d1 × d2 matrix.
 
     A subclass supplies `of_matrix` and `matrix`, and is `measured` when it is made. X is formed,
-    which is allowed where it is the smallest thing in sight: d1 d2 numbers beside the
-    m d1 d2 of the Aᵢ, or beside a transform of that length.
+    which is allowed where it is the smallest thing in sight: d1 d2 numbers against the
+    m d1 d2 of the Aᵢ, or against a transform of that length.
     """
 
     @abstractmethod

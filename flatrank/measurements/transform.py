@@ -17,7 +17,7 @@ class MaskedTransform(OnMatrices):
     """𝒜(X) = m coefficients of C1 (Σ ∘ X) C2ᵀ: random signs Σ, orthonormal transforms C.
 
     Rows of an orthogonal map: 𝒜𝒜* = I. The signs spread every X over all coefficients, so that m
-    of them tell it about as well as m Gaussian numbers do. Make one by `masked_transform`.
+    of them determine it about as well as m Gaussian numbers do. Make one by `masked_transform`.
 
     Parameters
     ----------

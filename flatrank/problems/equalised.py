@@ -1,4 +1,4 @@
-"""Exact data of ill-conditioned measurements: the same matrices fit, told by better equations.
+"""Exact data of ill-conditioned measurements: the same matrices fit, in better equations.
 
     ℬ(X̃) = b   ⇔   G Uᵀ ℬ(X̃) = G Uᵀ b       for ℬ = U diag(s) V, G = diag(s² + τ²)^(−1/2) > 0.
 
@@ -37,7 +37,7 @@ class Equalised(NamedTuple):
     """ε κ(ℬ): the relative precision of its bounds."""
 
     def dual_of(self, y: Float[Array, " m"]) -> Float[Array, " q"]:
-        """The y' of y: what is outside the range of ℬ is lost, and worth nothing."""
+        """The y' of y: what is outside the range of ℬ is lost, and adds no value."""
         squares = np.sum(self.turn**2, axis=0)
         return (y @ self.turn) / squares
 

@@ -68,8 +68,8 @@ class Problem(Module):
     def all_flattest(self) -> bool:
         """Whether every matrix that fits is a flattest one, as where X ⪰ 0 and Aᵢ² = wᵢ Aᵢ.
 
-        tr(D X D) = (1/(m d)) Σ wᵢ bᵢ then, whatever X is: it takes a proof of uniqueness to tell
-        one that fits from another.
+        tr(D X D) = (1/(m d)) Σ wᵢ bᵢ then, whatever X is: it takes a proof of uniqueness to
+        distinguish those that fit.
         """
         if self.lam > 0 or not self.cone.positive:
             return False

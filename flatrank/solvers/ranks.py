@@ -65,7 +65,7 @@ def appended(  # noqa: PLR0913 - as of a Newton step
     c, d = B.forward(pair) - b, B.forward(direction)
     tau = (-xp.vdot(c, d) - lam * xp.sum(weights)) / xp.maximum(xp.vdot(d, d), 1e-300)
     weights = xp.maximum(tau, 0.0) * weights
-    joined = pair.beside(new._replace(s=weights).pair())
+    joined = pair.plus(new._replace(s=weights).pair())
     if outside:
         s = xp.concatenate([s, weights])
         order = xp.argsort(-s)

@@ -37,7 +37,7 @@ def even_pairs(
     Where rows hold few entries, the leading singular vectors of 𝒜*(b) itself sit on a handful of
     rows that happen to be long. The pairs come with the lengths put back.
     """
-    lengths = [xp.sqrt(x**2 + xp.mean(x**2)) for x in A.line_norms(b)]
+    lengths = [xp.sqrt(x**2 + xp.mean(x**2)) for x in A.side_norms(b)]
     S = ScaledAdjoint(A.adjoint(b), *(1.0 / x for x in lengths))
     nothing = CompactSVD(*(xp.zeros(size) for size in ((A.shape[0], 1), 1, (A.shape[1], 1))))
     pairs = top_pairs(S, nothing, X, (steps + 1) * X.shape[1])

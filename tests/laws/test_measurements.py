@@ -252,7 +252,7 @@ def everything(A, pair, step, y):
         H(step),
         *([H.blocks(), H.left_to_right(step.L)] if isinstance(H, CoupledCurvature) else []),
         A.curvature_diagonal(pair),
-        A.line_norms(y),
+        A.side_norms(y),
     ]
 
 

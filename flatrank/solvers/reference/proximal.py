@@ -66,11 +66,6 @@ class Proof(NamedTuple):
     failures: int = 0
     ended: Status = Status.RUNNING
 
-    @property
-    def relative_gap(self) -> float | None:
-        """That of the last certificate."""
-        return None if self.certificate is None else self.certificate.relative_gap
-
 
 @dataclass(frozen=True)
 class Proximal(Solver[Any]):
@@ -101,12 +96,9 @@ class Proximal(Solver[Any]):
 
     def info(self, state: Any) -> dict[str, Any]:
         """Rank, objective, ℓ and gap."""
-        return {
-            "rank": state.rank,
-            "objective": state.objective,
-            "ell": state.ell,
-            "relative_gap": state.proof.relative_gap,
-        }
+        numbers = {name: getattr(state, name) for name in ("rank", "objective", "ell")}
+        proof = state.proof.certificate
+        return numbers | {"relative_gap": None if proof is None else proof.relative_gap}
 
     def outcome(self, state: Any) -> Outcome:
         """The pair of X̃; the certificate only where it is of this pair."""
@@ -173,7 +165,7 @@ def proximal_step(
     (X, c), (X_, c_) = points
     beta, ell = weights
     cY = c + beta * (c - c_)
-    Y = _scaled(X, 1 + beta).beside(_scaled(X_, -beta))
+    Y = _scaled(X, 1 + beta).plus(_scaled(X_, -beta))
     U, sigma, V = PairPlus(Y, B.adjoint(cY), -1 / ell).leading(block)
     s = xp.maximum(sigma - lam / ell, 0.0)
     new = CompactSVD(U, s, V)

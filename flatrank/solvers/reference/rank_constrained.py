@@ -180,4 +180,4 @@ def _filled(B: Measurement, c: Array, pair: FactorPair, keep: int, pairs: Compac
     new = pairs.pair().resized(pair.rank - keep)
     q = B.forward(new)
     root = xp.sqrt(xp.maximum(xp.vdot(c, q), 0.0) / xp.maximum(xp.vdot(q, q), 1e-300))
-    return balance(pair.resized(keep).beside(tree_map(lambda x: root * x, new)))[0]
+    return balance(pair.resized(keep).plus(tree_map(lambda x: root * x, new)))[0]
