@@ -186,11 +186,6 @@ class AlternatingDirections(Solver[DirectionsState]):
                 )
         return state
 
-    def status(self, problem: Problem, state: DirectionsState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
-
     def info(self, state: DirectionsState) -> dict[str, Any]:
         """Rank, penalty, level, the gap before Λ is scaled, and both residuals."""
         known = state.certificate

@@ -26,7 +26,7 @@ from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.interior_point import InteriorPoint, InteriorPointState
 from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
-from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.loop import Outcome, Proof, Solver
 from flatrank.solvers.lowering import at_most, least_squares, without_dying
 from flatrank.solvers.proximal_point import ProximalPoint, ProximalPointState, may_hold
 from flatrank.solvers.status import Status
@@ -42,19 +42,25 @@ _MISSED = 1e-6
 
 
 class AutoState(NamedTuple):
-    """The state of whichever solver is at work, and what is proved of the interpolant found.
+    """Where the solve stands.
 
-    `kept` is that interpolant with its proof while a flatter one, or one of smaller rank, is looked
-    for; `before` is the find step's state at it.
+    inner : the state of the solver at work.
+    phase : "find", "prove", "lower", "flatten" or "converge".
+    proof, ended : of the answer so far.
+    kept : an interpolant and its proof, while a flatter one, or a smaller rank, is looked for.
+    before : the find step's state at it.
     """
 
     inner: GaussNewtonState | InteriorPointState | LagrangianState | ProximalPointState
     phase: str
-    certificate: Certificate | None
-    y: Any
-    ended: Status
+    proof: Proof = Proof()
+    ended: Status = Status.RUNNING
     kept: Outcome | None = None
     before: GaussNewtonState | None = None
+
+    def after(self, inner: Any) -> AutoState:
+        """With the state of a solver whose end is the end, and whose proof is the proof."""
+        return self._replace(inner=inner, proof=inner.proof, ended=inner.ended)
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,8 @@ class Auto(Solver[AutoState]):
         small = 0 < problem.lam < _SMALL * _largest_seen(problem, state)
         if small and self.rank is None and _can_fit(problem):
             flat = self._flatten.init(problem, None if start is None else state.pair, seed)
-            return AutoState(flat, "flatten", None, None, Status.RUNNING)
-        return AutoState(state, "find", None, None, Status.RUNNING)
+            return AutoState(flat, "flatten")
+        return AutoState(state, "find")
 
     def step(self, problem: Problem, state: AutoState) -> AutoState:
         """One step of the find; at its end the proof; or one step to the flattest."""
@@ -117,20 +123,16 @@ class Auto(Solver[AutoState]):
             return self._step_inside(problem, state, state.inner)
         if state.phase == "flatten":
             inner = self._flatten.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
-            proof = inner.certificate
-            if inner.ended is Status.STATIONARY and proof and proof.feasibility > _MISSED:
+            known = inner.proof.certificate
+            if inner.ended is Status.STATIONARY and known and known.feasibility > _MISSED:
                 found = self._find.init(problem, inner.pair)
                 return state._replace(inner=found, phase="find")
-            return state._replace(
-                inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
-            )
+            return state.after(inner)
         if state.phase == "prove":
             return self._prove(problem, state)
         if state.phase == "converge":
             inner = self._converge.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
-            return state._replace(
-                inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
-            )
+            return state.after(inner)
         inner = self._find.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
         if inner.ended is Status.RUNNING:
             long = self.rank is None and inner.counts.steps >= self.long
@@ -140,14 +142,12 @@ class Auto(Solver[AutoState]):
             return state._replace(inner=inner)
         if state.phase == "lower":
             if inner.ended is Status.STATIONARY:
-                inner = inner._replace(lent=0)  # it is a fit, whatever it took
-                return AutoState(inner, "prove", None, None, Status.RUNNING)
+                inner = inner.rescued(used=False)  # it is a fit, whatever it took
+                return AutoState(inner, "prove")
             assert state.before is not None
             return self._settled(problem, state._replace(inner=state.before, phase="prove"))
         if problem.lam > 0 or inner.ended is Status.NONFINITE:
-            return state._replace(
-                inner=inner, certificate=inner.certificate, y=inner.y, ended=inner.ended
-            )
+            return state.after(inner)
         if inner.ended is Status.STATIONARY:
             inner = without_dying(problem, self._find, inner)
         elif self.rank is not None and inner.rank:
@@ -161,7 +161,7 @@ class Auto(Solver[AutoState]):
         fits = state.inner.ended is Status.STATIONARY
         effort = Effort(self.failure_probability, self.tol)
         certificate, y = certify_whitened(problem, svd, effort=effort)
-        state = state._replace(certificate=certificate, y=y)
+        state = state._replace(proof=Proof(certificate, y))
         if certificate.infeasible:
             return state._replace(ended=Status.INFEASIBLE)
         recover = fits and self.goal == "recover"
@@ -179,8 +179,8 @@ class Auto(Solver[AutoState]):
 
     def _settled(self, problem: Problem, state: AutoState) -> AutoState:
         """What to do with a fit, or the least misfit, that no smaller rank replaces."""
-        fits, proof = state.inner.ended is Status.STATIONARY, state.certificate
-        if fits and proof is not None and proof.certified(self.tol):
+        fits = state.inner.ended is Status.STATIONARY
+        if fits and state.proof.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
         if self.rank is not None:
             return state._replace(ended=Status.STATIONARY if fits else Status.LEAST_SQUARES)
@@ -198,14 +198,7 @@ class Auto(Solver[AutoState]):
         if inner.ended is Status.STALLED:
             inner = self._flatten.init(problem)
             return state._replace(inner=inner._replace(counts=inner.counts + before.counts))
-        return state._replace(
-            inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
-        )
-
-    def status(self, problem: Problem, state: AutoState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
+        return state.after(inner)
 
     def info(self, state: AutoState) -> dict[str, Any]:
         """The phase and the numbers of the solver at work."""
@@ -224,10 +217,10 @@ class Auto(Solver[AutoState]):
         solver = self._at_work(state)
         found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
         if state.kept and state.ended is Status.RUNNING:
-            proof, before = state.inner.certificate, state.kept.certificate
-            if not (proof and before) or proof.relative_gap > before.relative_gap:
+            now, before = state.inner.proof.certificate, state.kept.certificate
+            if not (now and before) or now.relative_gap > before.relative_gap:
                 return state.kept._replace(counts=found.counts)
-        return found._replace(y=state.y, certificate=state.certificate)
+        return found._replace(**state.proof._asdict())
 
 
 def _can_fit(problem: Problem) -> bool:

@@ -21,11 +21,11 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, eigh, solve_triangular
 
-from flatrank.certificates import Certificate, Effort, certify_whitened
+from flatrank.certificates import Effort, certify_whitened
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Explicit, QuadraticForms, RankOne, SampledEntries, explicit
 from flatrank.problems import Problem, Separation, Tomography
-from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.loop import Outcome, Proof, Scope, Solver
 from flatrank.solvers.schur import Blocks, gram, schur
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
@@ -37,8 +37,7 @@ class InteriorPointState(NamedTuple):
     B : ℬ as an array.
     P, y, S : the primal matrix, the dual point, and ℬ*(y).
     gap : ½⟨P, Z⟩ / ½ tr P.
-    certificate, dual : the proof and the dual point behind it, once there is one.
-    ended, counts : as for every solver.
+    proof, ended, counts : as for every solver.
     """
 
     B: Explicit
@@ -46,8 +45,7 @@ class InteriorPointState(NamedTuple):
     y: np.ndarray
     S: np.ndarray
     gap: float = 1.0
-    certificate: Certificate | None = None
-    dual: Any = None
+    proof: Proof = Proof()
     ended: Status = Status.RUNNING
     counts: Counts = Counts()
 
@@ -149,11 +147,6 @@ class InteriorPoint(Solver[InteriorPointState]):
             return self._proved(problem, b, state)
         return self._proved(problem, b, new) if new.gap <= self.margin * self.tol else new
 
-    def status(self, problem: Problem, state: InteriorPointState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
-
     def info(self, state: InteriorPointState) -> dict[str, Any]:
         """The gap between the two programs."""
         return {"relative_gap": state.gap}
@@ -161,7 +154,7 @@ class InteriorPoint(Solver[InteriorPointState]):
     def outcome(self, state: InteriorPointState) -> Outcome:
         """The pair of X̃, and its certificate where there is one."""
         pair = self._decomposed(corner(state)).pair()
-        return Outcome(pair, pair.rank, state.counts, state.dual, state.certificate)
+        return Outcome(pair, pair.rank, state.counts, **state.proof._asdict())
 
     def _proved(
         self, problem: Problem, b: np.ndarray, state: InteriorPointState
@@ -180,8 +173,7 @@ class InteriorPoint(Solver[InteriorPointState]):
         proved = certificate.certified(self.tol) and certificate.feasibility <= self.cut * self.tol
         return state._replace(
             P=P,
-            certificate=certificate,
-            dual=dual,
+            proof=Proof(certificate, dual),
             ended=Status.CERTIFIED if proved else Status.STALLED,
         )
 

@@ -25,27 +25,29 @@ import numpy as np
 
 from flatrank.arrays import Array, compiled, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates import Certificate, Effort, certify_whitened
+from flatrank.certificates import Effort, certify_whitened
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.growth import size_of
-from flatrank.solvers.loop import Outcome, Solver, run
+from flatrank.solvers.loop import Outcome, Proof, Solver, run
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
 
-# A step at the floor that leaves more of the gap than this gains little, and how far below the
-# floor λ may then fall.
-_SLOW, _DEEPEST = 0.3, 1e-4
-
 
 class LagrangianState(NamedTuple):
-    """Pair of X̃, zero-padded, its rank, multiplier, penalty parameter and the proof so far.
+    """Where the iteration stands.
 
-    `left` is the least that was left to do: the relative gap, or where λ₀ > 0 and it is less, how
-    far the constraint is missed relative to ‖b‖ (while that is not near λ₀ the gap says nothing).
+    pair, rank : of X̃, zero-padded.
+    y : the multiplier.
+    lam : λ of the next step.
+    largest : λ_max.
+    left : the least that was left to do: the relative gap, or where λ₀ > 0 and it is less, how far
+        the constraint is missed relative to ‖b‖ (while that is not near λ₀ the gap says nothing).
+    stuck : steps in a row, at a low λ, that left as much.
+    proof, ended, counts : as for every solver.
     """
 
     pair: FactorPair
@@ -53,12 +55,11 @@ class LagrangianState(NamedTuple):
     y: Float[Array, " m"]
     lam: float
     largest: float
-    certificate: Certificate | None
-    dual: Float[Array, " m"] | None
-    counts: Counts
-    ended: Status
-    stuck: int
     left: float = 1.0
+    stuck: int = 0
+    proof: Proof = Proof()
+    ended: Status = Status.RUNNING
+    counts: Counts = Counts()
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ class Lagrangian(Solver[LagrangianState]):
         Share of `tol` that the misfit of an interpolant is brought to.
     failure_probability : float
         Of the probabilistic bounds in the certificate.
+    slow : float
+        A step at the floor that leaves more of the gap than this gains little: λ may then fall on
+        to `deepest` times the floor.
+    deepest : float
+        See `slow`.
     """
 
     tol: float = 1e-6
@@ -88,6 +94,8 @@ class Lagrangian(Solver[LagrangianState]):
     inner_steps: int = 60
     margin: float = 1e-2
     failure_probability: float = 1e-9
+    slow: float = 0.3
+    deepest: float = 1e-4
 
     def init(
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
@@ -106,11 +114,7 @@ class Lagrangian(Solver[LagrangianState]):
             y=y,
             lam=max(lam, problem.lam),
             largest=largest,
-            certificate=None,
-            dual=None,
             counts=Counts(0, 18) if start is None else Counts(1, 36),
-            ended=Status.RUNNING,
-            stuck=0,
         )
 
     def step(self, problem: Problem, state: LagrangianState) -> LagrangianState:
@@ -138,8 +142,7 @@ class Lagrangian(Solver[LagrangianState]):
             rank=found.rank,
             y=y,
             lam=max(self._next(state, found.rank, status, left), problem.lam),
-            certificate=certificate,
-            dual=dual,
+            proof=Proof(certificate, dual),
             counts=state.counts + found.counts,
             stuck=state.stuck + 1 if low and not left < 0.9 * state.left else 0,
             left=min(left, state.left),
@@ -155,13 +158,13 @@ class Lagrangian(Solver[LagrangianState]):
             return min(lam / self.shrink, hold)
         if rank != state.rank:
             return lam
-        slow = left > _SLOW * state.left
-        floor = (_DEEPEST if slow else 1.0) * self.floor * state.largest
+        slow = left > self.slow * state.left
+        floor = (self.deepest if slow else 1.0) * self.floor * state.largest
         return min(lam, max(self.shrink * lam, floor))
 
     def _verdict(self, state: LagrangianState, inner: Status, penalised: bool) -> Status:
         """Certified, or at its end after five steps at a low λ that leave as much to do as ever."""
-        certificate = state.certificate
+        certificate = state.proof.certificate
         if certificate is None:
             return Status.RUNNING
         if certificate.infeasible:
@@ -176,14 +179,9 @@ class Lagrangian(Solver[LagrangianState]):
             return Status.RUNNING
         return Status.STATIONARY if penalised else Status.STALLED
 
-    def status(self, problem: Problem, state: LagrangianState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
-
     def info(self, state: LagrangianState) -> dict[str, Any]:
         """Rank, λ, gap and misfit."""
-        known = state.certificate
+        known = state.proof.certificate
         return {
             "rank": state.rank,
             "lam": state.lam,
@@ -193,7 +191,7 @@ class Lagrangian(Solver[LagrangianState]):
 
     def outcome(self, state: LagrangianState) -> Outcome:
         """The pair of X̃, proved as far as the last step proved it."""
-        return Outcome(state.pair, state.rank, state.counts, state.dual, state.certificate)
+        return Outcome(state.pair, state.rank, state.counts, **state.proof._asdict())
 
 
 @compiled

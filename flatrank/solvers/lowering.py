@@ -14,7 +14,7 @@ import numpy as np
 
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
-from flatrank.solvers.growth import FRESH, GaussNewtonState, cut, size_of
+from flatrank.solvers.growth import GaussNewtonState, Rescue, cut, size_of
 from flatrank.solvers.status import Status
 
 # Singular values as far apart as this suggest that those behind are on their way to zero; a step
@@ -50,14 +50,14 @@ def without_dying(problem: Problem, find: GaussNewton, state: GaussNewtonState) 
     """
     s = state.s[: state.rank]
     gaps = np.flatnonzero(s[:-1] > _DYING * s[1:])
-    good = max(_ROUNDING * size_of(problem), state.misfit)
+    good = max(_ROUNDING * size_of(problem), state.point.misfit)
     for gap in gaps:
         tried = at_most(problem, state, int(gap) + 1)
         for step in range(_STEPS):
-            tried = find._newton(problem, tried)
-            if step and tried.misfit <= good:
+            tried = find.newton(problem, tried)
+            if step and tried.point.misfit <= good:
                 return tried._replace(ended=Status.STATIONARY)
-            if not tried.left < _HALF * tried.misfit:
+            if not tried.point.left < _HALF * tried.point.misfit:
                 break
     return state
 
@@ -79,10 +79,9 @@ def at_most(problem: Problem, state: GaussNewtonState, rank: int) -> GaussNewton
     GaussNewtonState
         Running, with all the means of the find step but a larger rank.
     """
-    return cut(state, rank)._replace(
-        misfit=size_of(problem), grown=(rank, math.inf), fresh=FRESH, ended=Status.RUNNING,
-        shown=rank, lent=0, ridge=0.0, kept=None, tries=0,
-    )  # fmt: skip
+    state = cut(state, rank).growing(grown=(rank, math.inf), waiting=True)
+    point = state.point._replace(misfit=size_of(problem))
+    return state._replace(point=point, rescue=Rescue(limit=rank), ended=Status.RUNNING)
 
 
 def least_squares(problem: Problem, find: GaussNewton, state: GaussNewtonState) -> GaussNewtonState:
@@ -104,7 +103,7 @@ def least_squares(problem: Problem, find: GaussNewton, state: GaussNewtonState) 
     """
     found = at_most(problem, state, state.rank)
     for _ in range(_STEPS):
-        found = find._newton(problem, found)
-        if not found.left < (1 - _SETTLED) * found.misfit:
+        found = find.newton(problem, found)
+        if not found.point.left < (1 - _SETTLED) * found.point.misfit:
             break
     return found._replace(ended=state.ended)

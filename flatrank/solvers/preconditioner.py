@@ -27,8 +27,7 @@ from flatrank.linalg import Diagonal
 # Columns taken together, the last ones; and triplets outside. A product with them costs
 # 4 (d1 + d2) w (w + o) flops. With all columns the model is worse: strong ones turn too.
 _WEAK, _OUTSIDE = 32, 24
-# The least of λ − σ, as a share of λ.
-_NEAREST = 1e-3
+
 # Diagonal, as a share of the largest of its column, that is rounding squared.
 _UNSEEN = 1e-24
 
@@ -111,7 +110,7 @@ def weak_columns(
     live = (c[:, None] > 0) & (c[None, :] > 0)
     # With n = (√c_j, √c_i)/√(c_i + c_j) the inverse of a pair's form is n nᵀ/(c_i + c_j).
     gain = _more(both, lam + 0.5 * both, live) / xp.where(live, both, 1.0)
-    rest = xp.maximum(lam - outside.s[:_OUTSIDE], _NEAREST * lam)[:, None]
+    rest = xp.maximum(lam - outside.s[:_OUTSIDE], 1e-3 * lam)[:, None]
     gain = xp.concatenate([gain, _more(rest + c[None, :], lam + c[None, :], c[None, :] > 0)])
     U = xp.concatenate([U, outside.U[:, :_OUTSIDE]], axis=1)
     V = xp.concatenate([V, outside.V[:, :_OUTSIDE]], axis=1)

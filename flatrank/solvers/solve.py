@@ -29,7 +29,7 @@ from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.interior_point import InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Solver, run
-from flatrank.solvers.proximal_point import ProximalPoint, suits
+from flatrank.solvers.proximal_point import ProximalPoint
 from flatrank.solvers.solution import Solution
 from flatrank.solvers.starts import best_multiple
 from flatrank.solvers.states import StateSearch
@@ -220,7 +220,7 @@ def _default(
         return AlternatingDirections(rank, tol)
     if isinstance(problem, Tomography):
         return StateSearch(goal, rank, tol)
-    if rank is None and suits(problem):
+    if rank is None and ProximalPoint(tol).suits(problem):
         return ProximalPoint(tol)
     return Auto(goal=goal, rank=rank, tol=tol, prove=prove)
 

@@ -156,11 +156,6 @@ class StateSearch(Solver[StateSearchState]):
             return state
         return self._proved(problem, state)
 
-    def status(self, problem: Problem, state: StateSearchState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
-
     def info(self, state: StateSearchState) -> dict[str, Any]:
         """The phase, the multiplier, and the numbers of the solver at work."""
         numbers = self._at_work(state).info(state.inner)  # pyright: ignore[reportArgumentType]
@@ -294,11 +289,11 @@ class StateSearch(Solver[StateSearchState]):
     def _progress(self, state: StateSearchState) -> tuple[StateSearchState, bool]:
         """With the next mark, and whether there is no hope of a fit."""
         find: GaussNewtonState = state.inner.inner  # pyright: ignore
-        hopeless = find.lent > 0 or find.ended is Status.STALLED
+        hopeless = find.rescue.used or find.ended is Status.STALLED
         hopeless |= not state.wide and find.rank > state.near[0]
         if state.taken % _STEPS == 0 and find.ended is Status.RUNNING:
-            hopeless |= find.misfit > _PROGRESS * state.mark
-            state = state._replace(mark=find.misfit)
+            hopeless |= find.point.misfit > _PROGRESS * state.mark
+            state = state._replace(mark=find.point.misfit)
         return state, hopeless
 
     def _fitted(

@@ -1,0 +1,107 @@
+"""λ > 0: when a search with a growing rank grows, and when it is proved.
+
+Whenever the point is nearly stationary, loosely at first, the singular pairs of −ℬ*(c) above λ
+outside the factors are appended. Where there are none, a lower bound of the gap (`least_gap`) tells
+whether a proof is worth its cost.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flatrank.certificates import Effort, certify_whitened, least_gap
+from flatrank.factors import CompactSVD
+from flatrank.problems import Problem
+from flatrank.solvers.growth import GaussNewtonState, narrowed, svd_of
+from flatrank.solvers.loop import Proof
+from flatrank.solvers.status import Status
+
+if TYPE_CHECKING:
+    from flatrank.solvers.gauss_newton import GaussNewton
+
+
+@dataclass(frozen=True)
+class Penalised:
+    """Settings of `GaussNewton` for λ > 0.
+
+    Parameters
+    ----------
+    first : float
+        Relative gap looked for first: what is outside the factors shows long before the end.
+    settled : float
+        Tolerance, in units of `tol`, at which what is left of the norm is the rank limit's fault.
+    gained : float
+        Growth that lowered the objective by less than this share of `tol` is followed by a proof.
+    dead : float
+        Share of `tol` of the objective: a column that carries no more is dropped in a step.
+    unseen : float
+        λ‖X̃‖_* relative to ‖b‖² below which steps are in double precision: in single precision λ
+        would be rounding.
+    """
+
+    first: float = 1e-2
+    settled: float = 1e-2
+    gained: float = 1e-3
+    dead: float = 1e-3
+    unseen: float = 1e-6
+
+    def decide(
+        self, find: GaussNewton, problem: Problem, state: GaussNewtonState
+    ) -> GaussNewtonState:
+        """At a nearly stationary point grow, or prove."""
+        state = narrowed(state, find.rank)
+        point = state.point
+        if state.rank and point.fall > 0.2 * find.tol * state.loose * point.objective:
+            return state
+        now, (_, before) = point.objective - point.fall, state.growth.grown
+        if before - now > self.gained * find.tol * now:
+            state = find.grown(problem, state)
+            if state.growth.waiting:
+                return state.growing(grown=(state.rank, now))
+        svd, gap = svd_of(state), 0.0
+        full = state.rank >= find.limit(problem)
+        # Where no larger rank is left, steps are all that can help.
+        whole = state.rank >= problem.cone.size(min(problem.shape))
+        settled = full and state.loose < (1e-8 if whole else self.settled)
+        if not (settled or problem.cone.positive):
+            gap = float(least_gap(problem.whitened, problem.b, problem.lam, svd))
+        if gap <= find.tol:
+            if not find.prove:
+                return state._replace(ended=Status.STATIONARY)
+            state, gap = self._proved(find, problem, state, svd, settled)
+        # Either the point is not stationary enough, or the search for growth, which goes on from
+        # where it was, did not look far enough.
+        state = state._replace(loose=0.25 * min(state.loose, gap / find.tol))
+        return state.growing(grown=(-1, math.inf))
+
+    def weakest(self, find: GaussNewton, problem: Problem, state: GaussNewtonState) -> float:
+        """The singular value below which a step drops a column.
+
+        By λ s; and where λ is so small that this says nothing whatever X̃ is, by the misfit: at a
+        stationary point a column less costs ½‖ℬ(s u vᵀ)‖², about ½ m s².
+        """
+        lost = self.dead * find.tol * max(state.point.objective, 0.0)
+        return min(lost / problem.lam, math.sqrt(2.0 * lost / problem.m))
+
+    def _proved(
+        self,
+        find: GaussNewton,
+        problem: Problem,
+        state: GaussNewtonState,
+        svd: CompactSVD,
+        settled: bool,
+    ) -> tuple[GaussNewtonState, float]:
+        """With a certificate, what it ends, and the gap that it leaves."""
+        effort = Effort(find.failure_probability, find.tol)
+        certificate, y = certify_whitened(problem, svd, effort=effort)
+        ended = Status.RUNNING
+        if certificate.certified(find.tol):
+            ended = Status.CERTIFIED
+        elif settled and state.rank >= problem.cone.size(min(problem.shape)):
+            ended = Status.STATIONARY
+        elif settled and certificate.operator_norm > 1 + find.tol:
+            ended = Status.RANK_TOO_SMALL
+        state = state._replace(proof=Proof(certificate, y), ended=ended)
+        return state, certificate.relative_gap
