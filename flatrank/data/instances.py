@@ -15,23 +15,14 @@ Spectrum = Literal["gaussian", "log", "linear"]
 
 @dataclass(frozen=True)
 class Instance:
-    """Entries of M = U Vᵀ at random places, together with M itself as factors.
+    """Entries of M = U Vᵀ at random places, together with M itself as factors."""
 
-    Parameters
-    ----------
-    rows, cols
-        (m,) int32 positions, in row-major order, no position twice.
-    values
-        (m,) float64, M at these positions plus noise.
-    shape
-        (n1, n2).
-    U, V
-        (n1, r) and (n2, r) float64 with M = U Vᵀ.
-    """
-
+    #: (m,) positions, in row-major order, no position twice.
     rows: NDArray[np.int32]
     cols: NDArray[np.int32]
+    #: (m,), M at these positions plus noise.
     values: NDArray[np.float64]
+    #: (n1, n2); the factors are (n1, r) and (n2, r).
     shape: tuple[int, int]
     U: NDArray[np.float64]
     V: NDArray[np.float64]
@@ -100,10 +91,6 @@ def random_instance(  # noqa: PLR0913 - the recipes have that many knobs
 ) -> Instance:
     """Draw a rank-r matrix and m of its entries, uniformly without repetition.
 
-    Recipes: `"gaussian"`: U, V standard normal. `"log"`, `"linear"`: orthonormal bases of
-    Gaussian matrices times singular values spaced logarithmically or linearly from `kappa` down
-    to 1, the square root on either side.
-
     Parameters
     ----------
     n1, n2, r
@@ -113,9 +100,12 @@ def random_instance(  # noqa: PLR0913 - the recipes have that many knobs
     seed
         Seed of the NumPy generator; the same seed gives the same instance.
     kappa
-        Condition number of M, ≥ 1. Given with the default spectrum it means `"log"`.
+        Condition number of M, ≥ 1, for the last two spectra; given with the default one it means
+        `"log"`.
     spectrum
-        `"gaussian"`, `"log"` or `"linear"`; the last two need `kappa`.
+        `"gaussian"`: U, V standard normal. `"log"`, `"linear"`: orthonormal bases of Gaussian
+        matrices times singular values spaced logarithmically or linearly from `kappa` down to 1,
+        the square root on either side.
     noise
         Standard deviation of independent Gaussian noise on the values, in their units.
     min_per_line
@@ -123,11 +113,6 @@ def random_instance(  # noqa: PLR0913 - the recipes have that many knobs
     max_tries
         Draws after which the one with the best-filled poorest row or column is used;
         `Instance.fewest_per_line` tells.
-
-    Returns
-    -------
-    Instance
-        Positions in row-major order.
 
     Raises
     ------
@@ -217,13 +202,10 @@ def _distinct(rng: np.random.Generator, population: int, m: int) -> NDArray[np.i
         missing = (m - chosen.size) * population / (population - chosen.size)
         repeats = missing * missing / (2.0 * population)
         fresh = rng.integers(population, size=int(missing + 1.05 * repeats) + 16, dtype=np.int64)
-        chosen = np.concatenate([chosen, fresh]) if chosen.size else fresh
+        chosen = np.concatenate([chosen, fresh])
         del fresh
         chosen.sort()
-        new = np.empty(chosen.size, dtype=bool)
-        new[0] = True
-        np.not_equal(chosen[1:], chosen[:-1], out=new[1:])
-        chosen = chosen[new]
+        chosen = chosen[np.append(True, chosen[1:] != chosen[:-1])]
     if chosen.size > m:
         # Given its size the set is uniform, so dropping a uniform subset of it leaves it uniform.
         chosen = np.delete(chosen, rng.choice(chosen.size, chosen.size - m, replace=False))

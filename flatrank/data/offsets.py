@@ -18,25 +18,16 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Offsets:
-    """What is known of an entry from its row and its column alone: mean + row[i] + col[j].
+    """What is known of an entry from its row and its column alone: mean + row[i] + col[j]."""
 
-    Parameters
-    ----------
-    mean
-        Global level, in the units of the values.
-    row, col
-        (d1,) and (d2,) effects, same units; 0 for lines without entries and for a side that is
-        left out.
-    ridge
-        (weight on ‖row‖², weight on ‖col‖²); infinite where the side is left out.
-    kind
-        `"none"` (all zero), `"mean"`, `"row"` (mean and rows), `"col"` or `"both"`.
-    """
-
+    #: Global level, in the units of the values.
     mean: float
+    #: (d1,) and (d2,) effects, same units; 0 without entries, and for a side that is left out.
     row: Vector
     col: Vector
+    #: (weight on ‖row‖², weight on ‖col‖²); infinite where the side is left out.
     ridge: tuple[float, float]
+    #: `"none"` (all zero), `"mean"`, `"row"` (mean and rows), `"col"` or `"both"`.
     kind: Kind = "both"
 
     @property

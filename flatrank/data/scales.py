@@ -20,18 +20,11 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Scales:
-    """What the values of each row or column are divided by before anything is fitted.
-
-    Parameters
-    ----------
-    side
-        "none": nothing is divided; "columns" or "rows".
-    of
-        One positive number for each column (d2,) or row (d1,), with geometric mean 1; empty for
-        "none".
-    """
+    """What the values of each row or column are divided by before anything is fitted."""
 
     side: Side
+    #: One positive number for each column (d2,) or row (d1,), with geometric mean 1; empty for
+    #: "none", where nothing is divided.
     of: Vector
 
     @staticmethod
@@ -72,15 +65,7 @@ class Scales:
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """value = s (offset + x): x is fitted, offsets and scales s bring it back to a value.
-
-    Parameters
-    ----------
-    offsets
-        Of the values divided by the scales.
-    scales
-        One for each column or row, or none.
-    """
+    """value = s (offset + x): x is fitted, scales s and offsets of value/s bring it back."""
 
     offsets: Offsets
     scales: Scales

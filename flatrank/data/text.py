@@ -98,15 +98,8 @@ def _split(lines: pl.Series, layout: _Layout) -> tuple[pl.Series, list[int]]:
 
 def _joined(lines: pl.Series, at: list[int], layout: _Layout) -> tuple[list[str | None], list[int]]:
     """Rows with quotes as fields and units, null where quotes do not match; lines continued in."""
-    quoted, separator = lines.gather(at).to_list(), layout.separator
-    try:
-        # A quote that is not closed takes in the next line, if nothing worse.
-        together = [_UNIT.join(row) for row in csv.reader(quoted, delimiter=separator, strict=True)]
-    except csv.Error:
-        together = []
-    if len(together) == len(quoted):
-        return [*together], []
-    whole, continued = [split_line(line, separator) for line in quoted], set[int]()
+    separator, continued = layout.separator, set[int]()
+    whole = [split_line(line, separator) for line in lines.gather(at).to_list()]
     for n, fields in enumerate(whole):
         if fields is not None or at[n] in continued:
             continue
@@ -199,12 +192,12 @@ def _titles(fields: list[list[str]], wanted: dict[str, str | None], width: int) 
     return first if _has_header(fields[first:], wanted, width) else 0
 
 
-def _separator(file: File, lines: list[str], least: int, told: str | None) -> tuple[str, int]:
+def _separator(file: File, lines: list[str], least: int, noted: str | None) -> tuple[str, int]:
     """The separator that gives the most lines the same number of fields, and that number."""
     likely = {".csv": ",", ".tsv": "\t"}.get(file.suffix)
     best, most = (0.0, 0.0, "", 0), (1, "")
     body = lines[1:] or lines  # a header may differ
-    for separator in [told] if told else sorted(_NAMES, key=lambda s: s != likely):
+    for separator in [noted] if noted else sorted(_NAMES, key=lambda s: s != likely):
         fields = [split_line(line, separator) or () for line in body]
         counts = Counter(map(len, fields))
         most = max(most, (counts.most_common(1)[0][0], separator))
