@@ -3,7 +3,6 @@
 from flatrank.theory.balanced import BalancedPairs as BalancedPairs
 from flatrank.theory.balanced import BalancedPoint as BalancedPoint
 from flatrank.theory.balanced import align as align
-from flatrank.theory.balanced import geometric_balance as geometric_balance
 from flatrank.theory.depth import flattest_hadamard as flattest_hadamard
 from flatrank.theory.depth import flattest_product as flattest_product
 from flatrank.theory.depth import hadamard_trace as hadamard_trace
