@@ -44,10 +44,9 @@ from flatrank.solvers.status import Status
 
 
 class ReweightedState(NamedTuple):
-    """Leading triplets of X⁺, ε, and the entries of X̃ seen.
+    """Leading triplets of X⁺, the entries of X̃ seen, ε, and the rank and misfit of those kept.
 
-    `rank` is that of the triplets kept, `misfit` theirs alone, relative to ‖b‖; `marks` are the ε
-    so far.
+    `marks` are the ε so far.
     """
 
     svd: CompactSVD
@@ -80,11 +79,8 @@ class Tangent(Module):
         """J* t."""
         return FixedRank().gradient(self.point, self.A.adjoint(t))
 
-    def weighted(
-        self, step: FactorPair, core: Array | None = None, line: Array | None = None
-    ) -> FactorPair:
-        """W γ, or with weights of its own on the part of P within U, on the rest of P and on Q."""
-        core, line = self.core if core is None else core, self.line if line is None else line
+    def weighted(self, step: FactorPair, core: Array, line: Array) -> FactorPair:
+        """One weight on the part of P within U, another on the rest of P and on Q."""
         U = self.point.U
         M = U.T @ step.L
         rest = (step.L - U @ M) * line[None, :]
@@ -92,7 +88,8 @@ class Tangent(Module):
 
     def __call__(self, step: FactorPair) -> FactorPair:
         """(W + J*J) γ."""
-        return tree_map(xp.add, self.weighted(step), self.adjoint(self.forward(step)))
+        W = self.weighted(step, self.core, self.line)
+        return tree_map(xp.add, W, self.adjoint(self.forward(step)))
 
     def inverse(self, step: FactorPair) -> FactorPair:
         """γ over W plus the share of entries that are seen, which J*J is on average."""
@@ -192,12 +189,8 @@ class Reweighted(Solver[ReweightedState]):
 
     def info(self, state: ReweightedState) -> dict[str, Any]:
         """Rank, ε, misfit and the inner steps of the last step."""
-        return {
-            "rank": state.rank,
-            "epsilon": state.epsilon,
-            "misfit": state.misfit,
-            "inner": state.inner,
-        }
+        names = "rank", "epsilon", "misfit", "inner"
+        return {name: getattr(state, name) for name in names}
 
     def outcome(self, state: ReweightedState) -> Outcome:
         """The pair of X̃ from the triplets kept; there is no certificate."""
@@ -217,10 +210,11 @@ def reweighted_step(
     (U, s, V), block = last
     above = s > epsilon
     U, V, s = U * above[None, :], V * above[None, :], xp.where(above, s, 0.0)
-    H = _system(A, CompactSVD(U, s, V), epsilon)
+    core, density = _over(s[:, None] * s[None, :], epsilon**2), xp.asarray(A.m / math.prod(A.shape))
+    H = Tangent(A, CompactSVD(U, s, V), core, _over(s, epsilon), density)
     x = FactorPair(U * s[None, :], xp.zeros_like(V))
     e = b - H.forward(x)
-    r = tree_map(xp.subtract, H.adjoint(e), H.weighted(x))
+    r = tree_map(xp.subtract, H.adjoint(e), H.weighted(x, H.core, H.line))
     step, taken = truncated_cg(H, r, H.inverse, *how)
     x = tree_map(xp.add, x, step)
     P, Q = x.L, x.R
@@ -229,16 +223,9 @@ def reweighted_step(
     return PairPlus(Y, A.adjoint(e), xp.ones(())).leading(block), taken
 
 
-def _system(A: SampledEntries, point: CompactSVD, epsilon: Scalar) -> Tangent:
-    """W for the values above ε; beyond the rank any weight does, as γ is zero there."""
-
-    def over(high: Array, low: Scalar) -> Array:
-        return xp.where(high > low, low / xp.where(high > low, high - low, 1.0), 1.0)
-
-    s = point.s
-    core = over(s[:, None] * s[None, :], xp.broadcast_to(epsilon**2, (s.size, s.size)))
-    d1, d2 = A.shape
-    return Tangent(A, point, core, over(s, epsilon), xp.asarray(A.m / (d1 * d2)))
+def _over(high: Array, low: Scalar) -> Array:
+    """low/(high − low); where high ≤ low, beyond the rank, any weight does, as γ is zero there."""
+    return xp.where(high > low, low / xp.where(high > low, high - low, 1.0), 1.0)
 
 
 @compiled
