@@ -48,6 +48,8 @@ class Interpolating:
 
     Parameters
     ----------
+    clear : float
+        Ratio of singular values of the starting matrix that marks the edge of the bulk.
     plateau : float
         A step that leaves more of the misfit than this has reached what the rank can do.
     ridge : float
@@ -61,14 +63,19 @@ class Interpolating:
     slow_plateau : float
         `plateau` of a second search, from other vectors and with ten times closer inner solves,
         where the rank is known and no ridge helped.
+    dying : float
+        Ratio of neighbouring singular values of a fit that suggests that those behind are on their
+        way to zero.
     """
 
+    clear: float = 1.12
     plateau: float = 0.9
     ridge: float = 0.5
     fade: float = 0.4
     soft: float = 2e-3
     gap: float = 3.0
     slow_plateau: float = 0.99
+    dying: float = 1e4
 
     def begin(
         self, find: GaussNewton, problem: Problem, state: GaussNewtonState
@@ -83,7 +90,7 @@ class Interpolating:
         pairs = even_pairs(problem.whitened.inner, problem.b, (D.D1, D.D2), X, PRODUCTS)
         # Of a small matrix every singular value stands apart from the next, noise or not.
         most = min(find.limit(problem), max(1, min(problem.shape) // 16))
-        count = clear_of_bulk(np.asarray(pairs.s), most)
+        count = clear_of_bulk(np.asarray(pairs.s), most, self.clear)
         return with_pairs(problem, state, pairs, count, find.rank)
 
     def decide(

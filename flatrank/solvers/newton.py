@@ -48,10 +48,7 @@ class NewtonStep(NamedTuple):
 
 
 class _Model(NamedTuple):
-    """𝒜 and the pair in the coordinates of a step; S there, and D, columns or a 1 of shape (1, 1).
-
-    A step (P, Q) there is (D1 P, D2 Q) of the balanced pair.
-    """
+    """𝒜, the pair and S in the coordinates of a step, where (P, Q) is (D1 P, D2 Q) of the pair."""
 
     A: Measurement
     pair: FactorPair
@@ -100,40 +97,14 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     eliminate: bool = False,
     double: bool = False,
 ) -> NewtonStep:
-    """One step from a balanced pair.
+    """One step from a balanced pair; zero columns stay zero.
 
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    b : array of shape (m,)
-        The data.
-    lam : scalar
-        λ ≥ 0.
-    pair : FactorPair
-        Balanced; zero columns stay zero.
-    rtol : scalar
-        Relative tolerance of the inner solve, in the preconditioned norm.
-    max_inner : int scalar
-        Inner steps at most.
-    weak : scalar
-        Columns whose singular value falls to this or below become zero.
-    full : bool
-        Whether the Hessian keeps its terms in S (λ > 0) or not (λ = 0).
-    outside : CompactSVD, optional
-        Near a solution with λ > 0: singular triplets of −ℬ*(c) outside the pair. Weak columns are
-        then preconditioned on their own.
-    eliminate : bool
-        Whether R is eliminated first, where each row's block stands alone (`CoupledCurvature`).
-    double : bool
-        λ > 0: whether λ is so small that steps in single precision would not see it.
+    The inner solve ends at `rtol`, relatively in the preconditioned norm, or after `max_inner`
+    steps. Columns whose singular value falls to `weak` or below become zero. `full`: the Hessian
+    keeps its terms in S (λ > 0). `outside`: triplets of −ℬ*(c) outside the pair, near a solution;
+    weak columns are then preconditioned on their own. `eliminate`: R is eliminated first, where
+    each row's block stands alone. `double`: λ is so small that single precision would not see it.
 
-    Returns
-    -------
-    NewtonStep
-
-    Notes
-    -----
     Cost: `inner` curvature products, one adjoint, about three forward products, and a return to the
     balanced gauge: from Grams, or from thin QRs where singular values may span many orders (λ = 0).
     """

@@ -9,9 +9,8 @@ from flatrank.certificates import leading
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
 
-# The block Lanczos that looks outside: columns, and products; fewer where data are plenty: pairs
-# need not be found closely then.
-BLOCK, PRODUCTS, FEWER = 8, 7, 3
+# The block Lanczos that looks outside: columns, and products.
+BLOCK, PRODUCTS = 8, 7
 
 
 @compiled

@@ -13,9 +13,6 @@ from flatrank.measurements import Measurement, ScaledAdjoint
 from flatrank.problems import Problem
 from flatrank.problems.share import SMALL, largest
 
-# Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
-_CLEAR = 1.12
-
 
 @compiled
 def leading_pairs(
@@ -48,10 +45,10 @@ def even_pairs(
     return CompactSVD(U, pairs.s, V)
 
 
-def clear_of_bulk(s: np.ndarray, limit: int) -> int:
+def clear_of_bulk(s: np.ndarray, limit: int, ratio: float) -> int:
     """How many leading singular values stand apart from the ones after them; at least 1."""
     ratios = s[:-1] / np.maximum(s[1:], 1e-300)
-    clear = np.flatnonzero(ratios > _CLEAR)
+    clear = np.flatnonzero(ratios > ratio)
     return int(min(clear[-1] + 1 if clear.size else 1, limit))
 
 
