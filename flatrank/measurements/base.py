@@ -231,7 +231,7 @@ class Measurement(Module):
         return xp.ones_like(y, shape=d1), xp.ones_like(y, shape=d2)
 
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
-        """The diagonal of the Gauss–Newton `curvature`, here by the model of `density`."""
+        """The diagonal of the Gauss–Newton matrix, here by the model of `density`."""
         u1, u2 = self.density()
         return FactorPair(xp.outer(u1, u2 @ pair.R**2), xp.outer(u2, u1 @ pair.L**2))
 
@@ -250,12 +250,6 @@ class Measurement(Module):
         Where it is a `CoupledCurvature` its parts are to be had one by one.
         """
         return TangentCurvature(self.tangent_map(pair), residual)
-
-    def curvature(
-        self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
-    ) -> FactorPair:
-        """One product with `curvature_at`."""
-        return self.curvature_at(pair, residual)(step)
 
 
 class WithGrams(Measurement):

@@ -81,7 +81,7 @@ def _check_derivatives(A: Measurement, pair: FactorPair, step: FactorPair, b: np
     t = _at(A, one, b)[0] + _at(A, other, b)[0]
     (_, T_right, T_left), (_, S_right, S_left) = _at(A, pair, t), _at(A, step, c)
     H = A.curvature_at(pair, A.adjoint(c))
-    found = {"Gauss-Newton part": A.curvature(pair, step), "curvature": H(step)}
+    found = {"Gauss-Newton part": A.curvature_at(pair)(step), "curvature": H(step)}
     if isinstance(H, CoupledCurvature):
         P, Q = (
             np.einsum("iab,ib->ia", X, Z)

@@ -107,5 +107,5 @@ class Manifold(Module, Generic[Point]):
 
     def hessian(self, A: Measurement, point: Point, S: Adjoint, vector: FactorPair) -> FactorPair:
         """Riemannian Hessian along a tangent vector: a curvature product and S on each side."""
-        product = A.curvature(self.frame(point), vector)
+        product = A.curvature_at(self.frame(point))(vector)
         return self.project(point, combine(product, 1.0, self.curvature_term(point, S, vector)))
