@@ -100,9 +100,8 @@ def _zero_filled(problem: Problem, k: int, seed: int) -> FactorPair:
     """The truncated singular value decomposition of the zero-filled matrix, over the density."""
     X = random_block(problem, k, np.random.default_rng(seed))
     pairs = leading_pairs(problem.whitened, problem.b, X, 4)
-    u1, u2 = problem.whitened.density()
-    s = pairs.s / xp.maximum(xp.mean(u1) * xp.mean(u2), 1e-300)
-    return pairs._replace(s=s).pair().resized(k)
+    density = xp.prod(xp.stack([xp.mean(u) for u in problem.whitened.density()]))
+    return pairs._replace(s=pairs.s / xp.maximum(density, 1e-300)).pair().resized(k)
 
 
 @compiled

@@ -16,11 +16,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from flatrank.arrays import Array, Scalar, compiled, for_loop, xp
+from flatrank.arrays import Array, Scalar, compiled, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.kernels import padded_width
+from flatrank.linalg import ritz_pair
 from flatrank.measurements import Adjoint, Measurement, SampledEntries
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Scope, Solver
@@ -221,7 +222,7 @@ def resized(svd: CompactSVD, width: int) -> CompactSVD:
 
 
 def block_width(problem: Problem, rank: int) -> int:
-    """Columns of a block for a rank: one of a few widths, or d where three would exceed it."""
+    """Columns of a block for a rank: one of a few widths, or d where its space would exceed it."""
     d, w = min(problem.shape), padded_width(rank + rank // 8 + 2)
     return d if BLOCKS * w > d else w
 
@@ -261,21 +262,16 @@ def lipschitz(problem: Problem, seed: int = 0) -> tuple[float, bool]:
     """‖ℬ‖², the Lipschitz constant of the gradient, and whether it is proved to be no less.
 
     For entries and diagonal D it is max 1/(D1ᵢ D2ⱼ)² over the places, as ℬℬ* is diagonal;
-    otherwise thirty steps of the power method on ℬℬ*, a lower bound.
+    otherwise a Ritz value of ℬℬ*, a lower bound.
     """
     A, scales = problem.measurement, [np.asarray(x) for x in problem.rescaling.inverse]
     if isinstance(A, SampledEntries):
         rows, cols = A.places()
         return float(np.max((scales[0][rows] * scales[1][cols]) ** 2)), True
     y = np.random.default_rng(seed).standard_normal(problem.m)
-    return float(_power(problem.whitened, np.asarray(y))), False
+    return float(_largest(problem.whitened, y)), False
 
 
 @compiled
-def _power(B: Measurement, y: Float[Array, " m"]) -> Scalar:
-    def again(_: int | Array, y: Array) -> Array:
-        z = B.normal(y)
-        return z / xp.linalg.norm(z)
-
-    y = for_loop(0, 30, again, y)
-    return xp.vdot(y, B.normal(y)) / xp.vdot(y, y)
+def _largest(B: Measurement, y: Float[Array, " m"]) -> Scalar:
+    return ritz_pair(B.normal, y, 1)[0]

@@ -43,12 +43,8 @@ class RiemannianTrustRegion(Riemannian):
 
     Parameters
     ----------
-    rank : int
-        k ≤ min(d1, d2).
-    tol : float
-        Stop when ‖ℬ(X̃) − b‖ ≤ tol ‖b‖, or at a first-order point: a cosine ≤ tol.
-    geometry : "fixed rank" or "balanced"
-        `FixedRank`, or the quotient of `BalancedPairs` by its gauge.
+    rank, tol, geometry
+        As of `Riemannian`: k ≤ min(d1, d2), the misfit or cosine to reach, the manifold.
     max_inner : int
         Inner steps at most in one outer step.
 
