@@ -68,8 +68,8 @@ class Instance:
             raise InputError(
                 f"L and R must have the same number of columns, got {k} and {right.shape[1]}."
             )
-        T1 = np.linalg.qr(np.hstack([left, self.U]), mode="r")
-        T2 = np.linalg.qr(np.hstack([right, self.V]), mode="r")
+        T1: Any = np.linalg.qr(np.hstack([left, self.U]), mode="r")
+        T2: Any = np.linalg.qr(np.hstack([right, self.V]), mode="r")
         truth = T1[:, k:] @ T2[:, k:].T
         difference = T1[:, :k] @ T2[:, :k].T - truth
         return float(np.linalg.norm(difference) / np.linalg.norm(truth))

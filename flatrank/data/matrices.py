@@ -83,15 +83,17 @@ def read_npz(file: File, wanted: Wanted) -> Table:
                 f"{file.name}: expected arrays row, col, val and shape, found no {name!r} "
                 f"among {', '.join(sorted(arrays)) or 'none'}."
             )
-    columns: list[Any] = [_indices(file.name, name, arrays[name]) for name in names[:2]]
+    sizes = shape or (None, None)
+    columns: list[Any] = [
+        _indices(file.name, name, arrays[name], size)
+        for name, size in zip(names, sizes, strict=False)
+    ]
     columns += [_values(file.name, name, arrays[name]) for name in names[2:]]
     if len({column.size for column in columns}) > 1:
         raise InputError(
             f"{file.name}: {', '.join(names)} must be equally long, got "
             f"{', '.join(str(column.size) for column in columns)}."
         )
-    for role, column, size in zip(("row", "col"), columns, shape or (None, None), strict=False):
-        _check_range(file.name, role, column, size)
     return _table(columns, shape, 0)
 
 
@@ -130,7 +132,7 @@ def _scipy_matrix(file: File) -> Any:
         ) from damaged
 
 
-def _indices(source: str, name: str, array: NDArray[Any]) -> NDArray[np.int64]:
+def _indices(source: str, name: str, array: NDArray[Any], size: int | None) -> NDArray[np.int64]:
     whole = array.dtype.kind in "iu" or (
         array.dtype.kind == "f" and bool(np.isfinite(array).all() and (array % 1 == 0).all())
     )
@@ -139,8 +141,12 @@ def _indices(source: str, name: str, array: NDArray[Any]) -> NDArray[np.int64]:
             f"{source}: {name} must be a one-dimensional array of integers, "
             f"got {array.dtype} of shape {array.shape}."
         )
-    if array.dtype.kind in "uf" and array.size and array.max() >= 2**63:
-        raise InputError(f"{source}: {name} holds {array.max()}, beyond 64-bit integers.")
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, -1)
+    if high >= 2**63:
+        raise InputError(f"{source}: {name} holds {high}, beyond 64-bit integers.")
+    if low < 0 or (size is not None and high >= size):
+        allowed = "0 or more" if size is None else f"0..{size - 1} by its shape"
+        raise InputError(f"{source}: {name} indices must be {allowed}, got {low}..{high}.")
     return array.astype(np.int64)
 
 
@@ -159,12 +165,3 @@ def _shape(source: str, array: NDArray[Any]) -> tuple[int, int]:
             f"{source}: shape must be two positive integers, got {array.tolist()} ({array.dtype})."
         )
     return int(array[0]), int(array[1])
-
-
-def _check_range(source: str, name: str, index: NDArray[np.int64], size: int | None) -> None:
-    if index.size == 0:
-        return
-    low, high = int(index.min()), int(index.max())
-    if low < 0 or (size is not None and high >= size):
-        allowed = "0 or more" if size is None else f"0..{size - 1} by its shape"
-        raise InputError(f"{source}: {name} indices must be {allowed}, got {low}..{high}.")

@@ -141,7 +141,7 @@ class Design:
             mean, long = _centred(mean, long, self.counts > 0)
         if short_ridge == 0.0:
             mean, short = _centred(mean, short, self.short_counts > 0)
-        mean, long, short = (self.scale * x for x in (mean + self.centre, long, short))
+        mean, long, short = self.scale * (mean + self.centre), self.scale * long, self.scale * short
         row, col = (short, long) if self.flipped else (long, short)
         kinds: dict[tuple[bool, bool], Kind] = {
             (True, True): "both", (True, False): "row", (False, True): "col", (False, False): "mean"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import as_file, files
@@ -154,13 +155,10 @@ def _titles(data: bytes, separator: str) -> dict[str, str]:
 
 def unique_titles(titles: list[str | None], ids: list[Any]) -> NDArray[np.str_]:
     """Titles made distinct: where films share one, or have none, their id is added."""
-    seen: dict[str, int] = {}
-    for title in titles:
-        if title is not None:
-            seen[title] = seen.get(title, 0) + 1
+    films = Counter(titles)
     return np.array(
         [
-            f"film {code}" if title is None else title if seen[title] == 1 else f"{title} [{code}]"
+            f"film {code}" if title is None else title if films[title] == 1 else f"{title} [{code}]"
             for title, code in zip(titles, ids, strict=True)
         ]
     )

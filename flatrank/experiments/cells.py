@@ -31,37 +31,27 @@ CERTIFIED = 1e-6
 
 @dataclass(frozen=True)
 class Draw:
-    """What one draw of the measurements gave; pairs are (flat, norm-minimal).
+    """What one draw of the measurements gave; pairs are (flat, norm-minimal)."""
 
-    Parameters
-    ----------
-    error : (float, float)
-        ‖X − M‖_F.
-    gap : (float, float)
-        Proved relative duality gap.
-    kappa : float
-        κ of D1, D2; infinite where one is singular.
-    excess : float
-        (‖L_f‖² + ‖R_f‖²)/(2‖X_nuc‖_*) − 1 of the flat factors; NaN where D is singular.
-    imbalance : float
-        ‖L_fᵀL_f − R_fᵀR_f‖_*/‖X_nuc‖_*; NaN where D is singular.
-    """
-
+    #: ‖X − M‖_F, and the proved relative duality gap.
     error: tuple[float, float]
     gap: tuple[float, float]
+    #: κ of D1, D2; infinite where one is singular, and what follows is then NaN.
     kappa: float
+    #: (‖L_f‖² + ‖R_f‖²)/(2‖X_nuc‖_*) − 1 of the flat factors.
     excess: float
+    #: ‖L_fᵀL_f − R_fᵀR_f‖_*/‖X_nuc‖_*.
     imbalance: float
 
     @property
-    def certified(self) -> tuple[bool, bool]:
+    def certified(self) -> tuple[bool, ...]:
         """Whether each gap is closed."""
-        return self.gap[0] <= CERTIFIED, self.gap[1] <= CERTIFIED
+        return tuple(gap <= CERTIFIED for gap in self.gap)
 
     @property
-    def recovered(self) -> tuple[bool, bool]:
+    def recovered(self) -> tuple[bool, ...]:
         """Whether each solution is M."""
-        return self.error[0] <= CERTIFIED, self.error[1] <= CERTIFIED
+        return tuple(error <= CERTIFIED for error in self.error)
 
 
 @dataclass(frozen=True)

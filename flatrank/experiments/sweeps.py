@@ -28,14 +28,7 @@ Monitor = Callable[[dict[str, Any]], None]
 class Sweep:
     """A grid of cells for one family: arguments as of `phase_transition`, and what came out.
 
-    Parameters
-    ----------
-    family, rank, seed
-        "sensing", "bilinear", "completion" or "quadratic"; r of the truth; of every random choice.
-    dims, sizes
-        d, and m or probabilities of an entry for completion.
-    cells : tuple of Cell
-        d by d, in the order of `sizes`.
+    `cells` are d by d, in the order of `sizes`.
     """
 
     family: Family
@@ -135,10 +128,9 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
         0.12, 0.2, …, 1.
     rank : int, optional
         r; by default 2, and 3 for "quadratic", where M has eigenvalues of both signs.
-    draws : int
-        Draws of the measurements in each cell.
-    seed : int
-        Of every random choice; a cell's numbers do not depend on the rest of the grid.
+    draws, seed : int
+        Draws of the measurements in each cell; of every random choice: a cell's numbers do not
+        depend on the rest of the grid.
     folder : path, optional
         Where each finished cell is kept, as a small json file, and found by the next call.
     monitor : callable, optional
