@@ -18,10 +18,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from flatrank.arrays import Array, Scalar, compiled, xp
+from flatrank.arrays import xp
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair
-from flatrank.measurements import Measurement, SampledEntries
+from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.interior_point import InteriorPoint, InteriorPointState
@@ -33,12 +33,6 @@ from flatrank.solvers.status import Status
 
 # Misfit, relative to ‖b‖, up to which an interpolant counts as fitting to rounding.
 ROUNDING = 1e-8
-# λ, relative to what is seen of λ_max, below which the multiplier method takes fewer products.
-_SMALL = 3e-3
-# Largest d1 d2 min(d1, d2) at which X may still be held as an array.
-_MEDIUM = 4e9
-# Misfit with which its end says that the data cannot be fitted.
-_MISSED = 1e-6
 
 
 class AutoState(NamedTuple):
@@ -82,6 +76,12 @@ class Auto(Solver[AutoState]):
         on from its pair, where X may be held as an array.
     prove : bool
         See `GaussNewton`.
+    small : float
+        λ, relative to what is seen of λ_max, below which `Lagrangian` takes fewer products.
+    held : float
+        Largest d1 d2 min(d1, d2) at which X may be held as an array.
+    missed : float
+        Relative misfit at the end of `Lagrangian` that says that the data cannot be fitted.
     """
 
     goal: Literal["recover", "flat"] = "recover"
@@ -90,6 +90,9 @@ class Auto(Solver[AutoState]):
     failure_probability: float = 1e-9
     long: int = 100
     prove: bool = True
+    small: float = 3e-3
+    held: float = 4e9
+    missed: float = 1e-6
 
     @property
     def _find(self) -> GaussNewton:
@@ -111,7 +114,7 @@ class Auto(Solver[AutoState]):
     def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> AutoState:
         """The find step's first state, or where λ is small that of the augmented Lagrangian."""
         state = self._find.init(problem, start, seed)
-        small = 0 < problem.lam < _SMALL * _largest_seen(problem, state)
+        small = 0 < problem.lam < self.small * _largest_seen(problem, state)
         if small and self.rank is None and _can_fit(problem):
             flat = self._flatten.init(problem, None if start is None else state.pair, seed)
             return AutoState(flat, "flatten")
@@ -124,7 +127,7 @@ class Auto(Solver[AutoState]):
         if state.phase == "flatten":
             inner = self._flatten.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
             known = inner.proof.certificate
-            if inner.ended is Status.STATIONARY and known and known.feasibility > _MISSED:
+            if inner.ended is Status.STATIONARY and known and known.feasibility > self.missed:
                 found = self._find.init(problem, inner.pair)
                 return state._replace(inner=found, phase="find")
             return state.after(inner)
@@ -136,7 +139,7 @@ class Auto(Solver[AutoState]):
         inner = self._find.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
         if inner.ended is Status.RUNNING:
             long = self.rank is None and inner.counts.steps >= self.long
-            if long and may_hold(problem, _MEDIUM):
+            if long and may_hold(problem, self.held):
                 found = self._converge.init(problem, inner.pair)
                 return state._replace(inner=found._replace(counts=inner.counts), phase="converge")
             return state._replace(inner=inner)
@@ -236,13 +239,8 @@ def _can_fit(problem: Problem) -> bool:
 
 def _largest_seen(problem: Problem, state: GaussNewtonState) -> float:
     """⟨ℬ*(b), X̃⟩/‖X̃‖_* ≤ λ_max."""
-    return float(_inner(problem.whitened, problem.b, state.pair)) / float(np.sum(state.s) or 1.0)
-
-
-@compiled
-def _inner(B: Measurement, b: Array, pair: FactorPair) -> Scalar:
-    """bᵀ ℬ(X̃)."""
-    return xp.vdot(b, B.forward(pair))
+    fitted = problem.whitened.forward(state.pair)
+    return float(xp.vdot(problem.b, fitted)) / float(np.sum(state.s) or 1.0)
 
 
 def identifiable(

@@ -35,8 +35,6 @@ from flatrank.solvers.starts import best_multiple
 from flatrank.solvers.states import StateSearch
 from flatrank.solvers.status import Status
 
-MAX_STEPS = 1000
-
 
 class NoisyDataWarning(UserWarning):
     """Data that look noisy were fitted exactly (λ = 0): see `Solution.remark`."""
@@ -175,7 +173,7 @@ def _answer(
         solver,
         scaled,
         solver.init(scaled, first, limits.seed),
-        max_steps=MAX_STEPS,
+        max_steps=1000,
         deadline=None if limits.max_seconds is None else begin + limits.max_seconds,
         monitor=limits.monitor,
     )
