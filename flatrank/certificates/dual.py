@@ -36,22 +36,20 @@ class HeldAdjoint(Adjoint):
 
 def held(problem: Problem) -> Explicit | None:
     """ℬ as an array where the problem is a small one of entries, λ > 0 and X any matrix."""
-    small = problem.lam > 0 and _small(problem.whitened)
-    return explicit(problem.whitened) if small else None
+    return array_of(problem.whitened) if problem.lam > 0 else None
 
 
-def _small(B: Measurement) -> bool:
+def array_of(B: Measurement) -> Explicit | None:
+    """ℬ as an array where it is a small one of entries, and X any matrix."""
     entries = isinstance(B, Whitened) and isinstance(B.inner, SampledEntries) and B.diagonal
-    return entries and B.cone is Cone.WHOLE and math.prod(B.shape) * min(B.shape) <= SMALL
+    small = entries and math.prod(B.shape) * min(B.shape) <= SMALL
+    return explicit(B) if small and B.cone is Cone.WHOLE else None
 
 
 def adjoint(B: Measurement, y: Float[Array, " m"]) -> Adjoint:
     """ℬ*(y), as an array where that is small."""
-    if _small(B) and not on_device(B, y):
-        array = explicit(B)  # pyright: ignore[reportArgumentType]
-        if array is not None:
-            return HeldAdjoint(array.adjoint(y))
-    return _adjoint(B, y)
+    array = None if on_device(B, y) else array_of(B)
+    return _adjoint(B, y) if array is None else HeldAdjoint(array.adjoint(y))
 
 
 @compiled

@@ -228,7 +228,8 @@ def _parts(W: Gram | Symmetric) -> tuple[Scalar, Scalar, Scalar]:
 @compiled
 def _formed(W: Gram | Symmetric) -> Array:
     """W, or its Gram, as an array, a block of columns at a time."""
-    n, block = W.cone.size(W.length), 64
+    n = W.cone.size(W.length)
+    block = min(n, 256)
 
     def columns(start: Array) -> Array:
         E = unit_vectors(start + xp.arange(block), n, dtype=xp.float64, axis=0)

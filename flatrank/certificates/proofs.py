@@ -34,7 +34,7 @@ import numpy as np
 
 from flatrank.arrays import Array, compiled, mapped, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates.dual import adjoint
+from flatrank.certificates.dual import adjoint, array_of
 from flatrank.certificates.effort import Effort
 from flatrank.certificates.norms import norm_bound
 from flatrank.certificates.uniqueness import least_on_tangent
@@ -74,11 +74,13 @@ def penalised_alone(
         return False
     S = adjoint(B, y)
     parts = blocks(B, S, svd)
-    if not near_face(parts, 0.0, eta) < 1:
+    if not largest_off(parts, eta, 1.0) > 0:
         return False
-    if off is None:
-        off = norm_bound(S, svd, 1.0 - STRICT, effort, cone=B.cone).off_tangent
-    return off is not None and only_on_face(B, svd, near_face(parts, off, eta), size, effort)
+    tau = least_on_face(B, svd, effort)
+    limit = largest_off(parts, eta, tau / (tau + size) if tau > 0 else 0.0)
+    if off is None and limit > 0:
+        off = norm_bound(S, svd, 0.999 * limit, effort, cone=B.cone).off_tangent
+    return off is not None and bool(off < limit)
 
 
 def interpolant_alone(
@@ -137,13 +139,10 @@ def _seen(S: Adjoint, U: Array, V: Array) -> tuple[Array, Array]:
     return S.right(V), S.left(U)
 
 
-def near_face(parts: Blocks, off: float, eta: float) -> float:
-    """ω: how far, relatively, the difference of two minimisers may be from the frames at hand."""
-    room = 1.0 - off
-    if not room > STRICT:
-        return math.inf
-    theta = (eta + parts.beside) / room
-    return 2.0 * math.sqrt(2.0) * (theta + parts.inner + parts.beside * theta + eta)
+def largest_off(parts: Blocks, eta: float, omega: float) -> float:
+    """The ‖W‖ below which the difference of two minimisers is within ω of the frames at hand."""
+    theta = (omega / (2.0 * math.sqrt(2.0)) - parts.inner - eta) / (1.0 + parts.beside)
+    return min(1.0 - (eta + parts.beside) / theta, 1.0 - STRICT) if theta > 0 else -math.inf
 
 
 def only_on_face(
@@ -164,7 +163,12 @@ def least_on_face(B: Measurement, svd: CompactSVD, effort: Effort = Effort()) ->
         return math.inf
     if (2 if hermitian else 1) * r * r * B.m > effort.images:
         return 0.0
-    images = _images(B, svd.U, svd.V)
+    array = array_of(B)
+    if array is None:
+        images = _images(B, svd.U, svd.V)
+    else:
+        U, V = np.asarray(svd.U).T, np.asarray(svd.V).T
+        images = [np.array([[array.forward(np.outer(u, v)) for v in V] for u in U])]
     a, b = np.triu_indices(r)
     # ℬ(UKVᵀ) of an orthonormal basis of the symmetric K, one a row.
     straight = np.asarray(images[0])
