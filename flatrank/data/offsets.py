@@ -69,7 +69,7 @@ class Offsets:
         ridge
             ρ ≥ 0 for both sides, or (ρ₁, ρ₂), in numbers of entries: a row with ρ₁ entries is
             halved. Infinite leaves the side out. With 0 on a side its effects have mean zero over
-            the lines that have entries.
+            the rows or columns that have entries.
 
         Returns
         -------

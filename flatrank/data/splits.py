@@ -17,7 +17,7 @@ def split(
 
     The last training entry of a row or column is never held out: such an entry goes back to
     training and another one is drawn in its place, as long as there are others. (This keeps every
-    line in training; it does not promise that a connected observation graph stays connected.)
+    one in training; it does not promise that a connected observation graph stays connected.)
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def _held_out(
         drawn += fresh.size
         held[fresh] = True
         missing = 0
-        for lines in sides:
-            left = np.bincount(lines[~held], minlength=int(lines.max()) + 1)
+        for codes in sides:
+            left = np.bincount(codes[~held], minlength=int(codes.max()) + 1)
             latest_first = order[drawn - 1 :: -1]
-            emptied = latest_first[(held & (left[lines] == 0))[latest_first]]
-            # One entry of each emptied line is enough; the last one drawn keeps it random.
-            rescued = emptied[np.unique(lines[emptied], return_index=True)[1]]
+            emptied = latest_first[(held & (left[codes] == 0))[latest_first]]
+            # One entry for each emptied code is enough; the last one drawn keeps it random.
+            rescued = emptied[np.unique(codes[emptied], return_index=True)[1]]
             held[rescued] = False
             missing += rescued.size
     return held

@@ -36,8 +36,8 @@ from flatrank.solvers.loop import check_scope
 from flatrank.solvers.newton import newton_step
 from flatrank.solvers.reference.proximal import (
     BLOCKS,
+    Attempts,
     Iterate,
-    Proof,
     Proximal,
     block_width,
     first_iterate,
@@ -67,7 +67,7 @@ class BMGlobalState(NamedTuple):
     objective: float = math.inf
     change: float = math.inf
     capped: bool = False
-    proof: Proof = Proof()
+    attempts: Attempts = Attempts()
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,9 @@ class BMGlobal(Proximal):
         if math.isfinite(state.objective) or not state.rank:
             state = self._proximal(problem, state)
         if not math.isfinite(state.objective):
-            return state._replace(proof=state.proof._replace(ended=Status.NONFINITE))
+            return state._replace(attempts=state.attempts._replace(ended=Status.NONFINITE))
         # The gap is of first order in what the objective shows at second order.
-        if state.capped or state.change > self.tol * state.proof.share:
+        if state.capped or state.change > self.tol * state.attempts.share:
             return state
         return self._proved(problem, state)
 

@@ -54,7 +54,7 @@ class ProximalStep(NamedTuple):
     overshoot: Scalar
 
 
-class Proof(NamedTuple):
+class Attempts(NamedTuple):
     """The last attempt to certify X̃, and the status of the search.
 
     The next one follows where the last change is below tol·`share`, which each attempt quarters;
@@ -72,7 +72,7 @@ class Proof(NamedTuple):
 class Proximal(Solver[Any]):
     """A solver of the penalised form (λ > 0) by proximal steps, ended by a proof.
 
-    Its states have an `iterate`, a `block`, `rank`, `objective`, `proof`, `counts` and `rng`.
+    Its states have an `iterate`, a `block`, `rank`, `objective`, `attempts`, `counts` and `rng`.
 
     Parameters
     ----------
@@ -93,26 +93,26 @@ class Proximal(Solver[Any]):
     def status(self, problem: Problem, state: Any) -> Status:
         """Decided in `step`."""
         del problem
-        return state.proof.ended
+        return state.attempts.ended
 
     def info(self, state: Any) -> dict[str, Any]:
         """Rank, objective, ℓ and gap."""
         numbers = {name: getattr(state, name) for name in ("rank", "objective", "ell")}
-        proof = state.proof.certificate
+        proof = state.attempts.certificate
         return numbers | {"relative_gap": None if proof is None else proof.relative_gap}
 
     def outcome(self, state: Any) -> Outcome:
         """The pair of X̃; the certificate only where it is of this pair."""
-        pair, proof = state.iterate.svd.pair(), state.proof
-        if proof.ended is Status.RUNNING:
+        pair, last = state.iterate.svd.pair(), state.attempts
+        if last.ended is Status.RUNNING:
             return Outcome(pair, state.rank, state.counts)
-        return Outcome(pair, state.rank, state.counts, proof.y, proof.certificate)
+        return Outcome(pair, state.rank, state.counts, last.y, last.certificate)
 
     def _proved(self, problem: Problem, state: Any) -> Any:
         """Certified; stationary where proofs no longer get better; otherwise on."""
         effort = Effort(self.failure_probability, self.tol)
         certificate, y = certify_whitened(problem, state.iterate.svd, effort=effort)
-        last: Proof = state.proof
+        last: Attempts = state.attempts
         better = last.certificate is None or (
             certificate.relative_gap < 0.9 * last.certificate.relative_gap
         )
@@ -120,7 +120,7 @@ class Proximal(Solver[Any]):
         ended = Status.STATIONARY if failures >= self.max_failures else Status.RUNNING
         if certificate.certified(self.tol):
             ended = Status.CERTIFIED
-        return state._replace(proof=Proof(certificate, y, 0.25 * last.share, failures, ended))
+        return state._replace(attempts=Attempts(certificate, y, 0.25 * last.share, failures, ended))
 
 
 class PairPlus(Adjoint):

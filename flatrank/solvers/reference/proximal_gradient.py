@@ -28,8 +28,8 @@ from flatrank.problems import Problem
 from flatrank.solvers.loop import check_scope
 from flatrank.solvers.reference.proximal import (
     BLOCKS,
+    Attempts,
     Iterate,
-    Proof,
     Proximal,
     ProximalStep,
     block_width,
@@ -56,7 +56,7 @@ class ProximalState(NamedTuple):
     t: float = 1.0
     short: bool = False
     objective: float = math.inf
-    proof: Proof = Proof()
+    attempts: Attempts = Attempts()
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ class ProximalGradient(Proximal):
         for _ in range(self.round):
             state, out = self._proximal(problem, state)
             if not math.isfinite(state.objective):
-                return state._replace(proof=state.proof._replace(ended=Status.NONFINITE))
+                return state._replace(attempts=state.attempts._replace(ended=Status.NONFINITE))
             size = float(np.linalg.norm(np.asarray(out.iterate.svd.s)))
             move = state.ell * math.sqrt(float(out.move)) * size
-            if move <= self.tol * state.proof.share * state.objective:
+            if move <= self.tol * state.attempts.share * state.objective:
                 return self._proved(problem, state)
         return state
 
