@@ -140,7 +140,7 @@ def leading(builder: ir.IRBuilder, box: Any, *arguments: Any) -> None:
     """The caller's part; helpers that came late may still look for chunks of the job before."""
     mail = Mailbox(builder, box)
     job, loop, chunks, more = map(mail.integer, arguments)
-    for _ in mail.repeat(mail.add(INSIDE, 0).given):
+    for _ in mail.repeat(lambda: mail.add(INSIDE, 0).given()):
         mail.give_way()
     for i, value in {NEXT: 0, FINISHED: 0, CHUNKS: chunks, LOOP: loop, JOB: job}.items():
         builder.store(mail.integer(value).value, mail.place(i), align=8)
