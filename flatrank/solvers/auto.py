@@ -25,10 +25,10 @@ from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.interior_point import InteriorPoint, InteriorPointState
-from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
+from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Proof, Solver
 from flatrank.solvers.lowering import at_most, least_squares, without_dying
-from flatrank.solvers.proximal_point import ProximalPoint, ProximalPointState, may_hold
+from flatrank.solvers.proximal_point import ProximalPoint, may_hold
 from flatrank.solvers.status import Status
 
 # Misfit, relative to ‖b‖, up to which an interpolant counts as fitting to rounding.
@@ -45,7 +45,7 @@ class AutoState(NamedTuple):
     before : the find step's state at it.
     """
 
-    inner: GaussNewtonState | InteriorPointState | LagrangianState | ProximalPointState
+    inner: Any
     phase: str
     proof: Proof = Proof()
     ended: Status = Status.RUNNING
@@ -122,21 +122,13 @@ class Auto(Solver[AutoState]):
 
     def step(self, problem: Problem, state: AutoState) -> AutoState:
         """One step of the find; at its end the proof; or one step to the flattest."""
-        if isinstance(state.inner, InteriorPointState):
-            return self._step_inside(problem, state, state.inner)
-        if state.phase == "flatten":
-            inner = self._flatten.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
-            known = inner.proof.certificate
-            if inner.ended is Status.STATIONARY and known and known.feasibility > self.missed:
-                found = self._find.init(problem, inner.pair)
-                return state._replace(inner=found, phase="find")
-            return state.after(inner)
         if state.phase == "prove":
             return self._prove(problem, state)
+        inner = self._at_work(state).step(problem, state.inner)
+        if state.phase == "flatten":
+            return self._flattened(problem, state, inner)
         if state.phase == "converge":
-            inner = self._converge.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
             return state.after(inner)
-        inner = self._find.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
         if inner.ended is Status.RUNNING:
             long = self.rank is None and inner.counts.steps >= self.long
             if long and may_hold(problem, self.held):
@@ -157,11 +149,20 @@ class Auto(Solver[AutoState]):
             inner = least_squares(problem, self._find, inner)
         return state._replace(inner=inner, phase="prove")
 
+    def _flattened(self, problem: Problem, state: AutoState, inner: Any) -> AutoState:
+        """What `InteriorPoint` cannot prove is left to `Lagrangian`, what that misses to growth."""
+        if isinstance(inner, InteriorPointState) and inner.ended is Status.STALLED:
+            flat, spent = self._flatten.init(problem), state.inner.counts
+            return state._replace(inner=flat._replace(counts=flat.counts + spent))
+        known = inner.proof.certificate
+        if inner.ended is Status.STATIONARY and known and known.feasibility > self.missed:
+            return state._replace(inner=self._find.init(problem, inner.pair), phase="find")
+        return state.after(inner)
+
     def _prove(self, problem: Problem, state: AutoState) -> AutoState:
-        pair = self._find.outcome(state.inner).pair  # pyright: ignore[reportArgumentType]
-        pair = pair.resized(self._find.outcome(state.inner).rank)  # pyright: ignore[reportArgumentType]
-        svd = problem.cone.decompose(pair)
-        fits = state.inner.ended is Status.STATIONARY
+        inner: GaussNewtonState = state.inner
+        svd = problem.cone.decompose(inner.pair.resized(inner.rank))
+        fits = inner.ended is Status.STATIONARY
         effort = Effort(self.failure_probability, self.tol)
         certificate, y = certify_whitened(problem, svd, effort=effort)
         state = state._replace(proof=Proof(certificate, y))
@@ -175,9 +176,8 @@ class Auto(Solver[AutoState]):
         elif recover and identifiable(problem, svd, certificate, self.failure_probability):
             return state._replace(ended=Status.IDENTIFIABLE)
         if recover and svd.s.shape[0] > 1:
-            inner = at_most(problem, state.inner, svd.s.shape[0] - 1)  # pyright: ignore[reportArgumentType]
-            kept = self.outcome(state)
-            return state._replace(inner=inner, phase="lower", kept=kept, before=state.inner)
+            lower, kept = at_most(problem, inner, svd.s.shape[0] - 1), self.outcome(state)
+            return state._replace(inner=lower, phase="lower", kept=kept, before=inner)
         return self._settled(problem, state)
 
     def _settled(self, problem: Problem, state: AutoState) -> AutoState:
@@ -193,32 +193,18 @@ class Auto(Solver[AutoState]):
             inner = self._flatten.init(problem)
         return state._replace(inner=inner, phase="flatten", kept=kept)
 
-    def _step_inside(
-        self, problem: Problem, state: AutoState, before: InteriorPointState
-    ) -> AutoState:
-        """A step of `InteriorPoint`; what it cannot prove is left to the augmented Lagrangian."""
-        inner = self._inside.step(problem, before)
-        if inner.ended is Status.STALLED:
-            inner = self._flatten.init(problem)
-            return state._replace(inner=inner._replace(counts=inner.counts + before.counts))
-        return state.after(inner)
-
     def info(self, state: AutoState) -> dict[str, Any]:
         """The phase and the numbers of the solver at work."""
-        solver = self._at_work(state)
-        return {"phase": state.phase} | solver.info(state.inner)  # pyright: ignore[reportArgumentType]
+        return {"phase": state.phase} | self._at_work(state).info(state.inner)
 
-    def _at_work(
-        self, state: AutoState
-    ) -> GaussNewton | InteriorPoint | Lagrangian | ProximalPoint:
+    def _at_work(self, state: AutoState) -> Solver[Any]:
         if isinstance(state.inner, InteriorPointState):
             return self._inside
         return {"flatten": self._flatten, "converge": self._converge}.get(state.phase, self._find)
 
     def outcome(self, state: AutoState) -> Outcome:
         """The pair found, with the dual point of its certificate; cut short, the best proved."""
-        solver = self._at_work(state)
-        found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
+        found = self._at_work(state).outcome(state.inner)
         if state.kept and state.ended is Status.RUNNING:
             now, before = state.inner.proof.certificate, state.kept.certificate
             if not (now and before) or now.relative_gap > before.relative_gap:
