@@ -12,11 +12,12 @@ the inequality of arithmetic and geometric means.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import Array, put, scope, xp
+from flatrank.arrays import scope, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import Factors, compact_svd, given_pair
 from flatrank.measurements.checks import checked_count
@@ -27,20 +28,20 @@ def hadamard_trace(weights: Float[Array, " n"], factors: Float[Array, "k n"]) ->
 
     At every point, whatever b: f is quadratic in each single factor.
     """
-    with scope():
-        weights, factors = _real("weights", weights, 1), _real("factors", factors, 2)
-        _of_one_length(weights, factors)
-        others = _products_of_others(factors**2)
-        return 2.0 * float(xp.sum(weights[None, :] * others))
+    weights, factors = _real("weights", weights, 1), _real("factors", factors, 2)
+    _of_one_length(weights, factors)
+    # Without division: factors may vanish.
+    others = [np.prod(np.delete(factors, i, axis=0) ** 2, axis=0) for i in range(len(factors))]
+    return 2.0 * float(np.sum(weights * others))
 
 
 def flattest_hadamard(x: Float[Array, " n"], depth: int) -> Float[Array, "k n"]:
     """The flattest v₁ … v_k with product x: |vᵢ| = |x|^{1/k}, the sign on the first."""
     depth = checked_count("depth", depth, 2)
-    with scope():
-        x = _real("x", x, 1)
-        root = xp.abs(x) ** (1.0 / depth)
-        return put(xp.tile(root, (depth, 1)), 0, root * xp.sign(x))
+    x = _real("x", x, 1)
+    factors = np.tile(np.abs(x) ** (1.0 / depth), (depth, 1))
+    factors[0] *= np.sign(x)
+    return factors
 
 
 def least_hadamard_trace(weights: Float[Array, " n"], x: Float[Array, " n"], depth: int) -> float:
@@ -50,10 +51,9 @@ def least_hadamard_trace(weights: Float[Array, " n"], x: Float[Array, " n"], dep
     that preference is lost.
     """
     depth = checked_count("depth", depth, 2)
-    with scope():
-        weights, x = _real("weights", weights, 1), _real("x", x, 1)
-        _of_one_length(weights, x)
-        return 2.0 * depth * float(xp.vdot(weights, xp.abs(x) ** (2.0 - 2.0 / depth)))
+    weights, x = _real("weights", weights, 1), _real("x", x, 1)
+    _of_one_length(weights, x)
+    return 2.0 * depth * float(weights @ np.abs(x) ** (2.0 - 2.0 / depth))
 
 
 def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
@@ -75,16 +75,11 @@ def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
             "factors must be matrices that multiply, of shapes (d0, d1), (d1, d2), ...; "
             f"got {', '.join(map(str, shapes)) or 'none'}"
         )
-    with scope():
-        factors = [_real("factors", W, 2) for W in factors]
-        before = [np.eye(factors[0].shape[0])]
-        for W in factors[:-1]:
-            before.append(before[-1] @ W)
-        after = [np.eye(factors[-1].shape[1])]
-        for W in reversed(factors[1:]):
-            after.append(W @ after[-1])
-        pairs = zip(before, reversed(after), strict=True)
-        return 2.0 * sum(float(xp.vdot(P, P) * xp.vdot(S, S)) for P, S in pairs)
+    real = [_real("factors", W, 2) for W in factors]
+    before = accumulate([np.eye(shapes[0][0]), *real[:-1]], np.matmul)
+    after = accumulate([np.eye(shapes[-1][1]), *real[:0:-1]], lambda S, W: W @ S)
+    pairs = zip(before, reversed([*after]), strict=True)
+    return 2.0 * sum(float(np.vdot(P, P) * np.vdot(S, S)) for P, S in pairs)
 
 
 def least_product_trace(pair: Factors, depth: int) -> float:
@@ -144,11 +139,3 @@ def _of_one_length(weights: Float[Array, " n"], x: Float[Array, "... n"]) -> Non
             "weights must hold one number for each entry of a factor; "
             f"got {weights.shape[-1]} for {x.shape[-1]}"
         )
-
-
-def _products_of_others(x: Float[Array, "k n"]) -> Float[Array, "k n"]:
-    """Π_{l≠i} x_l for each i, without division: factors may vanish."""
-    ones = xp.ones_like(x[:1])
-    before = xp.cumprod(xp.concatenate([ones, x[:-1]]), axis=0)
-    after = xp.cumprod(xp.concatenate([ones, x[:0:-1]]), axis=0)[::-1]
-    return before * after
