@@ -74,8 +74,8 @@ class RankConstrained(Solver[RankState]):
                 f"factors of full column rank. Use rank <= {least}, or BalancedDescent"
             )
         k = min(self.rank, least)
-        pair, s = _balanced(problem.zero(1) if start is None else start, k)
-        keep = int(np.sum(np.asarray(s) > 1e-12 * float(s[0])))
+        balanced, s = balance(problem.zero(1) if start is None else start)
+        pair, keep = balanced.resized(k), int(xp.sum(s[:k] > 1e-12 * s[0]))
         B, D = problem.whitened, problem.rescaling
         c = problem.b - B.forward(pair)
         if keep == k or not np.any(np.asarray(c)):
@@ -143,8 +143,9 @@ class Riemannian(RankConstrained):
     ) -> tuple[Any, Float[Array, " m"], float]:
         """The first point, its residual and its misfit."""
         pair = self._begin(problem, start, seed, full_rank=True)
-        x, c, misfit = _point_of(self.manifold, problem.whitened, problem.b, pair)
-        return x, c, float(misfit)
+        x = self.manifold.point(pair)
+        c = problem.whitened.forward(self.manifold.pair(x)) - problem.b
+        return x, c, float(relative(c, problem.b))
 
 
 def relative(c: Float[Array, " m"], b: Float[Array, " m"]) -> Float[Array, ""]:
@@ -156,22 +157,6 @@ def cosine_of(fall: Array, c: Float[Array, " m"], q: Float[Array, " m"]) -> Floa
     """⟨c, q⟩/(‖c‖‖q‖) of a step along which ½‖c‖² falls at the rate ⟨c, q⟩; 0 of 0."""
     scale = xp.linalg.norm(c) * xp.linalg.norm(q)
     return fall / xp.where(scale > 0, scale, 1.0)
-
-
-@compiled
-def _point_of(
-    manifold: Manifold[Any], B: Measurement, b: Float[Array, " m"], pair: FactorPair
-) -> tuple[Any, Array, Array]:
-    x = manifold.point(pair)
-    c = B.forward(manifold.pair(x)) - b
-    return x, c, relative(c, b)
-
-
-@compiled
-def _balanced(pair: FactorPair, k: int) -> tuple[FactorPair, Array]:
-    balanced, s = balance(pair)
-    s = xp.pad(s, (0, max(k - s.shape[0], 0)))[:k]
-    return balanced.resized(k), s
 
 
 @compiled
