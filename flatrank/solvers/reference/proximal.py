@@ -269,9 +269,4 @@ def lipschitz(problem: Problem, seed: int = 0) -> tuple[float, bool]:
         rows, cols = A.places()
         return float(np.max((scales[0][rows] * scales[1][cols]) ** 2)), True
     y = np.random.default_rng(seed).standard_normal(problem.m)
-    return float(_largest(problem.whitened, y)), False
-
-
-@compiled
-def _largest(B: Measurement, y: Float[Array, " m"]) -> Scalar:
-    return ritz_pair(B.normal, y, 1)[0]
+    return float(ritz_pair(problem.whitened.normal, y, 1)[0]), False

@@ -143,7 +143,11 @@ class Reweighted(Solver[ReweightedState]):
         r, b = self._limit(problem), problem.b * D1[rows] * D2[cols]  # entries of X̃ = D1 X D2
         width = block_width(problem, r)
         block = random_block(problem, width, np.random.default_rng(seed))
-        svd = _interpolant(A, b, block) if start is None else resized(compact_svd(start), width)
+        if start is None:
+            first = PairPlus(problem.zero(1), A.adjoint(b), xp.ones(()))  # P*(b)
+            svd = first.leading(_smaller(A, first.leading(block)))
+        else:
+            svd = resized(compact_svd(start), width)
         rank, epsilon = self._next(np.asarray(svd.s), r, math.inf)
         return ReweightedState(svd, b, epsilon, rank, Counts(0, 4), marks=(epsilon,))
 
@@ -155,12 +159,12 @@ class Reweighted(Solver[ReweightedState]):
     def step(self, problem: Problem, state: ReweightedState) -> ReweightedState:
         """One weighted least-squares problem, its leading triplets, the next ε."""
         A, limit = cast(SampledEntries, problem.measurement), self._limit(problem)
-        (d1, d2), last = problem.shape, state.svd
-        points = resized(last, limit), last.U if d1 <= d2 else last.V
+        points = resized(state.svd, limit), _smaller(A, state.svd)
         how = self.inner_tol, self.max_inner
         svd, inner = reweighted_step(A, state.b, points, state.epsilon, how)
         rank, epsilon = self._next(np.asarray(svd.s), limit, state.epsilon)
-        misfit, inner = float(_misfit(A, state.b, svd, rank)), int(inner)
+        kept, inner = cut(svd.pair(), rank, svd.s.shape[0]), int(inner)
+        misfit = float(relative(A.forward(kept) - state.b, state.b))
         counts = state.counts + Counts(inner + 3, inner + 6, 1)
         marks = (*state.marks, epsilon)
         return ReweightedState(svd, state.b, epsilon, rank, counts, misfit, inner, marks)
@@ -223,23 +227,11 @@ def reweighted_step(
     return PairPlus(Y, A.adjoint(e), xp.ones(())).leading(block), taken
 
 
+def _smaller(A: SampledEntries, svd: CompactSVD) -> Float[Array, "d w"]:
+    """The singular vectors on the smaller side."""
+    return svd.U if A.shape[0] <= A.shape[1] else svd.V
+
+
 def _over(high: Array, low: Scalar) -> Array:
     """low/(high − low); where high ≤ low, beyond the rank, any weight does, as γ is zero there."""
     return xp.where(high > low, low / xp.where(high > low, high - low, 1.0), 1.0)
-
-
-@compiled
-def _interpolant(A: SampledEntries, b: Array, block: Array) -> CompactSVD:
-    """Leading triplets of P*(b)."""
-    d1, d2 = A.shape
-    zero = FactorPair(xp.zeros((d1, 1)), xp.zeros((d2, 1)))
-    first = PairPlus(zero, A.adjoint(b), xp.ones(()))
-    svd = first.leading(block)
-    return first.leading(svd.U if block.shape[0] == d1 else svd.V)
-
-
-@compiled
-def _misfit(A: SampledEntries, b: Array, svd: CompactSVD, rank: int | Array) -> Scalar:
-    """That of the first `rank` triplets alone, relative to ‖b‖."""
-    s = xp.where(xp.arange(svd.s.size) < rank, svd.s, 0.0)
-    return relative(A.forward(FactorPair(svd.U * s[None, :], svd.V)) - b, b)
