@@ -52,7 +52,7 @@ def read_market(file: File, wanted: Wanted) -> Table:
         arrays = matrix.row, matrix.col, matrix.data
     kinds = (np.int64, np.int64, np.float64)
     columns = [array.astype(kind) for array, kind in zip(arrays, kinds, strict=True)]
-    return _table(columns[: len(wanted)], matrix.shape, 1)
+    return Table(columns[: len(wanted)], "entry", matrix.shape, base=1)
 
 
 def read_npz(file: File, wanted: Wanted) -> Table:
@@ -94,16 +94,7 @@ def read_npz(file: File, wanted: Wanted) -> Table:
             f"{file.name}: {', '.join(names)} must be equally long, got "
             f"{', '.join(str(column.size) for column in columns)}."
         )
-    return _table(columns, shape, 0)
-
-
-def _table(columns: list[Any], shape: tuple[int, int] | None, base: int) -> Table:
-    def example(at: int) -> str:
-        places = [str(index[at] + base) for index in columns[:2]]
-        return ", ".join([*places, *(str(values[at]) for values in columns[2:])])
-
-    numbers = np.arange(1, columns[0].size + 1)
-    return Table(columns, numbers, "entry", example, shape, base)
+    return Table(columns, "entry", shape)
 
 
 def _arrays(file: File) -> dict[str, NDArray[Any]]:

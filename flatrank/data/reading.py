@@ -141,10 +141,7 @@ def _read_parquet(file: File, wanted: dict[str, str | None]) -> Table:
         for role, n in zip(wanted, picks, strict=True)
     ]
 
-    def example(at: int) -> str:
-        return ", ".join(str(column[at]) for column in columns)
-
-    table = Table([*columns], np.arange(1, frame.height + 1), "row", example)
+    table = Table([*columns], "row")
     table.name(frame.columns, picks)
     return table
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,15 +46,13 @@ class Table:
     #: Row ids, column ids and, if asked for, values, (m,) each: polars text, null where missing; or
     #: integer indices; values may be numbers.
     columns: list[Any]
-    #: (m,) 1-based places in the file.
-    numbers: NDArray[np.int64]
-    #: What these count: "line", "row" or "entry".
+    #: What the places in the file count: "line", "row" or "entry".
     unit: str
-    #: The text of a row, by position in the table.
-    example: Callable[[int], str]
     #: Declared numbers of rows and columns, of indices; what the first index is called: 0 or 1.
     shape: tuple[int, int] | None = None
     base: int = 0
+    #: Of a text: the lines, and their 1-based places in the file; of others rows are in order.
+    lines: tuple[pl.Series, NDArray[np.int64]] | None = None
     #: What is wrong with which rows; a row counts under the first that it has.
     defects: Defects = field(default_factory=list)
     #: What the columns are called, and those left aside.
@@ -99,7 +97,7 @@ class Table:
     def pairs(self, source: str) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
         """Row and column labels, (m,) each, in the order of the file; bad rows are an error."""
         self._screen(source, None)
-        if self.numbers.size == 0:
+        if len(self.columns[0]) == 0:
             raise InputError(f"{source}: expected at least one pair, found none.")
         (rows, row_labels), (cols, col_labels) = self._codes(0), self._codes(1)
         return row_labels[rows], col_labels[cols]
@@ -117,10 +115,11 @@ class Table:
             if not isinstance(ids, np.ndarray):
                 missing = (ids.is_null() | (ids == "")).to_numpy()
                 self.defects.append((f"missing {side} id", missing))
-        if len(self.columns) > 2:
+        found = [*self.columns]
+        if len(found) > 2:
             self.columns[2], wrong = _numbers(self.columns[2])
             self.defects += wrong
-        good, kinds = self._judged()
+        good, kinds = self._judged(found)
         if kinds:
             if policy != "skip" or not good.any():
                 raise InputError(f"{source}: {_complaint(kinds, good, self.unit, policy)}")
@@ -130,16 +129,22 @@ class Table:
             ]
         return tuple(kinds)
 
-    def _judged(self) -> tuple[Mask, list[BadRow]]:
-        """Which rows are good, and the others by their first defect."""
-        good = np.ones(self.numbers.size, dtype=bool)
+    def _judged(self, found: list[Any]) -> tuple[Mask, list[BadRow]]:
+        """Which rows are good, and the others by their first defect, with what was found there."""
+        good = np.ones(len(found[0]), dtype=bool)
         kinds: list[BadRow] = []
         for reason, mask in self.defects:
             at = np.flatnonzero(mask & good)
-            if at.size:
-                good[at] = False
-                lines = tuple(self.numbers[at[:5]].tolist())
-                kinds.append(BadRow(reason, int(at.size), lines, self.example(int(at[0]))[:60]))
+            if not at.size:
+                continue
+            good[at] = False
+            if self.lines is not None:
+                text, places = str(self.lines[0][int(at[0])]), self.lines[1][at[:5]]
+            else:
+                row, places = [column[int(at[0])] for column in found], at[:5] + 1
+                named = [x + self.base if isinstance(x, np.integer) else x for x in row]
+                text = ", ".join(map(str, named))
+            kinds.append(BadRow(reason, int(at.size), tuple(places.tolist()), text[:60]))
         return good, kinds
 
 

@@ -65,7 +65,7 @@ def read_text(file: File, wanted: dict[str, str | None]) -> Table:
     # Absent trailing fields that nobody asked for do no harm; extra ones shift the meaning.
     misfit = (widths > layout.width) | (widths <= max(layout.picks))
     columns = [fields.list.get(n, null_on_oob=True).str.strip_chars() for n in layout.picks]
-    table = Table(columns, numbers, "line", lambda at: str(lines[at]), opening=layout.opening)
+    table = Table(columns, "line", lines=(lines, numbers), opening=layout.opening)
     table.name(layout.names, layout.picks)
     if misfit.any():
         table.columns = [column.set(misfit, None) for column in columns]
