@@ -20,7 +20,7 @@ from flatrank.kernels.native import Native, cache_folder, compiled
 from flatrank.kernels.pattern import Compressed
 from flatrank.kernels.rows import PLACES, Rows, Variant
 from flatrank.kernels.signatures import LOOPS, SIGNATURES, parsed
-from flatrank.kernels.team import team
+from flatrank.kernels.team import count, team
 from flatrank.kernels.vectors import Shape, register_count, vector_bytes
 
 # Multiply-adds for each entry and column, where not 1. (Gram matrices have k for each; 8 stands for
@@ -33,9 +33,6 @@ COST = {
     "row_grams": 8,
     "inverses": 32,
 }
-N, M, WIDTH, K, STRIDE = (PLACES[name] for name in ("N", "M", "WIDTH", "K", "STRIDE"))
-X, P, Y, Q, OUT = (PLACES[name] for name in ("X", "P", "Y", "Q", "OUT"))
-LONG, POINTERS, INDICES = (PLACES[name] for name in ("LONG", "POINTERS", "INDICES"))
 
 
 def group_rows(name: str, k: int, bits: int) -> int:
@@ -80,33 +77,16 @@ def stride(width: int, k: int, size: int, m: int) -> int | None:
 
 
 class Plan(NamedTuple):
-    """What the kernel, the rank and the type decide about a call.
+    """What the kernel, the number of columns and their type decide about a call."""
 
-    Parameters
-    ----------
-    takes
-        Places of the arguments in a job.
-    gives
-        Places and axes of the results, and of scratch behind them.
-    results
-        How many of these are results.
-    cost
-        Multiply-adds for each entry, or for each row of a block.
-    rows
-        The loop.
-    reused, paired, dense
-        Whether gathered rows may be worth copying; whether two sides are gathered; whether rows
-        hold blocks and no entries.
-    """
-
-    takes: list[int]
-    gives: list[tuple[int, list[str]]]
+    takes: list[int]  # words of the arguments
+    gives: list[tuple[int, list[str]]]  # words and axes of the results, and of scratch behind them
     results: int
-    cost: int
-    rows: Native
-    reused: bool
-    paired: bool
-    dense: bool
+    cost: int  # multiply-adds for each entry, or for each row of a block
+    rows: Native  # the loop
+    reused: bool  # whether gathered rows may be worth copying
+    paired: bool  # whether two sides are gathered
+    dense: bool  # whether rows hold blocks and no entries
 
 
 @cache
@@ -128,6 +108,11 @@ def plan(kernel: str, k: int, bits: int) -> Plan:
     )
 
 
+def job(**words: int) -> list[int]:
+    """The words of a job; those not given are 0."""
+    return [words.get(name, 0) for name in PLACES]
+
+
 def address(x: np.ndarray) -> int:
     """Where the numbers of an array begin."""
     return x.__array_interface__["data"][0]
@@ -137,10 +122,8 @@ def _pattern_words(C: Compressed) -> list[int]:
     """The words of a job that a pattern decides, kept with it and with the arrays they point to."""
     if "_words" not in C.__dict__:
         pointers, indices = np.ascontiguousarray(C.indptr), np.ascontiguousarray(C.indices)
-        words = [0] * len(PLACES)
-        words[N], words[M], words[WIDTH] = C.n, C.m, C.width
-        words[LONG] = int(pointers.dtype.itemsize == 8)
-        words[POINTERS], words[INDICES] = address(pointers), address(indices)
+        where = {"POINTERS": address(pointers), "INDICES": address(indices)}
+        words = job(N=C.n, M=C.m, WIDTH=C.width, LONG=int(pointers.dtype.itemsize == 8), **where)
         C.__dict__["_words"] = words, pointers, indices
     return C.__dict__["_words"][0]
 
@@ -149,7 +132,8 @@ def execute(plan: Plan, C: Compressed, reals: list[np.ndarray], k: int) -> list[
     """The results of a kernel; the reals are contiguous and of one type."""
     words, dtype = _pattern_words(C).copy(), reals[0].dtype
     lengths, outs = {"n": C.n, "m": C.m, "k": k}, []
-    words[K] = words[STRIDE] = k
+    Y, STRIDE = PLACES["Y"], PLACES["STRIDE"]
+    words[PLACES["K"]] = words[STRIDE] = k
     for place, x in zip(plan.takes, reals, strict=True):
         words[place] = address(x)
     for place, axes in plan.gives:
@@ -160,23 +144,20 @@ def execute(plan: Plan, C: Compressed, reals: list[np.ndarray], k: int) -> list[
         apart = stride(C.width, k, dtype.itemsize, C.m)
     if apart:
         beside = np.empty((C.width, apart), dtype)
-        copy = [0] * len(PLACES)
-        copy[N], copy[K], copy[STRIDE], copy[OUT] = C.width, k, apart, address(beside)
-        copy[X], copy[P] = words[Y], words[Q]
+        sides = {"X": words[Y], "P": words[PLACES["Q"]], "OUT": address(beside)}
+        copy = job(N=C.width, K=k, STRIDE=apart, **sides)
         _share(copy, k * C.width, rows_of("side_by_side", k, 8 * dtype.itemsize))
-        words[Y], words[STRIDE] = copy[OUT], apart
+        words[Y], words[STRIDE] = address(beside), apart
     if plan.dense:
-        words[POINTERS] = 0
+        words[PLACES["POINTERS"]] = 0
     _share(words, plan.cost * (C.n * k if plan.dense else C.m), plan.rows)
     return outs[: plan.results]
 
 
 def execute_flat(loop: str, given: dict[str, np.ndarray], like: np.ndarray) -> None:
     """Run a loop over vectors of the length and type of `like`; all are contiguous."""
-    words = [0] * len(PLACES)
-    words[N], words[M] = -(-like.size // HARDWARE.piece), like.size
-    for name, x in given.items():
-        words[PLACES[name]] = address(x)
+    where = {name: address(x) for name, x in given.items()}
+    words = job(N=-(-like.size // HARDWARE.piece), M=like.size, **where)
     rows = _compiled(Variant(loop, 1, 8 * like.dtype.itemsize, 1, False))
     _share(words, HARDWARE.number_cost * like.size, rows)
 
@@ -186,12 +167,13 @@ def _share(words: list[int], cost: int, rows: Native) -> None:
     job = array("q", words)
     at = job.buffer_info()[0]
     if cost < HARDWARE.sharing or not team().share(at, rows.address, cost):
-        rows.call(at, 0, words[N])
+        rows.call(at, 0, words[PLACES["N"]])
 
 
 def facts() -> dict[str, object]:
-    """What only this module knows for `support.describe`."""
+    """What `support.describe` says of the compiled path."""
     return {
+        "threads": count(),
         "llvmlite": llvmlite.__version__,
         "processor": llvmlite.binding.get_host_cpu_name(),
         "vector_bytes": vector_bytes(),

@@ -27,15 +27,7 @@ compiling: list[float] = []
 def using(path: str) -> Iterator[None]:
     """Choose the path of kernels called inside a `with` block.
 
-    Parameters
-    ----------
-    path
-        "reference" for plain NumPy; "auto" for the compiled twins wherever they can run.
-
-    Raises
-    ------
-    ValueError
-        When `path` is neither.
+    "reference" for plain NumPy; "auto" for the compiled twins wherever they can run.
     """
     token = asked.set(checked(path, "using"))
     try:
@@ -67,13 +59,7 @@ def failed(kernel: str, error: Exception) -> None:
 
 
 def seconds_compiling() -> float:
-    """Seconds that this process has spent compiling kernels; those found on disk are free.
-
-    Returns
-    -------
-    float
-        A kernel takes 0.1 to 1 s when a machine first meets a rank and a type.
-    """
+    """Seconds that this process has spent compiling kernels; those found on disk are free."""
     return sum(compiling)
 
 
@@ -90,13 +76,7 @@ def inability() -> str | None:
 
 
 def path_in_use() -> str:
-    """Which path a kernel takes on NumPy's arrays, with the reason.
-
-    Returns
-    -------
-    str
-        "compiled: ..." or "reference: ...".
-    """
+    """Which path a kernel takes on NumPy's arrays and why: "compiled: ..." or "reference: ..."."""
     reason = obstacle()
     return f"reference: {reason}" if reason else "compiled: llvmlite is installed"
 
@@ -104,19 +84,15 @@ def path_in_use() -> str:
 def describe() -> dict[str, object]:
     """What is known about the kernels here, for a report on the installation.
 
-    Returns
-    -------
-    dict
-        Path and reason; version of llvmlite; processor, width of the vectors in bytes
-        and number of threads; where compiled kernels are kept.
+    Path and reason; version of llvmlite; processor, width of the vectors in bytes and number of
+    threads; where compiled kernels are kept.
     """
     path, _, reason = path_in_use().partition(": ")
-    out: dict[str, object] = {
-        "path": path, "reason": reason, "threads": None, "llvmlite": None,
-        "processor": platform.machine(), "vector_bytes": None, "cache": None,
-    }  # fmt: skip
+    names = "threads", "llvmlite", "processor", "vector_bytes", "cache"
+    out: dict[str, object] = {"path": path, "reason": reason, **dict.fromkeys(names)}
+    out["processor"] = platform.machine()
     if not (failures or inability()):
-        from flatrank.kernels import execution, team
+        from flatrank.kernels import execution
 
-        out |= execution.facts() | {"threads": team.count()}
+        out |= execution.facts()
     return out

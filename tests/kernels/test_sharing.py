@@ -157,6 +157,28 @@ def test_any_number_of_threads_gives_the_same():
         assert run(**environment) == [alone, count]
 
 
+QUICK = """
+import numpy as np
+from array import array
+from flatrank.kernels import execution, team
+from flatrank.kernels.hardware import HARDWARE
+from flatrank.kernels.rows import Variant
+crew, rows = team.team(), execution._compiled(Variant("turned", 1, 64, 1, False))
+p, q, w = np.zeros(16 * HARDWARE.piece), np.ones(16 * HARDWARE.piece), np.ones(1)
+where = {name: execution.address(x) for name, x in {"P": p, "Q": q, "W": w}.items()}
+job = array("q", execution.job(N=16, M=p.size, **where))
+crew.gather(3)
+for _ in range(100_000):  # P = P + 1
+    crew.lead.call(crew.box, job.buffer_info()[0], rows.address, 16, 3)
+assert (p == 100_000).all()
+"""
+
+
+def test_calls_one_right_after_the_other():
+    """A caller waits for helpers that still look for work of the call before; no row runs twice."""
+    python(QUICK)
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs to choose its processors")
 def test_one_core():
     one = f"import os; os.sched_setaffinity(0, [{min(os.sched_getaffinity(0))}])\n"
