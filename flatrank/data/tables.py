@@ -294,16 +294,13 @@ def assemble(
     if not (key[1:] > key[:-1]).all():
         order = np.argsort(key, kind="stable")
         key, values = key[order], values[order]
-    first = np.empty(key.size, dtype=bool)
-    first[0] = True
-    np.not_equal(key[1:], key[:-1], out=first[1:])
-    duplicates = int(key.size - np.count_nonzero(first))
+    starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+    duplicates = int(key.size - starts.size)
     if duplicates:
-        starts = np.flatnonzero(first)
         lengths = np.diff(np.append(starts, values.size))
         # Dividing before adding: the mean of two values near the largest float is one too.
         values = np.add.reduceat(values / np.repeat(lengths, lengths), starts)
-        key = key[first]
+        key = key[starts]
     row_codes, col_codes = np.divmod(key, labels[1].size)
     return Entries(
         row_codes.astype(np.int32),

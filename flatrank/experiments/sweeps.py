@@ -157,7 +157,7 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
             name = "p" if family == "completion" else "m"
             event = {"stage": "cells", "step": step, "of": len(places)}
             monitor(event | {"message": f"d = {d}, {name} = {size:g}"})
-        path = Path(folder) / f"{family}-{d}-{_exactly(size)}-{digest}.json" if folder else None
+        path = Path(folder) / f"{family}-{d}-{size!r}-{digest}.json" if folder else None
         cell = _read(path, d, size) if path else None
         if cell is None:
             cell = solve_cell(family, d, size, rank, draws, seed)
@@ -183,13 +183,8 @@ def _regularity(cell: Cell) -> dict[str, float]:
         np.array([(one.kappa, one.excess, one.imbalance) for one in seen]).reshape(-1, 3).T
     )
     bound = kappa**2 - 1
-    columns = {
-        "kappa": kappa,
-        "excess": excess,
-        "excess_bound": bound,
-        "imbalance": imbalance,
-        "imbalance_bound": 2 * bound,
-    }
+    columns = {"kappa": kappa, "excess": excess, "excess_bound": bound}
+    columns |= {"imbalance": imbalance, "imbalance_bound": 2 * bound}
     medians = {k: float(np.median(v)) if v.size else float("nan") for k, v in columns.items()}
     exceeding = (excess > bound + 1e-6) | (imbalance > 2 * bound + 1e-6)
     return {**medians, "nonsingular": len(seen), "exceeding": int(exceeding.sum())}
@@ -222,11 +217,6 @@ def _checked(
 
 def _listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values) or "none"
-
-
-def _exactly(size: float) -> str:
-    """All digits that tell a size from another, and no more where six do."""
-    return f"{size:g}" if float(f"{size:g}") == size else repr(size)
 
 
 def _keep(path: Path, cell: Cell) -> None:

@@ -17,7 +17,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import scope, xp
+from flatrank.arrays import Array, scope, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import Factors, compact_svd, given_pair
 from flatrank.measurements.checks import checked_count
