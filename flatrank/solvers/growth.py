@@ -59,7 +59,7 @@ class Growth(NamedTuple):
     waiting : whether the rank has just changed: the next step, of a small new pair, says nothing.
     block : where the block Lanczos outside the factors goes on.
     seen : singular pairs of −ℬ*(c) outside the factors where there was none to append, for λ > 0.
-    grown : rank and misfit (λ > 0: objective) from which it grew last.
+    grown : rank and misfit, for λ = 0, from which it grew last.
     """
 
     waiting: bool = False

@@ -72,7 +72,7 @@ class Interpolating:
     plateau: float = 0.9
     ridge: float = 0.5
     fade: float = 0.4
-    soft: float = 2e-3
+    soft: float = 2e-2
     gap: float = 3.0
     slow_plateau: float = 0.99
     dying: float = 1e4

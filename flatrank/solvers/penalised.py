@@ -30,10 +30,6 @@ class Penalised:
     ----------
     first : float
         Relative gap looked for first: what is outside the factors shows long before the end.
-    settled : float
-        Tolerance, in units of `tol`, at which what is left of the norm is the rank limit's fault.
-    gained : float
-        Growth that lowered the objective by less than this share of `tol` is followed by a proof.
     dead : float
         Share of `tol` of the objective: a column that carries no more is dropped in a step.
     unseen : float
@@ -42,8 +38,6 @@ class Penalised:
     """
 
     first: float = 1e-2
-    settled: float = 1e-2
-    gained: float = 1e-3
     dead: float = 1e-3
     unseen: float = 1e-6
 
@@ -55,16 +49,12 @@ class Penalised:
         point = state.point
         if state.rank and point.fall > 0.2 * find.tol * state.loose * point.objective:
             return state
-        now, (_, before) = point.objective - point.fall, state.growth.grown
-        if before - now > self.gained * find.tol * now:
-            state = find.grown(problem, state)
-            if state.growth.waiting:
-                return state.growing(grown=(state.rank, now))
+        state = find.grown(problem, state)
+        if state.growth.waiting:
+            return state
         svd, gap = svd_of(state), 0.0
-        full = state.rank >= find.limit(problem)
-        # Where no larger rank is left, steps are all that can help.
-        whole = state.rank >= problem.cone.size(min(problem.shape))
-        settled = full and state.loose < (1e-8 if whole else self.settled)
+        # At the largest rank steps are all that can help; when they are rounding, that is the end.
+        settled = state.rank >= find.limit(problem) and state.loose < 1e-8
         if not (settled or problem.cone.positive):
             gap = float(least_gap(problem.whitened, problem.b, problem.lam, svd))
         if gap <= find.tol:
@@ -73,8 +63,7 @@ class Penalised:
             state, gap = self._proved(find, problem, state, svd, settled)
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
-        state = state._replace(loose=0.25 * min(state.loose, gap / find.tol))
-        return state.growing(grown=(-1, math.inf))
+        return state._replace(loose=0.25 * min(state.loose, gap / find.tol))
 
     def weakest(self, find: GaussNewton, problem: Problem, state: GaussNewtonState) -> float:
         """The singular value below which a step drops a column.
