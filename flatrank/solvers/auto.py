@@ -151,7 +151,8 @@ class Auto(Solver[AutoState]):
 
     def _flattened(self, problem: Problem, state: AutoState, inner: Any) -> AutoState:
         """What `InteriorPoint` cannot prove is left to `Lagrangian`, what that misses to growth."""
-        if isinstance(inner, InteriorPointState) and inner.ended is Status.STALLED:
+        stalled = inner.ended is Status.STALLED
+        if stalled and isinstance(state.inner, InteriorPointState):
             flat, spent = self._flatten.init(problem), state.inner.counts
             return state._replace(inner=flat._replace(counts=flat.counts + spent))
         known = inner.proof.certificate

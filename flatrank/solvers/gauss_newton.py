@@ -152,13 +152,15 @@ class GaussNewton(Solver[GaussNewtonState]):
             point.hard and affordable(problem.measurement, state.pair.rank),
             problem.lam * float(np.sum(state.s)) < self.penalised.unseen * size**2,
         )
-        numbers = (float(x) for x in (out.misfit, out.objective, out.slack, out.fall))
+        misfit, objective, slack, fall = map(
+            float, (out.misfit, out.objective, out.slack, out.fall)
+        )
         inner = int(out.inner)
         hard = point.hard or (exact and dear(inner, state.pair.rank))
         return state._replace(
             pair=out.pair,
             s=np.asarray(out.s),
-            point=Point(*numbers, inner, hard),
+            point=Point(misfit, objective, slack, fall, inner, hard),
             counts=state.counts + Counts(inner + 4, inner + 1, 1),
         )
 

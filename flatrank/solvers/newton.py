@@ -119,8 +119,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     A, at, S_, D = _model(B_, pair_, S_)
     H, slope = A.curvature_at(at, S_), tree_map(xp.multiply, g_, D)
     ridge = tree_map(lambda x: lam_ * x * x, D)
-    blocks = H.blocks() if eliminate and isinstance(H, CoupledCurvature) else None
-    if blocks is None:
+    if not (eliminate and isinstance(H, CoupledCurvature)):
         rates, weak_, M = A.curvature_diagonal(at), None, tree_map(_inverse, D)
         if outside is not None:
             scaled = tree_map(lambda h, m: h * m * m, rates, M)
@@ -134,7 +133,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
             wide = tree_map(lambda r, x: xp.broadcast_to(r, x.shape), ridge, slope)
         d, taken = truncated_cg(H, tree_map(xp.negative, slope), M, rtol_, max_inner, wide)
     else:
-        reduced, M = eliminated(H, blocks, ridge)
+        reduced, M = eliminated(H, H.blocks(), ridge)
         P, taken = truncated_cg(reduced, -reduced.gradient(slope), M, rtol_, max_inner)
         d = reduced.completed(slope, P)
     d = tree_map(xp.multiply, d, D)

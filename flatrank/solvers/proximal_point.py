@@ -326,7 +326,7 @@ def may_hold(problem: Problem, most: float) -> bool:
 def _relative_gap(B: Explicit, b: np.ndarray, lam: float, r: np.ndarray, objective: float) -> float:
     """Of X with the best feasible multiple of r = b − ℬ(X)."""
     _, dual, _ = scaled_residual(r, b, lam, _norm(B.adjoint(r)))
-    return (objective - dual) / objective if objective > 0 else 0.0
+    return (objective - float(dual)) / objective if objective > 0 else 0.0
 
 
 def _mean_square(B: Explicit) -> float:
