@@ -177,29 +177,12 @@ def sharpness(  # noqa: PLR0913 - a choice of function, and how to find its top
     tol: float = 1e-8,
     seed: int = 0,
 ) -> Sharpness:
-    """λ_max(D²f) at a pair, by Lanczos on products with the Hessian.
+    """λ_max(D²f) at a pair, by Lanczos on products with the Hessian to a relative residual `tol`.
 
-    Parameters
-    ----------
-    measurement : Measurement
-        𝒜.
-    pair : FactorPair, Solution or (L, R)
-        (d1, k) and (d2, k), of X.
-    b : array of shape (m,), optional
-        The data; without them the pair is taken to fit, and the Hessian is 2JᵀJ.
-    symmetric : bool
-        Of f(U) = ‖𝒜(U E Uᵀ) − b‖² (`SymmetricHessian`), for a pair L = U E, R = U.
-    sphere : bool
-        Of that f on the sphere through U, along which tr U Uᵀ is constant: what is left to a state
-        (`SphereHessian`).
-    tol : float
-        Relative residual to stop at.
-    seed : int
-        Of the start.
-
-    Notes
-    -----
-    Factors that do not fit, are not finite, or not L = U E, R = U where that is asked for, raise
+    Without b the pair is taken to fit, and the Hessian is 2JᵀJ. With `symmetric` that of
+    f(U) = ‖𝒜(U E Uᵀ) − b‖² (`SymmetricHessian`), for a pair L = U E, R = U; with `sphere` of that f
+    on the sphere through U, along which tr U Uᵀ is constant: what is left to a state
+    (`SphereHessian`). Factors that do not fit, are not finite, or not of that form raise
     ValueError. Cost: 25 products and 24 (d1 + d2) k numbers a restart.
     """
     seed = checked_count("seed", seed, 0)

@@ -92,17 +92,9 @@ def uniqueness_bound(isometry: Isometry, kappa: float, rank: int) -> Bound:
     """κ² δ2/δ1 small enough for the truth to be the only flattest matrix (Lemma 4.7).
 
     ℓ2/ℓ2 at rank 5r: κ² δ2/δ1 ≤ 11/9, the paper's δ1 ≥ 0.9 and κ² δ2 ≤ 1.1 after the scaling of 𝒜
-    that serves best. ℓ1/ℓ2 at rank l·r: κ² δ2/δ1 < √l.
-
-    Parameters
-    ----------
-    isometry : Isometry
-        At rank 5r or l·r. From bounds from inside, a bound that does not hold refutes the
-        lemma's hypothesis, and one that holds proves nothing.
-    kappa : float
-        α2/α1 of D1 and D2.
-    rank : int
-        r ≥ 1, of the truth.
+    that serves best. ℓ1/ℓ2 at rank l·r: κ² δ2/δ1 < √l. `rank` is r ≥ 1, of the truth. For an
+    isometry from inside, a bound that does not hold refutes the lemma's hypothesis, and one that
+    holds proves nothing.
     """
     multiple = isometry.rank / checked_count("rank", rank, 1)
     right = 11 / 9 if isometry.p == 2 else multiple**0.5
@@ -110,12 +102,8 @@ def uniqueness_bound(isometry: Isometry, kappa: float, rank: int) -> Bound:
         "the property reaches rank 5r": isometry.p == 1 or multiple >= 5,
         "δ1 and δ2 are exact": isometry.exact or None,
     }
-    return Bound(
-        "κ² δ2/δ1 ≤ " + ("11/9" if isometry.p == 2 else "√l"),
-        kappa**2 * isometry.spread,
-        right,
-        needs,
-    )
+    name = "κ² δ2/δ1 ≤ " + ("11/9" if isometry.p == 2 else "√l")
+    return Bound(name, kappa**2 * isometry.spread, right, needs)
 
 
 def _extremes(rescaling: Rescaling) -> tuple[float, float]:

@@ -53,12 +53,8 @@ def search_isometry(
         r, from 1 to min(d1, d2).
     p : 1 or 2
         2, or 1 for heavy tails such as those of bilinear measurements.
-    starts : int
-        Random starts of each search, at least 1.
-    sweeps : int
-        Turns of each factor, at least 1.
-    seed : int
-        Of the starts.
+    starts, sweeps, seed : int
+        Random starts of each search, and turns of each factor, at least 1; of the starts.
 
     Raises
     ------
