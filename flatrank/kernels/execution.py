@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from array import array
 from functools import cache
-from math import gcd
 from typing import NamedTuple
 
 import llvmlite
@@ -61,21 +60,6 @@ def _compiled(variant: Variant) -> Native:
     return compiled("_".join(map(str, variant)), write, 3)
 
 
-def stride(width: int, k: int, size: int, m: int) -> int | None:
-    """How far apart, in numbers, the rows of a copy of the gathered side should lie.
-
-    A row that straddles cache lines costs a wait for each. When the matrix is too large for the
-    caches and its rows are used several times over, it pays to copy them to where they fill as few
-    lines as they can. None where it does not.
-    """
-    row, line = k * size, HARDWARE.cache_line
-    if width * row < HARDWARE.far or m < HARDWARE.uses * width:
-        return None
-    apart = 1 << (row - 1).bit_length() if row < line else -(-row // line) * line
-    lines = 1 + (row - gcd(row, line)) / line  # on average, over all places a row may begin at
-    return apart // size if lines >= 1.25 * max(1, apart // line) else None
-
-
 class Plan(NamedTuple):
     """What the kernel, the number of columns and their type decide about a call."""
 
@@ -84,8 +68,7 @@ class Plan(NamedTuple):
     results: int
     cost: int  # multiply-adds for each entry, or for each row of a block
     rows: Native  # the loop
-    reused: bool  # whether gathered rows may be worth copying
-    paired: bool  # whether two sides are gathered
+    paired: bool  # whether two sides are gathered, and copied side by side for that
     dense: bool  # whether rows hold blocks and no entries
 
 
@@ -102,7 +85,6 @@ def plan(kernel: str, k: int, bits: int) -> Plan:
         results=sum(place != PLACES["WORK"] for place, _ in outputs),
         cost=COST.get(name, 1) * k,
         rows=rows_of(name, k, bits),
-        reused=name == "residual_gradient",
         paired=name == "curvature_product",
         dense=name in ("inverses", "block_product"),
     )
@@ -139,15 +121,12 @@ def execute(plan: Plan, C: Compressed, reals: list[np.ndarray], k: int) -> list[
     for place, axes in plan.gives:
         outs.append(np.empty([lengths[a] for a in axes], dtype))
         words[place] = address(outs[-1])
-    apart = 2 * k if plan.paired else None
-    if plan.reused:
-        apart = stride(C.width, k, dtype.itemsize, C.m)
-    if apart:
-        beside = np.empty((C.width, apart), dtype)
+    if plan.paired:
+        beside = np.empty((C.width, 2 * k), dtype)
         sides = {"X": words[Y], "P": words[PLACES["Q"]], "OUT": address(beside)}
-        copy = job(N=C.width, K=k, STRIDE=apart, **sides)
+        copy = job(N=C.width, K=k, **sides)
         _share(copy, k * C.width, rows_of("side_by_side", k, 8 * dtype.itemsize))
-        words[Y], words[STRIDE] = address(beside), apart
+        words[Y], words[STRIDE] = address(beside), 2 * k
     if plan.dense:
         words[PLACES["POINTERS"]] = 0
     _share(words, plan.cost * (C.n * k if plan.dense else C.m), plan.rows)

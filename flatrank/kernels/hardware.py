@@ -19,10 +19,6 @@ class Hardware:
         Bytes of a cache line.
     near
         Bytes of a matrix that stays in the second cache: its rows are not prefetched.
-    far
-        Bytes of a matrix that no cache holds: its rows may be worth copying to cache lines.
-    uses
-        Times each row must be used for such a copy to pay.
     ahead
         Entries between the prefetch of a row and its use.
     narrow
@@ -50,8 +46,6 @@ class Hardware:
 
     cache_line: int = 64
     near: int = 2**18
-    far: int = 2**25
-    uses: int = 4
     ahead: int = 16
     narrow: int = 16
     block: int = 16

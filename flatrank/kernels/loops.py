@@ -174,15 +174,12 @@ def block_product(code: Rows) -> None:
 
 
 def side_by_side(code: Rows) -> None:
-    """Rows of X, and of P beside them where there is a P, to rows of OUT a stride apart."""
+    """Rows of X and of P, beside each other, to rows of OUT."""
     for i in code.loop(code.first, code.last):
-        out = code.job("OUT") + i * code.job("STRIDE") * code.size
-        for at, shape in code.blocks():
-            code.store(out + at, code.load(code.row("X", i) + at, shape), shape)
-        with code.when(code.job("P").given()):
+        out = code.job("OUT") + i * code.span * 2
+        for name, start in ("X", out), ("P", out + code.span):
             for at, shape in code.blocks():
-                row = code.load(code.row("P", i) + at, shape)
-                code.store(out + code.span + at, row, shape)
+                code.store(start + at, code.load(code.row(name, i) + at, shape), shape)
 
 
 # Passes over long vectors: a row is a run of HARDWARE.piece numbers and has its own partial sums.

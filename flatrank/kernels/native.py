@@ -30,21 +30,11 @@ _compiling = Lock()
 
 
 class Native(NamedTuple):
-    """A function of 64-bit integers.
+    """A function of 64-bit integers."""
 
-    Parameters
-    ----------
-    call
-        It, to be called without Python's lock.
-    address
-        Where it begins.
-    found
-        Whether it was found on disk.
-    """
-
-    call: Any
+    call: Any  # runs without Python's lock
     address: int
-    found: bool
+    found: bool  # whether it was found on disk
 
 
 def cache_folder() -> Path | None:

@@ -70,8 +70,7 @@ def residual_gradient(
     """One side of the gradient of half the squared residual, and the squared residual by row.
 
     With s_p = <X_i, Y_j> − b_p: G_i = Σ_p s_p Y_j and ss_i = Σ_p s_p². The residual itself is not
-    stored. Sums are left by row so that their total does not depend on who summed what. 4mk flops;
-    where rows of Y straddle cache lines and Y is large, memory for a padded copy of Y.
+    stored. Sums are left by row so that their total does not depend on who summed what. 4mk flops.
     """
     return call("residual_gradient", C, X=X, Y=Y, b=b)
 

@@ -15,7 +15,7 @@ are then taken in batches that fit the first cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -42,27 +42,13 @@ class Variant(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows named by the pattern's indices.
+    """Rows named by the pattern's indices."""
 
-    Parameters
-    ----------
-    start
-        Where the first row begins.
-    indices
-        Where the indices begin.
-    stride
-        Bytes between rows.
-    asked
-        Number of indices; 0 where all rows are near, and need no prefetch.
-    bytes
-        How much of a narrow row is prefetched.
-    """
-
-    start: Integer
-    indices: Integer
-    stride: Integer
-    asked: Integer
-    bytes: int
+    start: Integer  # address of the first row
+    indices: Integer  # address of the indices
+    stride: Integer  # bytes between rows
+    asked: Integer  # number of indices; 0 where all rows are near, and need no prefetch
+    bytes: int  # how much of a narrow row is prefetched
 
     def shifted(self, offset: Any) -> Table:
         """The table whose rows begin so many bytes further on."""
@@ -292,7 +278,8 @@ class Rows(Vectors):
                         scale = self.spread(s, shape.width, r)
                         pairs = zip(row, acc.get(), strict=True)
                         acc.set([self.multiply_add(scale, y, a) for y, a in pairs])
-            self.store(out + at, self._together([acc.get() for acc in sums]), shape)
+            pieces = zip(*[acc.get() for acc in sums], strict=True)
+            self.store(out + at, [reduce(self.add, piece) for piece in pieces], shape)
 
     def apart(self, shape: Shape) -> int:
         """How many rows of sums to keep apart: as many as half of the registers hold."""
@@ -302,13 +289,6 @@ class Rows(Vectors):
         while rows > 2 and rows * len(shape.starts) > register_count() // 2:
             rows //= 2
         return rows
-
-    def _together(self, rows: list[list[Any]]) -> list[Any]:
-        """The sum of some rows, a power of two."""
-        while len(rows) > 1:
-            pairs = zip(rows[::2], rows[1::2], strict=True)
-            rows = [[self.add(x, y) for x, y in zip(a, b, strict=True)] for a, b in pairs]
-        return rows[0]
 
     def scored(
         self,

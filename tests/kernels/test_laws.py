@@ -1,7 +1,5 @@
 """The compiled twins compute what the plain reference defines."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -189,23 +187,3 @@ def test_not_a_number_reaches_the_result(pattern, arguments):
     assert np.isnan(G[3]).all()
     assert np.isnan(squares[3])
     assert np.isfinite(np.delete(G, 3, axis=0)).all()
-
-
-def test_rows_that_straddle_cache_lines_are_copied(pattern, arguments, monkeypatch):
-    """Only where the matrix is large and used often, and fewer lines are touched then."""
-    from flatrank.kernels import execution
-
-    width = 900_000
-    assert execution.stride(width, 10, 4, 4 * width) == 16
-    assert execution.stride(width, 10, 8, 4 * width) is None  # two lines either way
-    assert execution.stride(width, 10, 4, width) is None
-    assert execution.stride(1000, 10, 4, 10**6) is None
-    monkeypatch.setattr(execution, "HARDWARE", replace(execution.HARDWARE, far=0))
-    C = pattern(300, 200, 5000)
-    for k, apart in ((5, 8), (10, 16), (12, 16), (16, None), (28, 32)):
-        assert execution.stride(C.width, k, 4, C.m) == apart
-        X, Y, *_, b, _e, _w = arguments(C, k, "float32")
-        got = dict(enumerate(kernels.residual_gradient(C, X, Y, b)))
-        with kernels.using("reference"):
-            expected = dict(enumerate(kernels.residual_gradient(C, X, Y, b)))
-        agree(got, expected, "float32")
