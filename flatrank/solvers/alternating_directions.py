@@ -107,7 +107,7 @@ class AlternatingDirections(Solver[DirectionsState]):
     Notes
     -----
     Cost: about 8 d1 d2 k flops a sweep for the rank k, which exceeds the final one by a sixth.
-    Memory: Λ and Z beside Y, a third array with a radius, two more while a certificate is made.
+    Memory: Y, Λ and Z, a third array with a radius, two more while a certificate is made.
     """
 
     scope: ClassVar[Scope] = Scope(penalised=False, separates=True)

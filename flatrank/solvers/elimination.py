@@ -51,7 +51,7 @@ class Reduced(Module):
         return FactorPair(P, -self.inverse(g.R + self.H.left_to_right(P)))
 
 
-def dear(inner: int, width: int) -> bool:
+def worthwhile(inner: int, width: int) -> bool:
     """Whether a step on the whole system took so many inner steps that blocks would have paid.
 
     Measured: from 5 at 5 columns on, from 6 at 10, from 19 at 20, from 41 at 32.

@@ -19,7 +19,7 @@ import numpy as np
 
 from flatrank.factors import Cone, FactorPair
 from flatrank.problems import Problem
-from flatrank.solvers.elimination import affordable, dear
+from flatrank.solvers.elimination import affordable, worthwhile
 from flatrank.solvers.growth import (
     GaussNewtonState,
     Point,
@@ -156,7 +156,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             float, (out.misfit, out.objective, out.slack, out.fall)
         )
         inner = int(out.inner)
-        hard = point.hard or (exact and dear(inner, state.pair.rank))
+        hard = point.hard or (exact and worthwhile(inner, state.pair.rank))
         return state._replace(
             pair=out.pair,
             s=np.asarray(out.s),

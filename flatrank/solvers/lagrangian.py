@@ -4,7 +4,7 @@
     ½‖ℬ(X̃) − (b + λ y)‖² + λ ‖X̃‖_*   by `GaussNewton` (rank found), then   y ← y + (b − ℬ(X̃))/λ.
 
 A problem with a λ of its own, λ₀, is min ‖X̃‖_* + ‖e‖²/(2λ₀) s.t. ℬ(X̃) + e = b. Its multiplier is
-y = e/λ₀, and with e taken out a step is the same but for the share of λ that is lent: it minimises
+y = e/λ₀, and with e taken out a step is the same with another shift of b: it minimises
 ½‖ℬ(X̃) − b'‖² + λ ‖X̃‖_*, b' = b + (λ − λ₀) y, then y ← (b' − ℬ(X̃))/λ. It is the road to a λ₀ so
 small that Newton steps from nothing, which would see the data alone, lose their way.
 
@@ -23,11 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flatrank.arrays import Array, compiled, xp
+from flatrank.arrays import Array, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates import Effort, certify_whitened
-from flatrank.factors import CompactSVD, Cone, FactorPair
-from flatrank.measurements import Measurement
+from flatrank.factors import FactorPair
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.growth import size_of
@@ -104,7 +103,7 @@ class Lagrangian(Solver[LagrangianState]):
         largest = largest_lam(problem, seed)
         y, lam = xp.zeros_like(problem.b), 0.5 * largest
         if start is not None:
-            r = residual(problem.whitened, problem.b, start)
+            r = problem.b - problem.whitened.forward(start)
             own = largest_lam(replace(problem, b=r), seed)
             y = r / max(own, problem.lam, 1e-300)
             lam = min(lam, max(own, self.floor * largest))
@@ -121,19 +120,19 @@ class Lagrangian(Solver[LagrangianState]):
         """One inner solve, one multiplier update, one certificate."""
         lam, tight = state.lam, min(1e-3, 1e-2 * state.left)
         inner = GaussNewton(tol=max(1e-11, tight), failure_probability=self.failure_probability)
-        lent = lam - problem.lam
-        shifted = replace(problem.with_lam(lam), b=problem.b + lent * state.y)
+        extra = lam - problem.lam
+        shifted = replace(problem.with_lam(lam), b=problem.b + extra * state.y)
         found, status, _ = run(
             inner, shifted, inner.init(shifted, state.pair), max_steps=self.inner_steps
         )
         if status is Status.INTERRUPTED:
             raise KeyboardInterrupt
-        y = residual(problem.whitened, shifted.b, found.pair) / lam
-        svd = decomposed(problem.cone, found.pair)
+        y = (shifted.b - problem.whitened.forward(found.pair)) / lam
+        svd = problem.cone.decompose(found.pair)
         certificate, dual = certify_whitened(problem, svd, y, Effort(self.failure_probability))
         left = abs(certificate.relative_gap)
         if problem.lam > 0 and lam > problem.lam:
-            # As λ y = b' − ℬ(X̃), what b − ℬ(X̃) lacks of λ₀ y is the share lent of the change in y.
+            # As λ y = b' − ℬ(X̃), what b − ℬ(X̃) lacks of λ₀ y is λ − λ₀ times the change in y.
             moved = np.linalg.norm(np.asarray(y) - np.asarray(state.y))
             left = min(left, float((lam - problem.lam) * moved / size_of(problem)))
         low = lam <= self.hold * state.largest * (1 + 1e-9)
@@ -192,15 +191,3 @@ class Lagrangian(Solver[LagrangianState]):
     def outcome(self, state: LagrangianState) -> Outcome:
         """The pair of X̃, proved as far as the last step proved it."""
         return Outcome(state.pair, state.rank, state.counts, **state.proof._asdict())
-
-
-@compiled
-def residual(B: Measurement, b: Array, pair: FactorPair) -> Float[Array, " m"]:
-    """B − ℬ(X̃)."""
-    return b - B.forward(pair)
-
-
-@compiled
-def decomposed(cone: Cone, pair: FactorPair) -> CompactSVD:
-    """U, s, V of X̃."""
-    return cone.decompose(pair)

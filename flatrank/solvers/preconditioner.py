@@ -1,4 +1,4 @@
-"""Preconditioners of a Newton step on balanced factors: the diagonal, and weak columns beside it.
+"""Preconditioners of a Newton step on balanced factors: the diagonal, and weak columns.
 
 The diagonal of the Gauss–Newton matrix plus λ is right for most directions, and blind to one kind.
 Let (u_i, σ_i, v_i) be singular triplets of −S: those of the factors, where σ_i = λ near a solution,

@@ -143,7 +143,7 @@ class ProximalPoint(Solver[ProximalPointState]):
         off by the root of the gap, and the last steps converge fast.
     slow : float
         A step that leaves more of the gap than this is slow: once the gap is `tol`, it is the last.
-    patience : int
+    stagnation : int
         Steps in a row that may leave the gap as it is: the rest is then rounding.
     least : float
         λ, in units of ‖ℬ*(b)‖, from which on it is the method to begin with; below, the rest of a
@@ -168,7 +168,7 @@ class ProximalPoint(Solver[ProximalPointState]):
     max_inner: int = 1000
     margin: float = 1e-3
     slow: float = 0.3
-    patience: int = 6
+    stagnation: int = 6
     least: float = 2e-5
 
     def suits(self, problem: Problem) -> bool:
@@ -229,7 +229,7 @@ class ProximalPoint(Solver[ProximalPointState]):
                 gap=gap,
             )
         fast = state.gap <= self.slow * before
-        over = state.stalled >= self.patience or (state.gap <= self.tol and not fast)
+        over = state.stalled >= self.stagnation or (state.gap <= self.tol and not fast)
         done = state.gap <= max(self.margin * self.tol, 1e-11)  # the rest is rounding
         return self._proved(problem, state, over) if over or done else state
 

@@ -61,7 +61,7 @@ class Solution:
     seed : int
         Of every random choice.
     extra : dict of str to array
-        Unknowns beside X, by name: `sparse` (d1, d2) for robust PCA.
+        Unknowns other than X, by name: `sparse` (d1, d2) for robust PCA.
     """
 
     factors: FactorPair
@@ -292,7 +292,7 @@ class Solution:
         }
 
     def save(self, folder: str | Path) -> Path:
-        """Write `model.safetensors` and `run.json` into `folder`, each beside and then renamed.
+        """Write `model.safetensors` and `run.json` into `folder`, each under another name first.
 
         Raises
         ------

@@ -150,7 +150,7 @@ def approximate(  # noqa: PLR0913 - the options of `solve`
 
 
 class _Limits(NamedTuple):
-    """What `solve` is asked for, beside the problem and the method."""
+    """What `solve` is asked for apart from problem and method."""
 
     tol: float
     max_seconds: float | None

@@ -356,8 +356,8 @@ def next_multiplier(trail: tuple[tuple[float, float], ...], stiffness: float) ->
             return guess
         if math.isfinite(low) and math.isfinite(high):
             return 0.5 * (low + high)
-    nothing = sum(value <= -1.0 for _, value in trail)
-    return last + stiffness * off * 2.0 ** max(nothing - 1, 0)
+    zeros = sum(value <= -1.0 for _, value in trail)
+    return last + stiffness * off * 2.0 ** max(zeros - 1, 0)
 
 
 def _largest(problem: Tomography, seed: int) -> tuple[float, CompactSVD]:
