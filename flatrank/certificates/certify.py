@@ -95,7 +95,7 @@ def certify(
     ------
     ValueError
         If shapes do not fit, a number is not finite, or complex where X is real,
-        `failure_probability` is out of range, or λ is beside such data.
+        `failure_probability` is out of range, or λ is out of range for such data.
 
     Notes
     -----

@@ -41,8 +41,9 @@ def held(problem: Problem) -> Explicit | None:
 
 def array_of(B: Measurement) -> Explicit | None:
     """ℬ as an array where it is a small one of entries, and X any matrix."""
-    entries = isinstance(B, Whitened) and isinstance(B.inner, SampledEntries) and B.diagonal
-    small = entries and math.prod(B.shape) * min(B.shape) <= SMALL
+    if not (isinstance(B, Whitened) and isinstance(B.inner, SampledEntries) and B.diagonal):
+        return None
+    small = math.prod(B.shape) * min(B.shape) <= SMALL
     return explicit(B) if small and B.cone is Cone.WHOLE else None
 
 

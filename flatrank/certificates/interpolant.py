@@ -65,7 +65,7 @@ def bounded(B: Whitened, svd: CompactSVD, y: Array, effort: Effort) -> tuple[Adj
     hopeless = 1 + effort.tol if effort.tol else math.inf
     bound = norm_bound(S, svd, 0.995, effort, hopeless, B.cone)
     if effort.tol == 0 and bound.value > 1 + _ROUNDING and min(B.shape) <= effort.undivided:
-        whole = whole_bound(S, B.cone, svd)  # loses nothing to blocks beside the tangent space
+        whole = whole_bound(S, B.cone, svd)  # loses nothing to blocks off the tangent space
         if whole.value < bound.value:
             bound = bound._replace(value=whole.value)
     return S, bound

@@ -125,8 +125,8 @@ class Symmetric(Operator):
 
     def enclosed(self, low: float, high: float, epsilon: float) -> tuple[float, float]:
         """Bounds on λ_max(W) from below and above, from Ritz values."""
-        room = 1 - 2 * epsilon
-        return high, high + epsilon * (high - low) / room if room > 0 else math.inf
+        margin = 1 - 2 * epsilon
+        return high, high + epsilon * (high - low) / margin if margin > 0 else math.inf
 
     def exact(self, guesses: Iterable[float]) -> float:
         """λ_max(W)."""
@@ -146,8 +146,8 @@ class Symmetric(Operator):
             return -xp.array(xp.inf), xp.zeros(()), xp.zeros(())
         SV = self.S.right(self.V)
         core = self.cone.lift(self.V).conj().T @ self.cone.lift(SV)
-        beside = _tall_norm(self.cone.lift(self.outside(SV)))
-        return xp.linalg.eigvalsh(0.5 * (core + core.conj().T))[-1], beside, beside
+        outer = _tall_norm(self.cone.lift(self.outside(SV)))
+        return xp.linalg.eigvalsh(0.5 * (core + core.conj().T))[-1], outer, outer
 
     def whole(self, parts: np.ndarray) -> float:
         """The bound on λ_max(S) from those on its blocks."""
@@ -189,8 +189,8 @@ def _bounded(W: Gram | Symmetric, enough: float, effort: Effort, hopeless: float
         exact = bound > enough and reached <= hopeless and order <= effort.exact_size
     if exact:
         bound = W.exact((enough,))
-    inner, *beside = (float(x) for x in _parts(W))
-    parts, value = np.array([[inner, beside[0]], [beside[1], bound]]), math.inf
+    inner, *outer = (float(x) for x in _parts(W))
+    parts, value = np.array([[inner, outer[0]], [outer[1], bound]]), math.inf
     if inner == -math.inf:
         value = bound
     # Whatever is not finite is no bound: as infinity it proves nothing, as NaN it would compare.

@@ -93,12 +93,12 @@ def interpolant_alone(
     """
     B, delta = problem.whitened, effort.failure_probability or 1e-12
     lost = rounding(problem, y) + _ROUNDING
-    room = 1.0 - off - lost
+    margin = 1.0 - off - lost
     epsilon = blocks(B, S, svd).both + lost
-    if not (room > STRICT and epsilon < room):
+    if not (margin > STRICT and epsilon < margin):
         return False
     least = least_on_tangent(B, svd, failure_probability=delta, whole=effort.spectrum)
-    return bool(least > 0 and room * least > epsilon * operator_size(B, delta))
+    return bool(least > 0 and margin * least > epsilon * operator_size(B, delta))
 
 
 def rounding(problem: Problem, y: Array) -> float:
@@ -117,10 +117,10 @@ def rounding(problem: Problem, y: Array) -> float:
 
 
 class Blocks(NamedTuple):
-    """Of S in the frames U, V: ‖C − I‖, the larger of the two beside it, and a bound on ‖W‖."""
+    """Of S in the frames U, V: ‖C − I‖, the larger of the two next to it, and a bound on ‖W‖."""
 
     inner: float
-    beside: float
+    outer: float
     both: float
     """‖P_T S − UVᵀ‖_F."""
 
@@ -141,8 +141,8 @@ def _seen(S: Adjoint, U: Array, V: Array) -> tuple[Array, Array]:
 
 def largest_off(parts: Blocks, eta: float, omega: float) -> float:
     """The ‖W‖ below which the difference of two minimisers is within ω of the frames at hand."""
-    theta = (omega / (2.0 * math.sqrt(2.0)) - parts.inner - eta) / (1.0 + parts.beside)
-    return min(1.0 - (eta + parts.beside) / theta, 1.0 - STRICT) if theta > 0 else -math.inf
+    theta = (omega / (2.0 * math.sqrt(2.0)) - parts.inner - eta) / (1.0 + parts.outer)
+    return min(1.0 - (eta + parts.outer) / theta, 1.0 - STRICT) if theta > 0 else -math.inf
 
 
 def only_on_face(

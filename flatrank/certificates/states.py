@@ -104,7 +104,7 @@ def _alone(problem: Tomography, z: Array, svd: CompactSVD, gap: float, effort: E
         return False
     ones = problem.rescaling.D1
     B = Whitened(problem.with_trace(problem.stiffness**0.5), ones, ones, problem.cone)
-    omega = 2.0 * (blocks(B, S, svd).beside + e) / (inside - e - off)
+    omega = 2.0 * (blocks(B, S, svd).outer + e) / (inside - e - off)
     if not omega < 1:
         return False
     size = operator_size(B, effort.failure_probability or 1e-12)

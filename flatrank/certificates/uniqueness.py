@@ -137,7 +137,7 @@ def _smallest_exact(G: _OnTangent, n: int) -> Array:
 
 
 class _Elimination(Operator):
-    """E D⁻¹ Eᵀ beside A, which is K Kᵀ, kept off the gauge {A U W}."""
+    """E D⁻¹ Eᵀ in the metric of A, which is K Kᵀ, kept off the gauge {A U W}."""
 
     H: CoupledCurvature
     U: Float[Array, "d1 r"]
@@ -185,8 +185,8 @@ def _by_elimination(
     last = slack(n, delta)
     for _, high, epsilon in ritz_ranges(K, start, n, delta):
         if epsilon < 1 and high < 1 - epsilon:
-            room = 1.0 - math.sqrt(max(high, 0.0) / (1 - epsilon))
-            return math.sqrt(0.5 * room * float(least)) if room > 0 else 0.0
+            margin = 1.0 - math.sqrt(max(high, 0.0) / (1 - epsilon))
+            return math.sqrt(0.5 * margin * float(least)) if margin > 0 else 0.0
         if not high < 1 - max(1e-9, last):  # Ritz values only rise
             break
     return 0.0

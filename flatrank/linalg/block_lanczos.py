@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flatrank.arrays import Array, Scalar, compiled, put, put_columns, while_loop, xp
 from flatrank.arrays.shapes import Float, Inexact
@@ -13,7 +13,7 @@ def krylov_eigenpairs(
     product: Callable[[Array], Array],
     X: Inexact[Array, "n block"],
     size: int,
-    avoided: Inexact[Array, "n q"] | None = None,
+    avoided: Any = None,
 ) -> tuple[Float[Array, " k"], Inexact[Array, "n k"]]:
     """All Ritz pairs of H on span{X, H X, H² X, …}, less the directions to avoid.
 

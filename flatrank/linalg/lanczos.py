@@ -75,8 +75,8 @@ def _advanced(S: Operator, like: Any, state: _State, steps: Array) -> _State:
         image = image_of(w)
         beta = xp.sqrt(xp.maximum(xp.vdot(image, w), 0.0))
         scale = xp.where(beta > 0, 1.0 / xp.where(beta > 0, beta, 1.0), 0.0)
-        diagonal, beside = put(s.diagonal, s.taken, alpha), put(s.off_diagonal, s.taken, beta)
-        return _State(s.vector, scale * w, diagonal, beside, s.taken + 1), scale * image
+        diagonal, off_diagonal = put(s.diagonal, s.taken, alpha), put(s.off_diagonal, s.taken, beta)
+        return _State(s.vector, scale * w, diagonal, off_diagonal, s.taken + 1), scale * image
 
     return for_loop(0, steps, step, (state, image_of(state.vector)))[0]
 
@@ -112,14 +112,14 @@ def ritz_ranges(
     state, last = _begun(S, start, limit), 0
     for q in (look for look in LOOKS if look <= limit):
         state, last = _advanced(S, start, state, xp.asarray(q - last)), q
-        diagonal, beside = (np.asarray(x)[:q] for x in (state.diagonal, state.off_diagonal))
-        if not (np.all(np.isfinite(diagonal)) and np.all(np.isfinite(beside))):
+        diagonal, off_diagonal = (np.asarray(x)[:q] for x in (state.diagonal, state.off_diagonal))
+        if not (np.all(np.isfinite(diagonal)) and np.all(np.isfinite(off_diagonal))):
             return
-        size = np.max(np.abs(diagonal)) + np.max(beside)
-        ended = np.flatnonzero(beside <= 1e-14 * size)
+        size = np.max(np.abs(diagonal)) + np.max(off_diagonal)
+        ended = np.flatnonzero(off_diagonal <= 1e-14 * size)
         if ended.size:
-            diagonal, beside = diagonal[: ended[0] + 1], beside[: ended[0] + 1]
-        values = eigvalsh_tridiagonal(diagonal, beside[:-1])
+            diagonal, off_diagonal = diagonal[: ended[0] + 1], off_diagonal[: ended[0] + 1]
+        values = eigvalsh_tridiagonal(diagonal, off_diagonal[:-1])
         exhausted = ended.size > 0 or q >= n
         yield float(values[0]), float(values[-1]), 0.0 if exhausted else slack(n, delta, q)
         if exhausted:
