@@ -29,6 +29,8 @@ class Hardware:
         Entries of which a wide row is summed at once; their factors' rows stay in the first cache.
     piece, at_once
         Numbers of a long vector summed by themselves, and those treated at once.
+    long
+        Numbers from which on a compiled pass over vectors is the faster one.
     number_cost, row_cost
         What a number of a long vector costs in multiply-adds, and a row beside its entries in
         entries.
@@ -52,6 +54,7 @@ class Hardware:
     batch: int = 64
     piece: int = 2048
     at_once: int = 16
+    long: int = 2**14
     number_cost: int = 8
     row_cost: int = 3
     sharing: int = 200_000

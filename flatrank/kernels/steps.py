@@ -12,13 +12,10 @@ import numpy as np
 from flatrank.kernels import support
 from flatrank.kernels.hardware import HARDWARE
 
-# Numbers from which on a pass of compiled code is the faster one.
-_LONG = 2**14
-
 
 def worthwhile(x: object) -> bool:
     """Whether the passes here are for such vectors."""
-    long = isinstance(x, np.ndarray) and x.size >= _LONG and x.dtype.char in "fd"
+    long = isinstance(x, np.ndarray) and x.size >= HARDWARE.long and x.dtype.char in "fd"
     return long and not support.obstacle()
 
 
