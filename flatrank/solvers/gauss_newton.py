@@ -150,7 +150,6 @@ class GaussNewton(Solver[GaussNewtonState]):
             problem.lam > 0,
             growth.seen,
             point.hard and affordable(problem.measurement, state.pair.rank),
-            problem.lam * float(np.sum(state.s)) < self.penalised.unseen * size**2,
         )
         misfit, objective, slack, fall = map(
             float, (out.misfit, out.objective, out.slack, out.fall)

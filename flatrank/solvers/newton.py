@@ -95,7 +95,6 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     full: bool,
     outside: CompactSVD | None = None,
     eliminate: bool = False,
-    double: bool = False,
 ) -> NewtonStep:
     """One step from a balanced pair; zero columns stay zero.
 
@@ -103,7 +102,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     steps. Columns whose singular value falls to `weak` or below become zero. `full`: the Hessian
     keeps its terms in S (λ > 0). `outside`: triplets of −ℬ*(c) outside the pair, near a solution;
     weak columns are then preconditioned on their own. `eliminate`: R is eliminated first, where
-    each row's block stands alone. `double`: λ is so small that single precision would not see it.
+    each row's block stands alone.
 
     Cost: `inner` curvature products, one adjoint, about three forward products, and a return to the
     balanced gauge: from Grams, or from thin QRs where singular values may span many orders (λ = 0).
@@ -115,7 +114,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     # λ > 0: loose steps are enough, and half the numbers nearly half the time. λ = 0: the fit is
     # brought to rounding, also where singular values span many orders.
     parts = (B, c, S if full else None, lam, pair, g, rtol)
-    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, xp.float32) if full and not double else parts
+    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, xp.float32) if full else parts
     A, at, S_, D = _model(B_, pair_, S_)
     H, slope = A.curvature_at(at, S_), tree_map(xp.multiply, g_, D)
     ridge = tree_map(lambda x: lam_ * x * x, D)

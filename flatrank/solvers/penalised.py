@@ -32,14 +32,10 @@ class Penalised:
         Relative gap looked for first: what is outside the factors shows long before the end.
     dead : float
         Share of `tol` of the objective: a column that carries no more is dropped in a step.
-    unseen : float
-        λ‖X̃‖_* relative to ‖b‖² below which steps are in double precision: in single precision λ
-        would be rounding.
     """
 
     first: float = 1e-2
     dead: float = 1e-3
-    unseen: float = 1e-6
 
     def decide(
         self, find: GaussNewton, problem: Problem, state: GaussNewtonState
