@@ -7,21 +7,6 @@ from flatrank import kernels
 
 PATTERNS = ("uniform", "hollow", "empty", "no rows", "one row", "giant row")
 WIDTHS = (0, 1, 2, 3, 5, 8, 10, 12, 16, 17, 24, 32, 40)
-# Compiling takes half a second a kernel the first time: here every pattern is tried with a narrow
-# and a wide factor, and other widths with one pattern and one type; `make test-all` tries all.
-EVERYWHERE = {(3, "float64"), (17, "float32")}
-QUICK = {("uniform", 1, "float32"), ("uniform", 10, "float64"), ("uniform", 16, "float32")}
-CASES = [
-    pytest.param(
-        p,
-        k,
-        t,
-        marks=() if not k or (p, k, t) in QUICK or (k, t) in EVERYWHERE else pytest.mark.slow,
-    )
-    for p in PATTERNS
-    for k in WIDTHS
-    for t in ("float32", "float64")
-]
 
 
 def agree(got, expected, dtype):
@@ -37,7 +22,9 @@ def agree(got, expected, dtype):
         )
 
 
-@pytest.mark.parametrize(("name", "k", "dtype"), CASES)
+@pytest.mark.parametrize("name", PATTERNS)
+@pytest.mark.parametrize("k", WIDTHS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_compiled_twins_agree_with_the_reference(patterns, arguments, every, name, k, dtype):
     C = patterns[name]
     values = arguments(C, k, dtype)
