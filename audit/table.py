@@ -57,7 +57,7 @@ class Totals:
     def save(self, path: Path) -> None:
         """As a whole, so that an interruption leaves the file before or the file after."""
         rows = [{"family": f, "fit": t} | dict(sorted(c.items())) for (f, t), c in self.ordered()]
-        names = ("flatrank", "numba", "numpy", "scipy")
+        names = ("flatrank", "llvmlite", "numpy", "scipy")
         stored = {
             "seed": self.seed,
             "blocks": self.blocks,

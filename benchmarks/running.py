@@ -136,7 +136,7 @@ def versions_of(python: Path, peer: Peer) -> dict[str, str]:
     """Versions of what matters in that environment."""
     names = ["numpy", "scipy", *peer.requires]
     if peer.ours:
-        names += ["flatrank", "numba"]
+        names += ["flatrank", "llvmlite"]
     code = (
         "import importlib.metadata as m, json, sys\n"
         "found = {'python': sys.version.split()[0]}\n"

@@ -27,7 +27,6 @@ ROOMS = (
 # These take what users bring and answer for it with their own messages, which tests must reach.
 FRONT_DOORS = {
     "flatrank.problems.arguments",
-    "flatrank.problems.bilinear",
     "flatrank.problems.completion",
     "flatrank.problems.quadratic",
     "flatrank.problems.pairs",

@@ -34,7 +34,7 @@ def main():
 
 
 def complete(source, folder, number):
-    caches = {"NUMBA_CACHE_DIR": "numba"}
+    caches = {"FLATRANK_CACHE_DIR": "kernels"}
     kept = os.environ | {name: str(folder / place) for name, place in caches.items()}
     command = [sys.executable, "-m", "flatrank", "complete", source, "--quiet"]
     start = time.perf_counter()

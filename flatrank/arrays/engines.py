@@ -21,14 +21,9 @@ from flatrank.arrays.trees import UNKNOWN_TO_JAX, Array, leaves, tree_map
 T = TypeVar("T")
 
 
-def loaded_jax() -> Any:
-    """JAX, if its arrays can be about: without being imported."""
-    return sys.modules.get("jax")
-
-
 def on_device(*trees: Any) -> bool:
     """Whether a leaf is an array of JAX."""
-    jax = loaded_jax()
+    jax = sys.modules.get("jax")
     return jax is not None and any(isinstance(x, jax.Array) for x in leaves(trees))
 
 
@@ -56,13 +51,7 @@ def like(tree: T, x: Array) -> T:
 
 
 def placed(tree: T, device: Any) -> T:
-    """The tree with its arrays on a device of JAX, or of a kind such as "gpu"; "numpy" brings back.
-
-    Raises
-    ------
-    ValueError
-        If JAX is not installed, or knows no such device.
-    """
+    """The tree with its arrays on a device of JAX, or of a kind such as "gpu"; or off, "numpy"."""
     if device == "numpy":
         return to_numpy(tree)
     try:
@@ -148,7 +137,7 @@ def scope() -> Iterator[None]:
     wait for a busy core, costs a hundredfold.
     """
     with _one_thread, np.errstate(all="ignore"):
-        jax = loaded_jax()
+        jax = sys.modules.get("jax")
         if jax is None:
             yield
         else:

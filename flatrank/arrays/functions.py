@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import sys
 from collections.abc import Callable
@@ -19,14 +18,15 @@ from flatrank.arrays.trees import Array, Scalar, leaves, tree_map
 class _Names:
     """Names of NumPy whose functions are those of the engine that their arguments belong to."""
 
-    def __init__(self, room: str):
+    def __init__(self, room: str = ""):
         self._room = room
 
     def __getattr__(self, name: str) -> Any:
-        ours = getattr(functools.reduce(getattr, self._room.split(".")[1:], np), name)
+        ours = getattr(import_module("numpy" + self._room), name)
         if isinstance(ours, type) or not callable(ours):
             return ours
-        ours = _forgiving.get(f"{self._room}.{name}", ours)
+        if self._room == ".linalg" and name in _FACTORISATIONS:
+            ours = _nan_where_none(ours)
 
         @wraps(ours)
         def either(*args: Any, **options: Any) -> Any:
@@ -36,12 +36,15 @@ class _Names:
                 or (isinstance(x, tuple | list) and any(isinstance(y, jax.Array) for y in x))
                 for x in args
             ):
-                room = functools.reduce(getattr, self._room.split(".")[1:], jax.numpy)
+                room = import_module("jax.numpy" + self._room)
                 return getattr(room, name)(*args, **options)
             return ours(*args, **options)
 
         setattr(self, name, either)
         return either
+
+
+_FACTORISATIONS = ("cholesky", "eigh", "eigvalsh", "svd", "inv", "norm")
 
 
 def _nan_where_none(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,39 +55,24 @@ def _nan_where_none(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(A, *args, **options)
         except np.linalg.LinAlgError:
-            like = function(
-                np.broadcast_to(np.eye(*A.shape[-2:], dtype=A.dtype), A.shape), *args, **options
-            )
-            return tree_map(lambda x: np.full_like(x, np.nan), like)
+            eye = np.broadcast_to(np.eye(*A.shape[-2:], dtype=A.dtype), A.shape)
+            return tree_map(lambda x: np.full_like(x, np.nan), function(eye, *args, **options))
 
     return factored
 
 
-_forgiving = {
-    f"np.linalg.{name}": _nan_where_none(getattr(np.linalg, name))
-    for name in ("cholesky", "eigh", "eigvalsh", "svd", "inv", "norm")
-}
-
-xp: Any = _Names("np")
-xp.linalg, xp.fft = _Names("np.linalg"), _Names("np.fft")
+xp: Any = _Names()
+xp.linalg, xp.fft = _Names(".linalg"), _Names(".fft")
 
 
-def _of_scipy(room: str, name: str) -> Callable[..., Any]:
-    """A function of SciPy, or of the part of JAX that is called so."""
-
-    @functools.cache
-    def ours() -> Any:
-        return getattr(import_module(f"scipy.{room}"), name)
-
-    def either(*args: Any, **options: Any) -> Any:
-        if on_device(args):
-            return getattr(import_module(f"jax.scipy.{room}"), name)(*args, **options)
-        return ours()(*args, **options)
-
-    return either
+def dctn(X: Array, **options: Any) -> Array:
+    """The cosine transform of type II, as `scipy.fft.dctn`."""
+    return import_module("jax.scipy.fft" if on_device(X) else "scipy.fft").dctn(X, **options)
 
 
-dctn, idctn = _of_scipy("fft", "dctn"), _of_scipy("fft", "idctn")
+def idctn(X: Array, **options: Any) -> Array:
+    """Its inverse."""
+    return import_module("jax.scipy.fft" if on_device(X) else "scipy.fft").idctn(X, **options)
 
 
 def solve_triangular(T: Array, B: Array, *, trans: int = 0) -> Array:
@@ -127,15 +115,11 @@ def moved(x: Array, a: Scalar, p: Array) -> Array:
     if on_device(x, a, p):
         return x + a * p
     if x.dtype.char in "fd" and x.dtype == p.dtype and x.ndim == 1:
-        return _axpy()[x.dtype.char](p, x, a=a)  # one pass, and no other array
+        blas = import_module("scipy.linalg.blas")
+        axpy = blas.daxpy if x.dtype.char == "d" else blas.saxpy
+        return axpy(p, x, a=a)  # one pass, and no other array
     x += x.dtype.type(a) * p
     return x
-
-
-@functools.cache
-def _axpy() -> dict[str, Any]:
-    blas = import_module("scipy.linalg.blas")
-    return {"f": blas.saxpy, "d": blas.daxpy}
 
 
 def contiguous(x: Array) -> Array:
@@ -167,14 +151,10 @@ def unit_vectors(places: Array | int, d: int, dtype: Any = np.float64, axis: int
 
 def added_at(places: Array, values: Array, size: int) -> Array:
     """Values summed into a vector (or the rows of a matrix) of a size, each at its place."""
+    shape = size, *values.shape[1:]
     if on_device(places, values):
-        return (
-            known_to_jax()
-            .numpy.zeros((size, *values.shape[1:]), values.dtype)
-            .at[places]
-            .add(values)
-        )
-    out = np.zeros((size, *values.shape[1:]), values.dtype)
+        return known_to_jax().numpy.zeros(shape, values.dtype).at[places].add(values)
+    out = np.zeros(shape, values.dtype)
     np.add.at(out, places, values)
     return out
 

@@ -22,18 +22,13 @@ def compiled(function: F) -> F:
     def either(*args: Any, **options: Any) -> Any:
         if not on_device(args, options):
             return function(*args, **options)
-        return _jitted(function, args, options)
+        # Arrays are traced, all else belongs to the program.
+        flat, form = known_to_jax().tree.flatten((args, options))
+        at = tuple(i for i, x in enumerate(flat) if is_array(x))
+        rest = tuple(None if is_array(x) else x for x in flat)
+        return _program(function)([flat[i] for i in at], at, rest, form)
 
     return either  # pyright: ignore[reportReturnType]
-
-
-def _jitted(function: Callable[..., Any], args: Any, options: Any) -> Any:
-    """Arrays are traced, all else belongs to the program."""
-    jax = known_to_jax()
-    flat, form = jax.tree.flatten((args, options))
-    at = tuple(i for i, x in enumerate(flat) if is_array(x))
-    rest = tuple(None if i in at else x for i, x in enumerate(flat))
-    return _program(function)([flat[i] for i in at], at, rest, form)
 
 
 @cache

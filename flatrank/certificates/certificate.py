@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 # Uniqueness is a statement about the optimum: it is claimed only where the gap is closed to this.
 CLOSED = 1e-6
-# A gap further below zero than this share is no rounding: one of the two bounds is wrong.
-_CROSSED = -1e-9
-# What a bound reads that is not known.
-_UNKNOWN = {
-    "primal": math.inf,
-    "dual_bound": -math.inf,
-    "gap": math.inf,
-    "relative_gap": math.inf,
-    "feasibility": math.inf,
-    "operator_norm": math.inf,
-}
+
+
+class NormBound(NamedTuple):
+    """An upper bound on ‖S‖, how it was obtained, that on ‖W‖ where there is one; a lower bound."""
+
+    value: float
+    kind: str
+    failure_probability: float
+    off_tangent: float | None
+    reached: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,34 @@ class Certificate:
     unique: bool
     precision: str = "float64"
 
+    @classmethod
+    def between(
+        cls, primal: float, dual: float, feasibility: float, operator_norm: float, bound: NormBound
+    ) -> Certificate:
+        """That of two bounds, which says nothing yet of uniqueness."""
+        primal, dual = float(primal), float(dual)
+        numbers = primal, dual, *_gaps(primal, dual), float(feasibility), float(operator_norm)
+        return cls(*numbers, bound.kind, bound.failure_probability, unique=False)
+
+    def bounded_by(self, dual: float) -> Certificate:
+        """With another lower bound."""
+        gap, relative = _gaps(self.primal, float(dual))
+        return replace(self, dual_bound=float(dual), gap=gap, relative_gap=relative)
+
     def certified(self, tol: float) -> bool:
         """Whether the relative gap is proved to be at most `tol`.
 
-        Nothing is proved by NaN or an infinite value, nor by bounds that cross by more than
-        rounding: one of them is then wrong.
+        Nothing is proved by NaN or an infinite value, nor by bounds that cross by more than 1e-9,
+        which is no rounding: one of them is then wrong.
         """
         finite = all(map(math.isfinite, (self.primal, self.dual_bound, self.gap)))
-        return finite and _CROSSED <= self.relative_gap <= tol
+        return finite and -1e-9 <= self.relative_gap <= tol
+
+    @property
+    def largest_gap(self) -> float:
+        """The gap and what rounding of its two ends may hide of it; infinite where it is NaN."""
+        rounding = 64 * sys.float_info.epsilon * (abs(self.primal) + abs(self.dual_bound))
+        return max(self.gap, 0.0) + rounding if math.isfinite(self.gap) else math.inf
 
     def scaled(self, factor: float) -> Certificate:
         """That of the same problem in another unit, values `factor` times as large.
@@ -91,6 +110,11 @@ class Certificate:
         if all(_in_range(v * factor, v) for v in (self.primal, self.dual_bound)):
             return found
         return replace(found, gap=math.inf, relative_gap=math.inf, unique=False)
+
+    def closed(self, tol: float, alone: Callable[[], bool]) -> Certificate:
+        """With the proof of uniqueness, where the gap is closed so that it is worth a try."""
+        closed = self.certified(min(CLOSED, tol or 1.0))
+        return replace(self, unique=True) if closed and alone() else self
 
     @property
     def infeasible(self) -> bool:
@@ -107,14 +131,10 @@ class Certificate:
 
         The dual bound is lowered by as much.
         """
+        found = replace(self, feasibility=feasibility)
         if not math.isfinite(self.primal):
-            return replace(self, feasibility=feasibility)
-        dual = self.dual_bound - rounding * abs(self.dual_bound)
-        gap = self.primal - dual
-        relative = gap / abs(self.primal) if self.primal else self.relative_gap
-        return replace(
-            self, dual_bound=dual, gap=gap, relative_gap=relative, feasibility=feasibility
-        )
+            return found
+        return found.bounded_by(self.dual_bound - rounding * abs(self.dual_bound))
 
     def to_dict(self) -> dict[str, float | str | bool]:
         """Every field by name."""
@@ -123,9 +143,9 @@ class Certificate:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Certificate:
         """Back from `to_dict`; None, where a file could not hold a number, is no bound at all."""
-        known = {name: value for name, value in record.items() if value is not None}
-        fields: dict[str, Any] = {**_UNKNOWN, **known}
-        return cls(**fields)
+        numbers = "primal", "dual_bound", "gap", "relative_gap", "feasibility", "operator_norm"
+        fields: dict[str, Any] = {**dict.fromkeys(numbers, math.inf), "dual_bound": -math.inf}
+        return cls(**fields | {name: value for name, value in record.items() if value is not None})
 
     def __str__(self) -> str:
         """The proof in one sentence."""
@@ -150,6 +170,14 @@ class Certificate:
             f"the optimum lies between {self.dual_bound:.9g} and {self.primal:.9g}: "
             f"relative gap {self.relative_gap:.1e} ({sure}; {alone})"
         )
+
+
+def _gaps(primal: float, dual: float) -> tuple[float, float]:
+    """The gap, and its share of the primal value; infinite where no matrix fits."""
+    gap = math.inf if primal == math.inf else primal - dual
+    if primal == dual == 0:
+        return gap, 0.0
+    return gap, gap / abs(primal) if primal and math.isfinite(primal) else math.inf
 
 
 def _in_range(product: float, value: float) -> bool:

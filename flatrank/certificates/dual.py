@@ -7,15 +7,55 @@ from typing import Any
 
 import numpy as np
 
-from flatrank.arrays import Array, Scalar, compiled, xp
+from flatrank.arrays import Array, compiled, on_device, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates.norms import top_pairs
-from flatrank.factors import CompactSVD, FactorPair
+from flatrank.certificates.leading import top_pairs
+from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.linalg import conjugate_gradients
-from flatrank.measurements import Adjoint, Measurement, Whitened
+from flatrank.measurements import Adjoint, Explicit, Measurement, SampledEntries, Whitened, explicit
+from flatrank.problems import Problem
 
-# A first look: the tolerance, and the block and the size of the space in which ‖W‖ is looked for.
-_LOOSE, _BLOCK, _SIZE = 1e-2, 8, 24
+# Largest d1 d2 min(d1, d2) of entries for which ℬ*(y) is held as an array: products with 300 × 300
+# numbers take less than their kernels do to start.
+SMALL = 3e7
+
+
+class HeldAdjoint(Adjoint):
+    """ℬ*(y) as an array."""
+
+    S: Float[Array, "d1 d2"]
+
+    def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
+        """S R."""
+        return self.S @ R
+
+    def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
+        """Sᵀ L."""
+        return self.S.T @ L
+
+
+def held(problem: Problem) -> Explicit | None:
+    """ℬ as an array where the problem is a small one of entries, λ > 0 and X any matrix."""
+    return array_of(problem.whitened) if problem.lam > 0 else None
+
+
+def array_of(B: Measurement) -> Explicit | None:
+    """ℬ as an array where it is a small one of entries, and X any matrix."""
+    if not (isinstance(B, Whitened) and isinstance(B.inner, SampledEntries) and B.diagonal):
+        return None
+    small = math.prod(B.shape) * min(B.shape) <= SMALL
+    return explicit(B) if small and B.cone is Cone.WHOLE else None
+
+
+def adjoint(B: Measurement, y: Float[Array, " m"]) -> Adjoint:
+    """ℬ*(y), as an array where that is small."""
+    array = None if on_device(B, y) else array_of(B)
+    return _adjoint(B, y) if array is None else HeldAdjoint(array.adjoint(y))
+
+
+@compiled
+def _adjoint(B: Measurement, y: Array) -> Adjoint:
+    return B.adjoint(y)
 
 
 def least_squares_dual(
@@ -28,46 +68,29 @@ def least_squares_dual(
 ) -> Float[Array, " m"]:
     """The shortest y for which ℬ*(y) equals U Vᵀ on the tangent space T = {U Qᵀ + P Vᵀ}.
 
-    y = ℬ(Z), Z in T with P_T ℬ*ℬ Z = U Vᵀ, solved by conjugate gradients for (P, Q):
-    the Gauss–Newton matrix of the pair (U, V) applied to (P, Q) equals (U, V).
+    y = ℬ(Z), Z in T with P_T ℬ*ℬ Z = U Vᵀ, solved by conjugate gradients for (P, Q): the
+    Gauss–Newton matrix of the pair (U, V) applied to (P, Q) equals (U, V). Zero columns of U, V do
+    no harm. `tol` is relative on the tangent equation. Whatever the accuracy reached, y is a dual
+    point: the certificate computes the norm of what it has.
 
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    svd : CompactSVD
-        U, V of the point; zero columns do no harm.
-    tol : float
-        Relative tolerance on the tangent equation.
-    max_steps : int
-        Of conjugate gradients.
-    give_up : float
-        A y known to a hundredth is returned where ‖W‖, W the part of ℬ*(y) off T, is seen above
-        this: it proves nothing, and the exact one proves no more.
-
-    Returns
-    -------
-    array of shape (m,)
-
-    Notes
-    -----
-    Cost: one curvature product a step. Whatever the accuracy reached, y is a dual point: the
-    certificate computes the norm of what it has.
+    A y known to a hundredth is returned where ‖W‖, W the part of ℬ*(y) off T, is seen above
+    `give_up`: it proves nothing, and the exact one proves no more. Cost: one curvature product a
+    step.
     """
-    frame, at = FactorPair(svd.U, svd.V), None
+    at = None
     if give_up < math.inf:
-        start = np.random.default_rng(0).standard_normal((min(B.shape), _BLOCK))
+        start = np.random.default_rng(0).standard_normal((min(B.shape), 8))
         y, at, seen = _look(B, svd, np.asarray(start), max_steps)
         if float(seen) > give_up:
             return y
-    return _solve(B, frame, at, tol, max_steps)
+    return _solved(B, FactorPair(svd.U, svd.V), at, tol, max_steps)[0]
 
 
 @compiled
-def _solve(
+def _solved(
     B: Measurement, frame: FactorPair, at: FactorPair | None, tol: float, max_steps: int
-) -> Array:
-    return _multiplier(B, frame, _solution(B, frame, frame, x0=at, tol=tol, maxiter=max_steps))
+) -> tuple[Array, FactorPair]:
+    return shortest(B, frame, frame, x0=at, tol=tol, maxiter=max_steps)
 
 
 @compiled
@@ -75,35 +98,21 @@ def _look(
     B: Measurement, svd: CompactSVD, X: Array, max_steps: int
 ) -> tuple[Array, FactorPair, Array]:
     """A loose y, the solution behind it, and ‖W‖ from below."""
-    frame = FactorPair(svd.U, svd.V)
-    solution = _solution(B, frame, frame, tol=_LOOSE, maxiter=max_steps)
-    y = _multiplier(B, frame, solution)
-    return y, solution, top_pairs(B.adjoint(y), svd, X, _SIZE).s[0]
+    y, solution = _solved(B, FactorPair(svd.U, svd.V), None, 1e-2, max_steps)
+    return y, solution, top_pairs(B.adjoint(y), svd, X, 3 * X.shape[1]).s[0]
 
 
 def shortest(
-    B: Measurement, frame: FactorPair, seen: FactorPair, **accuracy: float
-) -> Float[Array, " m"]:
-    """The shortest y with (ℬ*(y) V, ℬ*(y)ᵀ U) = `seen`, (U, V) the frame: conjugate gradients.
+    B: Measurement, frame: FactorPair, seen: FactorPair, **how: Any
+) -> tuple[Float[Array, " m"], FactorPair]:
+    """The shortest y with (ℬ*(y) V, ℬ*(y)ᵀ U) = `seen`, (U, V) the frame, and the step behind it.
 
-    Where ℬ is not injective on T they may break down; y = 0 then, which proves nothing.
+    By conjugate gradients. Where ℬ is not injective on T they may break down; y = 0 then, which
+    proves nothing.
     """
-    return _multiplier(B, frame, _solution(B, frame, seen, **accuracy))
-
-
-def _solution(B: Measurement, frame: FactorPair, seen: FactorPair, **how: Any) -> FactorPair:
-    return conjugate_gradients(B.curvature_at(frame), seen, **how)
-
-
-def _multiplier(B: Measurement, frame: FactorPair, solution: FactorPair) -> Float[Array, " m"]:
+    solution = conjugate_gradients(B.curvature_at(frame), seen, **how)
     y = B.tangent(frame, solution)
-    return xp.where(xp.all(xp.isfinite(y)), y, 0.0)
-
-
-@compiled
-def adjoint(B: Measurement, y: Float[Array, " m"]) -> Adjoint:
-    """ℬ*(y)."""
-    return B.adjoint(y)
+    return xp.where(xp.all(xp.isfinite(y)), y, 0.0), solution
 
 
 def identity_dual(B: Whitened) -> Float[Array, " m"] | None:
@@ -120,19 +129,3 @@ def identity_dual(B: Whitened) -> Float[Array, " m"] | None:
     size = float(xp.linalg.norm(v))
     unit = float(xp.linalg.norm(S.right(v))) / size if size > 0 else 1.0
     return y / 4.0 ** round(math.log(unit, 4)) if 0 < unit < math.inf else y
-
-
-@compiled
-def scaled_residual(
-    r: Float[Array, " m"], b: Float[Array, " m"], lam: Scalar, norm: Scalar
-) -> tuple[Float[Array, " m"], Scalar, Scalar]:
-    """The best feasible multiple z = s r of r = b − ℬ(X), its dual value bᵀz − ½‖z‖², and s.
-
-    s = bᵀr/‖r‖² clipped to ±λ/‖ℬ*(r)‖ maximises the dual along r (theory §6.2).
-    """
-    square = xp.vdot(r, r)
-    limit = xp.where(norm > 0, lam / xp.where(norm > 0, norm, 1.0), xp.inf)
-    best = xp.where(square > 0, xp.vdot(b, r) / xp.where(square > 0, square, 1.0), 0.0)
-    s = xp.clip(best, -limit, limit)
-    z = s * r
-    return z, xp.vdot(b, z) - 0.5 * xp.vdot(z, z), s

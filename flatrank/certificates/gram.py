@@ -10,37 +10,24 @@ from scipy.linalg import cholesky, eigh
 
 # Up to this order the eigenvalues themselves are computed.
 AT_ONCE = 64
-# Numbers between this and its reciprocal may be squared.
-_SQUARABLE = 1e-100
 
 
 def dense_norm(S: np.ndarray) -> float:
     """An upper bound on ‖S‖ of a matrix held as an array, equal to it within 1e-9.
 
     c² I − S Sᵀ has a Cholesky factor if and only if ‖S‖ < c, which proves c whatever it came
-    from: here from Lanczos, from below, raised until the factor exists.
+    from: here from Lanczos, from below, raised until the factor exists. Valid to rounding (about
+    min(d1, d2)·1e-16, relatively, in ‖S‖²).
 
-    Parameters
-    ----------
-    S : array of shape (d1, d2)
-        The matrix.
-
-    Returns
-    -------
-    float
-        The bound, valid to rounding (about min(d1, d2)·1e-16, relatively, in ‖S‖²).
-
-    Notes
-    -----
     Cost: with d = min(d1, d2), d² max(d1, d2) flops for the Gram and d³/3 a factor, of which there
     are one to three; d² memory, three times. Up to d = 64 the eigenvalues themselves.
     """
     top = float(np.max(np.abs(S), initial=0.0))
     if not math.isfinite(top):
         return math.inf
-    S = S if _SQUARABLE <= top <= 1 / _SQUARABLE or top == 0 else S / top
-    bound = root_of_largest(S @ S.T if S.shape[0] <= S.shape[1] else S.T @ S)
-    return bound if _SQUARABLE <= top <= 1 / _SQUARABLE else bound * top
+    unit = 1.0 if 1e-100 <= top <= 1e100 or top == 0 else top  # in which squares are in range
+    S = S if unit == 1.0 else S / unit
+    return root_of_largest(S @ S.T if S.shape[0] <= S.shape[1] else S.T @ S) * unit
 
 
 def root_of_largest(gram: np.ndarray, guesses: Iterable[float] = ()) -> float:

@@ -5,197 +5,57 @@ S is split along a subspace pair (U, V) on which it is already understood, with 
     ‖S‖ ≤ ‖ [ ‖UᵀSV‖    ‖UᵀS(I−VVᵀ)‖ ]
             [ ‖(I−UUᵀ)SV‖    ‖W‖     ] ‖,     W = (I−UUᵀ) S (I−VVᵀ).
 
-Three blocks are computed exactly; ‖W‖ exactly when small, else from Lanczos (see `lanczos`). At a
-solution the top singular values of S cluster at the allowed value; taking (U, V) out is what lets
+Three blocks are computed exactly; ‖W‖ exactly when small, else from Lanczos on the smaller Gram. At
+a solution the top singular values of S cluster at the allowed value; taking (U, V) out is what lets
 Lanczos see W. What the split loses is of the order of the off-diagonal blocks, which at an inexact
 point can be a hundred times more than ‖S‖ exceeds what is allowed: `exact_norm` loses nothing.
+
+Where X̃ ⪰ 0 only the largest eigenvalue counts. The same with λ_max for ‖·‖ on the diagonal, U = V,
+and Lanczos on W itself. For a Hermitian problem V stands for complex columns (see `Cone`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import LinAlgError, eigh
 
-from flatrank.arrays import (
-    Array,
-    Module,
-    Scalar,
-    compiled,
-    mapped,
-    put,
-    put_columns,
-    unit_vectors,
-    xp,
-)
+from flatrank.arrays import Array, Scalar, compiled, mapped, static, unit_vectors, xp
 from flatrank.arrays.shapes import Float
+from flatrank.certificates.certificate import NormBound
+from flatrank.certificates.effort import Effort
 from flatrank.certificates.gram import root_of_largest
-from flatrank.certificates.lanczos import LONG, LanczosState, advance, begin, ritz_ranges, slack
-from flatrank.factors import CompactSVD
+from flatrank.factors import CompactSVD, Cone
+from flatrank.linalg import Operator, ritz_ranges, slack
+from flatrank.linalg.lanczos import LONG
 from flatrank.measurements import Adjoint
 
-# ‖W‖ is computed from the smaller Gram (n² memory, about 2 n³ flops) at once up to the first
-# size, and up to the second where Lanczos cannot bound it tightly enough.
-EXACT_AT_ONCE = 256
-EXACT_SIZE = 4096
-# Where Lanczos cannot bound the norm by enough, its bound is above what it has reached by no more
-# than this share of what that is away from enough.
-_CLOSE = 0.1
-# Columns of the identity pushed through S at a time while the small Gram is formed.
-_BLOCK = 64
 
-
-class NormBound(NamedTuple):
-    """An upper bound on ‖S‖, how it was obtained, that on ‖W‖ where there is one; a lower bound."""
-
-    value: float
-    kind: str
-    failure_probability: float
-    off_tangent: float | None
-    reached: float = 0.0
-
-
-class Effort(NamedTuple):
-    """How hard a certificate tries.
-
-    Parameters
-    ----------
-    failure_probability : float
-        Allowed chance that a probabilistic bound is wrong; 0 demands the exact norm.
-    tol : float
-        The bound on the norm need cost no less than this share of the primal value.
-    exact_size : int
-        Up to min(d1, d2) = exact_size the norm is computed exactly where Lanczos is not enough.
-    seed : int
-        Of the random starts.
-    """
-
-    failure_probability: float = 1e-9
-    tol: float = 0.0
-    exact_size: int = EXACT_SIZE
-    seed: int = 0
-
-
-def norm_bound(
-    S: Adjoint,
-    shape: tuple[int, int],
-    basis: CompactSVD,
-    enough: float,
-    effort: Effort,
-    hopeless: float = math.inf,
-) -> NormBound:
-    """Bound ‖S‖ from above.
-
-    Parameters
-    ----------
-    S : Adjoint
-        The matrix, (d1, d2).
-    shape : (d1, d2)
-        Of S.
-    basis : CompactSVD
-        U, V with orthonormal columns, to be split off.
-    enough : float
-        Lanczos stops as soon as the bound on ‖W‖ is at most this, or cannot become so.
-    effort : Effort
-        How hard to try.
-    hopeless : float
-        Above this, what ‖W‖ is exactly no longer matters.
-
-    Returns
-    -------
-    NormBound
-        The bound and how it was obtained.
-
-    Notes
-    -----
-    Cost: two one-column products a Lanczos step, at most 1024 steps. Exact: 2 min(d1, d2) columns
-    and an eigenvalue problem.
-    """
-    d, U, V = min(shape), basis.U, basis.V
-    delta = effort.failure_probability
-    exact = delta <= 0 or d <= EXACT_AT_ONCE
-    bound, reached = math.inf, 0.0
-    if not exact:
-        bound, reached = _lanczos_bound(S, basis, shape, enough, effort)
-        exact = bound > enough and reached <= hopeless and d <= effort.exact_size
-    if exact:
-        bound = exact_norm(S, shape, basis, (enough,))
-    inner, a12, a21 = (float(x) for x in _blocks(S, U, V))
-    parts = np.array([[inner, a12], [a21, bound]])
-    # Whatever is not finite is no bound: as infinity it proves nothing, as NaN it would compare.
-    value = float(np.linalg.norm(parts, ord=2)) if np.all(np.isfinite(parts)) else math.inf
-    reached = inner if inner > reached else reached
-    if exact:
-        return NormBound(value, "exact", 0.0, bound, reached)
-    return NormBound(value, "probabilistic", delta, bound, reached)
-
-
-def _lanczos_bound(
-    S: Adjoint, basis: CompactSVD, shape: tuple[int, int], enough: float, effort: Effort
-) -> tuple[float, float]:
-    """‖W‖ ≤ bound with probability 1 − δ, with as few steps as `enough` allows; ‖W‖ ≥ reached.
-
-    WᵀW is positive semidefinite, so the spread is at most ‖W‖² and ‖W‖² ≤ θ_max/(1 − ε).
-    """
-    start = np.random.default_rng(effort.seed).standard_normal(min(shape))
-    near = np.asarray(basis.U if shape[0] <= shape[1] else basis.V)
-    start = xp.asarray(start - near @ (near.T @ start))
-    bound, reached = math.inf, 0.0
-    # What all steps there are would add to ‖W‖.
-    last = slack(min(shape), effort.failure_probability, sum(LONG))
-    within = math.sqrt(max(0.0, 1.0 - last))
-
-    def more(state: LanczosState, steps: int) -> LanczosState:
-        return _gram_steps(S, basis.U, basis.V, state, xp.asarray(steps))
-
-    state, delta = begin(start, limit=sum(LONG)), effort.failure_probability
-    for _, high, epsilon in ritz_ranges(more, state, min(shape), delta, LONG):
-        reached = math.sqrt(max(high, 0.0))
-        if epsilon < 1:
-            bound = min(bound, reached / math.sqrt(1 - epsilon))
-        # A solver has no use for a bound that is not enough; anyone else, for one that is close.
-        close = math.inf if effort.tol else reached + _CLOSE * abs(reached - enough)
-        hopeless = reached > within * enough and math.isfinite(bound)
-        if bound <= enough or (hopeless and bound <= close):
-            break
-    return bound, reached
-
-
-@compiled
-def _blocks(S: Adjoint, U: Array, V: Array) -> tuple[Scalar, Scalar, Scalar]:
-    SV, StU = S.right(V), S.left(U)
-    core = U.T @ SV
-    return (
-        xp.linalg.norm(core, ord=2),
-        _tall_norm(StU - V @ core.T),
-        _tall_norm(SV - U @ core),
-    )
-
-
-def _tall_norm(tall: Float[Array, "n k"]) -> Scalar:
-    """The largest singular value: of all, the one that the Gram gives without loss."""
-    if tall.shape[1] == 0:
-        return xp.zeros(())
-    return xp.sqrt(xp.maximum(xp.linalg.eigvalsh(tall.T @ tall)[-1], 0.0))
-
-
-class _Gram(Module):
+class Gram(Operator):
     """The smaller of WWᵀ and WᵀW, on vectors that already lie outside the basis on that side.
 
     P S Q² Sᵀ P, with P = I − UUᵀ and Q = I − VVᵀ: Q is applied once, and P once as P is the
-    identity on such vectors.
+    identity on such vectors. ‖W‖² = λ_max lies in [θ_max, θ_max/(1 − ε)], for the Gram has no
+    negative eigenvalues.
     """
 
     S: Adjoint
     U: Float[Array, "d1 q"]
     V: Float[Array, "d2 q"]
+    cone = Cone.WHOLE
+    ends = 1
 
     @property
     def wide(self) -> bool:
         """Whether it is WWᵀ."""
         return self.U.shape[0] <= self.V.shape[0]
+
+    @property
+    def length(self) -> int:
+        """Of the vectors it is applied to."""
+        return min(self.U.shape[0], self.V.shape[0])
 
     def outside(self, X: Float[Array, "d n"]) -> Float[Array, "d n"]:
         """X without its part in the basis on the smaller side."""
@@ -212,51 +72,187 @@ class _Gram(Module):
         Y = self.far(X)
         return self.outside(self.S.right(Y) if self.wide else self.S.left(Y))
 
+    def enclosed(self, low: float, high: float, epsilon: float) -> tuple[float, float]:
+        """Bounds on ‖W‖ from below and above, from Ritz values."""
+        del low
+        reached = math.sqrt(max(high, 0.0))
+        return reached, reached / math.sqrt(1 - epsilon) if epsilon < 1 else math.inf
+
+    def exact(self, guesses: Iterable[float]) -> float:
+        """‖W‖; the first guess that proves to be above will do."""
+        gram = np.asarray(_formed(self))
+        return root_of_largest(0.5 * (gram + gram.T), guesses)
+
+    def parts(self) -> tuple[Scalar, Scalar, Scalar]:
+        """‖UᵀSV‖, ‖UᵀS(I−VVᵀ)‖, ‖(I−UUᵀ)SV‖."""
+        U, V = self.U, self.V
+        SV, StU = self.S.right(V), self.S.left(U)
+        core = U.T @ SV
+        return (
+            xp.linalg.norm(core, ord=2),
+            _tall_norm(StU - V @ core.T),
+            _tall_norm(SV - U @ core),
+        )
+
+    def whole(self, parts: np.ndarray) -> float:
+        """The bound on ‖S‖ from those on its blocks."""
+        return float(np.linalg.norm(parts, ord=2))
+
+
+class Symmetric(Operator):
+    """W = (I−VVᵀ) S (I−VVᵀ) itself, of which the largest eigenvalue counts.
+
+    λ_max ≤ θ_max + ε (θ_max − θ_min)/(1 − 2ε), with ε for a chance of δ/2 at either end.
+    """
+
+    S: Adjoint
+    V: Float[Array, "d q"]
+    cone: Cone = static()
+    ends = 2
+
+    @property
+    def length(self) -> int:
+        """Of the real vectors it is applied to."""
+        return self.V.shape[0]
+
+    def outside(self, X: Float[Array, "d n"]) -> Float[Array, "d n"]:
+        """X without its part in the (complex) column space of V."""
+        return X - self.cone.inside(self.V, X)
+
+    def __call__(self, X: Float[Array, "d n"]) -> Float[Array, "d n"]:
+        """The product."""
+        return self.outside(self.S.right(self.outside(X)))
+
+    def enclosed(self, low: float, high: float, epsilon: float) -> tuple[float, float]:
+        """Bounds on λ_max(W) from below and above, from Ritz values."""
+        margin = 1 - 2 * epsilon
+        return high, high + epsilon * (high - low) / margin if margin > 0 else math.inf
+
+    def exact(self, guesses: Iterable[float]) -> float:
+        """λ_max(W)."""
+        del guesses
+        W = np.asarray(_formed(self))
+        if not np.all(np.isfinite(W)):
+            return math.inf
+        W, last = 0.5 * (W + W.conj().T), W.shape[0] - 1
+        try:
+            return float(eigh(W, eigvals_only=True, subset_by_index=[last, last])[0])
+        except LinAlgError:  # looking for one of many equal eigenvalues can fail in LAPACK
+            return float(np.linalg.eigvalsh(W)[last])
+
+    def parts(self) -> tuple[Scalar, Scalar, Scalar]:
+        """λ_max(VᵀSV) and twice ‖(I−VVᵀ)SV‖; −∞ and 0 where V has no columns."""
+        if self.V.shape[1] == 0:
+            return -xp.array(xp.inf), xp.zeros(()), xp.zeros(())
+        SV = self.S.right(self.V)
+        core = self.cone.lift(self.V).conj().T @ self.cone.lift(SV)
+        outer = _tall_norm(self.cone.lift(self.outside(SV)))
+        return xp.linalg.eigvalsh(0.5 * (core + core.conj().T))[-1], outer, outer
+
+    def whole(self, parts: np.ndarray) -> float:
+        """The bound on λ_max(S) from those on its blocks."""
+        return float(np.linalg.eigvalsh(parts)[-1])
+
+
+def norm_bound(
+    S: Adjoint,
+    basis: CompactSVD,
+    enough: float,
+    effort: Effort,
+    hopeless: float = math.inf,
+    cone: Cone = Cone.WHOLE,
+) -> NormBound:
+    """Bound ‖S‖ from above, or the largest eigenvalue where X̃ ⪰ 0, which may be negative.
+
+    U and V are orthonormal columns to be split off. Lanczos stops as soon as the bound on ‖W‖ is
+    `enough`, or cannot become so; above `hopeless`, what ‖W‖ is exactly no longer matters. Cost: a
+    one-column product with S, and one with Sᵀ for ‖S‖, a Lanczos step, at most 1024 steps. Exact:
+    as many of min(d1, d2) columns, and an eigenvalue problem.
+    """
+    W = Symmetric(S, basis.V, cone) if cone.positive else Gram(S, basis.U, basis.V)
+    return _bounded(W, enough, effort, hopeless)
+
+
+def eigenvalue_bound(
+    S: Adjoint, cone: Cone, V: Float[Array, "d q"], enough: float, effort: Effort
+) -> NormBound:
+    """`norm_bound` for the largest eigenvalue of a symmetric S; V may have no columns."""
+    return _bounded(Symmetric(S, V, cone), enough, effort, math.inf)
+
+
+def _bounded(W: Gram | Symmetric, enough: float, effort: Effort, hopeless: float) -> NormBound:
+    order, delta = W.cone.size(W.length), effort.failure_probability
+    exact = delta <= 0 or order <= effort.at_once
+    bound, reached = math.inf, -math.inf
+    if not exact:
+        bound, reached = _lanczos_bound(W, enough, effort)
+        exact = bound > enough and reached <= hopeless and order <= effort.exact_size
+    if exact:
+        bound = W.exact((enough,))
+    inner, *outer = (float(x) for x in _parts(W))
+    parts, value = np.array([[inner, outer[0]], [outer[1], bound]]), math.inf
+    if inner == -math.inf:
+        value = bound
+    # Whatever is not finite is no bound: as infinity it proves nothing, as NaN it would compare.
+    elif np.all(np.isfinite(parts)):
+        value = W.whole(parts)
+    reached = inner if inner > reached else reached
+    kind, chance = ("exact", 0.0) if exact else ("probabilistic", delta)
+    return NormBound(value, kind, chance, bound, reached)
+
+
+def _lanczos_bound(W: Gram | Symmetric, enough: float, effort: Effort) -> tuple[float, float]:
+    """An upper bound with probability 1 − δ, in as few steps as `enough` allows; a lower one."""
+    n, delta = W.length, effort.failure_probability / W.ends
+    start = W.outside(xp.asarray(np.random.default_rng(effort.seed).standard_normal((n, 1))))
+    bound, reached, last = math.inf, -math.inf, slack(n, delta, LONG)
+    # Where it will be computed exactly, or for a solver, a bound that is not enough is of no use;
+    # for anyone else one is that is close to what it cannot undercut.
+    useless = bool(effort.tol) or W.cone.size(n) <= effort.exact_size
+    for low, high, epsilon in ritz_ranges(W, start, n, delta, LONG):
+        reached, above = W.enclosed(low, high, epsilon)
+        bound = min(bound, above)
+        close = useless or bound <= reached + 0.1 * abs(reached - enough)
+        # Ritz values only part further: what all steps would make of these is the least there is.
+        vain = W.enclosed(low, high, last)[1] > enough and math.isfinite(bound)
+        if bound <= enough or (vain and close):
+            break
+    return bound, reached
+
 
 @compiled
-def _gram_steps(S: Adjoint, U: Array, V: Array, state: LanczosState, steps: Array) -> LanczosState:
-    """Lanczos on the smaller of WᵀW and WWᵀ."""
-    gram = _Gram(S, U, V)
-    return advance(lambda v: gram(v[:, None])[:, 0], state.vector, state, steps)
+def _parts(W: Gram | Symmetric) -> tuple[Scalar, Scalar, Scalar]:
+    return W.parts()
 
 
-def exact_norm(
-    S: Adjoint,
-    shape: tuple[int, int],
-    basis: CompactSVD | None = None,
-    guesses: Iterable[float] = (),
-) -> float:
-    """‖S‖, or ‖W‖ for a basis, from the smaller Gram.
+@compiled
+def _formed(W: Gram | Symmetric) -> Array:
+    """W, or its Gram, as an array, a block of columns at a time."""
+    n = W.cone.size(W.length)
+    block = min(n, 256)
 
-    Parameters
-    ----------
-    S : Adjoint
-        The matrix, (d1, d2).
-    shape : (d1, d2)
-        Of S.
-    basis : CompactSVD, optional
-        U, V to leave out.
-    guesses : numbers
-        The first of these that proves to be above the norm will do.
+    def columns(start: Array) -> Array:
+        E = unit_vectors(start + xp.arange(block), n, dtype=xp.float64, axis=0)
+        return W.cone.lift(W(W.outside(W.cone.lower(E))))
 
-    Returns
-    -------
-    float
-        One of `guesses`; else the norm, or above it by the little that `dense_norm` allows.
+    parts = mapped(columns, xp.arange(-(-n // block)) * block)
+    return xp.moveaxis(parts, 0, 1).reshape(n, -1)[:, :n]
 
-    Notes
-    -----
-    Cost: 2 min(d1, d2) columns through S, a Cholesky factor a guess, and what `dense_norm` costs
-    after its Gram.
+
+def _tall_norm(tall: Array) -> Scalar:
+    """The largest singular value: of all, the one that the Gram gives without loss."""
+    if tall.shape[1] == 0:
+        return xp.zeros(())
+    return xp.sqrt(xp.maximum(xp.linalg.eigvalsh(tall.conj().T @ tall)[-1], 0.0))
+
+
+def exact_norm(S: Adjoint, shape: tuple[int, int], guesses: Iterable[float] = ()) -> float:
+    """‖S‖ from the smaller Gram, or above it by the little that `dense_norm` allows.
+
+    The first of the guesses that proves to be above will do. Cost: 2 min(d1, d2) columns through S,
+    a Cholesky factor a guess, and what `dense_norm` costs after its Gram.
     """
-    U, V = (xp.zeros((d, 0)) for d in shape) if basis is None else (basis.U, basis.V)
-    gram = np.asarray(_small_gram(S, U, V, shape))
-    return root_of_largest(0.5 * (gram + gram.T), guesses)
-
-
-def close_guesses(seen: float) -> list[float]:
-    """Closely above a lower bound that may be the norm to rounding."""
-    return [math.sqrt(1 + more) * seen for more in (1e-11, 3e-10, 1e-8)]
+    return Gram(S, *(xp.zeros((d, 0)) for d in shape)).exact(guesses)
 
 
 @compiled
@@ -265,98 +261,12 @@ def norm_seen(S: Adjoint, basis: CompactSVD) -> Scalar:
     return xp.maximum(_tall_norm(S.right(basis.V)), _tall_norm(S.left(basis.U)))
 
 
-@compiled
-def _small_gram(S: Adjoint, U: Array, V: Array, shape: tuple[int, int]) -> Array:
-    """The smaller of WWᵀ and WᵀW, formed a block of columns at a time."""
-    d = min(shape)
-    starts = xp.arange(-(-d // _BLOCK)) * _BLOCK
-    product = _Gram(S, U, V)
-
-    def columns(start: Array) -> Array:
-        E = unit_vectors(start + xp.arange(_BLOCK), d, dtype=xp.float64, axis=0)
-        return product(product.outside(E))
-
-    return xp.moveaxis(mapped(columns, starts), 0, 1).reshape(d, -1)[:, :d]
-
-
-@compiled
-def top_pairs(S: Adjoint, basis: CompactSVD, X: Float[Array, "d block"], size: int) -> CompactSVD:
-    """Approximate top singular triplets of W = (I−UUᵀ) S (I−VVᵀ).
-
-    Block Lanczos with Rayleigh–Ritz on the smaller Gram of W: an orthonormal basis of
-    span{X, WWᵀ X, …} for a random block X, and the eigenpairs of WWᵀ on it.
-
-    Parameters
-    ----------
-    S : Adjoint
-        The matrix, (d1, d2).
-    basis : CompactSVD
-        U, V to leave out (zero columns leave nothing out).
-    X : array of shape (min(d1, d2), block)
-        A random block.
-    size : int
-        Dimension of the space at most; a quarter as many triplets are returned.
-
-    Returns
-    -------
-    CompactSVD
-        At most size/4 triplets, values descending. Each value is uᵀ W v for its own vectors, hence
-        a lower bound of ‖W‖ however far from converged.
-
-    Notes
-    -----
-    Cost: size/block two-sided products with `block` columns, one with size/4; min(d1, d2)·size
-    memory.
-    """
-    gram = _Gram(S, basis.U, basis.V)
-    d, block = X.shape
-    count = min(max(size // 4, block), d)
-    if size + basis.s.shape[0] > d:
-        return _all_pairs(gram, d, count)
-    blocks = size // block
-    # S Q Sᵀ = S Sᵀ − (S V)(S V)ᵀ: nothing is projected on the longer side. What that loses to
-    # rounding, ε‖S V‖², is nothing to a search.
-    taken, avoided = (S.right(basis.V), basis.U) if gram.wide else (S.left(basis.U), basis.V)
-    avoided = avoided.astype(X.dtype)
-    q = avoided.shape[1]
-
-    def product(X: Array) -> Array:
-        Y = S.right(S.left(X)) if gram.wide else S.left(S.right(X))
-        return Y - taken @ (taken.T @ X)
-
-    def outside(X: Array, span: Array) -> Array:
-        # Orthonormal also where X held nothing but rounding: hence twice more after a QR.
-        X = xp.linalg.qr(X - span @ (span.T @ X))[0]
-        X = X - span @ (span.T @ X)
-        return xp.linalg.qr(X - span @ (span.T @ X))[0]
-
-    n = blocks * block
-    # The basis and the space, in one matrix: what is orthogonal to one is to the other.
-    span = xp.concatenate([avoided, xp.zeros((d, n), dtype=X.dtype)], axis=1)
-    H = xp.zeros((n, n), dtype=X.dtype)
-    for i in range(0, n, block):
-        Q = outside(X, span[:, : q + i])
-        span, X = put_columns(span, q + i, Q), product(Q)
-        H = put(H, (slice(i + block), slice(i, i + block)), span[:, q : q + i + block].T @ X)
-    span = span[:, q:]
-    E = xp.linalg.eigh(xp.triu(H) + xp.triu(H, 1).T)[1][:, ::-1][:, :count]
-    return _triplets(gram, span @ E)
-
-
-def _all_pairs(gram: _Gram, d: int, count: int) -> CompactSVD:
-    """The leading triplets of W from all of its Gram: no Krylov space fits beside the basis.
-
-    Forced into the rest of the space it would hold vectors that are not orthonormal, and values
-    that are none of W's.
-    """
-    E = gram.outside(xp.eye(d, dtype=gram.U.dtype))
-    Q = xp.linalg.eigh(gram(E))[1]
-    return _triplets(gram, gram.outside(Q[:, ::-1][:, :count]))
-
-
-def _triplets(gram: _Gram, near: Array) -> CompactSVD:
-    """U, s, V of W from orthonormal vectors of its smaller side."""
-    far = gram.far(near)
-    s = xp.linalg.norm(far, axis=0)
-    far = far / xp.where(s > 0, s, 1.0)[None, :]
-    return CompactSVD(near, s, far) if gram.wide else CompactSVD(far, s, near)
+def whole_bound(S: Adjoint, cone: Cone, svd: CompactSVD) -> NormBound:
+    """The same, exact and not by parts; S is symmetric where the cone is of such matrices."""
+    if cone.positive:
+        value = Symmetric(S, xp.zeros((svd.V.shape[0], 0)), cone).exact(())
+    else:  # closely above what it may be to rounding
+        seen = float(norm_seen(S, svd))
+        guesses = (math.sqrt(1 + more) * seen for more in (1e-11, 3e-10, 1e-8))
+        value = exact_norm(S, (svd.U.shape[0], svd.V.shape[0]), guesses)
+    return NormBound(value, "exact", 0.0, None, value)

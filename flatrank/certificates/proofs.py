@@ -34,12 +34,12 @@ import numpy as np
 
 from flatrank.arrays import Array, compiled, mapped, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates.bounds import bound_of
-from flatrank.certificates.dual import adjoint
-from flatrank.certificates.lanczos import LanczosState, advance, begin, ritz_ranges
-from flatrank.certificates.norms import Effort
+from flatrank.certificates.dual import adjoint, array_of
+from flatrank.certificates.effort import Effort
+from flatrank.certificates.norms import norm_bound
 from flatrank.certificates.uniqueness import least_on_tangent
 from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.linalg import Operator, ritz_ranges
 from flatrank.measurements import (
     Adjoint,
     CodedDiffraction,
@@ -51,10 +51,6 @@ from flatrank.measurements import (
 )
 from flatrank.problems import Problem
 
-# Numbers of the images of all UKVᵀ that may be held at once, and the most of them.
-IMAGES, _WHOLE = 5e7, 1500
-# What a bound on ‖ℬ‖² may exceed it by, where it is had step by step.
-_CLOSE = 0.2
 # An eigenvalue of a Gram this far below its largest is rounding.
 _ROUNDING = 1e-12
 # Strict means by more than this: of what is closer to 1, rounding may be all.
@@ -66,24 +62,8 @@ def penalised_alone(
 ) -> bool:
     """Whether the minimiser is proved to be the only one, λ > 0.
 
-    Parameters
-    ----------
-    problem : Problem
-        What is to be solved.
-    svd : CompactSVD
-        Of a pair near a minimiser, without zero columns.
-    y : array of shape (m,)
-        z/λ of a dual point z that is feasible.
-    off : float or None
-        ‖W‖ of ℬ*(y) where it is known; of X̃ = 0, where it is all of ℬ*(y), it must be.
-    gap : float
-        From above, of the pair and z.
-    effort : Effort
-        How hard to bound ‖W‖.
-
-    Returns
-    -------
-    bool
+    Of a pair near a minimiser, without zero columns; y = z/λ of a feasible dual point z; ‖W‖ of
+    ℬ*(y) where it is known (of X̃ = 0, where it is all of ℬ*(y), it must be); the gap from above.
     """
     B, delta = problem.whitened, effort.failure_probability or 1e-12
     size = operator_size(B, delta)
@@ -94,11 +74,13 @@ def penalised_alone(
         return False
     S = adjoint(B, y)
     parts = blocks(B, S, svd)
-    if not near_face(parts, 0.0, eta) < 1:
+    if not largest_off(parts, eta, 1.0) > 0:
         return False
-    if off is None:
-        off = bound_of(B, S, svd, 1.0 - STRICT, effort).off_tangent
-    return off is not None and only_on_face(B, svd, near_face(parts, off, eta), size)
+    tau = least_on_face(B, svd, effort)
+    limit = largest_off(parts, eta, tau / (tau + size) if tau > 0 else 0.0)
+    if off is None and limit > 0:
+        off = norm_bound(S, svd, 0.999 * limit, effort, cone=B.cone).off_tangent
+    return off is not None and bool(off < limit)
 
 
 def interpolant_alone(
@@ -106,33 +88,17 @@ def interpolant_alone(
 ) -> bool:
     """Whether a pair that fits to rounding is proved to be the only minimiser, λ = 0.
 
-    Parameters
-    ----------
-    problem : Problem
-        What is to be solved.
-    svd : CompactSVD
-        Of the pair, without zero columns.
-    y : array of shape (m,)
-        Any dual point.
-    S : Adjoint
-        ℬ*(y).
-    off : float
-        ‖W‖, or the largest eigenvalue of W.
-    effort : Effort
-        Gives the chance that a bound is wrong.
-
-    Returns
-    -------
-    bool
+    The pair without zero columns; any dual point y, S = ℬ*(y), and ‖W‖ or the largest eigenvalue of
+    W from above.
     """
     B, delta = problem.whitened, effort.failure_probability or 1e-12
     lost = rounding(problem, y) + _ROUNDING
-    room = 1.0 - off - lost
+    margin = 1.0 - off - lost
     epsilon = blocks(B, S, svd).both + lost
-    if not (room > STRICT and epsilon < room):
+    if not (margin > STRICT and epsilon < margin):
         return False
-    least = least_on_tangent(B, svd, failure_probability=delta)
-    return bool(least > 0 and room * least > epsilon * operator_size(B, delta))
+    least = least_on_tangent(B, svd, failure_probability=delta, whole=effort.spectrum)
+    return bool(least > 0 and margin * least > epsilon * operator_size(B, delta))
 
 
 def rounding(problem: Problem, y: Array) -> float:
@@ -151,23 +117,17 @@ def rounding(problem: Problem, y: Array) -> float:
 
 
 class Blocks(NamedTuple):
-    """Of S in the frames U, V: ‖C − I‖, the larger of the two beside it, and a bound on ‖W‖."""
+    """Of S in the frames U, V: ‖C − I‖, the larger of the two next to it, and a bound on ‖W‖."""
 
     inner: float
-    beside: float
+    outer: float
     both: float
     """‖P_T S − UVᵀ‖_F."""
 
 
-def blocks(B: Measurement, S: Adjoint, svd: CompactSVD, scale: float = 1.0) -> Blocks:
-    """Of scale·S; all norms are Frobenius', which bound the others."""
-    SV, StU = (np.asarray(x) * scale for x in _seen(S, svd.U, svd.V))
-    U, V = np.asarray(svd.U), np.asarray(svd.V)
-    return blocks_of(*(_lifted(B.cone, x) for x in (U, V, SV, StU)))
-
-
-def blocks_of(U: np.ndarray, V: np.ndarray, SV: np.ndarray, StU: np.ndarray) -> Blocks:
-    """The same from the products with S."""
+def blocks(B: Measurement, S: Adjoint, svd: CompactSVD) -> Blocks:
+    """Of S; all norms are Frobenius', which bound the others."""
+    U, V, SV, StU = (B.cone.lift(np.asarray(x)) for x in (svd.U, svd.V, *_seen(S, svd.U, svd.V)))
     C = U.conj().T @ SV
     inner = float(np.linalg.norm(C - np.eye(C.shape[0])))
     left, right = (float(np.linalg.norm(x)) for x in (SV - U @ C, StU - V @ C.conj().T))
@@ -179,65 +139,51 @@ def _seen(S: Adjoint, U: Array, V: Array) -> tuple[Array, Array]:
     return S.right(V), S.left(U)
 
 
-def _lifted(cone: Cone, U: np.ndarray) -> np.ndarray:
-    n = U.shape[0] // 2
-    return U[:n] + 1j * U[n:] if cone is Cone.HERMITIAN else U
+def largest_off(parts: Blocks, eta: float, omega: float) -> float:
+    """The ‖W‖ below which the difference of two minimisers is within ω of the frames at hand."""
+    theta = (omega / (2.0 * math.sqrt(2.0)) - parts.inner - eta) / (1.0 + parts.outer)
+    return min(1.0 - (eta + parts.outer) / theta, 1.0 - STRICT) if theta > 0 else -math.inf
 
 
-def near_face(parts: Blocks, off: float, eta: float) -> float:
-    """ω: how far, relatively, the difference of two minimisers may be from the frames at hand."""
-    room = 1.0 - off
-    if not room > STRICT:
-        return math.inf
-    theta = (eta + parts.beside) / room
-    return 2.0 * math.sqrt(2.0) * (theta + parts.inner + parts.beside * theta + eta)
-
-
-def only_on_face(B: Measurement, svd: CompactSVD, omega: float, size: float) -> bool:
+def only_on_face(
+    B: Measurement, svd: CompactSVD, omega: float, size: float, effort: Effort
+) -> bool:
     """Whether ω leaves no room for a second minimiser; `size` is β."""
-    return bool(omega < 1 and least_on_face(B, svd) * (1.0 - omega) > omega * size)
+    return bool(omega < 1 and least_on_face(B, svd, effort) * (1.0 - omega) > omega * size)
 
 
-def least_on_face(B: Measurement, svd: CompactSVD) -> float:
+def least_on_face(B: Measurement, svd: CompactSVD, effort: Effort = Effort()) -> float:  # noqa: B008
     """τ: at most ‖ℬ(UKVᵀ)‖/‖K‖ for symmetric (Hermitian) K; 0 where nothing is proved.
 
     Cost: r² products with ℬ of one column (twice as many of a Hermitian problem).
     """
     r = svd.s.shape[0]
     hermitian = B.cone is Cone.HERMITIAN
-    if r == 0 or (2 if hermitian else 1) * r * r * B.m > IMAGES:
-        return 0.0 if r else math.inf
-    images = _images(B, svd.U, svd.V)
+    if r == 0:
+        return math.inf
+    if (2 if hermitian else 1) * r * r * B.m > effort.images:
+        return 0.0
+    array = array_of(B)
+    if array is None:
+        images = _images(B, svd.U, svd.V)
+    else:
+        U, V = np.asarray(svd.U).T, np.asarray(svd.V).T
+        images = [np.array([[array.forward(np.outer(u, v)) for v in V] for u in U])]
     a, b = np.triu_indices(r)
-    rows = _symmetric(np.asarray(images[0]))
+    # ℬ(UKVᵀ) of an orthonormal basis of the symmetric K, one a row.
+    straight = np.asarray(images[0])
+    root = np.where(a == b, 0.5, math.sqrt(0.5))[:, None]
+    rows = root * (straight[a, b] + straight[b, a])
     if B.cone is Cone.SYMMETRIC:  # UKVᵀ is symmetric where it joins columns of one sign
         signs = np.sign(np.einsum("ij,ij->j", np.asarray(svd.U), np.asarray(svd.V)))
         rows = rows[signs[a] == signs[b]]
     if hermitian:
         turned = np.asarray(images[1])
         rows = np.vstack([rows, (math.sqrt(0.5) * (turned[a, b] - turned[b, a]))[a != b]])
-    return _least(rows)
-
-
-def least_of_images(images: Float[np.ndarray, "r r m"]) -> float:
-    """The same from the images ℬ(u_a v_bᵀ), where X is any matrix."""
-    return _least(_symmetric(images))
-
-
-def _symmetric(images: np.ndarray) -> np.ndarray:
-    """ℬ(UKVᵀ) of an orthonormal basis of the symmetric K, one a row."""
-    a, b = np.triu_indices(images.shape[0])
-    root = np.where(a == b, 0.5, math.sqrt(0.5))[:, None]
-    return root * (images[a, b] + images[b, a])
-
-
-def _least(rows: np.ndarray) -> float:
-    """The least singular value, less what rounding may have added; 0 where there are too many."""
-    if not rows.shape[0] <= min(rows.shape[1], _WHOLE):
+    if not rows.shape[0] <= min(rows.shape[1], effort.spectrum):
         return 0.0
     values = np.linalg.eigvalsh(rows @ rows.T)
-    least = float(values[0]) - _ROUNDING * float(values[-1])
-    return math.sqrt(least) if least > 0 else 0.0
+    return math.sqrt(max(float(values[0]) - _ROUNDING * float(values[-1]), 0.0))
 
 
 @compiled
@@ -267,23 +213,23 @@ def operator_size(B: Measurement, failure_probability: float, seed: int = 0) -> 
             return float(np.max(np.asarray(B.scale1)[i] * np.asarray(B.scale2)[j], initial=0.0))
         if isinstance(B.inner, (RankOne, QuadraticForms, CodedDiffraction)):
             return _rank_one_size(B)
-    start = np.random.default_rng(seed).standard_normal(B.m)
-
-    def more(state: LanczosState, steps: int) -> LanczosState:
-        return _steps(B, state, xp.asarray(steps))
-
-    size = math.inf
-    for _, high, epsilon in ritz_ranges(more, begin(xp.asarray(start)), B.m, failure_probability):
+    start, size = np.random.default_rng(seed).standard_normal(B.m), math.inf
+    for _, high, epsilon in ritz_ranges(_Normal(B), xp.asarray(start), B.m, failure_probability):
         if epsilon < 1:
             size = math.sqrt(max(high, 0.0) / (1.0 - epsilon))
-        if epsilon <= _CLOSE:
+        if epsilon <= 0.2:  # close enough
             break
     return size * (1.0 + _ROUNDING)
 
 
-@compiled
-def _steps(B: Measurement, state: LanczosState, steps: Array) -> LanczosState:
-    return advance(B.normal, state.vector, state, steps)
+class _Normal(Operator):
+    """ℬℬ*."""
+
+    B: Measurement
+
+    def __call__(self, x: Float[Array, " m"]) -> Float[Array, " m"]:
+        """The product."""
+        return self.B.normal(x)
 
 
 def _rank_one_size(B: Whitened) -> float:

@@ -18,20 +18,13 @@ import numpy as np
 
 from flatrank.arrays import Array
 from flatrank.arrays.shapes import Float
-from flatrank.certificates.certificate import Certificate, relative_misfit
+from flatrank.certificates.certificate import Certificate, NormBound, relative_misfit
 from flatrank.certificates.gram import dense_norm
 from flatrank.factors import CompactSVD
 from flatrank.problems import Separation
 
-# Entries of a tile, and the most columns it has: a tile and its share of the factors stay in the
-# cache.
-TILE, _COLUMNS = 1 << 15, 512
-# Largest entries of Λ between this and its reciprocal may be squared, and their squares added.
-_PLAIN = 1e-100
-# Entries of Y − X below this share of the largest are not taken for errors.
-_SUPPORT = 1e-6
-# Where Λ is free it is kept this far inside, so that both conditions can hold at once.
-_INSIDE = 0.95
+# Entries of a tile: it and its share of the factors stay in the cache.
+TILE = 1 << 15
 
 
 def certify_separation(
@@ -42,32 +35,21 @@ def certify_separation(
     With a radius, X that exceeds it by e = ‖Y − X‖₁ − ρ > 0 is repaired: with t = e/‖Y − X‖₁,
     X + t(Y − X) is feasible and its norm at most ‖X‖_* + t min(‖Y − X‖₁, √d_min ‖Y − X‖_F).
 
-    Parameters
-    ----------
-    problem : Separation
-        Y and one of radius and sparsity.
-    svd : CompactSVD
-        Of X.
-    y : array of shape (d1 d2,), optional
-        Λ row by row; `sign_dual` of the pair by default, which is sharp where the errors are found
-        and far from what is allowed elsewhere.
+    y is Λ row by row; `sign_dual` of the pair by default, which is sharp where the errors are found
+    and far from what is allowed elsewhere. `feasibility` is e/‖Y‖₁ with a radius, ‖Y − X‖₁/‖Y‖₁,
+    for information, with a sparsity; `operator_norm` that of Λ as given, for the sparsity with
+    ‖Λ‖_∞/λ if that is larger. Uniqueness is not looked into: `unique` is False.
 
-    Returns
-    -------
-    (Certificate, array of shape (d1 d2,))
-        `feasibility` is e/‖Y‖₁ with a radius, ‖Y − X‖₁/‖Y‖₁, for information, with a sparsity;
-        `operator_norm` that of Λ as given, for the sparsity with ‖Λ‖_∞/λ if that is larger.
-        Uniqueness is not looked into: `unique` is False.
-
-    Notes
-    -----
     Cost: the Gram of Λ on its smaller side, d² max(d1, d2) flops, and a Cholesky factor of it.
     """
     s = np.asarray(svd.s)
     L, R = np.asarray(svd.U) * s[None, :], np.asarray(svd.V)
     Y = problem.Y
     Lam = sign_dual(problem, svd) if y is None else np.asarray(y).reshape(problem.shape)
-    Lam, length = _unit(problem.seen(Lam))
+    Lam = problem.seen(Lam)
+    largest = _largest(Lam)
+    length = 1.0 if largest == 0 or 1e-100 <= largest <= 1e100 else largest
+    Lam = Lam if length == 1.0 else Lam / length  # of a length whose squares are in range
     bound, largest, inner = dense_norm(Lam), _largest(Lam), float(np.vdot(Y, Lam))
     misfit, square = _misfit(problem, L, R)
     size = float(sum(np.abs(Y[tile]).sum() for tile in tiles(Y.shape)))
@@ -84,54 +66,19 @@ def certify_separation(
         primal, feasibility = nuclear + (excess * reach / misfit if excess else 0.0), excess
         worst, value = bound, inner - radius * largest
     scale = 1.0 / worst if value > 0 and 0 < worst < math.inf else 0.0
-    dual = scale * value if scale else 0.0
-    gap = primal - dual
-    relative = 0.0 if primal == dual == 0 else math.inf
-    certificate = Certificate(
-        primal=primal,
-        dual_bound=dual,
-        gap=gap,
-        relative_gap=gap / primal if primal and math.isfinite(primal) else relative,
-        feasibility=relative_misfit(feasibility, size),
-        operator_norm=worst * length,
-        operator_norm_kind="exact",
-        failure_probability=0.0,
-        unique=False,
-    )
+    dual, exact = scale * value if scale else 0.0, NormBound(bound, "exact", 0.0, None)
+    share = relative_misfit(feasibility, size)
+    certificate = Certificate.between(primal, dual, share, worst * length, exact)
     return certificate, np.asarray((Lam * scale).reshape(-1))
-
-
-def _unit(Lam: np.ndarray) -> tuple[np.ndarray, float]:
-    """Λ so that its squares are in range, and what it was divided by: its length does not matter.
-
-    In the range of squares it is left, and not copied.
-    """
-    top = _largest(Lam)
-    return (Lam, 1.0) if top == 0 or _PLAIN <= top <= 1 / _PLAIN else (Lam / top, top)
 
 
 def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> np.ndarray:
     """Λ with P_T Λ = U Vᵀ and Λ = λ sign(Y − X) on the errors, at most λ elsewhere.
 
     By alternating projections on the two conditions (they meet at an optimum, and are met only as
-    far as the pair is one), T = {U Qᵀ + P Vᵀ}; λ is `problem.level`.
-
-    Parameters
-    ----------
-    problem : Separation
-        Gives Y and λ.
-    svd : CompactSVD
-        Of X.
-    max_steps : int
-        Of projections on either set.
-
-    Returns
-    -------
-    array of shape (d1, d2)
-
-    Notes
-    -----
-    Cost: 6 d1 d2 r flops a step; two arrays of the data's size.
+    far as the pair is one), T = {U Qᵀ + P Vᵀ}; λ is `problem.level`. Entries of Y − X below 1e-6 of
+    the largest are not taken for errors. Cost: 6 d1 d2 r flops a step; two arrays of the data's
+    size.
     """
     U, V = np.asarray(svd.U), np.asarray(svd.V)
     keep = np.asarray(svd.s) > 1e-13 * np.max(np.asarray(svd.s), initial=0.0)
@@ -139,7 +86,7 @@ def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> 
     signs = np.empty(problem.shape, dtype=np.int8)
     top = max(_largest(E) for _, E in _remainders(problem, L, V))
     for tile, E in _remainders(problem, L, V):
-        signs[tile] = np.where(np.abs(E) > _SUPPORT * top, np.sign(E), 0)
+        signs[tile] = np.where(np.abs(E) > 1e-6 * top, np.sign(E), 0)
     level = problem.level
     Lam = level * signs
     last = math.inf
@@ -150,7 +97,7 @@ def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> 
         for tile in tiles(Lam.shape):
             old = Lam[tile].copy()
             free = old - left[tile[0]] @ right[:, tile[1]]
-            np.clip(free, -_INSIDE * level, _INSIDE * level, out=free)
+            np.clip(free, -0.95 * level, 0.95 * level, out=free)  # both conditions can hold
             new = problem.seen(np.where(signs[tile] != 0, level * signs[tile], free), tile)
             Lam[tile] = new
             new -= old
@@ -163,7 +110,7 @@ def sign_dual(problem: Separation, svd: CompactSVD, *, max_steps: int = 100) -> 
 
 def tiles(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
     """A matrix of this shape in pieces that stay in the cache: the rows and columns of each."""
-    wide = max(1, min(shape[1], _COLUMNS))
+    wide = max(1, min(shape[1], 512))
     high = max(1, TILE // wide)
     for i in range(0, shape[0], high):
         for j in range(0, shape[1], wide):

@@ -25,25 +25,16 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh
 
 from flatrank.arrays import Array, compiled, mapped, tree_map, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates.dual import shortest
-from flatrank.certificates.eigenvalues import leading
+from flatrank.certificates.leading import leading
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.measurements import Measurement
 
-# Eigenvalues of ℬℬ* below this share of the largest are rounding; columns of it formed at a time.
-_RANGE, _BATCH = 1e-13, 64
 # τ, and the ‖W‖ that is good enough.
 _AIM, _ENOUGH = 0.95, 0.985
-# Looks at W at most, and the distance to a zero of φ, in lengths of y, at which hope is given up.
-_LOOKS, _FAR = 25, 5.0
-# Block Lanczos: columns at most, and spaces as many times as wide: one product less a look.
-_BLOCK, _BLOCKS = 64, 4
-# Accuracy of P along the way, and of P_T ℬ*(y) = U Vᵀ in the end.
-_LOOSE, _RIGHT = 1e-3, 1e-12
 
 
 def strict_dual(
@@ -51,24 +42,9 @@ def strict_dual(
 ) -> Float[Array, " m"] | None:
     """A dual point with the tangent part of y and ‖W‖ (or λ_max(W)) below 1, if one is found.
 
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    svd : CompactSVD
-        U, V of the point; zero columns do no harm.
-    y : array of shape (m,)
-        A dual point with ℬ*(y) = U Vᵀ on T, such as `least_squares_dual`.
-    seed : int
-        Of the random start of block Lanczos.
+    From a y with ℬ*(y) = U Vᵀ on T, such as `least_squares_dual`; `seed` is that of block Lanczos.
+    Not proved to be what it should: the certificate bounds the norm of what it has.
 
-    Returns
-    -------
-    array of shape (m,), or None
-        Not proved to be what it should: the certificate bounds the norm of what it has.
-
-    Notes
-    -----
     Cost: at most 25 looks at W, each four products with a block of at most 64 columns (a sixth
     of n), one with ℬ and a dozen curvature products.
     """
@@ -77,51 +53,38 @@ def strict_dual(
     if search.best <= _ENOUGH:
         return y
     if math.isfinite(search.best):
-        options = {"maxcor": 20, "maxfun": _LOOKS, "maxiter": _LOOKS, "gtol": 0.0, "ftol": 0.0}
+        options = {"maxcor": 20, "maxfun": 25, "maxiter": 25, "gtol": 0.0, "ftol": 0.0}
         zero = np.zeros(y.shape[0])
-        minimize = import_module(
-            "scipy.optimize"
-        ).minimize  # a tenth of a second: only where needed
-        minimize(search, zero, jac=True, method="L-BFGS-B", callback=search.watch, options=options)
+        optimize = import_module("scipy.optimize")  # a tenth of a second: only where needed
+        optimize.minimize(
+            search, zero, jac=True, method="L-BFGS-B", callback=search.watch, options=options
+        )
     return _straightened(B, svd, search.found) if search.best < 1 else None
 
 
 def whole_dual(B: Measurement, svd: CompactSVD) -> Float[Array, " m"]:
     """The shortest y with ℬ*(y) = U Vᵀ on the whole space, if there is one.
 
-    There is where ℬ is injective: y = (ℬℬ*)⁺ ℬ(U Vᵀ), for then ℬ(ℬ*(y) − U Vᵀ) = 0.
-
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    svd : CompactSVD
-        U, V of the point; zero columns do no harm.
-
-    Returns
-    -------
-    array of shape (m,)
-        A dual point in any case: the certificate bounds the norm of what it has.
-
-    Notes
-    -----
-    Cost: m products with ℬℬ* and an eigenvalue problem of order m; m² memory.
+    There is where ℬ is injective: y = (ℬℬ*)⁺ ℬ(U Vᵀ), for then ℬ(ℬ*(y) − U Vᵀ) = 0. Cost: m
+    products with ℬℬ* and an eigenvalue problem of order m; m² memory.
     """
-    K, c = _normal_matrix(B, svd)
-    K, c = np.asarray(K), np.asarray(c)
-    w, Q = eigh(0.5 * (K + K.T))
-    keep = w > _RANGE * w[-1]
-    w, Q = w[keep], Q[:, keep]
+    K, c = (np.asarray(x) for x in _normal_matrix(B, svd))
+    Q, w = range_of(K)
     y = Q @ ((Q.T @ c) / w)
-    y += Q @ ((Q.T @ (c - K @ y)) / w)  # what rounding left
-    return np.asarray(y)
+    return np.asarray(y + Q @ ((Q.T @ (c - K @ y)) / w))  # with what rounding left
+
+
+def range_of(K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvectors and eigenvalues of ℬℬ*, without those that are rounding of the largest."""
+    w, Q = np.linalg.eigh(0.5 * (K + K.T))
+    keep = w > 1e-13 * w[-1]
+    return Q[:, keep], w[keep]
 
 
 @compiled
 def _normal_matrix(B: Measurement, svd: CompactSVD) -> tuple[Array, Array]:
     """ℬℬ* and ℬ(U Vᵀ)."""
-    K = mapped(B.normal, xp.eye(B.m))
-    return K, B.forward(FactorPair(svd.U, svd.V))
+    return mapped(B.normal, xp.eye(B.m)), B.forward(FactorPair(svd.U, svd.V))
 
 
 class _Search:
@@ -131,10 +94,10 @@ class _Search:
         self.B, self.svd, self.origin, self.found = B, svd, y, y
         d = min(B.shape)
         n = B.cone.size(d)
-        self.block = n if n < 64 else min(n // 6, _BLOCK)
-        draw = np.random.default_rng(seed).standard_normal((d, self.block))
-        self.X, self.length, self.scale = np.asarray(draw), 1.0, 1.0
-        self.best, self.distance = np.inf, 0.0
+        # Spaces are four times as wide as the block.
+        block = n if n < 64 else min(n // 6, 64)
+        self.X = np.random.default_rng(seed).standard_normal((d, block))
+        self.length, self.scale, self.best, self.distance = 1.0, 1.0, np.inf, 0.0
 
     def start(self) -> None:
         """Settle the block, then the units: 2 φ/‖∇φ‖ is a step that would bring φ to zero."""
@@ -158,21 +121,20 @@ class _Search:
         return self.scale * value, self.scale * self.length * slope
 
     def watch(self, intermediate_result: Any) -> None:
-        """Stop when one is found, or none is near."""
+        """Stop when one is found, or none is within five lengths of y."""
         del intermediate_result
-        if self.best <= _ENOUGH or self.distance > _FAR:
+        if self.best <= _ENOUGH or self.distance > 5.0:
             raise StopIteration
 
 
 @compiled
 def _look(B: Measurement, svd: CompactSVD, y: Array, X: Array) -> tuple[Array, Array, Array, Array]:
     """φ, ∇φ, ‖W‖ from below, and the block to go on from."""
-    size = _BLOCKS * X.shape[1]
-    pairs = leading(B, B.adjoint(y), svd, X, size)
+    pairs = leading(B, B.adjoint(y), svd, X, 4 * X.shape[1])
     excess = xp.maximum(pairs.s - _AIM, 0.0)
     slope = B.forward(FactorPair(pairs.U * excess[None, :], pairs.V))
     frame = FactorPair(svd.U, svd.V)
-    inside = shortest(B, frame, _seen(B, frame, slope), tol=_LOOSE, maxiter=100)
+    inside, _ = shortest(B, frame, _seen(B, frame, slope), tol=1e-3, maxiter=100)
     value = 0.5 * xp.vdot(excess, excess)
     near = pairs.U if B.shape[0] <= B.shape[1] else pairs.V
     return value, slope - inside, pairs.s[0], near[:, : X.shape[1]]
@@ -186,8 +148,8 @@ def _seen(B: Measurement, frame: FactorPair, y: Array) -> FactorPair:
 
 @compiled
 def _straightened(B: Measurement, svd: CompactSVD, y: Array) -> Array:
-    """Y with what was lost of ℬ*(y) = V Vᵀ on T put back."""
+    """Y with what was lost of ℬ*(y) = U Vᵀ on T put back."""
     frame = FactorPair(svd.U, svd.V)
     lost = tree_map(xp.subtract, frame, _seen(B, frame, y))
     # Below that the loss is rounding, and no longer in the range of the singular matrix to invert.
-    return y + shortest(B, frame, lost, tol=0.0, atol=_RIGHT, maxiter=300)
+    return y + shortest(B, frame, lost, tol=0.0, atol=1e-12, maxiter=300)[0]

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from flatrank.arrays import Array, Scalar, compiled, flattened, mapped, ravel, xp
+from flatrank.arrays import Array, Scalar, compiled, flattened, mapped, ravel, static, tree_map, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates.lanczos import LIMIT, LanczosState, advance, begin, ritz_ranges, slack
+from flatrank.certificates.effort import Effort
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.kernels import block_product, inverses
-from flatrank.measurements import Measurement
-
-# Up to this dimension of the tangent space the whole spectrum is computed where Lanczos fails.
-_WHOLE = 1500
-# Squared singular values this close to 1 cannot be told from 1.
-_ROUNDING = 1e-9
+from flatrank.linalg import Operator, ritz_ranges, slack
+from flatrank.linalg.lanczos import LIMIT
+from flatrank.measurements import CoupledCurvature, Curvature, Measurement
 
 
 def injective_on_tangent(
@@ -29,7 +25,12 @@ def injective_on_tangent(
 
 
 def least_on_tangent(
-    B: Measurement, svd: CompactSVD, *, failure_probability: float, seed: int = 0
+    B: Measurement,
+    svd: CompactSVD,
+    *,
+    failure_probability: float,
+    seed: int = 0,
+    whole: int = Effort().spectrum,
 ) -> float:
     """A lower bound on ‖ℬ(Z)‖/‖Z‖_F over Z in T = {U Qᵀ + P Vᵀ}, dimension n = r(d1 + d2 − r).
 
@@ -44,30 +45,13 @@ def least_on_tangent(
 
         λ_min ≥ θ_min − ε (θ_max − θ_min)/(1 − 2ε),
 
-    until the right side is positive. Where it does not become so and n is moderate, G is formed and
-    its smallest eigenvalue on T computed. Among symmetric matrices the same, with
+    until the right side is positive. Where it does not become so and n is at most `whole`, G is
+    formed and its smallest eigenvalue on T computed. Among symmetric matrices the same, with
     T = {V Pᵀ + P Vᵀ}, its dimension (`Cone.degrees`), and ‖Z‖² ≤ 4‖P‖².
 
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    svd : CompactSVD
-        U, V of the point; r ≥ 1 columns.
-    failure_probability : float
-        δ, the allowed chance, over the random start, that the claim is made wrongly.
-    seed : int
-        Of the random start.
-
-    Returns
-    -------
-    float
-        0: not proved to be more (within 256 steps, or because ℬ is not injective on T).
-
-    Notes
-    -----
-    Cost: one curvature product a step, three vectors of memory; by elimination also (d1 + d2) r²
-    numbers.
+    0 where it is not proved to be more, except for the chance δ over the random start that a
+    positive one is wrong. Cost: one curvature product a step, 256 at most, three vectors of memory;
+    by elimination also (d1 + d2) r² numbers.
     """
     (d1, d2), r = B.shape, svd.s.shape[0]
     n = r * (d1 + d2 - r) if B.cone is Cone.WHOLE else B.cone.degrees(d1, r)
@@ -75,41 +59,93 @@ def least_on_tangent(
         return 0.0
     # Of (P, P), twice as long as P, where Z is at most twice as long.
     root = 1.0 if B.cone is Cone.WHOLE else math.sqrt(0.5)
+    frame, rng = FactorPair(svd.U, svd.V), np.random.default_rng(seed)
     if n <= LIMIT:
-        return root * math.sqrt(float(_smallest_exact(B, svd, n)))
-    blocks = _blocks(B, svd)
-    if blocks is not None:
-        frame = _frame(svd, blocks)
-        if frame is None:
-            return 0.0
-        room = 1.0 - _largest_coupling(B, frame, failure_probability, seed)
-        return math.sqrt(0.5 * room * float(frame.least)) if room > 0 else 0.0
-
-    def more(state: LanczosState, steps: int) -> LanczosState:
-        return _steps(B, svd, state, xp.asarray(steps))
-
+        return root * math.sqrt(float(_smallest_exact(_on_tangent(B, frame, 0.0), n)))
+    H = B.curvature_at(frame)
+    if isinstance(H, CoupledCurvature):
+        return _by_elimination(B, frame, H, failure_probability, rng)
+    draw = FactorPair(*(xp.asarray(rng.standard_normal(X.shape)) for X in (svd.U, svd.V)))
+    G = _on_tangent(B, frame, 0.0)
+    start = G.project(draw if B.cone is Cone.WHOLE else FactorPair(draw.R, draw.R))
+    G = _on_tangent(B, frame, float(_rayleigh(G, start)))
     last = slack(n, failure_probability / 2)
-    for low, high, epsilon in ritz_ranges(more, _start(B, svd, seed), n, failure_probability / 2):
+    for low, high, epsilon in ritz_ranges(G, start, n, failure_probability / 2):
         if 2 * epsilon < 1 and low > epsilon * (high - low) / (1 - 2 * epsilon):
             return root * math.sqrt(low - epsilon * (high - low) / (1 - 2 * epsilon))
         if not low > 1e-12 * high:
             return 0.0
         if low <= last * (high - low) / (1 - 2 * last):
             break  # they only part further: no step that is left would do
-    return root * math.sqrt(float(_smallest_exact(B, svd, n))) if n <= _WHOLE else 0.0
+    return root * math.sqrt(float(_smallest_exact(G, n))) if n <= whole else 0.0
 
 
-class _Frame(NamedTuple):
-    """U, V, A, the inverses of A and D, and the inverse of the Gram of {U W} in xᵀ A y."""
+class _OnTangent(Operator):
+    """G on Z = U Qᵀ + P Vᵀ with UᵀP = 0, orthonormal coordinates of T, and a multiple off it.
 
+    Of symmetric matrices Z = V Pᵀ + P Vᵀ, without the P that turn V: U = ±V then, and the signs
+    change nothing about T. The multiple is a value from within the spectrum, as rounding off T must
+    not look like a null vector.
+    """
+
+    H: Curvature
+    frame: FactorPair
+    off: Scalar
+    cone: Cone = static()
+
+    def project(self, step: FactorPair) -> FactorPair:
+        """The part in T."""
+        U, V = self.frame.L, self.frame.R
+        if self.cone is Cone.WHOLE:
+            return FactorPair(step.L - U @ (U.T @ step.L), step.R)
+        P = 0.5 * (step.L + step.R)
+        P = P - self.cone.turning(V, P)
+        return FactorPair(P, P)
+
+    def __call__(self, step: FactorPair) -> FactorPair:
+        """The product."""
+        inside = self.project(step)
+        image = self.project(self.H(inside))
+        return tree_map(lambda y, x, z: y + self.off * (x - z), image, step, inside)
+
+
+def _on_tangent(B: Measurement, frame: FactorPair, off: Scalar) -> _OnTangent:
+    U = frame.L if B.cone is Cone.WHOLE else frame.R
+    frame = FactorPair(U, frame.R)
+    return _OnTangent(B.curvature_at(frame), frame, off, B.cone)
+
+
+@compiled
+def _rayleigh(G: _OnTangent, x: FactorPair) -> Array:
+    flat = flattened(x)
+    return xp.vdot(flat, flattened(G(x))) / xp.vdot(flat, flat)
+
+
+@compiled
+def _smallest_exact(G: _OnTangent, n: int) -> Array:
+    """The least eigenvalue of G on T, from its whole spectrum: the n largest live there.
+
+    0 where it may be rounding, less what rounding may have added elsewhere.
+    """
+    flat, restore = ravel(G.frame)
+    matrix = mapped(
+        lambda e: flattened(G.project(G.H(G.project(restore(e))))), np.eye(flat.size), like=flat
+    )
+    values = xp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
+    low, high = values[-n], values[-1]
+    return xp.where(low > 1e-10 * high, low - 1e-12 * high, 0.0)
+
+
+class _Elimination(Operator):
+    """E D⁻¹ Eᵀ in the metric of A, which is K Kᵀ, kept off the gauge {A U W}."""
+
+    H: CoupledCurvature
     U: Float[Array, "d1 r"]
-    V: Float[Array, "d2 r"]
     A: Float[Array, "d1 r r"]
     inverse1: Float[Array, "d1 r r"]
     inverse2: Float[Array, "d2 r r"]
     gauge: Float[Array, "s s"]
-    least: Scalar
-    """At most the smallest eigenvalue of A and D."""
+    """The inverse of the Gram of {U W} in xᵀ A y."""
 
     def inverse(self, x: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:
         """A⁻¹ x, row by row."""
@@ -121,147 +157,51 @@ class _Frame(NamedTuple):
         W = (self.gauge @ (self.U.T @ x).reshape(-1)).reshape(r, r)
         return x - block_product(self.A, self.U @ W)
 
+    def __call__(self, x: Float[Array, "d1 r"]) -> Float[Array, "d1 r"]:
+        """The product."""
+        Q = block_product(self.inverse2, self.H.left_to_right(x))
+        return self.outside(self.H.right_to_left(Q))
+
+
+def _by_elimination(
+    B: Measurement, frame: FactorPair, H: CoupledCurvature, delta: float, rng: np.random.Generator
+) -> float:
+    """As `least_on_tangent` says; 0 where a block is singular, or ‖K‖ < 1 off the gauge unproved.
+
+    Lanczos starts from Jᵀξ, J the map P ↦ ℬ(P Vᵀ): A = JᵀJ, so that C1⁻¹ Jᵀξ is standard normal if
+    ξ is.
+    """
+    A, inverse1, inverse2, gram, regular, least = _blocks(H, frame.L)
+    if not (bool(regular) and float(least) > 0):
+        return 0.0
+    try:
+        factor = cho_factor(np.asarray(gram), lower=True, check_finite=False)
+    except LinAlgError:
+        return 0.0
+    gauge = cho_solve(factor, np.eye(len(gram)), check_finite=False)
+    K = _Elimination(H, frame.L, A, inverse1, inverse2, gauge)
+    xi, (d1, r) = xp.asarray(rng.standard_normal(B.m)), frame.L.shape
+    start, n = K.outside(B.adjoint(xi).right(frame.R)), r * (d1 - r)
+    last = slack(n, delta)
+    for _, high, epsilon in ritz_ranges(K, start, n, delta):
+        if epsilon < 1 and high < 1 - epsilon:
+            margin = 1.0 - math.sqrt(max(high, 0.0) / (1 - epsilon))
+            return math.sqrt(0.5 * margin * float(least)) if margin > 0 else 0.0
+        if not high < 1 - max(1e-9, last):  # Ritz values only rise
+            break
+    return 0.0
+
 
 @compiled
-def _blocks(B: Measurement, svd: CompactSVD) -> tuple[Array, ...] | None:
-    """A, A⁻¹, D⁻¹, the Gram of {U W}, and whether all blocks are regular."""
-    blocks = B.curvature_blocks(FactorPair(svd.U, svd.V))
-    if blocks is None:
-        return None
-    U, r = svd.U, svd.U.shape[1]
-    inverse1, inverse2 = (inverses(X) for X in blocks)
+def _blocks(H: CoupledCurvature, U: Array) -> tuple[Array, ...]:
+    """A, A⁻¹, D⁻¹, the Gram of {U W}, whether all blocks are regular; a least eigenvalue."""
+    A, D = H.blocks()
+    r, inverse1, inverse2 = U.shape[1], inverses(A), inverses(D)
     # The trace of X⁻¹ X is the rank of a generalised inverse.
-    full = [
-        xp.min(xp.einsum("iab,iab->i", X, Y)) > r - 0.5
-        for X, Y in zip(blocks, (inverse1, inverse2), strict=True)
-    ]
+    ranks = [xp.min(xp.einsum("iab,iab->i", *X)) for X in ((A, inverse1), (D, inverse2))]
     products = (U[:, :, None] * U[:, None, :]).reshape(-1, r * r)
-    gram = (products.T @ blocks[0].reshape(-1, r * r)).reshape(r, r, r, r)
+    gram = (products.T @ A.reshape(-1, r * r)).reshape(r, r, r, r)
     gram = gram.transpose(0, 2, 1, 3).reshape(r * r, r * r)
     # 1/tr(X⁻¹) is below the smallest eigenvalue of a block.
-    worst = [xp.max(xp.einsum("iaa->i", X)) for X in (inverse1, inverse2)]
-    return blocks[0], inverse1, inverse2, gram, full[0] & full[1], 1.0 / xp.maximum(*worst)
-
-
-def _frame(svd: CompactSVD, blocks: tuple[Array, ...]) -> _Frame | None:
-    """None where a block is singular."""
-    A, inverse1, inverse2, gram, regular, least = blocks
-    if not (bool(regular) and float(least) > 0):
-        return None
-    factor, failed = lapack.dpotrf(np.asarray(gram), lower=1)  # pyright: ignore[reportAttributeAccessIssue]
-    if failed:
-        return None
-    half, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)  # pyright: ignore[reportAttributeAccessIssue]
-    if failed:
-        return None
-    gauge = np.tril(half) + np.tril(half, -1).T
-    return _Frame(svd.U, svd.V, A, inverse1, inverse2, gauge, least)
-
-
-def _largest_coupling(
-    B: Measurement, frame: _Frame, failure_probability: float, seed: int
-) -> float:
-    """A bound on ‖K‖ off the gauge, below 1 if that is proved."""
-    (d1, r), xi = frame.U.shape, np.random.default_rng(seed).standard_normal(B.m)
-    state, n = _elimination_start(B, frame, np.asarray(xi)), r * (d1 - r)
-
-    def more(state: LanczosState, steps: int) -> LanczosState:
-        return _elimination_steps(B, frame, state, xp.asarray(steps))
-
-    last = slack(n, failure_probability)
-    for _, high, epsilon in ritz_ranges(more, state, n, failure_probability):
-        if epsilon < 1 and high < 1 - epsilon:
-            return math.sqrt(max(high, 0.0) / (1 - epsilon))
-        if not high < 1 - max(_ROUNDING, last):  # Ritz values only rise
-            break
-    return 1.0
-
-
-@compiled
-def _elimination_start(B: Measurement, frame: _Frame, xi: Array) -> LanczosState:
-    """From Jᵀξ, J the map P ↦ ℬ(P Vᵀ): A = JᵀJ, so that C1⁻¹ Jᵀξ is standard normal if ξ is."""
-    return begin(frame.outside(B.adjoint(xi).right(frame.V)), frame.inverse)
-
-
-@compiled
-def _elimination_steps(
-    B: Measurement, frame: _Frame, state: LanczosState, steps: Array
-) -> LanczosState:
-    """Lanczos on E D⁻¹ Eᵀ beside A, which is K Kᵀ, kept off the gauge."""
-    U, V = frame.U, frame.V
-    curvature = B.curvature_at(FactorPair(U, V))
-
-    def product(P: Array) -> Array:
-        Q = block_product(frame.inverse2, curvature.left_to_right(P))
-        return frame.outside(curvature.right_to_left(Q))
-
-    return advance(product, U, state, steps, frame.inverse)
-
-
-def _projected(B: Measurement, svd: CompactSVD):
-    """The projection onto Z = U Qᵀ + P Vᵀ with UᵀP = 0 (orthonormal coordinates of T), and G.
-
-    Of symmetric matrices Z = V Pᵀ + P Vᵀ, without the P that turn V: U = ±V then, and the signs
-    change nothing about T.
-    """
-    U, V = (svd.U if B.cone is Cone.WHOLE else svd.V), svd.V
-    frame = FactorPair(U, V)
-
-    def project(step: FactorPair) -> FactorPair:
-        if B.cone is Cone.WHOLE:
-            return FactorPair(step.L - U @ (U.T @ step.L), step.R)
-        P = 0.5 * (step.L + step.R)
-        P = P - B.cone.turning(V, P)
-        return FactorPair(P, P)
-
-    product = B.curvature_at(frame)
-    return project, (lambda step: project(product(project(step))))
-
-
-def _start(B: Measurement, svd: CompactSVD, seed: int) -> LanczosState:
-    """A random point; `_steps` projects it onto T."""
-    rng = np.random.default_rng(seed)
-    draw = (xp.asarray(rng.standard_normal(X.shape)) for X in (svd.U, svd.V))
-    U, (P, Q) = svd.U, draw
-    if B.cone is not Cone.WHOLE:
-        return begin(FactorPair(Q, Q))
-    return begin(FactorPair(P - U @ (U.T @ P), Q))
-
-
-@compiled
-def _steps(B: Measurement, svd: CompactSVD, state: LanczosState, steps: Array) -> LanczosState:
-    """Lanczos on G, kept on T: rounding off T must not look like a null vector.
-
-    Off T stands a value from within the spectrum: where few distinct eigenvalues end the Krylov
-    space, what follows is rounding, off T too.
-    """
-    project, gram = _projected(B, svd)
-    frame = FactorPair(svd.U, svd.V)
-    _, restore = ravel(frame)
-
-    def inside(flat: Array) -> Array:
-        return flattened(project(restore(flat)))
-
-    state = state._replace(before=inside(state.before), vector=inside(state.vector))
-    first = flattened(gram(restore(state.vector)))
-    middle = xp.where(state.taken > 0, state.diagonal[0], xp.vdot(state.vector, first))
-
-    def product(step: FactorPair) -> FactorPair:
-        flat, image = flattened(step), flattened(gram(step))
-        return restore(image + middle * (flat - inside(flat)))
-
-    return advance(product, frame, state, steps)
-
-
-@compiled
-def _smallest_exact(B: Measurement, svd: CompactSVD, n: int) -> Array:
-    """The least eigenvalue of G on T, from its whole spectrum: the n largest live there.
-
-    0 where it may be rounding, less what rounding may have added elsewhere.
-    """
-    _, gram = _projected(B, svd)
-    flat, restore = ravel(FactorPair(svd.U, svd.V))
-    matrix = mapped(lambda e: flattened(gram(restore(e))), np.eye(flat.size), like=flat)
-    values = xp.linalg.eigvalsh(0.5 * (matrix + matrix.T))
-    low, high = values[-n], values[-1]
-    return xp.where(low > 1e-10 * high, low - 1e-12 * high, 0.0)
+    worst = xp.maximum(*(xp.max(xp.einsum("iaa->i", X)) for X in (inverse1, inverse2)))
+    return A, inverse1, inverse2, gram, xp.minimum(*ranks) > r - 0.5, 1.0 / worst

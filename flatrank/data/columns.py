@@ -35,23 +35,20 @@ _WORDS: dict[Kind, tuple[str, str]] = {
 #: What follows the word that counts: "userId", "movie_name", "FromNodeId".
 _TAILS = ("id", "ids", "name", "node", "code", "key", "no")
 _GIVEN = "name them with --row, --col and --value (row=, col=, value=)"
-#: The fewest columns that a wide table has.
-_NARROW = 4
 
 
 @dataclass(frozen=True)
 class Head:
-    """What is known of a table before its columns are chosen."""
+    """What is known of a table before its columns are chosen: names and some rows.
 
-    #: What messages call the file.
+    `source` is what messages call the file, `reader` how pandas reads it; without a `header` the
+    names are "1", "2", ...
+    """
+
     source: str
-    #: From the file, or "1", "2", ...
     names: Sequence[str]
-    #: Fields of some rows.
     rows: Sequence[Sequence[str]]
-    #: Whether the names come from the file.
     header: bool
-    #: How pandas reads the file, for messages.
     reader: str
 
     def column(self, n: int) -> list[str]:
@@ -63,14 +60,8 @@ def choose_columns(head: Head, wanted: dict[str, str | None]) -> tuple[int, ...]
     """Index of the column for each role.
 
     The one that was named; else the one whose name says so ("userId", "item", "rating"); else the
-    first that are left, times and running numbers last. What that leaves open is refused.
-
-    Parameters
-    ----------
-    head
-        Names and some rows.
-    wanted
-        Column name, or None, by role ("row", "col", "value"), in the order of the answer.
+    first that are left, times and running numbers last. What that leaves open is refused. `wanted`
+    are names, or None, by role ("row", "col", "value"), in the order of the answer.
 
     Raises
     ------
@@ -184,14 +175,14 @@ def _named(head: Head, kinds: dict[int, tuple[Kind, int]], role: str) -> int | N
 
 def _refuse_wide(head: Head, left: list[int]) -> None:
     """Refuse a table of one line a row, where two columns of ids were to be expected."""
-    if len(left) < _NARROW or not head.rows:
+    if len(left) < 4 or not head.rows:
         return
     first, second = head.column(left[0]), head.column(left[1])
     numeric = [n for n in left[1:] if _numeric(head.column(n))]
     # Ids are no fractions, and the first of them recurs while both together do not.
     fractions = any(map(_fraction, second))
     # Nameless, four columns are ids, a value and a time; shuffled, such a file repeats no id soon.
-    unplaced = len(left) >= _NARROW + (not head.header) and (
+    unplaced = len(left) >= 4 + (not head.header) and (
         len(set(first)) == len(first)
         or 5 * len(set(zip(first, second, strict=True))) < 4 * len(first)
     )
@@ -213,7 +204,7 @@ def _refuse_wide(head: Head, left: list[int]) -> None:
 
 def _refuse_times(head: Head, left: list[int]) -> None:
     """Without a header: a third column that counts seconds since 1970, from 1980 to 2040."""
-    if len(left) < _NARROW or not head.rows:
+    if len(left) < 4 or not head.rows:
         return
     third = head.column(left[2])
     if all(x.isdecimal() and 315_532_800 <= int(x) < 2_208_988_800 for x in third):

@@ -14,68 +14,43 @@ class InputError(ValueError):
 
 @dataclass(frozen=True)
 class BadRow:
-    """One kind of defect among the rows of a file: how often, where first, and an example.
+    """One kind of defect among the rows of a file: how often, where first, and an example."""
 
-    Parameters
-    ----------
-    reason
-        What is wrong, e.g. "missing row id".
-    count
-        How many rows have this defect.
-    lines
-        The first few line numbers (text: 1-based lines of the file; otherwise 1-based entry
-        numbers).
-    example
-        The offending text of the first of them.
-    """
-
+    #: What is wrong, e.g. "missing row id", and how many rows have this defect.
     reason: str
     count: int
+    #: The first few: 1-based lines of a text, otherwise 1-based entry numbers.
     lines: tuple[int, ...]
+    #: The offending text of the first of them.
     example: str
 
 
 @dataclass(frozen=True)
 class Entries:
-    """Observed entries: codes, values, labels. Every row and every column has at least one entry.
+    """Observed entries: codes, values, labels. Every row and column has at least one entry."""
 
-    Parameters
-    ----------
-    rows, cols
-        (m,) int32 codes, in row-major order, no position twice.
-    values
-        (m,) float64, finite.
-    row_labels, col_labels
-        (d1,) and (d2,) arrays of str: the name of each code.
-    duplicates
-        How many entries were merged away: repeated positions hold the mean of their values.
-    dropped
-        Rows of the file that were skipped, one item per kind of defect.
-    empty_rows, empty_cols
-        Lines that a declared shape has but no entry names; they have no code here.
-    source
-        Where the entries come from.
-    columns
-        Names, or positions, of the columns read as row, column and value; empty where the source
-        has no such columns.
-    unused
-        Those of the columns that were left aside.
-    opening
-        How many comments and titles above the table were passed over.
-    """
-
+    #: (m,) codes, in row-major order, no position twice.
     rows: NDArray[np.int32]
     cols: NDArray[np.int32]
+    #: (m,), finite.
     values: NDArray[np.float64]
+    #: (d1,) and (d2,): the name of each code.
     row_labels: NDArray[np.str_]
     col_labels: NDArray[np.str_]
+    #: How many entries were merged away: repeated positions hold the mean of their values.
     duplicates: int = 0
+    #: Rows of the file that were skipped, one item per kind of defect.
     dropped: tuple[BadRow, ...] = ()
+    #: Rows and columns that a declared shape has but no entry names; they have no code here.
     empty_rows: int = 0
     empty_cols: int = 0
+    #: Where the entries come from.
     source: str = ""
+    #: Names, or positions, of the columns read as row, column and value; empty where the source has
+    #: none. Those that were left aside.
     columns: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    #: How many comments and titles above the table were passed over.
     opening: int = 0
 
     @property

@@ -15,7 +15,6 @@ from flatrank.data.entries import InputError
 Format = Literal["text", "parquet", "npz", "mtx"]
 Source = str | os.PathLike[str]
 
-_HEAD = 1 << 16
 _FORMATS = "a csv, tsv, parquet, MatrixMarket or npz file"
 _BY_SUFFIX: dict[str, Format] = {".parquet": "parquet", ".npz": "npz", ".mtx": "mtx"}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -25,14 +24,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 class File:
     """A source that was read, is unpacked, and is not empty.
 
-    Parameters
-    ----------
-    name
-        What messages call it.
-    suffix
-        Lower-case ending of the file name, without `.gz`.
-    data
-        Its bytes.
+    `name` is what messages call it, `suffix` the lower-case ending of the file name without `.gz`.
     """
 
     name: str
@@ -42,7 +34,7 @@ class File:
     @property
     def format(self) -> Format:
         """By the first bytes rather than by the name; unknown ones raise `InputError`."""
-        head = self.data[:_HEAD]
+        head = self.data[: 1 << 16]
         if head[:4] == b"PAR1":
             return "parquet"
         if head[:2] == b"PK":
@@ -87,7 +79,7 @@ class File:
                 f"{self.name}: line {line} is not UTF-8 text; convert the file, for instance: "
                 f"iconv -f {name} -t utf-8."
             ) from error
-        return text if "\n" in text[:_HEAD] else text.replace("\r", "\n")
+        return text if "\n" in text else text.replace("\r", "\n")
 
 
 def open_file(source: Source) -> File:
@@ -118,6 +110,7 @@ def unpacked(name: str, suffix: str, data: bytes) -> File:
             raise InputError(
                 f"{name}: the gzip file is damaged or cut off ({damaged}); get it again."
             ) from damaged
-    if not data[:_HEAD].removeprefix(b"\xef\xbb\xbf").strip():
+    content = data.removeprefix(b"\xef\xbb\xbf")
+    if not content or content.isspace():
         raise InputError(f"{name}: is empty; expected {_FORMATS} with at least one entry.")
     return File(name, suffix, data)

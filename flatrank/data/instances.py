@@ -12,30 +12,17 @@ from flatrank.data.entries import InputError
 
 Spectrum = Literal["gaussian", "log", "linear"]
 
-#: Masks drawn before `min_per_line` is given up and the best mask seen is used.
-MAX_TRIES = 1000
-_CHUNK = 1 << 20
-
 
 @dataclass(frozen=True)
 class Instance:
-    """Entries of M = U Vᵀ at random places, together with M itself as factors.
+    """Entries of M = U Vᵀ at random places, together with M itself as factors."""
 
-    Parameters
-    ----------
-    rows, cols
-        (m,) int32 positions, in row-major order, no position twice.
-    values
-        (m,) float64, M at these positions plus noise.
-    shape
-        (n1, n2).
-    U, V
-        (n1, r) and (n2, r) float64 with M = U Vᵀ.
-    """
-
+    #: (m,) positions, in row-major order, no position twice.
     rows: NDArray[np.int32]
     cols: NDArray[np.int32]
+    #: (m,), M at these positions plus noise.
     values: NDArray[np.float64]
+    #: (n1, n2); the factors are (n1, r) and (n2, r).
     shape: tuple[int, int]
     U: NDArray[np.float64]
     V: NDArray[np.float64]
@@ -81,8 +68,8 @@ class Instance:
             raise InputError(
                 f"L and R must have the same number of columns, got {k} and {right.shape[1]}."
             )
-        T1 = _triangle(np.hstack([left, self.U]))
-        T2 = _triangle(np.hstack([right, self.V]))
+        T1: Any = np.linalg.qr(np.hstack([left, self.U]), mode="r")
+        T2: Any = np.linalg.qr(np.hstack([right, self.V]), mode="r")
         truth = T1[:, k:] @ T2[:, k:].T
         difference = T1[:, :k] @ T2[:, :k].T - truth
         return float(np.linalg.norm(difference) / np.linalg.norm(truth))
@@ -100,12 +87,9 @@ def random_instance(  # noqa: PLR0913 - the recipes have that many knobs
     spectrum: Spectrum = "gaussian",
     noise: float = 0.0,
     min_per_line: int = 0,
+    max_tries: int = 1000,
 ) -> Instance:
     """Draw a rank-r matrix and m of its entries, uniformly without repetition.
-
-    Recipes: `"gaussian"`: U, V standard normal. `"log"`, `"linear"`: orthonormal bases of
-    Gaussian matrices times singular values spaced logarithmically or linearly from `kappa` down
-    to 1, the square root on either side.
 
     Parameters
     ----------
@@ -116,20 +100,19 @@ def random_instance(  # noqa: PLR0913 - the recipes have that many knobs
     seed
         Seed of the NumPy generator; the same seed gives the same instance.
     kappa
-        Condition number of M, ≥ 1. Given with the default spectrum it means `"log"`.
+        Condition number of M, ≥ 1, for the last two spectra; given with the default one it means
+        `"log"`.
     spectrum
-        `"gaussian"`, `"log"` or `"linear"`; the last two need `kappa`.
+        `"gaussian"`: U, V standard normal. `"log"`, `"linear"`: orthonormal bases of Gaussian
+        matrices times singular values spaced logarithmically or linearly from `kappa` down to 1,
+        the square root on either side.
     noise
         Standard deviation of independent Gaussian noise on the values, in their units.
     min_per_line
-        Redraw the positions until every row and column has this many. After `MAX_TRIES` (1000)
-        draws the mask with the best-filled poorest line is used; `Instance.fewest_per_line`
-        tells.
-
-    Returns
-    -------
-    Instance
-        Positions in row-major order.
+        Redraw the positions until every row and column has this many.
+    max_tries
+        Draws after which the one with the best-filled poorest row or column is used;
+        `Instance.fewest_per_line` tells.
 
     Raises
     ------
@@ -141,7 +124,10 @@ def random_instance(  # noqa: PLR0913 - the recipes have that many knobs
     O(m log m) time, O(m + (n1 + n2) r) memory: positions are drawn as 64-bit linear
     indices, repeats are found by sorting and replaced by further draws.
     """
-    _check_sizes(n1, n2, r)
+    if min(n1, n2) < 1 or max(n1, n2) >= 2**31:
+        raise InputError(f"n1 and n2 must be between 1 and 2**31 - 1, got {n1} and {n2}.")
+    if not 1 <= r <= min(n1, n2):
+        raise InputError(f"r must be between 1 and min(n1, n2) = {min(n1, n2)}, got {r}.")
     count = _count(n1, n2, r, oversampling, m)
     if count < min_per_line * max(n1, n2):
         raise InputError(
@@ -152,18 +138,11 @@ def random_instance(  # noqa: PLR0913 - the recipes have that many knobs
         raise InputError(f"noise must be a finite standard deviation >= 0, got {noise}.")
     rng = np.random.default_rng(seed)
     U, V = _factors(rng, (n1, n2), r, kappa, spectrum)
-    rows, cols = _positions(rng, (n1, n2), count, min_per_line)
+    rows, cols = _positions(rng, (n1, n2), count, (min_per_line, max_tries))
     values = _sampled(U, V, rows, cols)
     if noise:
         values += noise * rng.standard_normal(count)
     return Instance(rows, cols, values, (n1, n2), U, V)
-
-
-def _check_sizes(n1: int, n2: int, r: int) -> None:
-    if min(n1, n2) < 1 or max(n1, n2) >= 2**31:
-        raise InputError(f"n1 and n2 must be between 1 and 2**31 - 1, got {n1} and {n2}.")
-    if not 1 <= r <= min(n1, n2):
-        raise InputError(f"r must be between 1 and min(n1, n2) = {min(n1, n2)}, got {r}.")
 
 
 def _count(n1: int, n2: int, r: int, oversampling: float | None, m: int | None) -> int:
@@ -197,18 +176,17 @@ def _factors(
 
 
 def _positions(
-    rng: np.random.Generator, shape: tuple[int, int], m: int, min_per_line: int
+    rng: np.random.Generator, shape: tuple[int, int], m: int, wanted: tuple[int, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    best: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
-    most = -1
-    for _ in range(MAX_TRIES if min_per_line > 0 else 1):
-        rows, cols = _unravel(_distinct(rng, shape[0] * shape[1], m), shape[1])
-        fewest = _fewest(rows, cols, shape) if min_per_line > 0 else 0
+    """The first mask with enough entries in every row and column, or the best of so many tries."""
+    (least, tries), most = wanted, -1
+    best = np.empty(0, np.int32), np.empty(0, np.int32)
+    while most < least and tries > 0:
+        linear = _distinct(rng, shape[0] * shape[1], m)
+        rows, cols = (x.astype(np.int32) for x in np.divmod(linear, shape[1]))
+        fewest, tries = _fewest(rows, cols, shape) if least > 0 else 0, tries - 1
         if fewest > most:
             best, most = (rows, cols), fewest
-        if most >= min_per_line:
-            break
-    assert best is not None
     return best
 
 
@@ -224,34 +202,22 @@ def _distinct(rng: np.random.Generator, population: int, m: int) -> NDArray[np.i
         missing = (m - chosen.size) * population / (population - chosen.size)
         repeats = missing * missing / (2.0 * population)
         fresh = rng.integers(population, size=int(missing + 1.05 * repeats) + 16, dtype=np.int64)
-        chosen = np.concatenate([chosen, fresh]) if chosen.size else fresh
+        chosen = np.concatenate([chosen, fresh])
         del fresh
         chosen.sort()
-        new = np.empty(chosen.size, dtype=bool)
-        new[0] = True
-        np.not_equal(chosen[1:], chosen[:-1], out=new[1:])
-        chosen = chosen[new]
+        chosen = chosen[np.append(True, chosen[1:] != chosen[:-1])]
     if chosen.size > m:
         # Given its size the set is uniform, so dropping a uniform subset of it leaves it uniform.
         chosen = np.delete(chosen, rng.choice(chosen.size, chosen.size - m, replace=False))
     return chosen
 
 
-def _unravel(linear: NDArray[np.int64], n2: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    rows, cols = np.empty(linear.size, np.int32), np.empty(linear.size, np.int32)
-    for start in range(0, linear.size, _CHUNK):
-        part = slice(start, start + _CHUNK)
-        quotient, remainder = np.divmod(linear[part], n2)
-        rows[part], cols[part] = quotient, remainder
-    return rows, cols
-
-
 def _sampled(
     U: NDArray[np.float64], V: NDArray[np.float64], rows: NDArray[Any], cols: NDArray[Any]
 ) -> NDArray[np.float64]:
-    values = np.empty(rows.size)
-    for start in range(0, rows.size, _CHUNK):
-        part = slice(start, start + _CHUNK)
+    values, chunk = np.empty(rows.size), 1 << 20
+    for start in range(0, rows.size, chunk):
+        part = slice(start, start + chunk)
         values[part] = np.einsum("ij,ij->i", U[rows[part]], V[cols[part]])
     return values
 
@@ -267,7 +233,3 @@ def _tall(factor: ArrayLike, name: str, rows: int) -> NDArray[np.float64]:
     if array.ndim != 2 or array.shape[0] != rows:
         raise InputError(f"{name} must have shape ({rows}, k), got {array.shape}.")
     return array
-
-
-def _triangle(tall: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.linalg.qr(tall, mode="r"))

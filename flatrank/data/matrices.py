@@ -25,8 +25,7 @@ def read_market(file: File, wanted: Wanted) -> Table:
     Raises
     ------
     InputError
-        If the file is damaged or contradicts its own shape, columns are named, or values are
-        complex or, where they are wanted, absent.
+        If the file is damaged, columns are named, or values are complex or absent.
     """
     from scipy import io as scipy_io  # only here: a tenth of a second
 
@@ -53,31 +52,19 @@ def read_market(file: File, wanted: Wanted) -> Table:
         arrays = matrix.row, matrix.col, matrix.data
     kinds = (np.int64, np.int64, np.float64)
     columns = [array.astype(kind) for array, kind in zip(arrays, kinds, strict=True)]
-    return _table(columns[: len(wanted)], matrix.shape, 1)
+    return Table(columns[: len(wanted)], "entry", matrix.shape, base=1)
 
 
 def read_npz(file: File, wanted: Wanted) -> Table:
     """Read an npz with `row`, `col`, `val` and, if it likes, `shape`; or a saved SciPy matrix.
 
-    Nothing is ever unpickled. Without a shape the indices are just integer ids.
-
-    Parameters
-    ----------
-    file
-        The opened file.
-    wanted
-        Names of the arrays by role ("row", "col", "value"); None for the usual ones.
-
-    Returns
-    -------
-    Table
-        Labels begin at 0.
+    `wanted` names the arrays by role ("row", "col", "value"), None for the usual ones; labels begin
+    at 0. Nothing is ever unpickled. Without a shape the indices are just integer ids.
 
     Raises
     ------
     InputError
-        If the file is damaged, an array is absent or of the wrong kind or length, or an index is
-        negative or outside the shape.
+        If the file is damaged, or an array is absent, of the wrong kind or length.
     """
     arrays = _arrays(file)
     shape: tuple[int, int] | None = None
@@ -96,25 +83,18 @@ def read_npz(file: File, wanted: Wanted) -> Table:
                 f"{file.name}: expected arrays row, col, val and shape, found no {name!r} "
                 f"among {', '.join(sorted(arrays)) or 'none'}."
             )
-    columns: list[Any] = [_indices(file.name, name, arrays[name]) for name in names[:2]]
+    sizes = shape or (None, None)
+    columns: list[Any] = [
+        _indices(file.name, name, arrays[name], size)
+        for name, size in zip(names, sizes, strict=False)
+    ]
     columns += [_values(file.name, name, arrays[name]) for name in names[2:]]
     if len({column.size for column in columns}) > 1:
         raise InputError(
             f"{file.name}: {', '.join(names)} must be equally long, got "
             f"{', '.join(str(column.size) for column in columns)}."
         )
-    for role, column, size in zip(("row", "col"), columns, shape or (None, None), strict=False):
-        _check_range(file.name, role, column, size)
-    return _table(columns, shape, 0)
-
-
-def _table(columns: list[Any], shape: tuple[int, int] | None, base: int) -> Table:
-    def example(at: int) -> str:
-        places = [str(index[at] + base) for index in columns[:2]]
-        return ", ".join([*places, *(str(values[at]) for values in columns[2:])])
-
-    numbers = np.arange(1, columns[0].size + 1)
-    return Table(columns, numbers, "entry", example, shape, base)
+    return Table(columns, "entry", shape)
 
 
 def _arrays(file: File) -> dict[str, NDArray[Any]]:
@@ -143,7 +123,7 @@ def _scipy_matrix(file: File) -> Any:
         ) from damaged
 
 
-def _indices(source: str, name: str, array: NDArray[Any]) -> NDArray[np.int64]:
+def _indices(source: str, name: str, array: NDArray[Any], size: int | None) -> NDArray[np.int64]:
     whole = array.dtype.kind in "iu" or (
         array.dtype.kind == "f" and bool(np.isfinite(array).all() and (array % 1 == 0).all())
     )
@@ -152,8 +132,12 @@ def _indices(source: str, name: str, array: NDArray[Any]) -> NDArray[np.int64]:
             f"{source}: {name} must be a one-dimensional array of integers, "
             f"got {array.dtype} of shape {array.shape}."
         )
-    if array.dtype.kind in "uf" and array.size and array.max() >= 2**63:
-        raise InputError(f"{source}: {name} holds {array.max()}, beyond 64-bit integers.")
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, -1)
+    if high >= 2**63:
+        raise InputError(f"{source}: {name} holds {high}, beyond 64-bit integers.")
+    if low < 0 or (size is not None and high >= size):
+        allowed = "0 or more" if size is None else f"0..{size - 1} by its shape"
+        raise InputError(f"{source}: {name} indices must be {allowed}, got {low}..{high}.")
     return array.astype(np.int64)
 
 
@@ -172,12 +156,3 @@ def _shape(source: str, array: NDArray[Any]) -> tuple[int, int]:
             f"{source}: shape must be two positive integers, got {array.tolist()} ({array.dtype})."
         )
     return int(array[0]), int(array[1])
-
-
-def _check_range(source: str, name: str, index: NDArray[np.int64], size: int | None) -> None:
-    if index.size == 0:
-        return
-    low, high = int(index.min()), int(index.max())
-    if low < 0 or (size is not None and high >= size):
-        allowed = "0 or more" if size is None else f"0..{size - 1} by its shape"
-        raise InputError(f"{source}: {name} indices must be {allowed}, got {low}..{high}.")

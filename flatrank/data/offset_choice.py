@@ -12,10 +12,6 @@ from flatrank.data.offsets import Design, Kind, Offsets
 
 #: Simplest first; between kinds that validation cannot tell apart the earlier one wins.
 KINDS: tuple[Kind, ...] = ("none", "mean", "row", "col", "both")
-RIDGES: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 30.0)
-
-#: Relative residual of the candidates: their errors are compared, in the third digit at best.
-_ROUGHLY = 1e-5
 
 
 @dataclass(frozen=True)
@@ -43,20 +39,16 @@ def choose_offsets(
 
     Parameters
     ----------
-    rows, cols, values
-        (m,) positions and values.
-    shape
-        (d1, d2).
+    rows, cols, values, shape
+        (m,) positions and values in a d1 × d2 matrix.
     train_idx, val_idx
         Indices into the entries, as `split` returns them.
 
     Returns
     -------
-    offsets
-        The choice, fitted to the training part alone; `Offsets.refit` fits it to more. Lines
-        unseen in training have effect 0.
-    trials
-        All candidates in the order tried.
+    offsets, trials
+        The choice, fitted to the training part alone (`Offsets.refit` fits it to more; rows and
+        columns unseen in training have effect 0), and all candidates in the order tried.
 
     Raises
     ------
@@ -66,7 +58,7 @@ def choose_offsets(
     Notes
     -----
     One fit per candidate, 37 of them ("both" tries all pairs of ridges), each started from its
-    neighbour, on entries laid out once.
+    neighbour, on entries laid out once, to the third digit of the error at best.
     """
     train, validation = np.asarray(train_idx), np.asarray(val_idx)
     if train.size == 0 or validation.size == 0:
@@ -85,7 +77,7 @@ def choose_offsets(
             if kind == "none":
                 offsets = Offsets.none(shape)
             else:
-                offsets = design.solve(ridge, offsets, _ROUGHLY)
+                offsets = design.solve(ridge, offsets, rtol=1e-5)
             squares = (held[2] - offsets.at(held[0], held[1])) ** 2
             trials.append(OffsetTrial(kind, ridge, float(np.sqrt(squares.mean()))))
             if kind not in best or squares.mean() < best[kind][1].mean():
@@ -97,8 +89,9 @@ def choose_offsets(
 
 
 def _ridges(kind: Kind) -> list[tuple[float, float]]:
-    rows = RIDGES if kind in ("row", "both") else (np.inf,)
-    cols = RIDGES if kind in ("col", "both") else (np.inf,)
+    weights = (0.3, 1.0, 3.0, 10.0, 30.0)
+    rows = weights if kind in ("row", "both") else (np.inf,)
+    cols = weights if kind in ("col", "both") else (np.inf,)
     # Back and forth along the columns, so that each fit starts from a neighbour.
     return [
         (row, col) for n, row in enumerate(rows) for col in (cols if n % 2 == 0 else cols[::-1])

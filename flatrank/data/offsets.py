@@ -15,31 +15,19 @@ from flatrank.data.entries import InputError
 Kind = Literal["none", "mean", "row", "col", "both"]
 Vector = NDArray[np.float64]
 
-_TOLERANCE = 1e-10
-_MAX_STEPS = 2000
-
 
 @dataclass(frozen=True)
 class Offsets:
-    """What is known of an entry from its row and its column alone: mean + row[i] + col[j].
+    """What is known of an entry from its row and its column alone: mean + row[i] + col[j]."""
 
-    Parameters
-    ----------
-    mean
-        Global level, in the units of the values.
-    row, col
-        (d1,) and (d2,) effects, same units; 0 for lines without entries and for a side that is
-        left out.
-    ridge
-        (weight on ‖row‖², weight on ‖col‖²); infinite where the side is left out.
-    kind
-        `"none"` (all zero), `"mean"`, `"row"` (mean and rows), `"col"` or `"both"`.
-    """
-
+    #: Global level, in the units of the values.
     mean: float
+    #: (d1,) and (d2,) effects, same units; 0 without entries, and for a side that is left out.
     row: Vector
     col: Vector
+    #: (weight on ‖row‖², weight on ‖col‖²); infinite where the side is left out.
     ridge: tuple[float, float]
+    #: `"none"` (all zero), `"mean"`, `"row"` (mean and rows), `"col"` or `"both"`.
     kind: Kind = "both"
 
     @property
@@ -48,18 +36,9 @@ class Offsets:
         return self.row.size, self.col.size
 
     def at(self, rows: ArrayLike, cols: ArrayLike) -> Vector:
-        """Offsets at the positions asked for.
+        """Offsets at (n,) positions; at an unknown row or column, -1, its effect is 0.
 
-        Parameters
-        ----------
-        rows, cols
-            (n,) indices; -1 stands for an unknown row or column, whose effect is 0. Indices out of
-            range raise `InputError`.
-
-        Returns
-        -------
-        ndarray
-            (n,) float64, in the units of the values.
+        Indices out of range raise `InputError`.
         """
         return self.mean + _effects(self.row, rows, "row") + _effects(self.col, cols, "column")
 
@@ -85,26 +64,27 @@ class Offsets:
 
         Parameters
         ----------
-        rows, cols, values
-            (m,) positions and values. No entries, values that are not finite, or indices out of
-            range raise `InputError`, and so does a negative ridge.
-        shape
-            (d1, d2).
+        rows, cols, values, shape
+            (m,) positions and values in a d1 × d2 matrix.
         ridge
             ρ ≥ 0 for both sides, or (ρ₁, ρ₂), in numbers of entries: a row with ρ₁ entries is
             halved. Infinite leaves the side out. With 0 on a side its effects have mean zero over
-            the lines that have entries.
+            the rows or columns that have entries.
 
         Returns
         -------
         Offsets
-            The minimiser.
+            The minimiser: a few tens of sweeps at most, each O(m); O(m + d1 + d2) memory.
 
-        Notes
-        -----
-        A few tens of sweeps at most, each O(m); O(m + d1 + d2) memory.
+        Raises
+        ------
+        InputError
+            If there are no entries, values are not finite, indices out of range, or a ridge < 0.
         """
-        return Design(rows, cols, values, shape).solve(_both_sides(ridge))
+        row, col = (float(weight) for weight in np.broadcast_to(ridge, 2))
+        if not (row >= 0.0 and col >= 0.0):
+            raise InputError(f"Offset ridges must be at least 0 (infinite allowed), got {ridge}.")
+        return Design(rows, cols, values, shape).solve((row, col))
 
     def refit(self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike) -> Offsets:
         """The same kind and ridge, fitted to other entries of the same matrix."""
@@ -116,16 +96,7 @@ class Offsets:
 class Design:
     """The entries, laid out once so that offsets for many ridges can be fitted to them.
 
-    Parameters
-    ----------
-    rows, cols, values
-        (m,) positions and values.
-    shape
-        (d1, d2).
-
-    Notes
-    -----
-    Bad input raises `InputError`, as in `Offsets.fit`.
+    Arguments and what they raise are those of `Offsets.fit`.
     """
 
     def __init__(
@@ -155,28 +126,28 @@ class Design:
         self,
         ridge: tuple[float, float],
         start: Offsets | None = None,
-        tolerance: float = _TOLERANCE,
+        rtol: float = 1e-10,
     ) -> Offsets:
-        """Fit for one pair of ridges, from the effects in `start`, to this relative residual."""
+        """Fit for one pair of ridges, from the effects in `start`, to a relative residual."""
         long_ridge, short_ridge = ridge[::-1] if self.flipped else ridge
         short = np.zeros(min(self.shape))
         if np.isfinite(short_ridge):
             first = None
             if start is not None:
                 first = (start.row if self.flipped else start.col) / self.scale
-            short = self._short_effects((long_ridge, short_ridge), first, tolerance)
-        mean, long = self._eliminated(self.sums - self._along(short), long_ridge)
+            short = self._short_effects((long_ridge, short_ridge), first, rtol)
+        mean, long = self._eliminated(self.sums - self.incidence @ short, long_ridge)
         if long_ridge == 0.0:
             mean, long = _centred(mean, long, self.counts > 0)
         if short_ridge == 0.0:
             mean, short = _centred(mean, short, self.short_counts > 0)
-        mean, long, short = (
-            self.scale * (mean + self.centre),
-            self.scale * long,
-            self.scale * short,
-        )
+        mean, long, short = self.scale * (mean + self.centre), self.scale * long, self.scale * short
         row, col = (short, long) if self.flipped else (long, short)
-        return Offsets(float(mean), row, col, ridge, _kind(ridge))
+        kinds: dict[tuple[bool, bool], Kind] = {
+            (True, True): "both", (True, False): "row", (False, True): "col", (False, False): "mean"
+        }  # fmt: skip
+        kind = kinds[bool(np.isfinite(ridge[0])), bool(np.isfinite(ridge[1]))]
+        return Offsets(float(mean), row, col, ridge, kind)
 
     def _eliminated(self, sums: Vector, ridge: float) -> tuple[float, Vector]:
         """Best mean and long effects when the entries of each long line add up to `sums`.
@@ -191,62 +162,40 @@ class Design:
         mean = float(weights @ sums / (weights @ self.counts))
         return mean, (sums - self.counts * mean) / shrunk
 
-    def _along(self, short: Vector) -> Vector:
-        return np.asarray(self.incidence @ short, dtype=np.float64)
-
     def _fitted_short_sums(self, sums: Vector, ridge: float) -> Vector:
         mean, long = self._eliminated(sums, ridge)
         return self.incidence.T @ (long + mean)
 
     def _short_effects(
-        self, ridge: tuple[float, float], start: Vector | None, tolerance: float
+        self, ridge: tuple[float, float], start: Vector | None, rtol: float
     ) -> Vector:
         long_ridge, short_ridge = ridge
-        d = min(self.shape)
         diagonal = self.short_counts + short_ridge
         safe = np.where(diagonal > 0.0, diagonal, 1.0)
 
         def schur(effects: Vector) -> Vector:
-            fitted = self._fitted_short_sums(self._along(effects), long_ridge)
+            fitted = self._fitted_short_sums(self.incidence @ effects, long_ridge)
             return diagonal * effects - fitted
 
         right = self.short_sums - self._fitted_short_sums(self.sums, long_ridge)
+        # The stubs do not know the functional constructor's keywords.
+        make, size = cast("Any", LinearOperator), (right.size, right.size)
         solution, _ = cg(
-            _operator(d, schur),
+            make(size, matvec=schur, dtype=np.float64),
             right,
             x0=start,
-            rtol=tolerance,
+            rtol=rtol,
             # The values themselves, at most 1 here, are not known more closely than this.
             atol=float(np.finfo(float).eps * np.linalg.norm(self.short_counts)),
-            maxiter=_MAX_STEPS,
-            M=_operator(d, lambda residual: residual / safe),
+            maxiter=2000,
+            M=make(size, matvec=lambda residual: residual / safe, dtype=np.float64),
         )
         return solution
-
-
-def _operator(d: int, product: Any) -> LinearOperator:
-    # The stubs do not know the functional constructor's keywords.
-    make = cast("Any", LinearOperator)
-    return make((d, d), matvec=product, dtype=np.float64)
-
-
-def _kind(ridge: tuple[float, float]) -> Kind:
-    row, col = np.isfinite(ridge[0]), np.isfinite(ridge[1])
-    if row and col:
-        return "both"
-    return "row" if row else "col" if col else "mean"
 
 
 def _centred(mean: float, effects: Vector, seen: NDArray[np.bool_]) -> tuple[float, Vector]:
     level = float(effects[seen].mean())
     return mean + level, np.where(seen, effects - level, 0.0)
-
-
-def _both_sides(ridge: float | tuple[float, float]) -> tuple[float, float]:
-    row, col = (float(weight) for weight in np.broadcast_to(ridge, 2))
-    if not (row >= 0.0 and col >= 0.0):
-        raise InputError(f"Offset ridges must be at least 0 (infinite allowed), got {ridge}.")
-    return row, col
 
 
 def _checked(

@@ -13,15 +13,12 @@ from flatrank.data.columns import Head, choose_columns
 from flatrank.data.entries import Entries, InputError
 from flatrank.data.files import File, Source, open_file
 from flatrank.data.matrices import read_market, read_npz
-from flatrank.data.sets import NAMED_SETS, is_bundle, open_release, unique_titles
+from flatrank.data.sets import NAMED_SETS, is_bundle, open_release, with_titles
 from flatrank.data.tables import BadRows, Table, load_polars
 from flatrank.data.text import read_text
 
 if TYPE_CHECKING:
     import polars as pl
-
-#: Rows of a parquet file that are looked at to tell which columns are meant.
-_SAMPLE = 200
 
 
 def read_entries(
@@ -90,26 +87,10 @@ def read_pairs(
 ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
     """Read (row, column) pairs, in the order of the file, repeats included.
 
-    Formats and conventions as in `read_entries`; two columns are enough. Without a value column a
-    first line is taken for a header where its fields read like column names ("user", "item",
-    "row", ...), or are text above numbers, or when `row` or `col` names one of them.
-
-    Parameters
-    ----------
-    source
-        A path, or "-" for standard input.
-    row, col
-        Names of the columns; None as in `read_entries`.
-
-    Returns
-    -------
-    row_labels, col_labels
-        (n,) arrays of str.
-
-    Raises
-    ------
-    InputError
-        If the source cannot be used or an id is missing.
+    Formats, conventions and errors as in `read_entries`; two columns are enough, and give two
+    arrays of text. Without a value column a first line is taken for a header where its fields read
+    like column names ("user", "item", "row", ...), or are text above numbers, or when `row` or
+    `col` names one of them. A missing id raises `InputError`.
     """
     file = open_file(source)
     return _READERS[file.format](file, {"row": row, "col": col}).pairs(file.name)
@@ -118,32 +99,17 @@ def read_pairs(
 def load_movielens(path: Source, *, bad_rows: BadRows = "error") -> Entries:
     """Read a MovieLens release: ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m or ml-latest.
 
-    Parameters
-    ----------
-    path
-        The unpacked folder, or the zip as it is downloaded, which is unpacked in memory.
-    bad_rows
-        As in `read_entries`.
-
-    Returns
-    -------
-    Entries
-        Rows are user ids; columns are titles with the year, in order of the film ids. Films that
-        share a title, or have none, carry their id: "Hamlet (2000) [3598]", "film 108583".
-        Without the file of films columns are ids.
-
-    Raises
-    ------
-    InputError
-        If the path is neither, holds no ratings of a known layout, or these cannot be read.
+    `path` is the unpacked folder, or the zip as it is downloaded, which is unpacked in memory;
+    `bad_rows` as in `read_entries`. Rows are user ids; columns are titles with the year, in order
+    of the film ids. Films that share a title, or have none, carry their id: "Hamlet (2000) [3598]",
+    "film 108583". Without the file of films columns are ids. A path that is neither, or holds no
+    ratings of a known layout, raises `InputError`.
     """
     ratings, titles = open_release(path)
     table = _READERS[ratings.format](ratings, dict.fromkeys(("row", "col", "value")))
     entries = table.entries(ratings.name, bad_rows)
-    labels, ids = entries.col_labels, entries.col_labels.tolist()
-    if titles is not None:
-        labels = unique_titles([titles.get(code) for code in ids], ids)
-    return replace(entries, source=str(path), col_labels=labels)
+    entries = replace(entries, source=str(path))
+    return entries if titles is None else with_titles(entries, titles)
 
 
 def _read_parquet(file: File, wanted: dict[str, str | None]) -> Table:
@@ -155,7 +121,7 @@ def _read_parquet(file: File, wanted: dict[str, str | None]) -> Table:
     Raises
     ------
     InputError
-        If the file is damaged, has no rows, lacks a column, or holds nested or dated values.
+        If the file is damaged or has no rows.
     """
     polars = load_polars()
     try:
@@ -167,7 +133,7 @@ def _read_parquet(file: File, wanted: dict[str, str | None]) -> Table:
         ) from damaged
     if frame.height == 0:
         raise InputError(f"{file.name}: has no rows; expected at least one entry.")
-    rows = [["" if x is None else str(x) for x in row] for row in frame.head(_SAMPLE).iter_rows()]
+    rows = [["" if x is None else str(x) for x in row] for row in frame.head(200).iter_rows()]
     reader = f"pandas.read_parquet({file.name!r})"
     picks = choose_columns(Head(file.name, frame.columns, rows, header=True, reader=reader), wanted)
     columns = [
@@ -175,10 +141,7 @@ def _read_parquet(file: File, wanted: dict[str, str | None]) -> Table:
         for role, n in zip(wanted, picks, strict=True)
     ]
 
-    def example(at: int) -> str:
-        return ", ".join(str(column[at]) for column in columns)
-
-    table = Table([*columns], np.arange(1, frame.height + 1), "row", example)
+    table = Table([*columns], "row")
     table.name(frame.columns, picks)
     return table
 

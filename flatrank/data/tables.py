@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,12 +21,6 @@ BadRows = Literal["error", "skip"]
 Mask = NDArray[np.bool_]
 Defects = list[tuple[str, Mask]]
 
-#: Bytes that the labels of one side may take: one overlong id would make the array enormous.
-_LABEL_BYTES = 2 << 30
-#: Where the first bad row is among so many at the end, they may be a footer.
-_FOOTER = 5
-#: How many line numbers a message names for each defect.
-_NAMED_LINES = 5
 #: Values that are numbers to people, and what to do; for each the pattern of such a value.
 _NEARLY = {
     "value with a comma": (
@@ -43,47 +37,28 @@ _NEARLY = {
         "Leave out the currency signs.",
     ),
 }
-#: A number with a decimal comma, and one that could as well have a comma between thousands.
-_DECIMAL_COMMA = r"^[+-]?\d*,\d*(?:[eE][+-]?\d+)?$"
-_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+$"
 
 
 @dataclass
 class Table:
-    """The columns asked for, row by row, with what is wrong and where the rows stand.
+    """The columns asked for, row by row, with what is wrong and where the rows stand."""
 
-    Parameters
-    ----------
-    columns
-        Row ids, column ids and, if asked for, values, (m,) each: polars text, null where missing;
-        or integer indices; values may be numbers.
-    numbers
-        (m,) 1-based places in the file.
-    unit
-        What these count: "line", "row" or "entry".
-    example
-        The text of a row, by position in the table.
-    shape
-        Declared numbers of rows and columns, of indices.
-    base
-        What the first index is called: 0 or 1.
-    defects
-        What is wrong with which rows; a row counts under the first that it has.
-    names, unused
-        What the columns are called, and those left aside.
-    opening
-        How many comments and titles stand above the table.
-    """
-
+    #: Row ids, column ids and, if asked for, values, (m,) each: polars text, null where missing; or
+    #: integer indices; values may be numbers.
     columns: list[Any]
-    numbers: NDArray[np.int64]
+    #: What the places in the file count: "line", "row" or "entry".
     unit: str
-    example: Callable[[int], str]
+    #: Declared numbers of rows and columns, of indices; what the first index is called: 0 or 1.
     shape: tuple[int, int] | None = None
     base: int = 0
+    #: Of a text: the lines, and their 1-based places in the file; of others rows are in order.
+    lines: tuple[pl.Series, NDArray[np.int64]] | None = None
+    #: What is wrong with which rows; a row counts under the first that it has.
     defects: Defects = field(default_factory=list)
+    #: What the columns are called, and those left aside.
     names: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    #: How many comments and titles stand above the table.
     opening: int = 0
 
     def name(self, names: Sequence[str], picks: Sequence[int]) -> None:
@@ -93,18 +68,6 @@ class Table:
 
     def entries(self, source: str, bad_rows: BadRows) -> Entries:
         """Sorted entries with labels; bad rows are an error, or left out and counted.
-
-        Parameters
-        ----------
-        source
-            What messages call the file.
-        bad_rows
-            "error" or "skip".
-
-        Returns
-        -------
-        Entries
-            As `read_entries` describes.
 
         Raises
         ------
@@ -134,7 +97,7 @@ class Table:
     def pairs(self, source: str) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
         """Row and column labels, (m,) each, in the order of the file; bad rows are an error."""
         self._screen(source, None)
-        if self.numbers.size == 0:
+        if len(self.columns[0]) == 0:
             raise InputError(f"{source}: expected at least one pair, found none.")
         (rows, row_labels), (cols, col_labels) = self._codes(0), self._codes(1)
         return row_labels[rows], col_labels[cols]
@@ -144,7 +107,7 @@ class Table:
         ids = self.columns[side]
         if isinstance(ids, np.ndarray):
             return _code_indices(ids, self.shape[side] if self.shape else None, self.base)
-        return _code_text(ids)
+        return code_text(ids)
 
     def _screen(self, source: str, policy: BadRows | None) -> tuple[BadRow, ...]:
         """Make numbers of the values and leave only usable rows; without a policy all must be."""
@@ -152,10 +115,11 @@ class Table:
             if not isinstance(ids, np.ndarray):
                 missing = (ids.is_null() | (ids == "")).to_numpy()
                 self.defects.append((f"missing {side} id", missing))
-        if len(self.columns) > 2:
+        found = [*self.columns]
+        if len(found) > 2:
             self.columns[2], wrong = _numbers(self.columns[2])
             self.defects += wrong
-        good, kinds = self._judged()
+        good, kinds = self._judged(found)
         if kinds:
             if policy != "skip" or not good.any():
                 raise InputError(f"{source}: {_complaint(kinds, good, self.unit, policy)}")
@@ -165,16 +129,22 @@ class Table:
             ]
         return tuple(kinds)
 
-    def _judged(self) -> tuple[Mask, list[BadRow]]:
-        """Which rows are good, and the others by their first defect."""
-        good = np.ones(self.numbers.size, dtype=bool)
+    def _judged(self, found: list[Any]) -> tuple[Mask, list[BadRow]]:
+        """Which rows are good, and the others by their first defect, with what was found there."""
+        good = np.ones(len(found[0]), dtype=bool)
         kinds: list[BadRow] = []
         for reason, mask in self.defects:
             at = np.flatnonzero(mask & good)
-            if at.size:
-                good[at] = False
-                lines = tuple(self.numbers[at[:_NAMED_LINES]].tolist())
-                kinds.append(BadRow(reason, int(at.size), lines, self.example(int(at[0]))[:60]))
+            if not at.size:
+                continue
+            good[at] = False
+            if self.lines is not None:
+                text, places = str(self.lines[0][int(at[0])]), self.lines[1][at[:5]]
+            else:
+                row, places = [column[int(at[0])] for column in found], at[:5] + 1
+                named = [x + self.base if isinstance(x, np.integer) else x for x in row]
+                text = ", ".join(map(str, named))
+            kinds.append(BadRow(reason, int(at.size), tuple(places.tolist()), text[:60]))
         return good, kinds
 
 
@@ -206,8 +176,6 @@ def _numbers(values: Any) -> tuple[NDArray[np.float64], Defects]:
 
 
 def _infinite(values: NDArray[np.float64]) -> Defects:
-    if np.isfinite(values).all():
-        return []
     return [("value NaN", np.isnan(values)), ("infinite value", np.isinf(values))]
 
 
@@ -216,8 +184,9 @@ def _with_points(texts: Any) -> Any:
     commas = texts.filter(texts.str.contains(",", literal=True))
     certain = (
         commas.len() > 0
-        and commas.str.contains(_DECIMAL_COMMA).all()
-        and not commas.str.contains(_THOUSANDS).all()
+        and commas.str.contains(r"^[+-]?\d*,\d*(?:[eE][+-]?\d+)?$").all()
+        # Which could as well be commas between thousands.
+        and not commas.str.contains(r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+$").all()
         and not texts.str.contains(".", literal=True).any()
     )
     return texts.str.replace(",", ".", literal=True) if certain else texts
@@ -241,7 +210,7 @@ def _complaint(kinds: list[BadRow], good: Mask, unit: str, policy: BadRows | Non
 def _after(kinds: list[BadRow], good: Mask) -> str:
     """Whether the bad rows look like lines below the table, such as totals."""
     first = int(np.argmin(good))
-    if good.size - first > _FOOTER or first < good.size - first:
+    if good.size - first > 5 or first < good.size - first:
         return ""
     line = min(kind.lines[0] for kind in kinds)
     return f"If the table ends above line {line}, delete what follows. "
@@ -265,8 +234,14 @@ def load_polars() -> Any:
         ) from absent
 
 
-def _code_text(ids: pl.Series) -> Coded:
-    """Codes of (m,) ids, none missing, and the (d,) labels: O(m) hashing, O(d log d) sorting."""
+def code_text(ids: pl.Series, max_bytes: int = 2 << 30) -> Coded:
+    """Codes of (m,) ids, none missing, and the (d,) labels: O(m) hashing, O(d log d) sorting.
+
+    Raises
+    ------
+    InputError
+        If labels take more than `max_bytes`: one overlong id would make the array enormous.
+    """
     polars = load_polars()
     labels = ids.unique()
     # By number where all of them are integers, of any size, and as text otherwise.
@@ -275,7 +250,7 @@ def _code_text(ids: pl.Series) -> Coded:
     labels = polars.DataFrame({"number": numbers, "label": labels}).sort(order)["label"]
     codes = ids.cast(polars.Enum(labels)).to_physical().to_numpy()
     longest = int(labels.str.len_chars().max() or 0)
-    if 4 * longest * labels.len() > _LABEL_BYTES:
+    if 4 * longest * labels.len() > max_bytes:
         first = labels.filter(labels.str.len_chars() == longest)[0]
         raise InputError(
             f"An id is {longest} characters long, beginning {first[:60]!r}; is the separator right?"
@@ -284,10 +259,7 @@ def _code_text(ids: pl.Series) -> Coded:
 
 
 def _code_indices(index: NDArray[np.int64], size: int | None, base: int) -> Coded:
-    """Number the indices that occur, in order: codes, and the indices plus `base` as labels.
-
-    O(m + size), or O(m log m) where the declared size is unknown or exceeds 8 m.
-    """
+    """Number the indices that occur, in order: codes, and the indices plus `base` as labels."""
     if size is None or size > 8 * index.size + 1024:
         present, codes = np.unique(index, return_inverse=True)
         return codes.astype(np.int32), (present + base).astype(str)
@@ -308,19 +280,8 @@ def assemble(
 ) -> Entries:
     """Sort entries row by row and merge repeated positions into the mean of their values.
 
-    Parameters
-    ----------
-    rows, cols, values
-        (m,) codes into the labels, and finite values.
-    labels
-        Row labels and column labels, each used by at least one entry.
-    source, counts
-        Further fields of `Entries`, such as `dropped` and `empty_rows`.
-
-    Returns
-    -------
-    Entries
-        The same set whatever the order of the input; O(m log m) time, O(m) memory.
+    Rows and columns are (m,) codes into the labels, each of which is used; `counts` are further
+    fields of `Entries`. The same set whatever the order of the input; O(m log m) time.
 
     Raises
     ------
@@ -333,13 +294,13 @@ def assemble(
     if not (key[1:] > key[:-1]).all():
         order = np.argsort(key, kind="stable")
         key, values = key[order], values[order]
-    first = np.empty(key.size, dtype=bool)
-    first[0] = True
-    np.not_equal(key[1:], key[:-1], out=first[1:])
-    duplicates = int(key.size - np.count_nonzero(first))
+    starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+    duplicates = int(key.size - starts.size)
     if duplicates:
-        values = _means(values, np.flatnonzero(first))
-        key = key[first]
+        lengths = np.diff(np.append(starts, values.size))
+        # Dividing before adding: the mean of two values near the largest float is one too.
+        values = np.add.reduceat(values / np.repeat(lengths, lengths), starts)
+        key = key[starts]
     row_codes, col_codes = np.divmod(key, labels[1].size)
     return Entries(
         row_codes.astype(np.int32),
@@ -351,9 +312,3 @@ def assemble(
         source=source,
         **counts,
     )
-
-
-def _means(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    lengths = np.diff(np.append(starts, values.size))
-    # Dividing before adding: the mean of two values near the largest float is one too.
-    return np.add.reduceat(values / np.repeat(lengths, lengths), starts)

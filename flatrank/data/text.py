@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 #: Separators and what messages call them. Tried in this order; an earlier one wins where two
 #: explain the lines equally well. A space stands for any run of blanks.
 _NAMES = {"::": "::", "\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", " ": "spaces"}
-#: Filled lines looked at for comments, and for the layout.
-_TOP, _SAMPLE = 2000, 200
-#: Lines with quotes that are looked at for the end of a field over several lines.
-_CONTINUED = 10
 #: Stands for a separator outside quotes; it does not occur in text.
 _UNIT = "\x1f"
 
@@ -50,35 +46,15 @@ def read_text(file: File, wanted: dict[str, str | None]) -> Table:
     A first line whose value column is not a number is a header; without a value column, a first
     line that is text where all others hold numbers, or that reads like column names. Comments (#,
     %), Excel's `sep=` and titles above a header are passed over; a comment right above the data
-    that names their columns is a header.
-
-    Parameters
-    ----------
-    file
-        The opened file.
-    wanted
-        The columns to take, by role ("row", "col", "value"): a name from the header, or None for
-        what `choose_columns` finds. Without a header, "1", "2", ... name columns by position.
-
-    Returns
-    -------
-    Table
-        Rows that do not split into fields hold no text, and are among the defects.
-
-    Raises
-    ------
-    InputError
-        If there are too few columns, a name is not there, no line follows the header, or the
-        columns are not clear.
-
-    Notes
-    -----
-    About half a second and 0.3 GB for a million lines.
+    that names their columns is a header. `wanted` are the columns to take by role, as for
+    `choose_columns`; without a header "1", "2", ... name them by position. Rows that do not split
+    into fields hold no text, and are among the defects. About half a second and 0.3 GB for a
+    million lines.
     """
     polars = load_polars()
     lines = polars.Series([file.text()]).str.split("\n").explode().str.strip_chars_end("\r")
     filled = lines.str.contains(r"\S").arg_true()
-    layout = _layout(file, lines.head((filled[:_TOP].max() or 0) + 1).to_list(), wanted)
+    layout = _layout(file, lines.head((filled[:2000].max() or 0) + 1).to_list(), wanted)
     filled = filled.filter(filled >= layout.skip)
     lines, numbers = lines.gather(filled), filled.to_numpy().astype(np.int64) + 1
     fields, continued = _split(lines, layout)
@@ -89,7 +65,7 @@ def read_text(file: File, wanted: dict[str, str | None]) -> Table:
     # Absent trailing fields that nobody asked for do no harm; extra ones shift the meaning.
     misfit = (widths > layout.width) | (widths <= max(layout.picks))
     columns = [fields.list.get(n, null_on_oob=True).str.strip_chars() for n in layout.picks]
-    table = Table(columns, numbers, "line", lambda at: str(lines[at]), opening=layout.opening)
+    table = Table(columns, "line", lines=(lines, numbers), opening=layout.opening)
     table.name(layout.names, layout.picks)
     if misfit.any():
         table.columns = [column.set(misfit, None) for column in columns]
@@ -122,19 +98,12 @@ def _split(lines: pl.Series, layout: _Layout) -> tuple[pl.Series, list[int]]:
 
 def _joined(lines: pl.Series, at: list[int], layout: _Layout) -> tuple[list[str | None], list[int]]:
     """Rows with quotes as fields and units, null where quotes do not match; lines continued in."""
-    quoted, separator = lines.gather(at).to_list(), layout.separator
-    try:
-        # A quote that is not closed takes in the next line, if nothing worse.
-        together = [_UNIT.join(row) for row in csv.reader(quoted, delimiter=separator, strict=True)]
-    except csv.Error:
-        together = []
-    if len(together) == len(quoted):
-        return [*together], []
-    whole, continued = [split_line(line, separator) for line in quoted], set[int]()
+    separator, continued = layout.separator, set[int]()
+    whole = [split_line(line, separator) for line in lines.gather(at).to_list()]
     for n, fields in enumerate(whole):
         if fields is not None or at[n] in continued:
             continue
-        for last in at[n + 1 : n + 1 + _CONTINUED]:
+        for last in at[n + 1 : n + 11]:  # a field that goes on for more is not closed
             text = "\n".join(lines[at[n] : last + 1].to_list())
             found = split_line(text, separator)
             if found is not None and len(found) == layout.width:
@@ -160,7 +129,7 @@ def split_line(line: str, separator: str) -> list[str] | None:
 
 def _layout(file: File, lines: list[str], wanted: dict[str, str | None]) -> _Layout:
     start, separator, remarks = _opening(file.name, lines)
-    filled = [line for line in lines[start:] if line.strip()][:_SAMPLE]
+    filled = [line for line in lines[start:] if line.strip()][:200]
     separator, width = _separator(file, filled, len(wanted), separator)
     fields = [split_line(line, separator) or [line] for line in filled]
     titles = _titles(fields, wanted, width)
@@ -223,12 +192,12 @@ def _titles(fields: list[list[str]], wanted: dict[str, str | None], width: int) 
     return first if _has_header(fields[first:], wanted, width) else 0
 
 
-def _separator(file: File, lines: list[str], least: int, told: str | None) -> tuple[str, int]:
+def _separator(file: File, lines: list[str], least: int, noted: str | None) -> tuple[str, int]:
     """The separator that gives the most lines the same number of fields, and that number."""
     likely = {".csv": ",", ".tsv": "\t"}.get(file.suffix)
     best, most = (0.0, 0.0, "", 0), (1, "")
     body = lines[1:] or lines  # a header may differ
-    for separator in [told] if told else sorted(_NAMES, key=lambda s: s != likely):
+    for separator in [noted] if noted else sorted(_NAMES, key=lambda s: s != likely):
         fields = [split_line(line, separator) or () for line in body]
         counts = Counter(map(len, fields))
         most = max(most, (counts.most_common(1)[0][0], separator))
@@ -255,7 +224,11 @@ def _has_header(fields: list[list[str]], wanted: dict[str, str | None], width: i
     first, later = fields[0], fields[1:]
     named = [name for name in wanted.values() if name is not None]
     by_position = all(name.isdecimal() and 0 < int(name) <= width for name in named)
-    if named and all(name in first for name in named) and not (by_position and _numbers(first)):
+    if (
+        named
+        and all(name in first for name in named)
+        and not (by_position and all(map(number, first)))
+    ):
         return True
     value = wanted.get("value")
     at = int(value) - 1 if value is not None and by_position else 2
@@ -267,10 +240,6 @@ def _has_header(fields: list[list[str]], wanted: dict[str, str | None], width: i
         not number(name) and later and all(len(row) > n and number(row[n]) for row in later)
         for n, name in enumerate(first)
     )
-
-
-def _numbers(fields: list[str]) -> bool:
-    return all(map(number, fields))
 
 
 def _is_heading(field: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -24,45 +24,34 @@ from flatrank.solvers import Solution, solve
 Given = TypeVar("Given")
 Done = TypeVar("Done")
 
-#: Recovered: ‖X − M‖_F at most this, with ‖M‖_F = 1 (the paper's threshold).
-RECOVERED = 1e-6
-#: Certified: relative gap at most this.
+#: Certified: a relative gap up to this. Recovered: ‖X − M‖_F up to this, with ‖M‖_F = 1 (the
+#: paper's threshold).
 CERTIFIED = 1e-6
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What one draw of the measurements gave; pairs are (flat, norm-minimal).
+    """What one draw of the measurements gave; pairs are (flat, norm-minimal)."""
 
-    Parameters
-    ----------
-    error : (float, float)
-        ‖X − M‖_F.
-    gap : (float, float)
-        Proved relative duality gap.
-    kappa : float
-        κ of D1, D2; infinite where one is singular.
-    excess : float
-        (‖L_f‖² + ‖R_f‖²)/(2‖X_nuc‖_*) − 1 of the flat factors; NaN where D is singular.
-    imbalance : float
-        ‖L_fᵀL_f − R_fᵀR_f‖_*/‖X_nuc‖_*; NaN where D is singular.
-    """
-
+    #: ‖X − M‖_F, and the proved relative duality gap.
     error: tuple[float, float]
     gap: tuple[float, float]
+    #: κ of D1, D2; infinite where one is singular, and what follows is then NaN.
     kappa: float
+    #: (‖L_f‖² + ‖R_f‖²)/(2‖X_nuc‖_*) − 1 of the flat factors.
     excess: float
+    #: ‖L_fᵀL_f − R_fᵀR_f‖_*/‖X_nuc‖_*.
     imbalance: float
 
     @property
-    def certified(self) -> tuple[bool, bool]:
+    def certified(self) -> tuple[bool, ...]:
         """Whether each gap is closed."""
-        return self.gap[0] <= CERTIFIED, self.gap[1] <= CERTIFIED
+        return tuple(gap <= CERTIFIED for gap in self.gap)
 
     @property
-    def recovered(self) -> tuple[bool, bool]:
+    def recovered(self) -> tuple[bool, ...]:
         """Whether each solution is M."""
-        return self.error[0] <= RECOVERED, self.error[1] <= RECOVERED
+        return tuple(error <= CERTIFIED for error in self.error)
 
 
 @dataclass(frozen=True)
@@ -84,30 +73,10 @@ class Cell:
 
 
 def solve_cell(family: Family, d: int, size: float, rank: int, draws: int, seed: int) -> Cell:
-    """One M, `draws` draws of the measurements, two solutions each.
+    """One d × d matrix M of a rank, several draws of its measurements, two solutions each.
 
-    Parameters
-    ----------
-    family : str
-        One of `FAMILIES`.
-    d : int
-        M is d × d.
-    size : float
-        m, or for completion the probability of an entry.
-    rank : int
-        Of M.
-    draws : int
-        Number of draws.
-    seed : int
-        Of M and of every draw; other cells have other numbers.
-
-    Returns
-    -------
-    Cell
-
-    Notes
-    -----
-    Cost: for d ≤ 40 a draw takes some tenths of a second, at most two.
+    `size` is m, or for completion the probability of an entry; `seed` that of M and of every draw:
+    other cells have other numbers. For d ≤ 40 a draw takes some tenths of a second, at most two.
     """
     key = (seed, FAMILIES.index(family), d, round(1e6 * size))
     first, *others = np.random.SeedSequence(key).spawn(draws + 1)
@@ -126,18 +95,9 @@ def side_by_side(work: Callable[[Given], Done], items: Iterable[Given]) -> list[
 
 
 def solve_draw(problem: Problem | None, M: Float[np.ndarray, "d d"]) -> Draw:
-    """The flat and the norm-minimal solution of one draw, compared.
+    """The flat and the norm-minimal solution of one draw, compared with the truth.
 
-    Parameters
-    ----------
-    problem : Problem or None
-        The flat problem; None where nothing was seen: X = 0, and the gap is 0.
-    M : array of shape (d, d)
-        The truth, for the error.
-
-    Returns
-    -------
-    Draw
+    Where no entry was drawn the problem is None: X = 0, and the gap is 0.
     """
     if problem is None:
         size = float(np.linalg.norm(M))
@@ -158,8 +118,3 @@ def _gap(solution: Solution) -> float:
     """The relative gap; infinite where the bounds prove none."""
     proof = solution.certificate
     return proof.relative_gap if proof and proof.certified(math.inf) else math.inf
-
-
-def instances(cells: tuple[Cell, ...]) -> Iterator[Draw]:
-    """Every draw of every cell."""
-    return (one for cell in cells for one in cell.draws)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-# Nodes of the midpoint rule, which is as good as any where the integrand is periodic.
-_NODES = 2000
+Measure = tuple[np.ndarray, np.ndarray]
 
 
 def degrees_of_freedom(d1: int, d2: int, r: int) -> int:
@@ -25,17 +23,7 @@ def statistical_dimension(d1: int, d2: int, r: int) -> float:
     (d1 − r) × (d2 − r) matrix: its distance to τ times the subdifferential. Recovery from m
     Gaussian measurements switches from unlikely to likely around m = δ, within a few √(d1 d2).
 
-    Parameters
-    ----------
-    d1, d2 : int
-        Shape.
-    r : int
-        Rank, 0 ≤ r ≤ min(d1, d2).
-
-    Returns
-    -------
-    float
-        Between r(d1 + d2 − r) and d1 d2; 0 for r = 0.
+    For 0 ≤ r ≤ min(d1, d2) between r(d1 + d2 − r) and d1 d2; 0 for r = 0.
 
     Notes
     -----
@@ -49,14 +37,7 @@ def statistical_dimension(d1: int, d2: int, r: int) -> float:
     if r == 0 or low == 0:
         return base
     values, weights = _marchenko_pastur(low / high)
-    scale = math.sqrt(high)
-
-    def distance(tau: float) -> float:
-        beyond = np.maximum(scale * values - tau, 0.0)
-        return base + r * tau**2 + low * float(weights @ beyond**2)
-
-    edge = scale * (1 + math.sqrt(low / high))
-    return _least(distance, edge)
+    return base + _least(r, low, (math.sqrt(high) * values, weights))
 
 
 def symmetric_degrees_of_freedom(d: int, r: int) -> int:
@@ -70,50 +51,44 @@ def symmetric_statistical_dimension(d: int, r: int) -> float:
     δ = min_{τ ≥ 0} rd − r(r − 1)/2 + rτ² + E Σᵢ (|λᵢ| − τ)₊², λᵢ the eigenvalues of a standard
     Gaussian symmetric (d − r) × (d − r) matrix (variance 1 on the diagonal, ½ off it).
 
-    Parameters
-    ----------
-    d : int
-        Rows and columns.
-    r : int
-        Rank, 0 ≤ r ≤ d; the signs of the eigenvalues make no difference.
-
-    Returns
-    -------
-    float
-        Between rd − r(r − 1)/2 and d(d + 1)/2; 0 for r = 0.
-
-    Notes
-    -----
-    The expectation is that of the semicircle law on [−√(2n), √(2n)], n = d − r + 1, which has the
-    mean of Σ λᵢ² right.
+    For 0 ≤ r ≤ d between rd − r(r − 1)/2 and d(d + 1)/2, 0 for r = 0; the signs of the eigenvalues
+    make no difference. The expectation is that of the semicircle law on [−√(2n), √(2n)],
+    n = d − r + 1, which has the mean of Σ λᵢ² right.
     """
     base = float(symmetric_degrees_of_freedom(d, r))
     if r == 0 or r == d:
         return base
-    # λ = edge cos φ has the density 2 sin²φ/π on [0, π].
-    phi = math.pi * (np.arange(_NODES) + 0.5) / _NODES
-    edge = math.sqrt(2 * (d - r + 1))
-    values, weights = edge * np.abs(np.cos(phi)), 2 * np.sin(phi) ** 2 / _NODES
+    cosines, weights = _semicircle()
+    return base + _least(r, d - r, (math.sqrt(2 * (d - r + 1)) * np.abs(cosines), weights))
+
+
+def _least(r: int, count: int, law: Measure) -> float:
+    """min over τ ≥ 0 of rτ² + Σ E (σᵢ − τ)₊² for `count` values σᵢ of one law."""
+    values, weights = law
 
     def distance(tau: float) -> float:
-        beyond = np.maximum(values - tau, 0.0)
-        return base + r * tau**2 + (d - r) * float(weights @ beyond**2)
+        return r * tau**2 + count * float(weights @ np.maximum(values - tau, 0.0) ** 2)
 
-    return _least(distance, edge)
-
-
-def _least(distance: Callable[[float], float], edge: float) -> float:
-    """The least value for 0 ≤ τ ≤ edge."""
-    found: Any = minimize_scalar(distance, bounds=(0.0, edge), method="bounded")
+    found: Any = minimize_scalar(distance, bounds=(0.0, values.max()), method="bounded")
     return float(found.fun)
 
 
-def _marchenko_pastur(y: float) -> tuple[np.ndarray, np.ndarray]:
+def _semicircle() -> Measure:
+    """Nodes and weights of cos φ, φ of the density 2 sin²φ/π on [0, π].
+
+    The midpoint rule is as good as any where the integrand is periodic.
+    """
+    nodes = 2000
+    phi = math.pi * (np.arange(nodes) + 0.5) / nodes
+    return np.cos(phi), 2 * np.sin(phi) ** 2 / nodes
+
+
+def _marchenko_pastur(y: float) -> Measure:
     """Nodes and weights for the singular values of an n × N Gaussian matrix over √N, y = n/N ≤ 1.
 
     Their squares t have the density √((t₊ − t)(t − t₋))/(2πyt) on [t₋, t₊] = (1 ∓ √y)²; with
     t = 1 + y + 2√y cos φ it is 2 sin²φ/(πt) on [0, π].
     """
-    phi = math.pi * (np.arange(_NODES) + 0.5) / _NODES
-    t = 1 + y + 2 * math.sqrt(y) * np.cos(phi)
-    return np.sqrt(t), 2 * np.sin(phi) ** 2 / (_NODES * t)
+    cosines, weights = _semicircle()
+    t = 1 + y + 2 * math.sqrt(y) * cosines
+    return np.sqrt(t), weights / t

@@ -31,25 +31,11 @@ def truth(family: Family, d: int, rank: int, rng: np.random.Generator) -> Float[
 def draw(
     family: Family, M: Float[np.ndarray, "d d"], size: float, rng: np.random.Generator
 ) -> Problem | None:
-    """The flat problem of one draw of the measurements of M.
+    """The flat problem of one draw of the measurements of M; None where no entry was drawn.
 
-    Parameters
-    ----------
-    family : str
-        "sensing": standard Gaussian matrices; "bilinear": aᵢcᵢᵀ, standard Gaussian;
-        "completion": every entry with probability `size`, independently; "quadratic": xᵢxᵢᵀ,
-        standard Gaussian, of symmetric matrices.
-    M : array of shape (d, d)
-        The data come from it.
-    size : float
-        Their number m, or the probability.
-    rng : numpy.random.Generator
-        What is drawn from.
-
-    Returns
-    -------
-    Problem or None
-        None where no entry was drawn.
+    "sensing": m = `size` standard Gaussian matrices; "bilinear": aᵢcᵢᵀ, standard Gaussian;
+    "completion": every entry with probability `size`, independently; "quadratic": xᵢxᵢᵀ, standard
+    Gaussian, of symmetric matrices.
     """
     d, m = M.shape[0], int(size)
     if family == "completion":

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from flatrank.data.entries import InputError
-from flatrank.experiments.cells import Cell, Draw, instances, solve_cell
+from flatrank.experiments.cells import Cell, Draw, solve_cell
 from flatrank.experiments.dimension import (
     degrees_of_freedom,
     statistical_dimension,
@@ -22,31 +22,13 @@ from flatrank.experiments.dimension import (
 from flatrank.experiments.draws import FAMILIES, Family
 
 Monitor = Callable[[dict[str, Any]], None]
-_DIMS = tuple(range(7, 41, 3))
-_COUNTS = tuple(range(30, 526, 45))
-_SHARES = tuple(round(0.12 + 0.08 * n, 2) for n in range(12))
-# Of the numbers themselves: raise it when a cell would come out otherwise.
-_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A grid of cells for one family.
+    """A grid of cells for one family: arguments as of `phase_transition`, and what came out.
 
-    Parameters
-    ----------
-    family : str
-        "sensing", "bilinear", "completion" or "quadratic".
-    rank : int
-        r of the truth.
-    seed : int
-        Of every random choice.
-    dims : tuple of int
-        d of the grid.
-    sizes : tuple of float
-        m of the grid, or probabilities of an entry for completion.
-    cells : tuple of Cell
-        d by d, in the order of `sizes`.
+    `cells` are d by d, in the order of `sizes`.
     """
 
     family: Family
@@ -69,7 +51,7 @@ class Sweep:
     @property
     def worst_gap(self) -> float:
         """The largest relative gap."""
-        return max(max(one.gap) for one in instances(self.cells))
+        return max(max(one.gap) for cell in self.cells for one in cell.draws)
 
     def limits(self, d: int) -> tuple[float, float]:
         """Degrees of freedom and statistical dimension at d, in the units of `sizes`.
@@ -87,6 +69,7 @@ class Sweep:
 
     def recovery(self) -> list[dict[str, float]]:
         """Figure 3 as a table: the shares of draws recovered in each cell."""
+        limits = "degrees_of_freedom", "statistical_dimension"
         return [
             {
                 "d": cell.d,
@@ -95,8 +78,7 @@ class Sweep:
                 "norm_minimal": cell.share(1),
                 "draws": len(cell.draws),
                 "uncertified": cell.uncertified,
-                "degrees_of_freedom": self.limits(cell.d)[0],
-                "statistical_dimension": self.limits(cell.d)[1],
+                **dict(zip(limits, self.limits(cell.d), strict=True)),
             }
             for cell in self.cells
         ]
@@ -146,32 +128,27 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
         0.12, 0.2, …, 1.
     rank : int, optional
         r; by default 2, and 3 for "quadratic", where M has eigenvalues of both signs.
-    draws : int
-        Draws of the measurements in each cell.
-    seed : int
-        Of every random choice; a cell's numbers do not depend on the rest of the grid.
+    draws, seed : int
+        Draws of the measurements in each cell; of every random choice: a cell's numbers do not
+        depend on the rest of the grid.
     folder : path, optional
         Where each finished cell is kept, as a small json file, and found by the next call.
     monitor : callable, optional
-        Told of every cell: `stage`, `step`, `of`, `message`.
+        Called for every cell with `stage`, `step`, `of`, `message`.
 
     Returns
     -------
     Sweep
 
-    Raises
-    ------
-    InputError
-        If an argument makes no sense.
-
     Notes
     -----
-    Departs from the paper in the grids and in the solver, which it does not name. Cost: see
-    `solve_cell`; some minutes on two cores for the default grids.
+    An argument that makes no sense raises `InputError`. Departs from the paper in the grids and in
+    the solver, which it does not name. Some minutes on two cores for the default grids.
     """
     rank = (3 if family == "quadratic" else 2) if rank is None else rank
     asked = _checked(family, dims, sizes, (rank, draws, seed))
-    known = {"format": _FORMAT, "rank": rank, "draws": draws, "seed": seed}
+    # The format is of the numbers themselves: raise it when a cell would come out otherwise.
+    known = {"format": 2, "rank": rank, "draws": draws, "seed": seed}
     digest = hashlib.blake2b(json.dumps(known).encode(), digest_size=4).hexdigest()
     places = [(d, size) for d in asked[0] for size in asked[1]]
     cells = []
@@ -180,7 +157,7 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
             name = "p" if family == "completion" else "m"
             event = {"stage": "cells", "step": step, "of": len(places)}
             monitor(event | {"message": f"d = {d}, {name} = {size:g}"})
-        path = Path(folder) / f"{family}-{d}-{_exactly(size)}-{digest}.json" if folder else None
+        path = Path(folder) / f"{family}-{d}-{size!r}-{digest}.json" if folder else None
         cell = _read(path, d, size) if path else None
         if cell is None:
             cell = solve_cell(family, d, size, rank, draws, seed)
@@ -193,39 +170,24 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
 def theorem_sweep(family: Family = "sensing", **options: Any) -> Sweep:
     """How much larger and how unbalanced flat solutions are, against the bounds of Theorem 3.3.
 
-    Figure 4 of the flat-minima paper: `Sweep.regularity` of the same cells as `phase_transition`.
-
-    Parameters
-    ----------
-    family : str
-        "sensing", "bilinear", "completion" or "quadratic".
-    **options
-        As for `phase_transition`.
-
-    Returns
-    -------
-    Sweep
+    Figure 4 of the flat-minima paper: `Sweep.regularity` of the same cells as `phase_transition`,
+    which takes the same arguments.
     """
     return phase_transition(family, **options)
 
 
 def _regularity(cell: Cell) -> dict[str, float]:
+    """Medians of the measures and their bounds, and how many draws exceed one beyond rounding."""
     seen = [one for one in cell.draws if np.isfinite(one.excess)]
-    columns = {
-        "kappa": [one.kappa for one in seen],
-        "excess": [one.excess for one in seen],
-        "excess_bound": [one.kappa**2 - 1 for one in seen],
-        "imbalance": [one.imbalance for one in seen],
-        "imbalance_bound": [2 * (one.kappa**2 - 1) for one in seen],
-    }
-    medians = {k: float(np.median(v)) if v else float("nan") for k, v in columns.items()}
-    rounding = 1e-6
-    exceeding = sum(
-        one.excess > one.kappa**2 - 1 + rounding
-        or one.imbalance > 2 * (one.kappa**2 - 1) + rounding
-        for one in seen
+    kappa, excess, imbalance = (
+        np.array([(one.kappa, one.excess, one.imbalance) for one in seen]).reshape(-1, 3).T
     )
-    return {**medians, "nonsingular": len(seen), "exceeding": exceeding}
+    bound = kappa**2 - 1
+    columns = {"kappa": kappa, "excess": excess, "excess_bound": bound}
+    columns |= {"imbalance": imbalance, "imbalance_bound": 2 * bound}
+    medians = {k: float(np.median(v)) if v.size else float("nan") for k, v in columns.items()}
+    exceeding = (excess > bound + 1e-6) | (imbalance > 2 * bound + 1e-6)
+    return {**medians, "nonsingular": len(seen), "exceeding": int(exceeding.sum())}
 
 
 def _checked(
@@ -241,8 +203,9 @@ def _checked(
         if not float(value).is_integer() or value < least:
             raise InputError(f"{name} must be a whole number from {least}; got {value}.")
     share = family == "completion"
-    dims = tuple(dims) if dims is not None else _DIMS
-    sizes = tuple(sizes) if sizes is not None else _SHARES if share else _COUNTS
+    dims = tuple(range(7, 41, 3) if dims is None else dims)
+    if sizes is None:
+        sizes = [round(0.12 + 0.08 * n, 2) for n in range(12)] if share else range(30, 526, 45)
     if not dims or any(not float(d).is_integer() or d <= rank for d in dims):
         raise InputError(f"dims must be whole numbers above the rank {rank}; got {_listed(dims)}.")
     if share and (not sizes or any(not 0 < p <= 1 for p in sizes)):
@@ -256,17 +219,12 @@ def _listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values) or "none"
 
 
-def _exactly(size: float) -> str:
-    """All digits that tell a size from another, and no more where six do."""
-    return f"{size:g}" if float(f"{size:g}") == size else repr(size)
-
-
 def _keep(path: Path, cell: Cell) -> None:
-    """Beside, then renamed: a cell is never half there."""
+    """Write to another name, then rename: a cell is never half there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(asdict(cell)), encoding="utf-8")
-    beside.replace(path)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(asdict(cell)), encoding="utf-8")
+    part.replace(path)
 
 
 def _read(path: Path, d: int, size: float) -> Cell | None:
@@ -277,10 +235,6 @@ def _read(path: Path, d: int, size: float) -> Cell | None:
             Draw(**one | {"error": tuple(one["error"]), "gap": tuple(one["gap"])})
             for one in kept["draws"]
         ]
-        if (kept["d"], kept["size"]) != (d, size):
-            return None
-        return Cell(d, size, tuple(draws))
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
+        return Cell(d, size, tuple(draws)) if (kept["d"], kept["size"]) == (d, size) else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None

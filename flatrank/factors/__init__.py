@@ -15,5 +15,3 @@ from flatrank.factors.spectrum import CompactSVD as CompactSVD
 from flatrank.factors.spectrum import balance as balance
 from flatrank.factors.spectrum import balance_from_grams as balance_from_grams
 from flatrank.factors.spectrum import compact_svd as compact_svd
-from flatrank.factors.spectrum import relative_distance as relative_distance
-from flatrank.factors.spectrum import svd_of_product as svd_of_product

@@ -67,19 +67,9 @@ class Cone(Enum):
     def balance(
         self, pair: FactorPair, loose: bool = False
     ) -> tuple[FactorPair, Float[Array, " k"]]:
-        """The balanced pair of the same matrix in the form of the cone, and its singular values.
+        """The balanced pair of a matrix of the cone, LᵀL = RᵀR = diag(s), s descending, and s.
 
-        Parameters
-        ----------
-        pair : FactorPair
-            (d, k) twice, U E and U up to rounding; anything for `WHOLE`.
-        loose : bool
-            Whether Grams will do (`balance_from_grams`), for `WHOLE`.
-
-        Returns
-        -------
-        (FactorPair, s)
-            With LᵀL = RᵀR = diag(s), s descending.
+        For `WHOLE` by Grams where `loose` (`balance_from_grams`).
         """
         if self is Cone.WHOLE:
             return balance_from_grams(pair) if loose else balance(pair)

@@ -12,9 +12,6 @@ from flatrank.arrays.shapes import Inexact
 from flatrank.factors.cone import Cone
 from flatrank.factors.pair import ComplexPair, FactorPair
 
-# How far a pair may be from L = U E, R = U, relative to its size; it is rounding.
-_ROUNDING = 1e-8
-
 
 @runtime_checkable
 class Factored(Protocol):
@@ -33,7 +30,7 @@ Factors = FactorPair | Factored | tuple[ArrayLike, ArrayLike] | ArrayLike
 def given_pair(
     factors: Factors, shape: tuple[int, int] | None = None, cone: Cone = Cone.WHOLE
 ) -> FactorPair:
-    """The pair of X that somebody means.
+    """The pair of X given by the user, in double precision.
 
     Parameters
     ----------
@@ -43,12 +40,7 @@ def given_pair(
     shape : (int, int), optional
         (d1, d2), where it is known.
     cone : Cone
-        What X may be.
-
-    Returns
-    -------
-    FactorPair
-        In double precision; where X is Hermitian of the real over the imaginary parts.
+        What X may be; of a Hermitian one the real over the imaginary parts are returned.
 
     Raises
     ------
@@ -70,24 +62,13 @@ def given_pair(
 def given_cone(factors: Factors) -> Cone:
     """What X is said to be by the type of its factors: Hermitian where they are complex."""
     given = _unwrapped(factors)
-    hermitian = isinstance(given, ComplexPair) or (
-        not isinstance(given, FactorPair)
-        and any(np.iscomplexobj(x) for x in _both(given, None, Cone.WHOLE))
-    )
-    return Cone.HERMITIAN if hermitian else Cone.WHOLE
+    marked = isinstance(given, ComplexPair)
+    complex_ones = any(np.iscomplexobj(x) for x in _both(given, None, Cone.WHOLE))
+    return Cone.HERMITIAN if marked or complex_ones else Cone.WHOLE
 
 
 def given_form(factors: Factors, shape: tuple[int, int], cone: Cone) -> FactorPair:
-    """The pair that somebody means, in the form of the cone: L = U E, R = U for all but `WHOLE`.
-
-    Parameters
-    ----------
-    factors, shape, cone
-        As in `given_pair`.
-
-    Returns
-    -------
-    FactorPair
+    """`given_pair` in the form of the cone: L = U E, R = U for all but `WHOLE`.
 
     Raises
     ------
@@ -104,7 +85,7 @@ def given_form(factors: Factors, shape: tuple[int, int], cone: Cone) -> FactorPa
     signs = np.ones(pair.rank) if cone.positive else np.sign(np.sum(L * R, axis=0))
     off = np.hypot(np.linalg.norm(L - R * signs[None, :]), np.linalg.norm(R - L * signs[None, :]))
     size = np.hypot(np.linalg.norm(L), np.linalg.norm(R))
-    if off > _ROUNDING * size:
+    if off > 1e-8 * size:
         form, give = ("L = U E and R = U, E = diag(±1)", "(U * sign(w), U)")
         if cone.positive:
             form, give = "L = R = U", "(U, U)"
@@ -117,22 +98,7 @@ def given_form(factors: Factors, shape: tuple[int, int], cone: Cone) -> FactorPa
 
 
 def given_complex(factors: Factors) -> tuple[Inexact[Array, "n1 k"], Inexact[Array, "n2 k"]]:
-    """L and R with X = L R*, complex where X is.
-
-    Parameters
-    ----------
-    factors : FactorPair, Solution or (L, R)
-        (d1, k) and (d2, k), real or complex.
-
-    Returns
-    -------
-    (L, R)
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit or a number is not finite.
-    """
+    """L and R with X = L R*, complex where X is, checked as by `given_pair`."""
     given = _unwrapped(factors)
     L, R = (_numbers(x) for x in _both(given, None, Cone.WHOLE))
     _check(L, R, None, False)

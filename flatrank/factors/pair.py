@@ -42,7 +42,7 @@ class FactorPair(Module):
         """The pair of D1 X D2ᵀ, each D a vector (the diagonal) or a matrix (`weighted`)."""
         return type(self)(weighted(left, self.L), weighted(right, self.R))
 
-    def beside(self, other: FactorPair) -> FactorPair:
+    def plus(self, other: FactorPair) -> FactorPair:
         """The pair of the sum of the two matrices: columns side by side."""
         return type(self)(
             xp.concatenate([self.L, other.L], axis=1), xp.concatenate([self.R, other.R], axis=1)

@@ -11,9 +11,6 @@ from flatrank.flatness.rescaling import Rescaling
 from flatrank.measurements import Measurement
 from flatrank.measurements.base import BLOCK, identity_block
 
-# How much 𝒜(X) and 𝒜(Xᵀ) may differ, relatively, for symmetric Aᵢ; it is rounding.
-_SKEW = 1e-9
-
 
 @dataclass(frozen=True)
 class Flatness:
@@ -129,7 +126,7 @@ def symmetric_trace(
     """
     with scope():
         trace, skew = _symmetric_trace(measurement, symmetric_form(measurement, pair), b)
-        if skew > _SKEW:
+        if skew > 1e-9:  # of symmetric Aᵢ it is rounding
             raise ValueError(
                 "the measurement tells X from its transpose, and this trace is that of symmetric "
                 "Aᵢ; give it (Aᵢ + Aᵢᵀ)/2, which measure symmetric matrices alike"

@@ -15,14 +15,6 @@ from flatrank.factors import FactorPair, Weight
 from flatrank.measurements import HELD, DenseMatrices, Measurement
 
 _EPS = float(np.finfo(np.float64).eps)
-# Eigenvalues of D² within this share of the largest are taken from D² as it is: squared, they have
-# ten digits left. Else D comes from roots of the Grams.
-_PLAIN = 1e-6
-# Share of a measurement that is not rounding.
-_SEEN = 1e-8
-# Columns of a root whose sizes differ by more than this ask for Jacobi's method, which is accurate
-# column by column; others for a common SVD.
-_EVEN = 1e3
 
 
 class Rescaling(Module):
@@ -106,7 +98,7 @@ class Rescaling(Module):
         for D, inverse, S in sides:
             D, inverse = (np.diag(x) if x.ndim == 1 else x for x in to_numpy((D, inverse)))
             left_out = np.eye(len(D)) - inverse @ D
-            if np.max(np.linalg.norm(left_out @ S, axis=(1, 2)), initial=0.0) > _SEEN:
+            if np.max(np.linalg.norm(left_out @ S, axis=(1, 2)), initial=0.0) > 1e-8:
                 return True
         return False
 
@@ -167,7 +159,7 @@ def _dense_roots(
     d, ridge = square.shape[0], smoothing * float(np.mean(np.diagonal(square)))
     G = (1.0 - smoothing) * square + ridge * np.eye(d)
     w, V = np.linalg.eigh(G)
-    if w[0] > _PLAIN * w[-1]:
+    if w[0] > 1e-6 * w[-1]:  # D² as it is: squared, they have ten digits left
         return _symmetric(np.sqrt(w), V)
     lengths = np.sqrt(np.diagonal(G))
     lengths = 2.0 ** np.round(np.log2(np.where(lengths > 0, lengths, 1.0)))
@@ -182,7 +174,8 @@ def _dense_roots(
         _, s, Vh = np.linalg.svd(W / lengths, full_matrices=False)
     seen = s > floor * s[0]
     W = s[seen, None] * Vh[seen] * lengths
-    if lengths.max() <= _EVEN * lengths.min():
+    # Columns of sizes further apart ask for Jacobi's method, which is accurate column by column.
+    if lengths.max() <= 1e3 * lengths.min():
         _, s, Vh = np.linalg.svd(W, full_matrices=False)
         return _symmetric(s, Vh.T)
     W = np.vstack([W, np.zeros((d - len(W), d))])

@@ -22,17 +22,17 @@ def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     on_host = all(isinstance(x, np.ndarray) for x in (C.indptr, *reals.values()))
     if not on_host and on_device(C, reals):
         dtype = xp.result_type(0.0, *reals.values())
-        return _on_device(C, [x.astype(dtype) for x in reals.values()], kernel)
+        return _plain(C, [x.astype(dtype) for x in reals.values()], kernel)
     dtype = np.result_type(0.0, *reals.values())
     arrays = [np.ascontiguousarray(x, dtype) for x in reals.values()]
     if k == 0 or dtype.char not in "fd" or support.obstacle():
-        return PLAIN[kernel](C, *arrays)
+        return _plain(C, arrays, kernel)
     width = call_width(k)
     try:
         plan = _execution().plan(kernel, width, 8 * dtype.itemsize)
-    except Exception as error:  # numba that is broken, or does not fit the rest
+    except Exception as error:  # a compiler that is broken, or does not fit the rest
         support.failed(kernel, error)
-        return PLAIN[kernel](C, *arrays)
+        return _plain(C, arrays, kernel)
     if width == k:
         out = _execution().execute(plan, C, arrays, k)
     else:
@@ -42,6 +42,11 @@ def call(kernel: str, C: Compressed, **reals: Any) -> Any:
         out = _execution().execute(plan, C, arrays, width)
         out = [_narrowed(x, a, k) for x, a in zip(out, axes, strict=True)]
     return tuple(out) if len(out) > 1 else out[0]
+
+
+@compiled
+def _plain(C: Compressed, reals: list[Array], kernel: str) -> Any:
+    return getattr(reference, kernel)(C, *reals)
 
 
 def _widened(x: np.ndarray, axes: list[str], width: int) -> np.ndarray:
@@ -61,30 +66,8 @@ def _narrowed(x: np.ndarray, axes: list[str], k: int) -> np.ndarray:
 
 @cache
 def _execution() -> Any:
-    """The room of compiled code, which brings numba."""
+    """The compiled path, which brings llvmlite."""
     return import_module("flatrank.kernels.execution")
-
-
-@compiled
-def _on_device(C: Compressed, reals: list[Array], kernel: str) -> Any:
-    return PLAIN[kernel](C, *reals)
-
-
-PLAIN = {
-    "sampled_product": reference.sampled_product,
-    "sparse_tall": reference.sparse_tall,
-    "tangent_product": reference.tangent_product,
-    "sparse_tall_pair": reference.sparse_tall_pair,
-    "residual_gradient": reference.residual_gradient,
-    "curvature_product": reference.curvature_product,
-    "newton_product": reference.curvature_product,
-    "coupling_product": reference.coupling_product,
-    "newton_coupling": reference.coupling_product,
-    "row_grams": reference.row_grams,
-    "weighted_row_grams": reference.row_grams,
-    "inverses": reference.inverses,
-    "block_product": reference.block_product,
-}
 
 
 def check(kernel: str, C: Compressed, reals: dict[str, Any]) -> int:

@@ -13,6 +13,9 @@ from flatrank.arrays.shapes import Float
 from flatrank.kernels import support
 from flatrank.kernels.pattern import Compressed
 
+#: Columns up to which Cholesky factors of eight rows fit on a thread's stack.
+WIDEST = 128
+
 
 def gaussian_rows(
     G: Float[Array, "n k k"],
@@ -48,12 +51,14 @@ def gaussian_rows(
     -----
     n (k³/6 + 5 k²/2) multiply-adds on one thread, without Python's lock. Memory O(n k).
     """
-    G, h, Z = (np.ascontiguousarray(x, np.float64) for x in (G, h, Z))
-    if support.obstacle():
-        return _plain_rows(G, h, tau, Lam, c, Z)
-    X, misfit = np.empty_like(h), np.empty(h.shape[0])
-    if h.shape[0]:
-        _loops().gaussian_rows(G, h, tau, np.ascontiguousarray(Lam), c, Z, X, misfit)
+    given = [np.ascontiguousarray(x, np.float64) for x in (G, h, tau, Lam, c, Z)]
+    n, k = h.shape
+    if support.obstacle() or k > WIDEST:
+        return _plain_rows(*given)
+    X, misfit = np.empty((n, k)), np.empty(n)
+    names = ("X", "P", "V", "Y", "Q", "W", "OUT", "SUM")
+    words = dict(zip(names, (*given, X, misfit), strict=True))
+    _run("gaussian_rows", words, n * k * (k * k // 6 + 3 * k), N=n, K=k)
     return X, misfit
 
 
@@ -80,18 +85,40 @@ def scaled_data(
     -----
     One pass over the entries on one thread, without Python's lock.
     """
-    out, squares = np.empty(C.m), np.empty(C.n)
+    given = [np.ascontiguousarray(x, np.float64) for x in (b, s)]
     if support.obstacle():
-        out = s[C.indices] * b
+        out = given[1][C.indices] * given[0]
         return out, np.bincount(C.rows(), out * out, C.n)
-    _loops().scaled_data(C.indptr, C.indices, b, s, out, squares)
+    out, squares = np.empty(C.m), np.empty(C.n)
+    words = dict(zip(("V", "Y", "OUT", "SUM"), (*given, out, squares), strict=True))
+    _run("scaled_data", words, 4 * C.m, C, K=1, STRIDE=1)
     return out, squares
 
 
+def _run(
+    name: str, arrays: dict[str, Array], cost: int, C: Compressed | None = None, **words: int
+) -> None:
+    """Run one of the loops on arrays and the entries of a pattern."""
+    execution = import_module("flatrank.kernels.execution")
+    if C is not None:
+        own = execution.pattern_words(C)
+        words |= {w: own[at] for w, at in execution.PLACES.items() if own[at] and w not in words}
+    where = {w: execution.address(x) for w, x in arrays.items()}
+    execution.share(execution.job(**words, **where), cost, _compiled(name))
+
+
 @cache
-def _loops() -> Any:
-    """The compiled loops, which bring numba."""
-    return import_module("flatrank.kernels.draw_loops")
+def _compiled(name: str) -> Any:
+    """A loop for rows of any width."""
+    gaussian = import_module("flatrank.kernels.gaussian")
+    native, rows = (import_module(f"flatrank.kernels.{room}") for room in ("native", "rows"))
+    # Wide: the number of columns is a word of the job.
+    variant = rows.Variant(name, 16, 64, 4, True)
+
+    def write(builder: Any, job: Any, first: Any, last: Any) -> None:
+        getattr(gaussian, name)(rows.Rows(builder, variant, job, (first, last)))
+
+    return native.compiled(name, write, 3)
 
 
 def _plain_rows(G, h, tau, Lam, c, Z):

@@ -1,52 +1,28 @@
 """The compiled loops, called on arrays where they lie.
 
-One is compiled for each loop, rank and element type when first asked for, and kept on disk by
-numba, which finds it again by its bytecode and the values it closes over: so these are numbers and
-strings only. `stamp` stands for the sources of this room, which numba, looking at this file alone,
-would not see change.
+One is compiled for each loop, number of columns and element type when first asked for.
 """
-
-# Numba intrinsics are called without the typing context that their definitions name.
-# pyright: reportCallIssue=false
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from functools import cache
-from math import gcd
-from pathlib import Path
-from typing import Any, NamedTuple, no_type_check
+from typing import NamedTuple
 
+import llvmlite
 import llvmlite.binding
-import numba
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 
-from flatrank.kernels import addresses, flat, loops, registers, wide
-from flatrank.kernels.addresses import CFunction, kept
-from flatrank.kernels.jobs import JOB_WORDS, PLACES
+from flatrank.kernels import loops
+from flatrank.kernels.hardware import HARDWARE
+from flatrank.kernels.native import Native, cache_folder, compiled
 from flatrank.kernels.pattern import Compressed
-from flatrank.kernels.registers import Lanes, Pack
-from flatrank.kernels.signatures import (
-    AT_ONCE,
-    BLOCK,
-    FLAT,
-    LOOPS,
-    NARROW,
-    PAIRED,
-    PIECE,
-    SIGNATURES,
-    Variant,
-    parsed,
-)
-from flatrank.kernels.team import WORTH_SHARING, run, team
+from flatrank.kernels.rows import PLACES, Rows, Variant
+from flatrank.kernels.signatures import LOOPS, SIGNATURES, parsed
+from flatrank.kernels.support import threads
+from flatrank.kernels.team import team
+from flatrank.kernels.vectors import Shape, register_count, vector_bytes
 
-SOURCES = (
-    "addresses execution flat jobs loops registers signatures tables team vectors waiting wide"
-    " words"
-)
 # Multiply-adds for each entry and column, where not 1. (Gram matrices have k for each; 8 stands for
 # that, it only decides whether to share the work. The pivots of an inverse wait for one another.)
 COST = {
@@ -57,122 +33,44 @@ COST = {
     "row_grams": 8,
     "inverses": 32,
 }
-PASS = 8  # what a number of a long vector costs, in multiply-adds
-LINE = 64  # bytes of a cache line
-LARGE = 32 * 2**20  # bytes of a matrix that caches do not hold
-USES = 4  # times each row must be used for a copy of it to pay
-N, M, WIDTH, K, STRIDE = (PLACES[name] for name in ("N", "M", "WIDTH", "K", "STRIDE"))
-X, P, Y, Q, OUT = (PLACES[name] for name in ("X", "P", "Y", "Q", "OUT"))
-LONG, POINTERS, INDICES = (PLACES[name] for name in ("LONG", "POINTERS", "INDICES"))
-
-
-@cache
-def stamp() -> int:
-    """A number that changes with the sources compiled, and with the width of the registers."""
-    text = b"".join(Path(__file__).with_name(f"{s}.py").read_bytes() for s in SOURCES.split())
-    digest = hashlib.sha256(text + bytes([registers.VECTOR_BYTES])).digest()
-    return int.from_bytes(digest[:7], "little")
-
-
-def shapes(variant):
-    """Types of the zeros that tell a loop what it is compiled for."""
-    if variant.loop in FLAT:
-        return types.Tuple([Pack(n, variant.bits) for n in (1, AT_ONCE)])
-    sizes = [variant.k]
-    if variant.wide:
-        sizes.append(BLOCK)
-    elif variant.loop == PAIRED:
-        sizes.append(2 * variant.k)
-    return types.Tuple([Lanes(n, variant.bits, rows) for n in sizes for rows in (1, variant.rows)])
-
-
-@intrinsic(prefer_literal=True)
-def loop(typing_context, variant):
-    """The address of the loop for a variant, which is literal."""
-    what = Variant.read(variant.literal_value)
-    room = flat if what.loop in FLAT else wide if what.wide else loops
-    dispatcher = getattr(room, what.loop)
-    function = CFunction(typing_context, dispatcher, 3, [shapes(what)])
-    return types.int64(variant), lambda context, builder, *_: function.address(context, builder)
-
-
-@no_type_check
-def some_rows(variant, stamp):
-    """Rows first to last − 1 of a job."""
-
-    def rows(job, first, last):
-        if stamp:
-            run(loop(variant), job, first, last)
-
-    return rows
 
 
 def group_rows(name: str, k: int, bits: int) -> int:
     """How many entries to treat at once: as many as the registers hold, and at least two."""
-    pieces = len(registers.Lanes(k, bits, 1).starts)
-    tables = 2 if name == PAIRED and k <= NARROW else 1
+    pieces = len(Shape(k, bits).starts)
+    tables = 2 if name == "curvature_product" and k <= HARDWARE.narrow else 1
     # Two registers are left for sums on their way.
-    fits = (4 * tables + tables + 1) * pieces <= registers.count() - 2
+    fits = (4 * tables + tables + 1) * pieces <= register_count() - 2
     return 4 if fits else 2
 
 
 @cache
-def rows_of(name: str, k: int, bits: int) -> Any:
+def rows_of(name: str, k: int, bits: int) -> Native:
     """The compiled loop for factors of k columns, compiled or found on disk on first use."""
-    wide_ = k > NARROW
-    rest = BLOCK + k % BLOCK if wide_ else k
-    rows = group_rows(name, BLOCK if wide_ else k, bits)
-    return _rows_of(str(Variant(name, rest, bits, rows, int(wide_))))
+    wide, block = k > HARDWARE.narrow, HARDWARE.block
+    rest = block + k % block if wide else k
+    rows = group_rows(name, block if wide else k, bits)
+    return _compiled(Variant(name, rest, bits, rows, wide))
 
 
 @cache
-def _rows_of(variant: str) -> Any:
-    return kept(some_rows(variant, stamp()), 3, f"{variant} {stamp():x}".replace(" ", "_"))
+def _compiled(variant: Variant) -> Native:
+    def write(builder, job, first, last):
+        getattr(loops, variant.loop)(Rows(builder, variant, job, (first, last)))
 
-
-def stride(width: int, k: int, size: int, m: int) -> int | None:
-    """How far apart, in numbers, the rows of a copy of the gathered side should lie.
-
-    A row that straddles cache lines costs a wait for each. When the matrix is too large for the
-    caches and its rows are used several times over, it pays to copy them to where they fill as few
-    lines as they can. None where it does not.
-    """
-    row = k * size
-    if width * row < LARGE or m < USES * width:
-        return None
-    apart = 1 << (row - 1).bit_length() if row < LINE else -(-row // LINE) * LINE
-    lines = 1 + (row - gcd(row, LINE)) / LINE  # on average, over all places a row may begin at
-    return apart // size if lines >= 1.25 * max(1, apart // LINE) else None
+    return compiled("_".join(map(str, variant)), write, 3)
 
 
 class Plan(NamedTuple):
-    """What the kernel, the rank and the type decide about a call.
+    """What the kernel, the number of columns and their type decide about a call."""
 
-    Parameters
-    ----------
-    takes
-        Places of the arguments in a job.
-    gives
-        Places and axes of the results, and of scratch behind them.
-    results
-        How many of these are results.
-    cost
-        Multiply-adds for each entry, or for each row of a block.
-    rows
-        The loop.
-    reused, paired, dense
-        Whether gathered rows may be worth copying; whether two sides are gathered; whether rows
-        hold blocks and no entries.
-    """
-
-    takes: list[int]
-    gives: list[tuple[int, list[str]]]
+    takes: list[int]  # words of the arguments
+    gives: list[tuple[int, list[str]]]  # words and axes of the results, and of scratch behind them
     results: int
-    cost: int
-    rows: Any
-    reused: bool
-    paired: bool
-    dense: bool
+    cost: int  # multiply-adds for each entry, or for each row of a block
+    rows: Native  # the loop
+    paired: bool  # whether two sides are gathered, and copied side by side for that
+    dense: bool  # whether rows hold blocks and no entries
 
 
 @cache
@@ -188,10 +86,14 @@ def plan(kernel: str, k: int, bits: int) -> Plan:
         results=sum(place != PLACES["WORK"] for place, _ in outputs),
         cost=COST.get(name, 1) * k,
         rows=rows_of(name, k, bits),
-        reused=name == "residual_gradient",
-        paired=name == PAIRED,
+        paired=name == "curvature_product",
         dense=name in ("inverses", "block_product"),
     )
+
+
+def job(**words: int) -> list[int]:
+    """The words of a job; those not given are 0."""
+    return [words.get(name, 0) for name in PLACES]
 
 
 def address(x: np.ndarray) -> int:
@@ -199,68 +101,61 @@ def address(x: np.ndarray) -> int:
     return x.__array_interface__["data"][0]
 
 
-def _pattern_words(C: Compressed) -> list[int]:
+def pattern_words(C: Compressed) -> list[int]:
     """The words of a job that a pattern decides, kept with it and with the arrays they point to."""
     if "_words" not in C.__dict__:
         pointers, indices = np.ascontiguousarray(C.indptr), np.ascontiguousarray(C.indices)
-        words = [0] * JOB_WORDS
-        words[N], words[M], words[WIDTH] = C.n, C.m, C.width
-        words[LONG] = int(pointers.dtype.itemsize == 8)
-        words[POINTERS], words[INDICES] = address(pointers), address(indices)
+        where = {"POINTERS": address(pointers), "INDICES": address(indices)}
+        words = job(N=C.n, M=C.m, WIDTH=C.width, LONG=int(pointers.dtype.itemsize == 8), **where)
         C.__dict__["_words"] = words, pointers, indices
     return C.__dict__["_words"][0]
 
 
 def execute(plan: Plan, C: Compressed, reals: list[np.ndarray], k: int) -> list[np.ndarray]:
     """The results of a kernel; the reals are contiguous and of one type."""
-    words, dtype = _pattern_words(C).copy(), reals[0].dtype
+    words, dtype = pattern_words(C).copy(), reals[0].dtype
     lengths, outs = {"n": C.n, "m": C.m, "k": k}, []
-    words[K] = words[STRIDE] = k
+    Y, STRIDE = PLACES["Y"], PLACES["STRIDE"]
+    words[PLACES["K"]] = words[STRIDE] = k
     for place, x in zip(plan.takes, reals, strict=True):
         words[place] = address(x)
     for place, axes in plan.gives:
         outs.append(np.empty([lengths[a] for a in axes], dtype))
         words[place] = address(outs[-1])
-    apart = 2 * k if plan.paired else None
-    if plan.reused:
-        apart = stride(C.width, k, dtype.itemsize, C.m)
-    if apart:
-        beside = np.empty((C.width, apart), dtype)
-        copy = [0] * JOB_WORDS
-        copy[N], copy[K], copy[STRIDE], copy[OUT] = C.width, k, apart, address(beside)
-        copy[X], copy[P] = words[Y], words[Q]
-        _share(copy, k * C.width, rows_of("side_by_side", k, 8 * dtype.itemsize))
-        words[Y], words[STRIDE] = copy[OUT], apart
+    if plan.paired:
+        beside = np.empty((C.width, 2 * k), dtype)
+        sides = {"X": words[Y], "P": words[PLACES["Q"]], "OUT": address(beside)}
+        copy = job(N=C.width, K=k, **sides)
+        share(copy, k * C.width, rows_of("side_by_side", k, 8 * dtype.itemsize))
+        words[Y], words[STRIDE] = address(beside), 2 * k
     if plan.dense:
-        words[POINTERS] = 0
-    _share(words, plan.cost * (C.n * k if plan.dense else C.m), plan.rows)
+        words[PLACES["POINTERS"]] = 0
+    share(words, plan.cost * (C.n * k if plan.dense else C.m), plan.rows)
     return outs[: plan.results]
 
 
 def execute_flat(loop: str, given: dict[str, np.ndarray], like: np.ndarray) -> None:
     """Run a loop over vectors of the length and type of `like`; all are contiguous."""
-    words = [0] * JOB_WORDS
-    words[N], words[M] = -(-like.size // PIECE), like.size
-    for name, x in given.items():
-        words[PLACES[name]] = address(x)
-    rows = _rows_of(str(Variant(loop, 1, 8 * like.dtype.itemsize, 1, 0)))
-    _share(words, PASS * like.size, rows)
+    where = {name: address(x) for name, x in given.items()}
+    words = job(N=-(-like.size // HARDWARE.piece), M=like.size, **where)
+    rows = _compiled(Variant(loop, 1, 8 * like.dtype.itemsize, 1, False))
+    share(words, HARDWARE.number_cost * like.size, rows)
 
 
-def _share(words: list[int], cost: int, rows: Any) -> None:
+def share(words: list[int], cost: int, rows: Native) -> None:
     """Run all rows of a job, with the help of threads where that pays."""
     job = array("q", words)
     at = job.buffer_info()[0]
-    if cost < WORTH_SHARING or not team(stamp()).share(at, rows.address, cost):
-        rows.ctypes(at, 0, words[N])
+    if cost < HARDWARE.sharing or not team().share(at, rows.address, cost):
+        rows.call(at, 0, words[PLACES["N"]])
 
 
 def facts() -> dict[str, object]:
-    """What only this module knows for `support.describe`."""
+    """What `support.describe` says of the compiled path."""
     return {
-        "numba": numba.__version__,
+        "threads": threads(),
         "llvmlite": llvmlite.__version__,
         "processor": llvmlite.binding.get_host_cpu_name(),
-        "vector_bytes": registers.VECTOR_BYTES,
-        "cache": addresses.cache_folder(shapes),
+        "vector_bytes": vector_bytes(),
+        "cache": cache_folder(),
     }

@@ -1,298 +1,231 @@
-"""The loops themselves, over a range of rows, for factors of at most 16 columns.
-
-Each is written once and compiled for a rank, a type and a group size: `shapes` is a pair of zero
-`Lanes`, for one entry and for a group of entries treated at once. Entries are taken in groups while
-a whole group is left in the row, then one by one. What a loop works on is a job (`jobs.py`).
-
-Everything called here is a few instructions. Nothing is a function of its own: numba compiles
-functions one by one, and that takes longer than all the rest.
-"""
+"""The loops, each for a range of rows: written once, for narrow and wide rows and either type."""
 
 from __future__ import annotations
 
-from typing import no_type_check
+from functools import partial
 
-from numba import njit
+from numpy import finfo
 
-from flatrank.kernels.jobs import (
-    OUT,
-    STRIDE,
-    SUM,
-    WORK,
-    P,
-    Q,
-    V,
-    W,
-    X,
-    Y,
-    pointer_at,
-)
-from flatrank.kernels.tables import ask, gather, gather_column, gather_second, shifted, table_of
-from flatrank.kernels.vectors import (
-    add,
-    add_scaled,
-    bytes_of,
-    collect,
-    inverse_root,
-    lanes_of,
-    load,
-    load_left,
-    load_pack,
-    multiplied_add,
-    multiply,
-    negative,
-    ones,
-    pack,
-    rows_of,
-    span_of,
-    store,
-    subtract,
-    times,
-    times_add,
-    total,
-    with_lane,
-)
-from flatrank.kernels.words import INNER, word
+from flatrank.kernels.hardware import HARDWARE
+from flatrank.kernels.rows import Rows, Total
+from flatrank.kernels.signatures import PIVOT
 
 
-@no_type_check
-@njit(**INNER)
-def sampled_product(job, first, last, shapes):
+def sampled_product(code: Rows) -> None:
     """OUT_p = <X_i, Y_j>."""
-    one, group = shapes
-    table, size, rows, out = table_of(job, one), bytes_of(one), rows_of(group), word(job, OUT)
-    p = pointer_at(job, first)
-    for i in range(first, last):
-        end = pointer_at(job, i + 1)
-        x = load_left(word(job, X) + i * span_of(one), one)
-        while p + rows <= end:
-            ask(table, p, group)
-            store(out + p * size, total(times(x, gather(table, p, group))))
-            p += rows
-        while p < end:
-            ask(table, p, one)
-            store(out + p * size, total(times(x, gather(table, p, one))))
-            p += 1
+    _store_products(code, {"X": code.table()})
 
 
-@no_type_check
-@njit(**INNER)
-def sparse_tall(job, first, last, shapes):
-    """OUT_i = sum_p V_p Y_j."""
-    one, group = shapes
-    table, size, rows, v = table_of(job, one), bytes_of(one), rows_of(group), word(job, V)
-    p = pointer_at(job, first)
-    for i in range(first, last):
-        end = pointer_at(job, i + 1)
-        acc = one
-        while p + rows <= end:
-            ask(table, p, group)
-            s = load_pack(v + p * size, pack(group))
-            acc = add_scaled(s, gather(table, p, group), acc)
-            p += rows
-        while p < end:
-            ask(table, p, one)
-            s1 = load_pack(v + p * size, pack(one))
-            acc = add_scaled(s1, gather(table, p, one), acc)
-            p += 1
-        store(word(job, OUT) + i * span_of(one), acc)
-
-
-@no_type_check
-@njit(**INNER)
-def tangent_product(job, first, last, shapes):
+def tangent_product(code: Rows) -> None:
     """OUT_p = <X_i, Q_j> + <P_i, Y_j>."""
-    one, group = shapes
-    table, size, rows, out = table_of(job, one), bytes_of(one), rows_of(group), word(job, OUT)
-    second, p = shifted(table, word(job, Q) - word(job, Y)), pointer_at(job, first)
-    for i in range(first, last):
-        end = pointer_at(job, i + 1)
-        x = load_left(word(job, X) + i * span_of(one), one)
-        dx = load_left(word(job, P) + i * span_of(one), one)
-        while p + rows <= end:
-            ask(table, p, group)
-            ask(second, p, group)
-            s = times_add(dx, gather(table, p, group), times(x, gather(second, p, group)))
-            store(out + p * size, total(s))
-            p += rows
-        while p < end:
-            s1 = times_add(dx, gather(table, p, one), times(x, gather(second, p, one)))
-            store(out + p * size, total(s1))
-            p += 1
+    _store_products(code, {"X": code.table("Q"), "P": code.table("Y")})
 
 
-@no_type_check
-@njit(**INNER)
-def sparse_tall_pair(job, first, last, shapes):
-    """OUT_i = sum_p V_p Y_j + W_p Q_j."""
-    one, group = shapes
-    table, size, rows = table_of(job, one), bytes_of(one), rows_of(group)
-    v, w, second = word(job, V), word(job, W), shifted(table, word(job, Q) - word(job, Y))
-    p = pointer_at(job, first)
-    for i in range(first, last):
-        end = pointer_at(job, i + 1)
-        acc = one
-        while p + rows <= end:
-            ask(table, p, group)
-            ask(second, p, group)
-            acc = add_scaled(load_pack(v + p * size, pack(group)), gather(table, p, group), acc)
-            acc = add_scaled(load_pack(w + p * size, pack(group)), gather(second, p, group), acc)
-            p += rows
-        while p < end:
-            acc = add_scaled(load_pack(v + p * size, pack(one)), gather(table, p, one), acc)
-            acc = add_scaled(load_pack(w + p * size, pack(one)), gather(second, p, one), acc)
-            p += 1
-        store(word(job, OUT) + i * span_of(one), acc)
+def _store_products(code, tables):
+    out = code.job("OUT")
+    for i, entries in code.rows():
+        pairs = [(code.left(name, i), table, None) for name, table in tables.items()]
+        for p, n in code.entries(entries, *tables.values()):
+            code.store_numbers(out + p * code.size, code.products(pairs, p, n))
 
 
-@no_type_check
-@njit(**INNER)
-def residual_gradient(job, first, last, shapes):
-    """s_p = <X_i, Y_j> - V_p, OUT_i = sum_p s_p Y_j, SUM_i = sum_p s_p^2."""
-    one, group = shapes
-    table, size, rows, v = table_of(job, one), bytes_of(one), rows_of(group), word(job, V)
-    p = pointer_at(job, first)
-    for i in range(first, last):
-        end = pointer_at(job, i + 1)
-        x = load_left(word(job, X) + i * span_of(one), one)
-        acc, squares, squares1 = one, pack(group), pack(one)
-        while p + rows <= end:
-            ask(table, p, group)
-            y = gather(table, p, group)
-            s = subtract(total(times(x, y)), load_pack(v + p * size, pack(group)))
-            acc = add_scaled(s, y, acc)
-            squares = multiplied_add(s, s, squares)
-            p += rows
-        while p < end:
-            ask(table, p, one)
-            y1 = gather(table, p, one)
-            s1 = subtract(total(times(x, y1)), load_pack(v + p * size, pack(one)))
-            acc = add_scaled(s1, y1, acc)
-            squares1 = multiplied_add(s1, s1, squares1)
-            p += 1
-        store(word(job, OUT) + i * span_of(one), acc)
-        store(word(job, SUM) + i * size, add(collect(squares), squares1))
+def sparse_tall(code: Rows) -> None:
+    """OUT_i = Σ_p V_p Y_j."""
+    _sum_rows(code, [(code.numbers("V"), code.table())])
 
 
-@no_type_check
-@njit(**INNER)
-def curvature_product(job, first, last, shapes):
-    """s_p = <X_i, Q_j> + <P_i, Y_j>, OUT_i = sum_p s_p Y_j + V_p Q_j; no term in what is 0.
+def sparse_tall_pair(code: Rows) -> None:
+    """OUT_i = Σ_p V_p Y_j + W_p Q_j."""
+    _sum_rows(code, [(code.numbers("V"), code.table()), (code.numbers("W"), code.table("Q"))])
+
+
+def _sum_rows(code, terms):
+    for i, entries in code.rows():
+        out = code.cleared("OUT", i)
+        for batch in code.batches(entries):
+            code.add_rows(out, terms, batch)
+
+
+def residual_gradient(code: Rows) -> None:
+    """s_p = <X_i, Y_j> − V_p, OUT_i = Σ_p s_p Y_j, SUM_i = Σ_p s_p²."""
+    table, b = code.table(), code.numbers("V")
+
+    def residual(p, n, x, squares):
+        s = code.subtract(code.products([(x, table, None)], p, n), b(p, n))
+        squares.add(s, s)
+        return s
+
+    for i, entries in code.rows():
+        x, squares, out = code.left("X", i), Total(code, code.group), code.cleared("OUT", i)
+        for batch in code.batches(entries):
+            code.scored(out, batch, partial(residual, x=x, squares=squares), table)
+        code.store_numbers(code.job("SUM") + i * code.size, squares.value())
+
+
+def curvature_product(code: Rows) -> None:
+    """s_p = <X_i, Q_j> + <P_i, Y_j>, OUT_i = Σ_p s_p Y_j + V_p Q_j; no term in what is 0.
 
     Each row of the table holds Y_j and then Q_j.
     """
-    one, group, one_pair, pair = shapes
-    table, size, rows, v = table_of(job, one), bytes_of(one), rows_of(group), word(job, V)
-    moving, p = word(job, P), pointer_at(job, first)
-    for i in range(first, last):
-        end = pointer_at(job, i + 1)
-        x = load_left(word(job, X) + i * span_of(one), one)
-        dx = load_left(moving + i * span_of(one), one) if moving else one
-        acc = one
-        while p + rows <= end:
-            ask(table, p, pair)
-            y, q = gather(table, p, group), gather_second(table, p, group)
-            s = times_add(dx, y, times(x, q)) if moving else times(x, q)
-            acc = add_scaled(total(s), y, acc)
-            if v:
-                acc = add_scaled(load_pack(v + p * size, pack(group)), q, acc)
-            p += rows
-        while p < end:
-            ask(table, p, one_pair)
-            y1, q1 = gather(table, p, one), gather_second(table, p, one)
-            s1 = times_add(dx, y1, times(x, q1)) if moving else times(x, q1)
-            acc = add_scaled(total(s1), y1, acc)
-            if v:
-                acc = add_scaled(load_pack(v + p * size, pack(one)), q1, acc)
-            p += 1
-        store(word(job, OUT) + i * span_of(one), acc)
+    table = code.table(span=2 * code.rest.span)
+    second, moving, e = table.shifted(code.span), code.job("P").given(), code.job("V").given()
+    more = e, code.numbers("V"), second
+    for i, entries in code.rows():
+        pairs = [(code.left("X", i), second, None), (code.left("P", i, moving), table, moving)]
+        out = code.cleared("OUT", i)
+        for batch in code.batches(entries):
+            code.scored(out, batch, partial(code.products, pairs), table, more)
 
 
-@no_type_check
-@njit(**INNER)
-def row_grams(job, first, last, shapes):
-    """SUM_i = sum_p W_p Y_j Y_j^T, OUT_i = sum_p W_p V_p Y_j; W = 1 where it is 0."""
-    one, group = shapes
-    table, size, rows, v = table_of(job, one), bytes_of(one), rows_of(group), word(job, V)
-    w = word(job, W)
-    p = pointer_at(job, first)
-    for i in range(first, last):
-        end = pointer_at(job, i + 1)
-        gram = word(job, SUM) + i * lanes_of(one) * span_of(one)
-        for c in range(lanes_of(one)):
-            store(gram + c * span_of(one), one)
-        acc = one
-        while p + rows <= end:
-            ask(table, p, group)
-            y = gather(table, p, group)
-            s = load_pack(w + p * size, pack(group)) if w else ones(group)
-            acc = add_scaled(multiply(s, load_pack(v + p * size, pack(group))), y, acc)
-            for c in range(lanes_of(one)):
-                row, sy = gram + c * span_of(one), multiply(s, gather_column(table, p, c, s))
-                store(row, add_scaled(sy, y, load(row, one)))
-            p += rows
-        while p < end:
-            ask(table, p, one)
-            y1 = gather(table, p, one)
-            s1 = load_pack(w + p * size, pack(one)) if w else ones(one)
-            acc = add_scaled(multiply(s1, load_pack(v + p * size, pack(one))), y1, acc)
-            for c in range(lanes_of(one)):
-                row, sy1 = gram + c * span_of(one), multiply(s1, gather_column(table, p, c, s1))
-                store(row, add_scaled(sy1, y1, load(row, one)))
-            p += 1
-        store(word(job, OUT) + i * span_of(one), acc)
+def row_grams(code: Rows) -> None:
+    """SUM_i = Σ_p W_p Y_j Y_jᵀ, OUT_i = Σ_p W_p V_p Y_j; W = 1 where it is 0."""
+    table, b, weights = code.table(span=0), code.numbers("V"), code.numbers("W")
+    weighted = code.job("W").given()
+
+    def weight(p, n):
+        w = code.variable([code.constant(1.0, n)])
+        with code.when(weighted):
+            w.set([weights(p, n)])
+        return w.get()[0]
+
+    def weighted_column(p, n, c):
+        return code.multiply(weight(p, n), code.gather_column(table, p, n, c))
+
+    for i, entries in code.rows():
+        out, gram = code.cleared("OUT", i), code.job("SUM") + i * code.k * code.span
+        for c in code.loop(0, code.k):
+            code.clear(gram + c * code.span)
+        if code.wide:
+            for batch in code.batches(entries):
+                for c in code.loop(0, code.k):
+                    column = partial(weighted_column, c=c)
+                    code.scored(gram + c * code.span, batch, column, table)
+                code.scored(out, batch, lambda p, n: code.multiply(weight(p, n), b(p, n)), table)
+            continue
+        acc, shape = code.variable(code.rest.zeros()), code.rest
+        for p, n in code.entries(entries):
+            rows, w = code.gather(table, p, n, shape), weight(p, n)
+            acc.set(code.add_scaled(code.multiply(w, b(p, n)), rows, acc.get()))
+            for c in code.loop(0, code.k):
+                s = code.multiply(w, code.gather_column(table, p, n, c))
+                at = gram + c * code.span
+                code.store(at, code.add_scaled(s, rows, code.load(at, shape)), shape)
+        code.store(out, acc.get(), shape)
 
 
-@no_type_check
-@njit(**INNER)
-def inverses(job, first, last, shapes):
-    """OUT_i = X_i^-1 for symmetric X_i, its pivots swept one after the other.
+def inverses(code: Rows) -> None:
+    """OUT_i = X_i⁻¹ for symmetric X_i, its pivots swept one after the other.
 
-    B = -X at first. With s = 1/√(-B_cc) and b = s B_c, but b_c = -s, the pivot c is swept by
-    B_j <- B_j + s B_jc b, as if B_jc were 0 before, and B_c <- -s b; s = 0 leaves it out.
+    B = −X at first. With s = 1/√(−B_cc) and b = s B_c, but b_c = −s, the pivot c is swept by
+    B_j ← B_j + s B_jc b, as if B_jc were 0 before, and B_c ← −s b; s = 0 leaves it out. Every
+    block of columns needs the pivot's column as it was: the block that has it comes last.
     """
-    one, size, span = shapes[0], bytes_of(shapes[0]), span_of(shapes[0])
-    none, minus = pack(one), negative(ones(one))
-    for i in range(first, last):
-        x = word(job, X) + i * lanes_of(one) * span
-        out = word(job, OUT) + i * lanes_of(one) * span
-        d = word(job, WORK) + i * span
-        for j in range(lanes_of(one)):
-            store(d + j * size, load_pack(x + j * (span + size), none))
-            store(out + j * span, add_scaled(minus, load(x + j * span, one), one))
-        for c in range(lanes_of(one)):
-            here = c * (span + size)
-            pivot = negative(load_pack(out + here, none))
-            s = inverse_root(pivot, load_pack(d + c * size, none))
-            b = with_lane(add_scaled(s, load(out + c * span, one), one), c, negative(s))
-            for j in range(lanes_of(one)):
-                row = out + j * span
-                sj = multiply(s, load_pack(row + c * size, none))
-                store(row, add_scaled(sj, b, with_lane(load(row, one), c, none)))
-            store(out + c * span, add_scaled(negative(s), b, one))
+    k, size, span, minus = code.k, code.size, code.span, code.constant(-1.0)
+    for i in code.loop(code.first, code.last):
+        start, out, diagonal = (code.job(name) for name in ("X", "OUT", "WORK"))
+        start, out, diagonal = start + i * k * span, out + i * k * span, diagonal + i * span
+        for j in code.loop(0, k):
+            row = j * span
+            code.store_numbers(diagonal + j * size, code.load_numbers(start + row + j * size))
+            for at, shape in code.blocks():
+                x = code.load(start + row + at, shape)
+                code.store(out + row + at, code.add_scaled(minus, [x], shape.zeros()), shape)
+        for c in code.columns():
+            pivot = code.negative(code.load_numbers(out + c * span + c * size))
+            s = _inverse_root(code, pivot, code.load_numbers(diagonal + c * size))
+            for at, shape in code.blocks_but(c):
+                _sweep(code, out, c, s, at, shape)
 
 
-@no_type_check
-@njit(**INNER)
-def block_product(job, first, last, shapes):
+def _sweep(code, out, c, s, at, shape):
+    """Sweep the pivot c in one block of columns."""
+    zero, lane = code.constant(0.0), c - at // code.size
+    b = code.add_scaled(s, [code.load(out + c * code.span + at, shape)], shape.zeros())
+    b = code.with_lane(b, shape, lane, code.negative(s))
+    for j in code.loop(0, code.k):
+        row = out + j * code.span
+        sj = code.multiply(s, code.load_numbers(row + c * code.size))
+        old = code.with_lane(code.load(row + at, shape), shape, lane, zero)
+        code.store(row + at, code.add_scaled(sj, [b], old), shape)
+    swept = code.add_scaled(code.negative(s), [b], shape.zeros())
+    code.store(out + c * code.span + at, swept, shape)
+
+
+def _inverse_root(code, pivot, whole):
+    """1/√pivot, or 0 where the pivot is rounding of the whole it is left of; not a number stays."""
+    least = PIVOT * float(finfo(f"float{code.bits}").eps)
+    small = code.multiply(whole, code.constant(least))
+    good = code.builder.fcmp_unordered(">", pivot, small)
+    root = code.call(f"llvm.sqrt.v1f{code.bits}", pivot.type, pivot)
+    root = code.builder.fdiv(code.constant(1.0), root)
+    return code.builder.select(good, root, code.constant(0.0))
+
+
+def block_product(code: Rows) -> None:
     """OUT_i = X_i P_i for symmetric X_i."""
-    one, size, span = shapes[0], bytes_of(shapes[0]), span_of(shapes[0])
-    for i in range(first, last):
-        x, v = word(job, X) + i * lanes_of(one) * span, word(job, P) + i * span
-        acc = one
-        for c in range(lanes_of(one)):
-            acc = add_scaled(load_pack(v + c * size, pack(one)), load(x + c * span, one), acc)
-        store(word(job, OUT) + i * span, acc)
+    for i in code.loop(code.first, code.last):
+        x, p, out = code.job("X") + i * code.k * code.span, code.row("P", i), code.row("OUT", i)
+        for at, shape in code.blocks():
+            acc = code.variable(shape.zeros())
+            for c in code.loop(0, code.k):
+                row = code.load(x + c * code.span + at, shape)
+                acc.set(code.add_scaled(code.load_numbers(p + c * code.size), [row], acc.get()))
+            code.store(out + at, acc.get(), shape)
 
 
-@no_type_check
-@njit(**INNER)
-def side_by_side(job, first, last, shapes):
-    """Rows of X, and of P beside them where there is a P, to rows of OUT a stride apart."""
-    one = shapes[0]
-    x, p, out, stride = word(job, X), word(job, P), word(job, OUT), word(job, STRIDE)
-    for i in range(first, last):
-        place = out + i * stride * bytes_of(one)
-        store(place, load(x + i * span_of(one), one))
-        if p:
-            store(place + span_of(one), load(p + i * span_of(one), one))
+def side_by_side(code: Rows) -> None:
+    """Rows of X and of P, beside each other, to rows of OUT."""
+    for i in code.loop(code.first, code.last):
+        out = code.job("OUT") + i * code.span * 2
+        for name, start in ("X", out), ("P", out + code.span):
+            for at, shape in code.blocks():
+                code.store(start + at, code.load(code.row(name, i) + at, shape), shape)
+
+
+# Passes over long vectors: a row is a run of HARDWARE.piece numbers and has its own partial sums.
+
+
+def curvature_along(code: Rows) -> None:
+    """Q += V P, SUM_i = <P, Q>, WORK_i = <P, P>; no V where it is 0."""
+    p, q, v = (code.numbers(name) for name in "PQV")
+    damped, starts = code.job("V").given(), code.job("Q")
+    for i, numbers in code.pieces():
+        bend, square = (Total(code, HARDWARE.at_once) for _ in range(2))
+        for at, n in code.groups(*numbers, HARDWARE.at_once):
+            x, y = p(at, n), code.variable([q(at, n)])
+            with code.when(damped):
+                y.set([code.multiply_add(v(at, n), x, *y.get())])
+                code.store_numbers(starts + at * code.size, *y.get())
+            bend.add(x, *y.get())
+            square.add(x, x)
+        code.store_numbers(code.job("SUM") + i * code.size, bend.value())
+        code.store_numbers(code.job("WORK") + i * code.size, square.value())
+
+
+def stepped(code: Rows) -> None:
+    """X += W P, Y −= W Q, OUT = V Y, SUM_i = <Y, OUT>; no V where it is 0, nor OUT and SUM then."""
+    x, y, p, q, v = (code.numbers(name) for name in "XYPQV")
+    a, scaled = code.load_numbers(code.job("W")), code.job("V").given()
+    for i, numbers in code.pieces():
+        total = Total(code, HARDWARE.at_once)
+        for at, n in code.groups(*numbers, HARDWARE.at_once):
+            b, offset = code.spread(a, n), at * code.size
+            moved = code.multiply_add(b, p(at, n), x(at, n))
+            code.store_numbers(code.job("X") + offset, moved)
+            r = code.multiply_add(code.negative(b), q(at, n), y(at, n))
+            code.store_numbers(code.job("Y") + offset, r)
+            with code.when(scaled):
+                z = code.multiply(v(at, n), r)
+                code.store_numbers(code.job("OUT") + offset, z)
+                total.add(z, r)
+        with code.when(scaled):
+            code.store_numbers(code.job("SUM") + i * code.size, total.value())
+
+
+def turned(code: Rows) -> None:
+    """P = W P + Q."""
+    p, q, a = code.numbers("P"), code.numbers("Q"), code.load_numbers(code.job("W"))
+    for _, numbers in code.pieces():
+        for at, n in code.groups(*numbers, HARDWARE.at_once):
+            new = code.multiply_add(code.spread(a, n), p(at, n), q(at, n))
+            code.store_numbers(code.job("P") + at * code.size, new)

@@ -1,8 +1,10 @@
-"""The kernels as the rest of the library calls them: arguments checked, path chosen.
+"""The kernels as the rest of the library calls them.
 
 X is (n, k) and belongs to the rows of the pattern, Y is (width, k) and belongs to its columns; the
-p-th entry of the pattern lies in row i and column j. Real arguments of different types are brought
-to their common type. On arrays of JAX the references run, which it differentiates and maps.
+p-th entry of the pattern lies in row i and column j, and v, b, w, e have an element for each entry.
+Real arguments of different types are brought to their common type. Memory is that of the results,
+unless said; on the path of the references, which runs on arrays of JAX, it is O(mk). All raise
+`ValueError` where shapes do not agree with each other or with the pattern.
 """
 
 from __future__ import annotations
@@ -20,59 +22,16 @@ from flatrank.kernels.pattern import Compressed
 def sampled_product(
     C: Compressed, X: Float[Array, "n k"], Y: Float[Array, "width k"]
 ) -> Float[Array, " m"]:
-    """Entries of a low-rank matrix at the places of a pattern: out_p = <X_i, Y_j>.
-
-    Parameters
-    ----------
-    C
-        The places.
-    X, Y
-        Factors, shapes (n, k) and (width, k).
-
-    Returns
-    -------
-    Array
-        The products in the order of the pattern's entries, shape (m,).
-
-    Raises
-    ------
-    ValueError
-        When shapes do not agree.
-
-    Notes
-    -----
-    2mk flops. Memory O(m); on the reference path O(mk).
-    """
+    """Entries of a low-rank matrix at the places of a pattern: out_p = <X_i, Y_j>; 2mk flops."""
     return call("sampled_product", C, X=X, Y=Y)
 
 
 def sparse_tall(
     C: Compressed, v: Float[Array, " m"], Y: Float[Array, "width k"]
 ) -> Float[Array, "n k"]:
-    """A sparse matrix times a tall one: G_i = sum_p v_p Y_j over the entries p of row i.
+    """A sparse matrix times a tall one: G_i = Σ_p v_p Y_j over the entries p of row i; 2mk flops.
 
-    Parameters
-    ----------
-    C
-        The places of the sparse matrix.
-    v
-        Its entries, shape (m,).
-    Y
-        The tall matrix, shape (width, k).
-
-    Returns
-    -------
-    Array
-        The product, shape (n, k). Each row is summed in the order of its entries.
-
-    Raises
-    ------
-    ValueError
-        When shapes do not agree.
-
-    Notes
-    -----
-    2mk flops. Memory O(nk); on the reference path O(mk).
+    Each row is summed in the order of its entries.
     """
     return call("sparse_tall", C, v=v, Y=Y)
 
@@ -84,31 +43,7 @@ def tangent_product(
     P: Float[Array, "n k"],
     Q: Float[Array, "width k"],
 ) -> Float[Array, " m"]:
-    """The change of `sampled_product` along a direction: out_p = <X_i, Q_j> + <P_i, Y_j>.
-
-    Parameters
-    ----------
-    C
-        The places.
-    X, Y
-        Factors, shapes (n, k) and (width, k).
-    P, Q
-        Directions, of the same shapes.
-
-    Returns
-    -------
-    Array
-        In the order of the pattern's entries, shape (m,).
-
-    Raises
-    ------
-    ValueError
-        When shapes do not agree.
-
-    Notes
-    -----
-    4mk flops. Memory O(m); on the reference path O(mk).
-    """
+    """The change of `sampled_product` along (P, Q): out_p = <X_i, Q_j> + <P_i, Y_j>; 4mk flops."""
     return call("tangent_product", C, X=X, Y=Y, P=P, Q=Q)
 
 
@@ -119,30 +54,9 @@ def sparse_tall_pair(
     w: Float[Array, " m"],
     Q: Float[Array, "width k"],
 ) -> Float[Array, "n k"]:
-    """Two sparse matrices of one pattern, each times its tall one: G_i = sum_p v_p Y_j + w_p Q_j.
+    """Two sparse matrices of one pattern, each times its tall one: G_i = Σ_p v_p Y_j + w_p Q_j.
 
-    Parameters
-    ----------
-    C
-        The places of both.
-    v, w
-        Their entries, shape (m,).
-    Y, Q
-        The tall matrices, shape (width, k).
-
-    Returns
-    -------
-    Array
-        The sum of the products, shape (n, k).
-
-    Raises
-    ------
-    ValueError
-        When shapes do not agree.
-
-    Notes
-    -----
-    4mk flops. Memory O(nk); on the reference path O(mk).
+    4mk flops.
     """
     return call("sparse_tall_pair", C, v=v, Y=Y, w=w, Q=Q)
 
@@ -155,32 +69,8 @@ def residual_gradient(
 ) -> tuple[Float[Array, "n k"], Float[Array, " n"]]:
     """One side of the gradient of half the squared residual, and the squared residual by row.
 
-    With s_p = <X_i, Y_j> - b_p: G_i = sum_p s_p Y_j and ss_i = sum_p s_p^2. The residual itself is
-    not stored. Sums are left by row so that their total does not depend on who summed what.
-
-    Parameters
-    ----------
-    C
-        The places seen.
-    X, Y
-        Factors, shapes (n, k) and (width, k).
-    b
-        Data in the order of the pattern's entries, shape (m,).
-
-    Returns
-    -------
-    tuple
-        G, shape (n, k), and ss, shape (n,).
-
-    Raises
-    ------
-    ValueError
-        When shapes do not agree.
-
-    Notes
-    -----
-    4mk flops. Memory O(nk), and where rows of Y straddle cache lines and Y is large, a padded copy
-    of Y; on the reference path O(mk).
+    With s_p = <X_i, Y_j> − b_p: G_i = Σ_p s_p Y_j and ss_i = Σ_p s_p². The residual itself is not
+    stored. Sums are left by row so that their total does not depend on who summed what. 4mk flops.
     """
     return call("residual_gradient", C, X=X, Y=Y, b=b)
 
@@ -195,34 +85,9 @@ def curvature_product(
 ) -> Float[Array, "n k"]:
     """One side of the Hessian of half the squared residual, times a direction (P, Q).
 
-    With s_p = <X_i, Q_j> + <P_i, Y_j>: G_i = sum_p s_p Y_j + e_p Q_j. Without e this is the
-    Gauss-Newton product; with the residual for e it is Newton's.
-
-    Parameters
-    ----------
-    C
-        The places seen.
-    X, Y
-        Factors, shapes (n, k) and (width, k).
-    P, Q
-        Directions, of the same shapes; P may be None for zero.
-    e
-        Residual in the order of the pattern's entries, shape (m,), or None for no such term.
-
-    Returns
-    -------
-    Array
-        G, shape (n, k).
-
-    Raises
-    ------
-    ValueError
-        When shapes do not agree.
-
-    Notes
-    -----
-    6mk flops, 8mk with e, 2mk less where P is None. Memory O((n + width) k), for a copy of Y and Q
-    side by side; on the reference path O(mk).
+    With s_p = <X_i, Q_j> + <P_i, Y_j>: G_i = Σ_p s_p Y_j + e_p Q_j. Without e this is the
+    Gauss-Newton product; with the residual for e it is Newton's. P may be None for zero. 6mk flops,
+    8mk with e, 2mk less where P is None; memory for a copy of Y and Q side by side.
     """
     if P is None:
         if e is None:
@@ -239,32 +104,9 @@ def row_grams(
     b: Float[Array, " m"],
     w: Float[Array, " m"] | None = None,
 ) -> tuple[Float[Array, "n k k"], Float[Array, "n k"]]:
-    """Normal equations of every row: sum_p w_p Y_j Y_j^T and sum_p w_p b_p Y_j.
+    """Normal equations of every row, Σ_p w_p Y_j Y_jᵀ and Σ_p w_p b_p Y_j; without w, w = 1.
 
-    Parameters
-    ----------
-    C
-        The places seen.
-    Y
-        Factor, shape (width, k).
-    b
-        Data in the order of the pattern's entries, shape (m,).
-    w
-        Weights in the same order, or None for ones.
-
-    Returns
-    -------
-    tuple
-        Gram matrices, shape (n, k, k), and right-hand sides, shape (n, k).
-
-    Raises
-    ------
-    ValueError
-        When shapes do not agree.
-
-    Notes
-    -----
-    2mk^2 flops. Memory O(nk^2); on the reference path O(mk^2).
+    2mk² flops; on the path of the references memory O(mk²).
     """
     if w is None:
         return call("row_grams", C, Y=Y, b=b)
@@ -275,55 +117,14 @@ def inverses(A: Float[Array, "n k k"]) -> Float[Array, "n k k"]:
     """The inverse of each symmetric positive semidefinite block, by sweeping its pivots in turn.
 
     A pivot that is rounding of the diagonal entry it is left of is left out, its row and column 0:
-    a generalised inverse, A G A = A and G A G = G up to rounding.
-
-    Parameters
-    ----------
-    A
-        Blocks, shape (n, k, k), symmetric.
-
-    Returns
-    -------
-    Array
-        Inverses, shape (n, k, k), symmetric.
-
-    Raises
-    ------
-    ValueError
-        When A is not a stack of square blocks.
-
-    Notes
-    -----
-    nk^3 multiply-adds. Memory O(nk^2). LAPACK, block by block,
-    was seen to wait for ever beside large products.
+    a generalised inverse, A G A = A and G A G = G up to rounding. nk³ multiply-adds. (LAPACK, block
+    by block, was seen to wait for ever beside large products.)
     """
     return call("inverses", _no_entries(A.shape[0]), A=A)
 
 
 def block_product(A: Float[Array, "n k k"], P: Float[Array, "n k"]) -> Float[Array, "n k"]:
-    """A symmetric block for each row of a matrix, times it: G_i = A_i P_i.
-
-    Parameters
-    ----------
-    A
-        Blocks, shape (n, k, k), symmetric.
-    P
-        The matrix, shape (n, k).
-
-    Returns
-    -------
-    Array
-        G, shape (n, k).
-
-    Raises
-    ------
-    ValueError
-        When shapes do not agree.
-
-    Notes
-    -----
-    2nk^2 flops.
-    """
+    """A symmetric block for each row of a matrix, times it: G_i = A_i P_i; 2nk² flops."""
     return call("block_product", _no_entries(A.shape[0]), A=A, P=P)
 
 

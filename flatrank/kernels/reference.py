@@ -12,33 +12,33 @@ from flatrank.kernels.signatures import PIVOT
 
 
 def sampled_product(C, X, Y):
-    """out_p = <X_i, Y_j>; see `flatrank.kernels.sampled_product`."""
+    """out_p = <X_i, Y_j>."""
     return xp.sum(X[C.rows()] * Y[C.indices], axis=1)
 
 
 def sparse_tall(C, v, Y):
-    """G_i = sum_p v_p Y_j; see `flatrank.kernels.sparse_tall`."""
+    """G_i = Σ_p v_p Y_j."""
     return _row_sums(C, v[:, None] * Y[C.indices])
 
 
 def tangent_product(C, X, Y, P, Q):
-    """out_p = <X_i, Q_j> + <P_i, Y_j>; see `flatrank.kernels.tangent_product`."""
+    """out_p = <X_i, Q_j> + <P_i, Y_j>."""
     return sampled_product(C, X, Q) + sampled_product(C, P, Y)
 
 
 def sparse_tall_pair(C, v, Y, w, Q):
-    """G_i = sum_p v_p Y_j + w_p Q_j; see `flatrank.kernels.sparse_tall_pair`."""
+    """G_i = Σ_p v_p Y_j + w_p Q_j."""
     return sparse_tall(C, v, Y) + sparse_tall(C, w, Q)
 
 
 def residual_gradient(C, X, Y, b):
-    """Residual and its product with Y; see `flatrank.kernels.residual_gradient`."""
+    """With s_p = <X_i, Y_j> − b_p: Σ_p s_p Y_j and Σ_p s_p²."""
     s = sampled_product(C, X, Y) - b
     return sparse_tall(C, s, Y), _row_sums(C, s * s)
 
 
 def curvature_product(C, X, Y, P, Q, e=None):
-    """Gauss-Newton product, or Newton's with e; see `flatrank.kernels.curvature_product`."""
+    """With s_p = <X_i, Q_j> + <P_i, Y_j>: Σ_p s_p Y_j + e_p Q_j."""
     s = tangent_product(C, X, Y, P, Q)
     G = sparse_tall(C, s, Y)
     return G if e is None else G + sparse_tall(C, e, Q)
@@ -50,21 +50,27 @@ def coupling_product(C, X, Y, Q, e=None):
     return G if e is None else G + sparse_tall(C, e, Q)
 
 
+newton_product, newton_coupling = curvature_product, coupling_product
+
+
 def block_product(C, A, P):
-    """Each block times its row; see `flatrank.kernels.block_product`."""
+    """Each block times its row."""
     del C
     return xp.einsum("iab,ib->ia", A, P)
 
 
 def row_grams(C, Y, b, w=None):
-    """Normal equations of every row; see `flatrank.kernels.row_grams`."""
+    """Σ_p w_p Y_j Y_jᵀ and Σ_p w_p b_p Y_j."""
     y = Y[C.indices]
     wy = y if w is None else w[:, None] * y
     return _row_sums(C, wy[:, :, None] * y[:, None, :]), _row_sums(C, b[:, None] * wy)
 
 
+weighted_row_grams = row_grams
+
+
 def inverses(C, A):
-    """The inverse of each block, by sweeping its pivots; see `flatrank.kernels.inverses`.
+    """The inverse of each block, by sweeping its pivots.
 
     With a the column of the pivot p and e its unit vector, a sweep is A ← A − (a − e)(a − e)ᵀ/p −
     2 e eᵀ; all of them leave −A⁻¹. Pivots of a unit diagonal are at most 1, so that a − e does not

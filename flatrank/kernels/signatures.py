@@ -1,13 +1,14 @@
-"""What each kernel takes and gives, and what a loop is compiled for.
+"""What each kernel takes and gives.
 
-n rows, m entries, w columns of the pattern; k columns of the factors. The names are places in a job
-(`jobs.py`); the pattern itself, pointers (n + 1,) and indices (m,), belongs to every kernel.
+n rows, m entries, w columns of the pattern; k columns of the factors. The names are words of a job
+(`rows.py`); the pattern itself, pointers (n + 1,) and indices (m,), belongs to every kernel.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+
+from flatrank.kernels.hardware import HARDWARE
 
 SIGNATURES = {
     "sampled_product": ("X: n k, Y: w k", "OUT: m"),
@@ -31,26 +32,19 @@ LOOPS = {
     "newton_coupling": "curvature_product",
     "weighted_row_grams": "row_grams",
 }
-PAIRED = "curvature_product"  # gathers from two matrices, which lie side by side
-# Factors of up to NARROW columns have loops of their own; wider ones are taken in blocks of BLOCK
-# columns, and the rest, BLOCK to 2 BLOCK - 1 columns, has a loop of its own.
-NARROW, BLOCK = 16, 16
-# Loops over long vectors: numbers in a row, and those treated at once.
-FLAT = ("curvature_along", "stepped", "turned")
-PIECE, AT_ONCE = 2048, 16
 # A pivot of a block of unit diagonal, in units of rounding, that is rounding.
 PIVOT = 100.0
 
 
 def padded_width(k: int) -> int:
     """Columns to give factors of rank k: multiples of four, beyond 16 of eight."""
-    step = 4 if k <= NARROW else 8
+    step = 4 if k <= HARDWARE.narrow else 8
     return -(-k // step) * step
 
 
 def call_width(k: int) -> int:
     """Columns that a call is run with: k, and beyond 16 the next multiple of eight."""
-    return k if k <= NARROW else padded_width(k)
+    return k if k <= HARDWARE.narrow else padded_width(k)
 
 
 @cache
@@ -58,36 +52,3 @@ def parsed(text: str) -> list[tuple[str, list[str]]]:
     """Split "X: n k, V: m" into [("X", ["n", "k"]), ("V", ["m"])]."""
     pairs = (part.split(":") for part in text.split(","))
     return [(name.strip(), axes.split()) for name, axes in pairs]
-
-
-class Variant(NamedTuple):
-    """What one loop is compiled for, in a form that fits into a string.
-
-    Parameters
-    ----------
-    loop
-        Its name.
-    k
-        Columns of the factors; where `wide`, columns beside the blocks.
-    bits
-        32 or 64.
-    rows
-        Entries treated at once.
-    wide
-        1 where the factors have more than NARROW columns, else 0.
-    """
-
-    loop: str
-    k: int
-    bits: int
-    rows: int
-    wide: int
-
-    @classmethod
-    def read(cls, text: str) -> Variant:
-        """The variant that str(variant) came from."""
-        loop, *numbers = text.split()
-        return cls(loop, *map(int, numbers))
-
-    def __str__(self):
-        return " ".join(map(str, self))

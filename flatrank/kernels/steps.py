@@ -10,15 +10,12 @@ from importlib import import_module
 import numpy as np
 
 from flatrank.kernels import support
-from flatrank.kernels.signatures import PIECE
-
-# Numbers from which on a pass of compiled code is the faster one.
-_LONG = 2**14
+from flatrank.kernels.hardware import HARDWARE
 
 
 def worthwhile(x: object) -> bool:
     """Whether the passes here are for such vectors."""
-    long = isinstance(x, np.ndarray) and x.size >= _LONG and x.dtype.char in "fd"
+    long = isinstance(x, np.ndarray) and x.size >= HARDWARE.long and x.dtype.char in "fd"
     return long and not support.obstacle()
 
 
@@ -28,7 +25,7 @@ def curvature_along(
     """h + ridge ∘ p in place of h, ⟨p, h⟩ and ⟨p, p⟩."""
     bend = square = 0.0
     for part, h in _parts(p.size, pieces):
-        n = -(-h.size // PIECE)
+        n = -(-h.size // HARDWARE.piece)
         sums = np.empty((2, n), p.dtype)
         given = {"P": p[part], "Q": h, "SUM": sums[0], "WORK": sums[1]}
         if ridge is not None:
@@ -52,7 +49,7 @@ def stepped(
     total, factor = 0.0, np.full(1, a, p.dtype)
     for part, h in _parts(p.size, pieces):
         given = {"X": x[part], "P": p[part], "Y": r[part], "Q": h, "W": factor}
-        sums = np.zeros(-(-h.size // PIECE), p.dtype)
+        sums = np.zeros(-(-h.size // HARDWARE.piece), p.dtype)
         if diagonal is not None:
             given |= {"V": diagonal[part], "OUT": z[part], "SUM": sums}
         _run("stepped", given, h)

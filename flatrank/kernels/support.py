@@ -62,15 +62,7 @@ def threads() -> int:
 def using(path: str) -> Iterator[None]:
     """Choose the path of kernels called inside a `with` block.
 
-    Parameters
-    ----------
-    path
-        "reference" for plain NumPy; "auto" for the compiled twins wherever they can run.
-
-    Raises
-    ------
-    ValueError
-        When `path` is neither.
+    "reference" for plain NumPy; "auto" for the compiled twins wherever they can run.
     """
     token = asked.set(checked(path, "using"))
     try:
@@ -102,13 +94,7 @@ def failed(kernel: str, error: Exception) -> None:
 
 
 def seconds_compiling() -> float:
-    """Seconds that this process has spent compiling kernels; those found on disk are free.
-
-    Returns
-    -------
-    float
-        A kernel takes 0.1 to 1 s when a machine first meets a rank and a type.
-    """
+    """Seconds that this process has spent compiling kernels; those found on disk are free."""
     return sum(compiling)
 
 
@@ -119,39 +105,29 @@ def inability() -> str | None:
         return f"no compiled kernels for {platform.system()} on {platform.machine()}"
     if sys.byteorder != "little":
         return "no compiled kernels for big-endian processors"
-    if find_spec("numba") is None:
-        return "numba is not installed"
+    if find_spec("llvmlite") is None:
+        return "llvmlite is not installed"
     return None
 
 
 def path_in_use() -> str:
-    """Which path a kernel takes on NumPy's arrays, with the reason.
-
-    Returns
-    -------
-    str
-        "compiled: ..." or "reference: ...".
-    """
+    """Which path a kernel takes on NumPy's arrays and why: "compiled: ..." or "reference: ..."."""
     reason = obstacle()
-    return f"reference: {reason}" if reason else "compiled: numba is installed"
+    return f"reference: {reason}" if reason else "compiled: llvmlite is installed"
 
 
 def describe() -> dict[str, object]:
     """What is known about the kernels here, for a report on the installation.
 
-    Returns
-    -------
-    dict
-        Path and reason; versions of numba and llvmlite; processor, width of the vectors in bytes
-        and number of threads; where compiled kernels are kept.
+    Path and reason; version of llvmlite; processor, width of the vectors in bytes and number of
+    threads; where compiled kernels are kept.
     """
     path, _, reason = path_in_use().partition(": ")
-    out: dict[str, object] = {
-        "path": path, "reason": reason, "threads": None, "numba": None, "llvmlite": None,
-        "processor": platform.machine(), "vector_bytes": None, "cache": None,
-    }  # fmt: skip
+    names = "threads", "llvmlite", "processor", "vector_bytes", "cache"
+    out: dict[str, object] = {"path": path, "reason": reason, **dict.fromkeys(names)}
+    out["processor"] = platform.machine()
     if not (failures or inability()):
         from flatrank.kernels import execution
 
-        out |= execution.facts() | {"threads": threads()}
+        out |= execution.facts()
     return out

@@ -9,146 +9,160 @@ Each row belongs to one chunk and is summed by one thread in the order of its en
 not depend on who ran what.
 """
 
-# Numba intrinsics are called without the typing context that their definitions name.
-# pyright: reportCallIssue=false
-
 from __future__ import annotations
 
 import ctypes
 import os
+import platform
+import sys
 import threading
 from functools import cache
-from typing import Any, no_type_check
+from typing import Any
 
 from llvmlite import ir
-from numba import njit
-from numba.core import types
-from numba.extending import intrinsic
 
-from flatrank.kernels.addresses import kept
-from flatrank.kernels.jobs import POINTERS, M, N, pointer_at
+from flatrank.kernels.code import INT32, INT64, Code, Integer
+from flatrank.kernels.hardware import HARDWARE
+from flatrank.kernels.native import compiled
+from flatrank.kernels.rows import PLACES, pointer_at
 from flatrank.kernels.support import threads, unshared
-from flatrank.kernels.waiting import NAPS, give_way, sleep, wake
-from flatrank.kernels.words import INNER, INT64, fetch_add, set_word, shared, word
 
 # Words of the mailbox: jobs so far, whether one may be joined, helpers in it and asleep; on a cache
 # line of their own, before the chunks taken and finished and what to do with them.
 TURN, OPEN, INSIDE, ASLEEP = range(4)
 NEXT, FINISHED, CHUNKS, LOOP, JOB, BOX = range(8, 14)
-CHUNKS_PER_THREAD = 16
-ROW_COST = 3  # what a row costs beside its entries, in entries
-# Multiply-adds for which one more thread pays, if it is awake, and if it has to be woken.
-WORTH_SHARING, WORTH_WAKING = 200_000, 1_000_000
-LOOKS, PATIENCE = 400, 5000  # looks of a helper before it sleeps, of a caller before it gives way
+# Linux's call to sleep until a word changes, where its number is known; short naps elsewhere.
+FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine()) if sys.platform == "linux" else None
+NAP = 400_000 if FUTEX else 1000  # microseconds of one sleep
 
 
-@intrinsic
-def run(_context, loop, job, first, last):
-    """Call a loop, given by address, on some rows of a job."""
+class Mailbox(Code):
+    """Instructions on the mailbox, which other threads change too."""
 
-    def codegen(_, builder, _signature, args):
-        kind = ir.FunctionType(ir.VoidType(), [INT64] * 3)
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+    def __init__(self, builder: ir.IRBuilder, box: Any):
+        super().__init__(builder)
+        self.box = self.integer(box)
 
-    return types.void(*[types.int64] * 4), codegen
+    def place(self, i: int) -> Any:
+        """A pointer to a word."""
+        return (self.box + 8 * i).pointer(INT64)
 
+    def get(self, i: int) -> Integer:
+        """A word as it is now."""
+        return self.integer(self.builder.load_atomic(self.place(i), "seq_cst", 8))
 
-@no_type_check
-@njit(**INNER)
-def first_row(job, chunk, chunks):
-    """The row where a chunk begins: chunks are even in entries plus ROW_COST for each row."""
-    n = word(job, N)
-    if word(job, POINTERS) == 0:
-        return n * chunk // chunks
-    goal = (word(job, M) + ROW_COST * n) * chunk // chunks
-    low, high = 0, n
-    while low < high:
-        middle = (low + high) // 2
-        if pointer_at(job, middle) + ROW_COST * middle < goal:
-            low = middle + 1
+    def add(self, i: int, value: int) -> Integer:
+        """Add to a word; what it was before."""
+        return self.integer(self.builder.atomic_rmw("add", self.place(i), INT64(value), "seq_cst"))
+
+    def give_way(self) -> None:
+        """Let another thread have the processor, if one waits for it."""
+        self.call("sched_yield", INT32)
+
+    def futex(self, operation: int, *arguments: Any) -> None:
+        """Linux's futex on the turn counter, within one process."""
+        address = self.box + 8 * TURN
+        self.call(
+            "syscall", INT64, INT64(FUTEX), address.value, INT64(operation), *arguments, fixed=1
+        )
+
+    def sleep(self, turn: Integer) -> None:
+        """Sleep for a NAP, or until woken, if the turn is the same still."""
+        if FUTEX:
+            time = self.variable([ir.Constant(ir.ArrayType(INT64, 2), [0, 1000 * NAP])])
+            self.futex(128, turn.value, self.builder.ptrtoint(time.slots[0], INT64))
         else:
-            high = middle
-    return low
+            self.call("usleep", INT32, INT32(NAP))
+
+    def wake(self, count: Integer) -> None:
+        """Wake so many of those who sleep."""
+        if FUTEX:
+            self.futex(129, count.value, INT64(0))
+
+    def first_row(self, job: Integer, chunk: Integer, chunks: Integer) -> Integer:
+        """The row where a chunk begins: chunks are even in entries plus row_cost for each row."""
+        n, out = self.word(job, PLACES["N"]), self.variable(0)
+        with self.builder.if_else(self.word(job, PLACES["POINTERS"]).given()) as (sparse, dense):
+            with dense:
+                out.set(n * chunk // chunks)
+            with sparse:
+                goal = (self.word(job, PLACES["M"]) + n * HARDWARE.row_cost) * chunk // chunks
+                high = self.variable(n)
+                for _ in self.repeat(lambda: out.get() < high.get()):
+                    middle = (out.get() + high.get()) // 2
+                    before = pointer_at(self, job, middle) + middle * HARDWARE.row_cost < goal
+                    with self.builder.if_else(before) as (later, earlier):
+                        with later:
+                            out.set(middle + 1)
+                        with earlier:
+                            high.set(middle)
+        return out.get()
+
+    def work(self) -> None:
+        """Take chunks until none is left."""
+        job, chunks, loop = (self.word(self.box, i) for i in (JOB, CHUNKS, LOOP))
+        run = loop.pointer(ir.FunctionType(ir.VoidType(), [INT64] * 3))
+        chunk = self.variable(self.add(NEXT, 1))
+        for _ in self.repeat(lambda: chunk.get() < chunks):
+            rows = [self.first_row(job, chunk.get() + i, chunks).value for i in (0, 1)]
+            self.builder.call(run, [job.value, *rows])
+            self.add(FINISHED, 1)
+            chunk.set(self.add(NEXT, 1))
 
 
-@no_type_check
-@njit(**INNER)
-def work(box):
-    """Take chunks until none is left."""
-    job, chunks = word(box, JOB), word(box, CHUNKS)
-    while True:
-        chunk = fetch_add(box, NEXT, 1)
-        if chunk >= chunks:
-            return
-        first, last = first_row(job, chunk, chunks), first_row(job, chunk + 1, chunks)
-        run(word(box, LOOP), job, first, last)
-        fetch_add(box, FINISHED, 1)
-
-
-@no_type_check
-def helping(stamp):
+def helping(builder: ir.IRBuilder, box: Any) -> None:
     """A helper's life."""
+    mail = Mailbox(builder, box)
+    seen, looks, naps = (mail.variable(0) for _ in range(3))
+    for _ in mail.repeat(lambda: naps.get() * NAP < HARDWARE.idle):
+        turn = mail.get(TURN)
+        with builder.if_else(turn.equals(seen.get())) as (same, new):
+            with new:
+                seen.set(turn)
+                looks.set(0)
+                naps.set(0)
+                mail.add(INSIDE, 1)
+                with mail.when(mail.add(OPEN, 0).equals(1)):
+                    mail.work()
+                mail.add(INSIDE, -1)
+            with same, builder.if_else(looks.get() < HARDWARE.looks) as (soon, later):
+                with soon:
+                    looks.set(looks.get() + 1)
+                    mail.give_way()
+                with later:
+                    looks.set(0)
+                    naps.set(naps.get() + 1)
+                    mail.add(ASLEEP, 1)
+                    mail.sleep(seen.get())
+                    mail.add(ASLEEP, -1)
 
-    def life(box):
-        seen, looks, naps = 0, 0, 0
-        while stamp and naps < NAPS:
-            if shared(box, TURN) != seen:
-                seen, looks, naps = shared(box, TURN), 0, 0
-                fetch_add(box, INSIDE, 1)
-                if fetch_add(box, OPEN, 0) == 1:
-                    work(box)
-                fetch_add(box, INSIDE, -1)
-            elif looks < LOOKS:
-                looks += 1
-                give_way()
-            else:
-                looks, naps = 0, naps + 1
-                fetch_add(box, ASLEEP, 1)
-                sleep(box + 8 * TURN, seen)
-                fetch_add(box, ASLEEP, -1)
 
-    return life
-
-
-@no_type_check
-def leading(stamp):
+def leading(builder: ir.IRBuilder, box: Any, *arguments: Any) -> None:
     """The caller's part; helpers that came late may still look for chunks of the job before."""
-
-    def lead(box, job, loop, chunks, more):
-        while stamp and fetch_add(box, INSIDE, 0) > 0:
-            give_way()
-        set_word(box, NEXT, 0)
-        set_word(box, FINISHED, 0)
-        set_word(box, CHUNKS, chunks)
-        set_word(box, LOOP, loop)
-        set_word(box, JOB, job)
-        fetch_add(box, OPEN, 1)
-        fetch_add(box, TURN, 1)
-        if more and fetch_add(box, ASLEEP, 0) > 0:
-            wake(box + 8 * TURN, more)
-        work(box)
-        looks = 0
-        while shared(box, FINISHED) < chunks:
-            looks += 1
-            if looks > PATIENCE:
-                give_way()
-        fetch_add(box, OPEN, -1)
-
-    return lead
-
-
-@cache
-def parts(stamp: int) -> tuple[Any, Any]:
-    """The C functions of a helper and of a caller."""
-    life = kept(helping(stamp), 1, f"life_{stamp:x}")
-    return life, kept(leading(stamp), 5, f"lead_{stamp:x}")
+    mail = Mailbox(builder, box)
+    job, loop, chunks, more = map(mail.integer, arguments)
+    for _ in mail.repeat(lambda: mail.add(INSIDE, 0).given()):
+        mail.give_way()
+    for i, value in {NEXT: 0, FINISHED: 0, CHUNKS: chunks, LOOP: loop, JOB: job}.items():
+        builder.store(mail.integer(value).value, mail.place(i), align=8)
+    mail.add(OPEN, 1)
+    mail.add(TURN, 1)
+    with mail.when(more.given()), mail.when(mail.add(ASLEEP, 0).given()):
+        mail.wake(more)
+    mail.work()
+    looks = mail.variable(0)
+    for _ in mail.repeat(lambda: mail.get(FINISHED) < chunks):
+        looks.set(looks.get() + 1)
+        with mail.when(mail.integer(HARDWARE.spins) < looks.get()):
+            mail.give_way()
+    mail.add(OPEN, -1)
 
 
 class Team:
     """The mailbox and the helpers of this process."""
 
-    def __init__(self, stamp: int):
-        self.life, self.lead = (part.ctypes for part in parts(stamp))
+    def __init__(self):
+        self.life, self.lead = compiled("helping", helping, 1), compiled("leading", leading, 5)
         self.lock, self.threads = threading.Lock(), threads()
         self.helpers: list[threading.Thread] = []
         box = (ctypes.c_int64 * BOX)()
@@ -157,13 +171,13 @@ class Team:
 
     def share(self, job: int, loop: int, cost: int) -> bool:
         """Run all rows of a job with helpers; False where there are none, or others have them."""
-        number = min(1 + cost // WORTH_SHARING, self.threads)
-        more = min(cost // WORTH_WAKING, number - 1)
+        number = min(1 + cost // HARDWARE.sharing, self.threads)
+        more = min(cost // HARDWARE.waking, number - 1)
         if number < 2 or unshared.get() or not self.lock.acquire(blocking=False):
             return False
         try:
             self.gather(more)
-            self.lead(self.box, job, loop, CHUNKS_PER_THREAD * number, more)
+            self.lead.call(self.box, job, loop, HARDWARE.chunks * number, more)
         finally:
             self.lock.release()
         return True
@@ -172,7 +186,7 @@ class Team:
         """See that so many helpers are alive, if the system lets them begin."""
         self.helpers = [helper for helper in self.helpers if helper.is_alive()]
         for _ in range(helpers - len(self.helpers)):
-            helper = threading.Thread(target=self.life, args=(self.box,), daemon=True)
+            helper = threading.Thread(target=self.life.call, args=(self.box,), daemon=True)
             try:
                 helper.start()
             except RuntimeError:  # no more threads, or the interpreter is about to end
@@ -181,9 +195,9 @@ class Team:
 
 
 @cache
-def team(stamp: int) -> Team:
+def team() -> Team:
     """The team of this process."""
-    return Team(stamp)
+    return Team()
 
 
 if hasattr(os, "register_at_fork"):

@@ -22,9 +22,6 @@ from flatrank.arrays import (
 from flatrank.arrays.shapes import Float
 from flatrank.kernels import steps
 
-# Curvature along a direction, as a share of its length squared, that counts as none.
-_FLAT = 1e-14
-
 
 class Diagonal(Module):
     """A diagonal as an operator: a number for each number of the tree it is applied to."""
@@ -148,7 +145,7 @@ def truncated_cg(
 
     def step(s: _State) -> _State:
         h, bend, square = _along(s.p, product(restore(s.p)), ridge)
-        bad = xp.logical_not(bend > _FLAT * square)
+        bad = xp.logical_not(bend > 1e-14 * square)  # below, the curvature is rounding
         first = xp.where(s.taken == 0, 1.0, 0.0)
         alpha = xp.where(bad, first, s.rz / xp.where(bad, 1.0, bend))
         before, s = s.rz, _stepped(s, alpha, h, diagonal)

@@ -6,13 +6,7 @@ import operator
 
 
 def checked_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    """(d1, d2) as Python's own integers.
-
-    Raises
-    ------
-    ValueError
-        If it is not two integers between 1 and 2³¹−1.
-    """
+    """(d1, d2) as Python's own integers; ValueError if not two between 1 and 2³¹−1."""
     try:
         d1, d2 = (operator.index(d) for d in shape)
     except (TypeError, ValueError):
@@ -23,13 +17,7 @@ def checked_shape(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def checked_count(name: str, value: int, least: int) -> int:
-    """A whole number of at least `least`.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
+    """A whole number of at least `least`; ValueError if it is not."""
     try:
         count = operator.index(value)
     except TypeError:

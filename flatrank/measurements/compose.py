@@ -7,7 +7,13 @@ import numpy as np
 from flatrank.arrays import Array, static, to_numpy, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import Cone, FactorPair, Weight, weighted
-from flatrank.measurements.base import Adjoint, Curvature, Measurement
+from flatrank.measurements.base import (
+    Adjoint,
+    CoupledCurvature,
+    Curvature,
+    Measurement,
+    of_kind,
+)
 from flatrank.measurements.matrices import OnMatrices
 
 
@@ -38,6 +44,17 @@ class ScaledCurvature(Curvature):
         """The inner one along the unscaled step, scaled back."""
         inner = self.inner(step.scaled(self.scale1, self.scale2))
         return inner.scaled(self.scale1, self.scale2)
+
+
+class ScaledCoupledCurvature(ScaledCurvature, CoupledCurvature):
+    """The same with its parts, where D is diagonal."""
+
+    inner: CoupledCurvature  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def blocks(self) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]]:
+        """The inner ones, scaled twice."""
+        A, C = self.inner.blocks()
+        return self.scale1[:, None, None] ** 2 * A, self.scale2[:, None, None] ** 2 * C
 
     def left_to_right(self, P: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
         """The inner one, between two scalings."""
@@ -81,26 +98,6 @@ class Whitened(Measurement):
         """Number of measurements."""
         return self.inner.m
 
-    def written(self) -> np.ndarray | None:
-        """D1⁻¹ Aᵢ D2⁻¹."""
-        A = self.inner.written()
-        if A is None:
-            return None
-        D1, D2 = to_numpy((self.scale1, self.scale2))
-        A = A * D2 if D2.ndim == 1 else A @ D2
-        return D1[:, None] * A if D1.ndim == 1 else D1 @ A
-
-    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
-        """Through the matrix, where the inner measurement has it."""
-        if not isinstance(self.inner, OnMatrices):
-            return super().normal(y)
-        S = self.inner.matrix(y)
-        for scale in (self.scale1, self.scale1):
-            S = weighted(scale, S)
-        for scale in (self.scale2, self.scale2):
-            S = weighted(scale, S.T).T
-        return self.inner.of_matrix(S)
-
     @property
     def diagonal(self) -> bool:
         """Whether D1 and D2 are."""
@@ -118,18 +115,38 @@ class Whitened(Measurement):
         """D1⁻¹ 𝒜*(y) D2⁻¹."""
         return ScaledAdjoint(self.inner.adjoint(y), self.scale1, self.scale2)
 
-    def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+    def grams(self) -> tuple[Weight, Weight]:
         """Undefined in closed form; whiten the inner measurement once instead."""
         raise TypeError("a whitened measurement is not whitened again; start from its inner one")
+
+    def written(self) -> np.ndarray | None:
+        """D1⁻¹ Aᵢ D2⁻¹."""
+        A = self.inner.written()
+        if A is None:
+            return None
+        D1, D2 = to_numpy((self.scale1, self.scale2))
+        A = A * D2 if D2.ndim == 1 else A @ D2
+        return D1[:, None] * A if D1.ndim == 1 else D1 @ A
+
+    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
+        """𝒜(D1⁻² 𝒜*(y) D2⁻²) where the inner measurement has the matrix."""
+        if not isinstance(self.inner, OnMatrices):
+            return super().normal(y)
+        S = weighted(self.scale1, weighted(self.scale1, self.inner.matrix(y)))
+        return self.inner.of_matrix(weighted(self.scale2, weighted(self.scale2, S.T)).T)
 
     def density(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """The inner model, scaled on both sides: of D⁻¹ diag(u) D⁻¹ the diagonal."""
         u1, u2 = self.inner.density()
         return _squared(self.scale1, u1), _squared(self.scale2, u2)
 
-    def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+    def side_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Those of the inner measurement: they are to be divided out, and so is the scale."""
-        return self.inner.line_norms(y)
+        return self.inner.side_norms(y)
+
+    def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m"]:
+        """The inner one along the unscaled step."""
+        return self.inner.tangent(self.unscaled(pair), self.unscaled(step))
 
     def curvature_diagonal(self, pair: FactorPair) -> FactorPair:
         """The inner diagonal at the unscaled pair, scaled back twice; for dense D the model."""
@@ -137,42 +154,82 @@ class Whitened(Measurement):
             return super().curvature_diagonal(pair)
         return self.unscaled(self.unscaled(self.inner.curvature_diagonal(self.unscaled(pair))))
 
-    def gradient(
-        self, pair: FactorPair, b: Float[Array, " m"]
-    ) -> tuple[FactorPair, Float[Array, ""]]:
-        """The inner gradient at the unscaled pair, scaled back (chain rule)."""
-        G, loss = self.inner.gradient(self.unscaled(pair), b)
-        return self.unscaled(G), loss
-
-    def curvature_blocks(
-        self, pair: FactorPair
-    ) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]] | None:
-        """The inner blocks at the unscaled pair, scaled back twice, where D is diagonal."""
-        if not self.diagonal:
-            return None
-        blocks = self.inner.curvature_blocks(self.unscaled(pair))
-        if blocks is None:
-            return None
-        A, C = blocks
-        return self.scale1[:, None, None] ** 2 * A, self.scale2[:, None, None] ** 2 * C
-
-    def curvature_at(self, pair: FactorPair, residual: Adjoint | None = None) -> ScaledCurvature:
+    def curvature_at(self, pair: FactorPair, residual: Adjoint | None = None) -> Curvature:
         """The inner one at the unscaled pair, between two scalings."""
-        inner = residual.inner if isinstance(residual, ScaledAdjoint) else None
-        curvature = self.inner.curvature_at(self.unscaled(pair), inner)
-        return ScaledCurvature(curvature, self.scale1, self.scale2)
-
-    def curvature(
-        self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
-    ) -> FactorPair:
-        """The inner curvature along the unscaled step, scaled back.
-
-        `residual` is the adjoint of the *whitened* measurement, as `adjoint` returns it.
-        """
-        inner = residual.inner if isinstance(residual, ScaledAdjoint) else None
-        return self.unscaled(self.inner.curvature(self.unscaled(pair), self.unscaled(step), inner))
+        scaled = of_kind(residual, ScaledAdjoint)
+        inner = self.inner.curvature_at(
+            self.unscaled(pair), None if scaled is None else scaled.inner
+        )
+        if self.diagonal and isinstance(inner, CoupledCurvature):
+            return ScaledCoupledCurvature(inner, self.scale1, self.scale2)
+        return ScaledCurvature(inner, self.scale1, self.scale2)
 
 
 def _squared(D: Weight, u: Float[Array, " d"]) -> Float[Array, " d"]:
     """The diagonal of D diag(u) D."""
     return u * D**2 if D.ndim == 1 else xp.matmul(D**2, u)
+
+
+class ShiftedAdjoint(Adjoint):
+    """S + t D, D symmetric."""
+
+    inner: Adjoint
+    D: Weight
+    shift: Float[Array, ""]
+
+    def right(self, R: Float[Array, "d k"]) -> Float[Array, "d k"]:
+        """S R + t D R."""
+        return self.inner.right(R) + self.shift * weighted(self.D, R)
+
+    def left(self, L: Float[Array, "d k"]) -> Float[Array, "d k"]:
+        """Sᵀ L + t D L."""
+        return self.inner.left(L) + self.shift * weighted(self.D, L)
+
+
+class WithTrace(Measurement):
+    """𝒜 with w tr X as one more number, the last.
+
+    Parameters
+    ----------
+    inner : Measurement
+        𝒜, of square matrices.
+    weight : array of shape ()
+        w.
+    """
+
+    inner: Measurement
+    weight: Float[Array, ""]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """That of 𝒜."""
+        return self.inner.shape
+
+    @property
+    def cone(self) -> Cone:
+        """That of 𝒜."""
+        return self.inner.cone
+
+    @property
+    def m(self) -> int:
+        """One more."""
+        return self.inner.m + 1
+
+    def forward(self, pair: FactorPair) -> Float[Array, " m1"]:
+        """𝒜(L Rᵀ) and w ⟨L, R⟩."""
+        c = self.inner.forward(pair)
+        trace = self.weight.astype(c.dtype) * xp.vdot(pair.R, pair.L)
+        return xp.concatenate([c, trace[None]])
+
+    def adjoint(self, y: Float[Array, " m1"]) -> Adjoint:
+        """𝒜*(y) + w y₀ I."""
+        one = np.ones(self.shape[0], y.dtype)
+        return ShiftedAdjoint(self.inner.adjoint(y[:-1]), one, self.weight.astype(y.dtype) * y[-1])
+
+    def grams(self) -> tuple[Weight, Weight]:
+        """Those of 𝒜 with w² more on the diagonal."""
+        rows, cols = (
+            G + self.weight**2 * (xp.ones_like(G) if G.ndim == 1 else xp.eye(G.shape[0]))
+            for G in self.inner.grams()
+        )
+        return rows, cols

@@ -11,10 +11,7 @@ from flatrank.arrays import Array, to_numpy
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import TangentMap
-from flatrank.measurements.matrices import OnMatrices, listed, roots_of, sum_grams
-
-# Numbers in a block while the Grams are summed.
-_NUMBERS = 1 << 22
+from flatrank.measurements.matrices import ListedTangentMap, OnMatrices, roots_of, sum_grams
 
 
 class DenseMatrices(OnMatrices):
@@ -35,17 +32,7 @@ class DenseMatrices(OnMatrices):
 
     def __init__(self, A: Float[Array, "m d1 d2"]):
         self.A = A
-        self.gram1, self.gram2 = sum_grams(self._blocks(), self.shape)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(d1, d2)."""
-        return self.A.shape[1], self.A.shape[2]
-
-    @property
-    def m(self) -> int:
-        """Number of matrices."""
-        return self.A.shape[0]
+        self.measured(len(A), *sum_grams(self._blocks(), A.shape[1:]))
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """⟨Aᵢ, X⟩."""
@@ -64,13 +51,12 @@ class DenseMatrices(OnMatrices):
         return roots_of(map(to_numpy, self._blocks()), self.shape)
 
     def _blocks(self) -> Iterator[Float[Array, "_ d1 d2"]]:
-        """The Aᵢ, some at a time."""
-        size = max(1, _NUMBERS // math.prod(self.shape))
-        return (self.A[i : i + size] for i in range(0, self.m, size))
+        """The Aᵢ, some at a time: about 4 million numbers."""
+        size = max(1, (1 << 22) // math.prod(self.A.shape[1:]))
+        return (self.A[i : i + size] for i in range(0, len(self.A), size))
 
-    def tangent_map(self, pair: FactorPair) -> TangentMap | None:
+    def tangent_map(self, pair: FactorPair) -> TangentMap:
         """Every Aᵢ R and Aᵢᵀ L, where they are fewer numbers than the Aᵢ."""
-        (d1, d2), k = self.shape, pair.rank
-        if k * (d1 + d2) >= d1 * d2:
-            return None
-        return listed(self.A.astype(pair.L.dtype, copy=False), pair)
+        if not ListedTangentMap.fits(pair):
+            return super().tangent_map(pair)
+        return ListedTangentMap.of(self.A, pair)

@@ -11,7 +11,8 @@ from flatrank.arrays import Array, mapped, on_device, xp
 from flatrank.arrays.shapes import Complex, Float
 from flatrank.factors import Cone
 from flatrank.measurements.checks import checked_count
-from flatrank.measurements.quadratic import Forms, Vectors
+from flatrank.measurements.quadratic import Forms
+from flatrank.measurements.rank_one import Vectors
 
 
 class _Masked(Vectors):
@@ -19,18 +20,14 @@ class _Masked(Vectors):
 
     masks: Complex[Array, "count n"]
 
-    @property
-    def cone(self) -> Cone:
-        return Cone.HERMITIAN
-
     def see(self, U: Float[Array, "d k"]) -> Complex[Array, "m k"]:
-        u = self.masks[:, :, None] * self.cone.lift(U)[None, :, :]
+        u = self.masks[:, :, None] * Cone.HERMITIAN.lift(U)[None, :, :]
         return xp.fft.fft(u, axis=1).reshape(-1, U.shape[1])
 
     def back(self, t: Complex[Array, "m k"] | Float[Array, "m k"]) -> Float[Array, "d k"]:
         count, n = self.masks.shape
         spread = n * xp.fft.ifft(t.reshape(count, n, -1), axis=1)
-        return self.cone.lower(xp.sum(self.masks.conj()[:, :, None] * spread, axis=0))
+        return Cone.HERMITIAN.lower(xp.sum(self.masks.conj()[:, :, None] * spread, axis=0))
 
 
 class CodedDiffraction(Forms):
@@ -61,33 +58,19 @@ class CodedDiffraction(Forms):
 
     def __init__(self, masks: ArrayLike | Complex[Array, "count n"]):
         self.masks = _checked(masks)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(2n, 2n)."""
-        return 2 * self.masks.shape[1], 2 * self.masks.shape[1]
+        square, n = xp.abs(self.masks) ** 2, self.masks.shape[1]
+        gram = n * xp.sum(xp.sum(square, axis=1)[:, None] * square, axis=0)
+        self.measured(square.size, xp.concatenate([gram, gram]))
 
     @property
     def cone(self) -> Cone:
         """Hermitian matrices."""
         return Cone.HERMITIAN
 
-    @property
-    def m(self) -> int:
-        """Number of masks times n."""
-        return self.masks.size
-
-    def vectors(self, dtype: np.dtype) -> Vectors:
+    def vectors(self, dtype: np.dtype) -> tuple[Vectors, Vectors]:
         """Behind masks and transforms."""
-        return _Masked(self.masks.astype(xp.result_type(dtype, xp.complex64), copy=False))
-
-    def gram_diagonals(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
-        """All of the Grams, twice."""
-        size = self.masks.shape[1]
-        square = xp.abs(self.masks) ** 2
-        gram = size * xp.sum(xp.sum(square, axis=1)[:, None] * square, axis=0)
-        gram = xp.concatenate([gram, gram])
-        return gram, gram
+        x = _Masked(self.masks.astype(xp.result_type(dtype, xp.complex64), copy=False))
+        return x, x
 
     def gram_weights(self) -> Float[Array, " m"]:
         """‖d_l‖², for each coefficient."""
@@ -135,10 +118,6 @@ def coded_diffraction(n: int, count: int = 12, *, seed: int = 0) -> CodedDiffrac
         Number of masks.
     seed : int
         Of the masks.
-
-    Returns
-    -------
-    CodedDiffraction
 
     Raises
     ------

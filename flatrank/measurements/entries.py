@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,10 +12,13 @@ from flatrank.arrays import Array, put, to_numpy, xp
 from flatrank.arrays.shapes import Float, Int
 from flatrank.factors import FactorPair, Weight
 from flatrank.kernels import Compressed
-from flatrank.measurements.base import Adjoint, Curvature, Measurement
-
-# Columns up to which the fused product is the faster one.
-_FUSED = 16
+from flatrank.measurements.base import (
+    Adjoint,
+    CoupledCurvature,
+    Curvature,
+    Measurement,
+    of_kind,
+)
 
 
 class _SparseAdjoint(Adjoint):
@@ -40,23 +43,53 @@ class _SparseAdjoint(Adjoint):
         return xp.sqrt(xp.vdot(D1**2, squares[:, 0]))
 
 
-class _EntriesCurvature(Curvature):
-    """At one pair."""
+class _EntriesCurvature(CoupledCurvature):
+    """At one pair.
+
+    The product is fused up to 16 columns: neither T nor its m values are stored. Beyond, what the
+    fused pass saves in memory it spends on computing inner products twice.
+    """
 
     A: SampledEntries
     pair: FactorPair
     residual: _SparseAdjoint | None
 
     def __call__(self, step: FactorPair) -> FactorPair:
-        return self.A.curvature(self.pair, step, self.residual)
+        A, pair, (e_row, e_col) = self.A, self.pair, self._values()
+        if pair.rank <= 16:
+            product = kernels.curvature_product
+            return FactorPair(
+                product(A.by_row, pair.L, pair.R, step.L, step.R, e_row),
+                product(A.by_col, pair.R, pair.L, step.R, step.L, e_col),
+            )
+        row, col = A.tangents(pair, step)
+        if e_row is None or e_col is None:
+            T = _SparseAdjoint(A.by_row, A.by_col, row, col)
+            return FactorPair(T.right(pair.R), T.left(pair.L))
+        pairs = kernels.sparse_tall_pair
+        return FactorPair(
+            pairs(A.by_row, row, pair.R, e_row, step.R),
+            pairs(A.by_col, col, pair.L, e_col, step.L),
+        )
+
+    def blocks(self) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]]:
+        """Σⱼ Rⱼ Rⱼᵀ over the entries of each row, and Σᵢ Lᵢ Lᵢᵀ over those of each column."""
+        zeros = xp.zeros_like(self.A.order, dtype=self.pair.L.dtype)
+        return (
+            kernels.row_grams(self.A.by_row, self.pair.R, zeros)[0],
+            kernels.row_grams(self.A.by_col, self.pair.L, zeros)[0],
+        )
 
     def left_to_right(self, P: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
-        e = None if self.residual is None else self.residual.y_col
+        _, e = self._values()
         return kernels.curvature_product(self.A.by_col, self.pair.R, self.pair.L, None, P, e)
 
     def right_to_left(self, Q: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
-        e = None if self.residual is None else self.residual.y_row
+        e, _ = self._values()
         return kernels.curvature_product(self.A.by_row, self.pair.L, self.pair.R, None, Q, e)
+
+    def _values(self) -> tuple[Array | None, Array | None]:
+        return (None, None) if self.residual is None else (self.residual.y_row, self.residual.y_col)
 
 
 class SampledEntries(Measurement):
@@ -74,6 +107,7 @@ class SampledEntries(Measurement):
     by_row: Compressed
     by_col: Compressed
     order: Int[Array, " m"]
+    orthonormal: ClassVar[bool] = True
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -94,22 +128,23 @@ class SampledEntries(Measurement):
         return _SparseAdjoint(self.by_row, self.by_col, y, y[self.order])
 
     def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m"]:
-        """Both products in one pass."""
-        return kernels.tangent_product(self.by_row, pair.L, pair.R, step.L, step.R)
+        """Two passes of the width of `forward`."""
+        one, other = FactorPair(pair.L, step.R), FactorPair(step.L, pair.R)
+        return self.forward(one) + self.forward(other)
 
-    def _tangents(self, pair: FactorPair, step: FactorPair) -> tuple[Array, Array]:
-        """`tangent` in both orders, from the one in which the smaller factors are gathered."""
+    def tangents(self, pair: FactorPair, step: FactorPair) -> tuple[Array, Array]:
+        """`tangent` in both orders, in one pass where the smaller factors are gathered."""
         if self.by_row.n >= self.by_col.n:
-            t = self.tangent(pair, step)
+            t = kernels.tangent_product(self.by_row, pair.L, pair.R, step.L, step.R)
             return t, t[self.order]
         t = kernels.tangent_product(self.by_col, pair.R, pair.L, step.R, step.L)
         return put(xp.empty_like(t), self.order, t), t
 
-    def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+    def grams(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Row counts nᵢ and column counts cⱼ: Σ AᵢAᵢᵀ and Σ AᵢᵀAᵢ are diagonal here."""
         return tuple(xp.diff(c.indptr).astype(xp.float64) for c in (self.by_row, self.by_col))
 
-    def line_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
+    def side_norms(self, y: Float[Array, " m"]) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """Root of the sum of squares of each row's and each column's numbers."""
         d1, d2 = self.shape
         squares = self.adjoint(y * y)
@@ -121,78 +156,14 @@ class SampledEntries(Measurement):
         seen = self.adjoint(xp.ones_like(self.order, dtype=pair.L.dtype))
         return FactorPair(seen.right(pair.R**2), seen.left(pair.L**2))
 
-    def curvature_blocks(
-        self, pair: FactorPair
-    ) -> tuple[Float[Array, "d1 k k"], Float[Array, "d2 k k"]]:
-        """Σⱼ Rⱼ Rⱼᵀ over the entries of each row, and Σᵢ Lᵢ Lᵢᵀ over those of each column."""
-        nothing = xp.zeros_like(self.order, dtype=pair.L.dtype)
-        return (
-            kernels.row_grams(self.by_row, pair.R, nothing)[0],
-            kernels.row_grams(self.by_col, pair.L, nothing)[0],
-        )
-
     def curvature_at(self, pair: FactorPair, residual: Adjoint | None = None) -> Curvature:
-        """`curvature`, and its two couplings on their own."""
-        sparse = residual if isinstance(residual, _SparseAdjoint) else None
-        return _EntriesCurvature(self, pair, sparse)
-
-    def curvature(
-        self, pair: FactorPair, step: FactorPair, residual: Adjoint | None = None
-    ) -> FactorPair:
-        """Fused up to 16 columns: neither T nor its m values are stored (`Measurement.curvature`).
-
-        Beyond, what the fused pass saves in memory it spends on computing inner products twice.
-        """
-        e_row = e_col = None
-        if isinstance(residual, _SparseAdjoint):
-            e_row, e_col = residual.y_row, residual.y_col
-        if pair.rank > _FUSED:
-            row, col = self._tangents(pair, step)
-            if e_row is None or e_col is None:
-                T = _SparseAdjoint(self.by_row, self.by_col, row, col)
-                return FactorPair(T.right(pair.R), T.left(pair.L))
-            pairs = kernels.sparse_tall_pair
-            return FactorPair(
-                pairs(self.by_row, row, pair.R, e_row, step.R),
-                pairs(self.by_col, col, pair.L, e_col, step.L),
-            )
-        product = kernels.curvature_product
-        return FactorPair(
-            product(self.by_row, pair.L, pair.R, step.L, step.R, e_row),
-            product(self.by_col, pair.R, pair.L, step.R, step.L, e_col),
-        )
-
-    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
-        """𝒜𝒜* is the identity: each place occurs once."""
-        return y
-
-    def right_inverse(
-        self, c: Float[Array, " m"], tol: float
-    ) -> tuple[Adjoint, Float[Array, " m"]]:
-        """The sparse matrix of the values c: adding it overwrites the entries."""
-        del tol
-        return self.adjoint(c), xp.zeros_like(c)
+        """With its parts."""
+        return _EntriesCurvature(self, pair, of_kind(residual, _SparseAdjoint))
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, as int32 arrays of length m (host)."""
         indptr, indices = to_numpy((self.by_row.indptr, self.by_row.indices))
         return np.repeat(np.arange(self.by_row.n, dtype=np.int32), np.diff(indptr)), indices
-
-    @classmethod
-    def argument_names(cls) -> tuple[str, ...]:
-        """Places and shape; both orientations follow from them."""
-        return "rows", "cols", "shape"
-
-    def arguments(self) -> dict[str, Any]:
-        """Places and shape."""
-        rows, cols = self.places()
-        return {"rows": rows, "cols": cols, "shape": self.shape}
-
-    @classmethod
-    def from_arguments(cls, arguments: dict[str, Any]) -> SampledEntries:
-        """Sorted again."""
-        rows, cols = (np.asarray(arguments[side]) for side in ("rows", "cols"))
-        return sample_entries(rows, cols, np.zeros(rows.size), arguments["shape"])[0]
 
 
 def sample_entries(
@@ -228,9 +199,11 @@ def sample_entries(
     coo = sp.coo_array((values.astype(np.float64, copy=False), (rows, cols)), shape=shape)
     coo.has_canonical_format = True  # keeps repeated places apart, so that they can be named
     csr = coo.tocsr().tocsc().tocsr()  # the double transposition sorts columns within each row
-    repeated = _repeated(csr)
+    same = np.flatnonzero(np.diff(csr.indices) == 0) + 1
+    row = np.searchsorted(csr.indptr, same, side="right") - 1
+    inside = same != csr.indptr[row]  # not the first of its row
+    row, repeated = row[inside], same[inside]
     if repeated.size:
-        row = np.searchsorted(csr.indptr, repeated, side="right") - 1
         named = ", ".join(
             f"({i}, {csr.indices[p]})" for i, p in zip(row[:3], repeated[:3], strict=True)
         )
@@ -247,13 +220,6 @@ def sample_entries(
         order=csc.data,
     )
     return measurement, csr.data
-
-
-def _repeated(csr: sp.csr_array) -> np.ndarray:
-    """Positions p whose place equals that of p − 1 (columns sorted within rows)."""
-    same = np.flatnonzero(np.diff(csr.indices) == 0) + 1
-    starts = csr.indptr[np.searchsorted(csr.indptr, same, side="right") - 1]
-    return same[same != starts]
 
 
 def _compressed(indptr: np.ndarray, indices: np.ndarray, width: int) -> Compressed:

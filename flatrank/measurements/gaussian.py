@@ -9,10 +9,7 @@ from flatrank.arrays.shapes import Float, Int, UInt64
 from flatrank.factors import FactorPair
 from flatrank.measurements.base import TangentMap
 from flatrank.measurements.checks import checked_count, checked_shape
-from flatrank.measurements.matrices import ListedTangentMap, OnMatrices, listed, sum_grams
-
-# Numbers drawn at a time.
-_NUMBERS = 1 << 18
+from flatrank.measurements.matrices import ListedTangentMap, OnMatrices, sum_grams
 
 
 class RegeneratedGaussian(OnMatrices):
@@ -39,66 +36,50 @@ class RegeneratedGaussian(OnMatrices):
     """
 
     key: UInt64[Array, ""]
-    _shape: tuple[int, int] = static()
-    _m: int = static()
-    _size: int = static()
+    _block_shape: tuple[int, int, int] = static()
 
     def __init__(self, key: UInt64[Array, ""], shape: tuple[int, int], m: int):
-        self.key, self._shape, self._m = key, shape, m
-        self._size = max(1, min(m, _NUMBERS // (shape[0] * shape[1])))
-        blocks = (self._block(n)[: m - n * self._size] for n in range(self._count))
-        self.gram1, self.gram2 = sum_grams(blocks, shape)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(d1, d2)."""
-        return self._shape
-
-    @property
-    def m(self) -> int:
-        """Number of matrices."""
-        return self._m
-
-    @property
-    def _count(self) -> int:
-        return -(-self._m // self._size)
+        size = max(1, min(m, (1 << 18) // (shape[0] * shape[1])))
+        self.key, self._block_shape = key, (size, *shape)
+        blocks = (self._block(i // size)[: m - i] for i in range(0, m, size))
+        self.measured(m, *sum_grams(blocks, shape))
 
     def _block(self, n: Int[Array, ""] | int) -> Float[Array, "size d1 d2"]:
         """The n-th block; the last may hold more matrices than are asked for."""
-        return _drawn(self.key, (self._size, *self._shape), n)
+        return _drawn(self.key, self._block_shape, n)
+
+    def _rows(self, n: Int[Array, ""] | int, dtype: np.dtype) -> Float[Array, "size cells"]:
+        """The same, a row each."""
+        return self._block(n).reshape(self._block_shape[0], -1).astype(dtype, copy=False)
+
+    @property
+    def _numbers(self) -> np.ndarray:
+        """Those of the blocks."""
+        return np.arange(-(-self.m // self._block_shape[0]))
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """⟨Aᵢ, X⟩, block by block."""
-
-        def part(n: Array) -> Array:
-            return self._block(n).reshape(self._size, -1).astype(X.dtype, copy=False) @ X.reshape(
-                -1
-            )
-
-        return mapped(part, np.arange(self._count), like=X).reshape(-1)[: self._m]
+        parts = mapped(lambda n: self._rows(n, X.dtype) @ X.reshape(-1), self._numbers, like=X)
+        return parts.reshape(-1)[: self.m]
 
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
         """Σᵢ yᵢ Aᵢ, block by block."""
-        parts = xp.pad(y, (0, self._count * self._size - self._m)).reshape(-1, self._size)
+        (size, d1, d2), count = self._block_shape, len(self._numbers)
+        parts = xp.pad(y, (0, count * size - self.m)).reshape(-1, size)
 
         def add(n: Array, total: Array) -> Array:
-            block = self._block(n).reshape(self._size, -1)
-            return total + parts[n] @ block.astype(y.dtype, copy=False)
+            return total + parts[n] @ self._rows(n, y.dtype)
 
-        d1, d2 = self._shape
-        return for_loop(0, self._count, add, xp.zeros_like(y, shape=d1 * d2)).reshape(d1, d2)
+        return for_loop(0, count, add, xp.zeros_like(y, shape=d1 * d2)).reshape(d1, d2)
 
-    def tangent_map(self, pair: FactorPair) -> TangentMap | None:
+    def tangent_map(self, pair: FactorPair) -> TangentMap:
         """Every Aᵢ R and Aᵢᵀ L, which spares drawing again, where they are fewer numbers."""
-        (d1, d2), k = self.shape, pair.rank
-        if k * (d1 + d2) >= d1 * d2:
-            return None
-
-        def part(n: Array) -> ListedTangentMap:
-            return listed(self._block(n).astype(pair.L.dtype, copy=False), pair)
-
-        parts = mapped(part, np.arange(self._count), like=pair)
-        return tree_map(lambda x: x.reshape(-1, *x.shape[2:])[: self._m], parts)
+        if not ListedTangentMap.fits(pair):
+            return super().tangent_map(pair)
+        parts = mapped(
+            lambda n: ListedTangentMap.of(self._block(n), pair), self._numbers, like=pair
+        )
+        return tree_map(lambda x: x.reshape(-1, *x.shape[2:])[: self.m], parts)
 
 
 def gaussian(shape: tuple[int, int], m: int, *, seed: int = 0) -> RegeneratedGaussian:
@@ -112,10 +93,6 @@ def gaussian(shape: tuple[int, int], m: int, *, seed: int = 0) -> RegeneratedGau
         Number of measurements.
     seed : int
         The same seed gives the same matrices.
-
-    Returns
-    -------
-    RegeneratedGaussian
 
     Raises
     ------

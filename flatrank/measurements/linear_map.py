@@ -13,8 +13,7 @@ from flatrank.measurements.base import BLOCK
 from flatrank.measurements.checks import checked_shape
 from flatrank.measurements.matrices import OnMatrices, roots_of, sum_grams
 
-# By how much ⟨𝒜(X), y⟩ and ⟨X, 𝒜*(y)⟩ may differ, relative to ‖𝒜(X)‖‖y‖.
-_ROUNDING = 1e-6
+Function = Callable[[Any], Any]
 
 
 class LinearMap(OnMatrices):
@@ -32,44 +31,26 @@ class LinearMap(OnMatrices):
         Number of measurements.
     """
 
-    function: Callable[[Array], Array] = static()
-    transpose: Callable[[Array], Array] = static()
-    _shape: tuple[int, int] = static()
-    _m: int = static()
+    function: Function = static()
+    transpose: Function = static()
 
-    def __init__(
-        self,
-        function: Callable[[Array], Array],
-        transpose: Callable[[Array], Array],
-        shape: tuple[int, int],
-        m: int,
-    ):
-        self.function, self.transpose, self._shape, self._m = function, transpose, shape, m
-        self.gram1, self.gram2 = sum_grams(self._blocks(), shape)
+    def __init__(self, function: Function, transpose: Function, shape: tuple[int, int], m: int):
+        self.function, self.transpose = function, transpose
+        self.measured(m, *sum_grams(self._blocks(m), shape))
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(d1, d2)."""
-        return self._shape
-
-    @property
-    def m(self) -> int:
-        """Number of measurements."""
-        return self._m
-
-    def _blocks(self) -> Iterator[np.ndarray]:
+    def _blocks(self, m: int) -> Iterator[np.ndarray]:
         """The Aᵢ = 𝒜*(eᵢ), some at a time."""
-        for first in range(0, self.m, BLOCK):
-            places = range(first, min(first + BLOCK, self.m))
-            yield np.stack([self.matrix(unit_vectors(i, self.m)) for i in places])
+        for first in range(0, m, BLOCK):
+            places = range(first, min(first + BLOCK, m))
+            yield np.stack([self.matrix(unit_vectors(i, m)) for i in places])
 
     def written(self) -> np.ndarray:
         """The Aᵢ, asked for one by one."""
-        return np.concatenate(list(self._blocks()))
+        return np.concatenate(list(self._blocks(self.m)))
 
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
         """From the Aᵢ stacked."""
-        return roots_of(self._blocks(), self.shape)
+        return roots_of(self._blocks(self.m), self.shape)
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """The user's function, in the type of X."""
@@ -80,7 +61,7 @@ class LinearMap(OnMatrices):
         return _called(self.transpose, y)
 
 
-def _called(function: Callable[[Any], Any], x: Array) -> Array:
+def _called(function: Function, x: Array) -> Array:
     """What a user's function returns, in the type of what it is given."""
     out = function(x)
     if on_device(x):
@@ -91,11 +72,7 @@ def _called(function: Callable[[Any], Any], x: Array) -> Array:
     return np.asarray(out, x.dtype)
 
 
-def linear_map(
-    forward: Callable[[Any], Any],
-    adjoint: Callable[[Any], Any],
-    shape: tuple[int, int],
-) -> LinearMap:
+def linear_map(forward: Function, adjoint: Function, shape: tuple[int, int]) -> LinearMap:
     """A measurement from two functions, for matrices small enough to be formed.
 
     Parameters
@@ -107,10 +84,6 @@ def linear_map(
         𝒜*: takes y (m,), returns (d1, d2), with ⟨forward(X), y⟩ = ⟨X, adjoint(y)⟩.
     shape : (d1, d2)
         Of X.
-
-    Returns
-    -------
-    LinearMap
 
     Raises
     ------
@@ -125,33 +98,37 @@ def linear_map(
     in 32 bits, or from arrays of 32 bits, carries 7 digits. Functions of `jax.numpy` compute in 64
     here; they may be compiled by `jax.jit`.
     """
-    d1, d2 = checked_shape(shape)
-    out = _returned("forward", forward, (d1, d2), "a real vector (m,)")
+    shape = checked_shape(shape)
+    out = _returned("forward", forward, shape, "a real vector (m,)")
     if len(out) != 1:
-        raise ValueError(f"forward must map {(d1, d2)} to a real vector (m,); got {out}")
+        raise ValueError(f"forward must map {shape} to a real vector (m,); got {out}")
     (m,) = out
     if m == 0:
         raise ValueError("forward returns no number; expected at least one measurement")
-    back = _returned("adjoint", adjoint, (m,), f"a real matrix {(d1, d2)}")
-    if back != (d1, d2):
-        raise ValueError(
-            f"adjoint must map a vector ({m},) to a real matrix {(d1, d2)}; got {back}"
-        )
+    back = _returned("adjoint", adjoint, (m,), f"a real matrix {shape}")
+    if back != shape:
+        raise ValueError(f"adjoint must map a vector ({m},) to a real matrix {shape}; got {back}")
     with scope():
-        _checked_adjoint(forward, adjoint, (d1, d2), m)
-        return LinearMap(forward, adjoint, (d1, d2), m)
+        rng = np.random.default_rng(0)
+        X, y = rng.standard_normal(shape), rng.standard_normal(m)
+        AX, S = np.asarray(forward(X)), np.asarray(adjoint(y))
+        left, right = float(np.vdot(AX, y)), float(np.vdot(X, S))
+        # They may compute in 32 bits.
+        if not abs(left - right) <= 1e-6 * float(np.linalg.norm(AX) * np.linalg.norm(y)):
+            raise ValueError(
+                f"adjoint is not the adjoint of forward: on a random pair <forward(X), y> = "
+                f"{left:.9g} but <X, adjoint(y)> = {right:.9g}; "
+                "flatrank.check_measurement tells which law fails"
+            )
+        return LinearMap(forward, adjoint, shape, m)
 
 
 def _returned(
-    name: str, function: Callable[[Any], Any], shape: tuple[int, ...], wanted: str
+    name: str, function: Function, shape: tuple[int, ...], wanted: str
 ) -> tuple[int, ...]:
     """The shape of what the function returns, at zero."""
     with scope():
         out = np.asarray(function(np.zeros(shape)))
-    if out.dtype.kind not in "fc":
-        raise ValueError(
-            f"{name} must map an array {shape} to {wanted}; got shape {out.shape} of {out.dtype}"
-        )
     if out.dtype.kind == "c":
         way = (
             "Give the parts, concatenate([c.real, c.imag]), and let adjoint take them so"
@@ -159,23 +136,8 @@ def _returned(
             else "For real X it is the real part of theirs"
         )
         raise ValueError(f"{name} returns complex numbers; expected real ones. {way}")
-    return tuple(out.shape)
-
-
-def _checked_adjoint(
-    forward: Callable[[Any], Any],
-    adjoint: Callable[[Any], Any],
-    shape: tuple[int, int],
-    m: int,
-) -> None:
-    """On a random pair."""
-    rng = np.random.default_rng(0)
-    X, y = rng.standard_normal(shape), rng.standard_normal(m)
-    AX, S = np.asarray(forward(X)), np.asarray(adjoint(y))
-    left, right = float(np.vdot(AX, y)), float(np.vdot(X, S))
-    if not abs(left - right) <= _ROUNDING * float(np.linalg.norm(AX) * np.linalg.norm(y)):
+    if out.dtype.kind != "f":
         raise ValueError(
-            f"adjoint is not the adjoint of forward: on a random pair <forward(X), y> = "
-            f"{left:.9g} but <X, adjoint(y)> = {right:.9g}; "
-            "flatrank.check_measurement tells which law fails"
+            f"{name} must map an array {shape} to {wanted}; got shape {out.shape} of {out.dtype}"
         )
+    return out.shape

@@ -1,16 +1,17 @@
-"""Measurements that act on the whole matrix X, which is then small beside the Aᵢ themselves."""
+"""Measurements that act on the whole matrix X, which is then small against the Aᵢ themselves."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 import numpy as np
 
-from flatrank.arrays import Array, xp
+from flatrank.arrays import Array, static, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, Weight, weighted
-from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
+from flatrank.measurements.base import Adjoint, TangentMap, WithGrams, triangular
 
 
 class DenseAdjoint(Adjoint):
@@ -31,21 +32,13 @@ class DenseAdjoint(Adjoint):
         return xp.linalg.norm(weighted(D2, weighted(D1, self.S).T))
 
 
-class OnMatrices(Measurement):
+class OnMatrices(WithGrams):
     """𝒜 given by what it does to a d1 × d2 matrix.
 
-    A subclass supplies `shape`, `m`, `of_matrix` and `matrix`, and measures the Grams when it is
-    made. X is formed, which is allowed where it is the smallest thing in sight: d1 d2 numbers
-    beside the m d1 d2 of the Aᵢ, or beside a transform of that length.
-
-    Parameters
-    ----------
-    gram1, gram2 : arrays of shape (d1, d1) and (d2, d2)
-        Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ.
+    A subclass supplies `of_matrix` and `matrix`, and is `measured` when it is made. X is formed,
+    which is allowed where it is the smallest thing in sight: d1 d2 numbers against the
+    m d1 d2 of the Aᵢ, or against a transform of that length.
     """
-
-    gram1: Float[Array, "d1 d1"]
-    gram2: Float[Array, "d2 d2"]
 
     @abstractmethod
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
@@ -63,21 +56,35 @@ class OnMatrices(Measurement):
         """𝒜*(y), as a matrix."""
         return DenseAdjoint(self.matrix(y))
 
-    def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m"]:
-        """𝒜(L Qᵀ + P Rᵀ) in one application."""
-        return self.of_matrix(pair.L @ step.R.T + step.L @ pair.R.T)
-
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """𝒜(𝒜*(y))."""
-        return self.of_matrix(self.matrix(y))
+        return y if self.orthonormal else self.of_matrix(self.matrix(y))
 
-    def grams(self) -> tuple[Float[Array, "d1 d1"], Float[Array, "d2 d2"]]:
-        """As they were measured."""
-        return self.gram1, self.gram2
 
-    def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
-        """Their diagonals."""
-        return xp.diagonal(self.gram1), xp.diagonal(self.gram2)
+class WholeMatrix(OnMatrices):
+    """The identity map, row by row, m = d1 d2: X is formed, because the data are as large as it.
+
+    Parameters
+    ----------
+    d1, d2 : int
+        Shape of X.
+    """
+
+    d1: int = static()
+    d2: int = static()
+    orthonormal: ClassVar[bool] = True
+
+    def __init__(self, d1: int, d2: int):
+        self.d1, self.d2 = d1, d2
+        self.measured(d1 * d2, np.full(d1, float(d2)), np.full(d2, float(d1)))
+
+    def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
+        """Its entries."""
+        return X.reshape(-1)
+
+    def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
+        """The numbers laid out as a matrix."""
+        return y.reshape(self.shape)
 
 
 class ListedTangentMap(TangentMap):
@@ -98,12 +105,19 @@ class ListedTangentMap(TangentMap):
         P, Q = t @ self.left.reshape(m, -1), t @ self.right.reshape(m, -1)
         return FactorPair(P.reshape(d1, k), Q.reshape(-1, k))
 
+    @staticmethod
+    def fits(pair: FactorPair) -> bool:
+        """Whether its numbers are fewer than those of the Aᵢ."""
+        d1, d2 = pair.shape
+        return pair.rank * (d1 + d2) < d1 * d2
 
-def listed(A: Float[Array, "m d1 d2"], pair: FactorPair) -> ListedTangentMap:
-    """Every Aᵢ R and Aᵢᵀ L."""
-    m, d1, d2 = A.shape
-    right = (A.reshape(-1, d2) @ pair.R).reshape(m, d1, -1)
-    return ListedTangentMap(right, xp.matmul(A.swapaxes(1, 2), pair.L))
+    @classmethod
+    def of(cls, A: Float[Array, "m d1 d2"], pair: FactorPair) -> ListedTangentMap:
+        """Every Aᵢ R and Aᵢᵀ L."""
+        m, d1, d2 = A.shape
+        A = A.astype(pair.L.dtype, copy=False)
+        right = (A.reshape(-1, d2) @ pair.R).reshape(m, d1, -1)
+        return cls(right, xp.matmul(A.swapaxes(1, 2), pair.L))
 
 
 def roots_of(blocks: Iterable[np.ndarray], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -119,10 +133,7 @@ def roots_of(blocks: Iterable[np.ndarray], shape: tuple[int, int]) -> tuple[np.n
 def sum_grams(
     blocks: Iterable[Float[Array, "_ d1 d2"]], shape: tuple[int, int]
 ) -> tuple[Float[Array, "d1 d1"], Float[Array, "d2 d2"]]:
-    """Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ from the Aᵢ, a block of them at a time.
-
-    Cost: 2 m d1 d2 (d1 + d2) flops; memory of three blocks.
-    """
+    """Σᵢ Aᵢ Aᵢᵀ and Σᵢ Aᵢᵀ Aᵢ from blocks of Aᵢ; 2 m d1 d2 (d1 + d2) flops."""
     d1, d2 = shape
     gram1, gram2 = np.zeros((d1, d1)), np.zeros((d2, d2))
     for A in blocks:

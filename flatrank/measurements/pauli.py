@@ -14,8 +14,6 @@ from flatrank.measurements.hermitian import OnHermitian
 from flatrank.measurements.walsh import walsh_hadamard
 
 _LETTERS = "IXYZ"
-# A state of more qubits than this is formed as a matrix of more than 2 GB.
-_MOST = 13
 
 
 class PauliStrings(OnHermitian):
@@ -45,12 +43,7 @@ class PauliStrings(OnHermitian):
 
     def __init__(self, chosen: Int[Array, " m"], qubits: int):
         self.chosen, self.qubits = chosen, qubits
-        self.gram = xp.full(2 ** (qubits + 1), float(chosen.shape[0]))
-
-    @property
-    def m(self) -> int:
-        """Number of strings."""
-        return self.chosen.shape[0]
+        self.measured(len(chosen), xp.full(2 ** (qubits + 1), float(len(chosen))))
 
     @property
     def labels(self) -> list[str]:
@@ -110,8 +103,8 @@ def pauli_strings(qubits: int, strings: Iterable[int | str] | None = None) -> Pa
     Memory: 4^q complex numbers.
     """
     qubits = checked_count("qubits", qubits, 1)
-    if qubits > _MOST:
-        raise ValueError(f"qubits must be at most {_MOST}, for a state is a matrix; got {qubits}")
+    if qubits > 13:  # a matrix of 2 GB and more
+        raise ValueError(f"qubits must be at most 13, for a state is a matrix; got {qubits}")
     chosen = range(4**qubits) if strings is None else (_number(s, qubits) for s in strings)
     numbers = np.fromiter(chosen, dtype=np.int64)
     if not numbers.size:
@@ -130,10 +123,7 @@ def _number(string: int | str, qubits: int) -> int:
                 f"a Pauli string of {qubits} qubits is a word of as many letters I, X, Y, Z; "
                 f"got {string!r}"
             )
-        number = 0
-        for letter in string:
-            number = 4 * number + _LETTERS.index(letter)
-        return number
+        return int(string.translate(str.maketrans(_LETTERS, "0123")), 4)
     number = checked_count("a Pauli string's number", string, 0)
     if number >= 4**qubits:
         raise ValueError(f"a Pauli string's number must be below 4^{qubits}; got {number}")

@@ -1,48 +1,104 @@
-"""Bilinear sensing: bᵢ = aᵢᵀ X cᵢ, the matrices aᵢ cᵢᵀ never formed."""
+"""Measurements yᵢ = aᵢ* X cᵢ, the matrices aᵢ cᵢ* never formed, however the vectors are held."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
+
 import numpy as np
 
-from flatrank.arrays import Array, to_numpy, xp
-from flatrank.arrays.shapes import Float
-from flatrank.factors import FactorPair
-from flatrank.measurements.base import Adjoint, Measurement, TangentMap, triangular
+from flatrank.arrays import Array, Module, to_numpy, xp
+from flatrank.arrays.shapes import Float, Inexact
+from flatrank.factors import Cone, FactorPair
+from flatrank.measurements.base import Adjoint, TangentMap, WithGrams, triangular
 
 
-class _RankOneAdjoint(Adjoint):
-    """Σᵢ yᵢ aᵢ cᵢᵀ = aᵀ diag(y) c."""
+class Vectors(Module):
+    """The vectors xᵢ as an operator, and how a real factor is seen by them."""
 
-    a: Float[Array, "m d1"]
-    c: Float[Array, "m d2"]
+    @abstractmethod
+    def see(self, U: Float[Array, "d k"]) -> Inexact[Array, "m k"]:
+        """xᵢ* u for each column u."""
+
+    @abstractmethod
+    def back(self, t: Inexact[Array, "m k"]) -> Float[Array, "d k"]:
+        """Σᵢ tᵢ xᵢ."""
+
+
+class Stored(Vectors):
+    """A row each; complex ones see real factors of twice as many rows."""
+
+    x: Inexact[Array, "m n"]
+
+    @property
+    def cone(self) -> Cone:
+        """What a real factor stands for."""
+        return Cone.HERMITIAN if xp.iscomplexobj(self.x) else Cone.WHOLE
+
+    # Conjugates and transposes fall on the narrow side: those of x would be copies of it.
+
+    def see(self, U: Float[Array, "d k"]) -> Inexact[Array, "m k"]:
+        """One product."""
+        return (self.x @ self.cone.lift(U).conj()).conj()
+
+    def back(self, t: Inexact[Array, "m k"]) -> Float[Array, "d k"]:
+        """One product with the transpose."""
+        return self.cone.lower((t.T @ self.x).T)
+
+
+class _OuterAdjoint(Adjoint):
+    """Σᵢ yᵢ aᵢ cᵢ*."""
+
+    a: Vectors
+    c: Vectors
     y: Float[Array, " m"]
 
     def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
-        return self.a.T @ (self.y[:, None] * (self.c @ R))
+        return self.a.back(self.y[:, None] * self.c.see(R))
 
     def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
-        return self.c.T @ (self.y[:, None] * (self.a @ L))
+        return self.c.back(self.y[:, None] * self.a.see(L))
 
 
-class _RankOneTangentMap(TangentMap):
-    """J with a L and c R prepared: half the products of the plain one."""
+class _OuterTangentMap(TangentMap):
+    """J with a* L and c* R prepared: half the products of the plain one."""
 
-    a: Float[Array, "m d1"]
-    c: Float[Array, "m d2"]
-    aL: Float[Array, "m k"]
-    cR: Float[Array, "m k"]
+    a: Vectors
+    c: Vectors
+    aL: Inexact[Array, "m k"]
+    cR: Inexact[Array, "m k"]
 
     def forward(self, step: FactorPair) -> Float[Array, " m"]:
-        """aᵢᵀ(L Qᵀ + P Rᵀ)cᵢ."""
-        return xp.sum(self.aL * (self.c @ step.R) + (self.a @ step.L) * self.cR, axis=1)
+        return _inner(self.aL, self.c.see(step.R)) + _inner(self.a.see(step.L), self.cR)
 
     def adjoint(self, t: Float[Array, " m"]) -> FactorPair:
-        """(aᵀ diag(t) c R, cᵀ diag(t) a L)."""
         t = t[:, None]
-        return FactorPair(self.a.T @ (t * self.cR), self.c.T @ (t * self.aL))
+        return FactorPair(self.a.back(t * self.cR), self.c.back(t * self.aL))
 
 
-class RankOne(Measurement):
+class OuterProducts(WithGrams):
+    """𝒜(X)ᵢ = aᵢ* X cᵢ = Re Σⱼ (aᵢ* lⱼ)(cᵢ* rⱼ)*; a subclass supplies `vectors`."""
+
+    @abstractmethod
+    def vectors(self, dtype: np.dtype) -> tuple[Vectors, Vectors]:
+        """The aᵢ and the cᵢ, in the width of a real type."""
+
+    def forward(self, pair: FactorPair) -> Float[Array, " m"]:
+        """Row by row the inner products of a* L and c* R."""
+        a, c = self.vectors(pair.L.dtype)
+        return _inner(a.see(pair.L), c.see(pair.R))
+
+    def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
+        """Σᵢ yᵢ aᵢ cᵢ*."""
+        return _OuterAdjoint(*self.vectors(y.dtype), y)
+
+    def tangent_map(self, pair: FactorPair) -> TangentMap:
+        """With a* L and c* R at hand."""
+        a, c = self.vectors(pair.L.dtype)
+        return _OuterTangentMap(a, c, a.see(pair.L), c.see(pair.R))
+
+
+class RankOne(OuterProducts):
     """𝒜(X)ᵢ = aᵢᵀ X cᵢ.
 
     Parameters
@@ -58,62 +114,40 @@ class RankOne(Measurement):
 
     a: Float[Array, "m d1"]
     c: Float[Array, "m d2"]
-    gram1: Float[Array, "d1 d1"]
-    gram2: Float[Array, "d2 d2"]
 
     def __init__(self, a: Float[Array, "m d1"], c: Float[Array, "m d2"]):
         self.a, self.c = a, c
-        self.gram1, self.gram2 = _grams(a, c)
+        self.measured(len(a), _gram(a, c), _gram(c, a))
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(d1, d2)."""
-        return self.a.shape[1], self.c.shape[1]
-
-    @property
-    def m(self) -> int:
-        """Number of pairs of vectors."""
-        return self.a.shape[0]
-
-    def forward(self, pair: FactorPair) -> Float[Array, " m"]:
-        """Row by row the inner products of a L and c R."""
-        a, c = self._vectors(pair.L.dtype)
-        return xp.sum((a @ pair.L) * (c @ pair.R), axis=1)
-
-    def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
-        """aᵀ diag(y) c."""
-        return _RankOneAdjoint(*self._vectors(y.dtype), y)
-
-    def grams(self) -> tuple[Float[Array, "d1 d1"], Float[Array, "d2 d2"]]:
-        """aᵀ diag(‖cᵢ‖²) a and cᵀ diag(‖aᵢ‖²) c."""
-        return self.gram1, self.gram2
+    def vectors(self, dtype: np.dtype) -> tuple[Vectors, Vectors]:
+        """Themselves."""
+        return Stored(self.a.astype(dtype, copy=False)), Stored(self.c.astype(dtype, copy=False))
 
     def written(self) -> np.ndarray:
         """The aᵢ cᵢᵀ."""
-        a, c = to_numpy((self.a, self.c))
-        return a[:, :, None] * c[:, None, :]
+        return outer_products([to_numpy((self.a, self.c))])
 
     def gram_roots(self) -> tuple[np.ndarray, np.ndarray]:
         """From the ‖cᵢ‖ aᵢ, and the ‖aᵢ‖ cᵢ."""
         a, c = to_numpy((self.a, self.c))
-        x, z = (np.linalg.norm(v, axis=1, keepdims=True) for v in (a, c))
-        return triangular([z * a], a.shape[1]), triangular([x * c], c.shape[1])
-
-    def gram_diagonals(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
-        """Their diagonals."""
-        return xp.diagonal(self.gram1), xp.diagonal(self.gram2)
-
-    def tangent_map(self, pair: FactorPair) -> TangentMap:
-        """With a L and c R at hand."""
-        a, c = self._vectors(pair.L.dtype)
-        return _RankOneTangentMap(a, c, a @ pair.L, c @ pair.R)
-
-    def _vectors(self, dtype: np.dtype) -> tuple[Array, Array]:
-        return self.a.astype(dtype, copy=False), self.c.astype(dtype, copy=False)
+        return gram_root([(a, c)]), gram_root([(c, a)])
 
 
-def _grams(a: Array, c: Array) -> tuple[Array, Array]:
-    return (
-        a.T @ (xp.sum(c * c, axis=1)[:, None] * a),
-        c.T @ (xp.sum(a * a, axis=1)[:, None] * c),
-    )
+def outer_products(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Σ aᵢ cᵢᵀ over parts, for each i."""
+    return sum(a[:, :, None] * c[:, None, :] for a, c in parts)  # pyright: ignore
+
+
+def gram_root(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """W with WᵀW = Σ ‖cᵢ‖² aᵢ aᵢᵀ over the i and the parts."""
+    pieces = (np.linalg.norm(c, axis=1, keepdims=True) * a for a, c in parts)
+    return triangular(pieces, parts[0][0].shape[1])
+
+
+def _gram(a: Array, c: Array) -> Array:
+    return a.T @ (xp.sum(c * c, axis=1)[:, None] * a)
+
+
+def _inner(a: Inexact[Array, "m k"], c: Inexact[Array, "m k"]) -> Float[Array, " m"]:
+    """Re Σⱼ aᵢⱼ cᵢⱼ*."""
+    return xp.sum(xp.real(a * c.conj()), axis=1)

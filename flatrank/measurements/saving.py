@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,15 +12,14 @@ from flatrank.arrays import is_array
 from flatrank.measurements.base import Measurement
 from flatrank.measurements.dense import DenseMatrices
 from flatrank.measurements.diffraction import CodedDiffraction
-from flatrank.measurements.entries import SampledEntries
-from flatrank.measurements.fourier import MaskedFourier
+from flatrank.measurements.entries import SampledEntries, sample_entries
 from flatrank.measurements.gaussian import RegeneratedGaussian
 from flatrank.measurements.hermitian import HermitianEffects
+from flatrank.measurements.matrices import WholeMatrix
 from flatrank.measurements.pauli import PauliStrings
 from flatrank.measurements.quadratic import QuadraticForms
 from flatrank.measurements.rank_one import RankOne
-from flatrank.measurements.transform import MaskedTransform
-from flatrank.measurements.whole import WholeMatrix
+from flatrank.measurements.transform import MaskedFourier, MaskedTransform
 
 # By name: a file says which, and can name no other class.
 _KINDS: dict[str, type[Measurement]] = {
@@ -67,8 +67,12 @@ def to_parts(measurement: Measurement) -> tuple[dict[str, Any], dict[str, np.nda
             "functions or a class of your own. Keep L, R and y with numpy.savez; build the "
             "problem again as you did, and flatrank.certify(problem, (L, R), y) proves it anew"
         )
+    if isinstance(measurement, SampledEntries):
+        values = (*measurement.places(), measurement.shape)
+    else:
+        values = (getattr(measurement, name) for name in _names(type(measurement)))
     settings, arrays = {"kind": kind}, {}
-    for name, value in measurement.arguments().items():
+    for name, value in zip(_names(type(measurement)), values, strict=True):
         if not is_array(value):
             settings[name] = value
         elif np.iscomplexobj(value):
@@ -89,10 +93,6 @@ def from_parts(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
     arrays : mapping of str to array
         By name; any that the kind does not ask for are left alone.
 
-    Returns
-    -------
-    Measurement
-
     Raises
     ------
     ValueError
@@ -104,7 +104,7 @@ def from_parts(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
             f"unknown measurement {settings['kind']!r}; expected one of {', '.join(_KINDS)}"
         )
     given: dict[str, Any] = {}
-    for name in kind.argument_names():
+    for name in _names(kind):
         if name in settings:
             value = settings[name]
             given[name] = tuple(value) if isinstance(value, list) else value
@@ -115,4 +115,13 @@ def from_parts(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
             given[name] = both.view(np.complex128)[..., 0]
         else:
             raise ValueError(f"the {name} of {settings['kind']} is missing")
-    return kind.from_arguments(given)
+    if kind is SampledEntries:
+        rows, cols = np.asarray(given["rows"]), np.asarray(given["cols"])
+        return sample_entries(rows, cols, np.zeros(rows.size), given["shape"])[0]
+    return kind(**given)
+
+
+def _names(kind: type[Measurement]) -> tuple[str, ...]:
+    """Of the arguments of its constructor; of entries places and shape, which give the rest."""
+    entries = kind is SampledEntries
+    return ("rows", "cols", "shape") if entries else tuple(inspect.signature(kind).parameters)

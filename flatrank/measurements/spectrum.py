@@ -9,10 +9,6 @@ import numpy as np
 from flatrank.arrays.shapes import Float
 from flatrank.measurements.base import Measurement
 
-# Measurements, numbers and flops up to which 𝒜 is written out and decomposed.
-_MOST, _NUMBERS, _FLOPS = 3000, 3e7, 6e11
-_EPS = float(np.finfo(np.float64).eps)
-
 
 class Spectrum(NamedTuple):
     """𝒜 = U diag(s) V as an m × d1 d2 matrix, to its rank (host).
@@ -39,7 +35,8 @@ def affordable(A: Measurement) -> bool:
     """Whether `spectrum_of` takes no more than half a minute of one core or two, and 1 GB."""
     d1, d2 = A.shape
     low, high = sorted((A.m, d1 * d2))
-    return A.m <= _MOST and low * high <= _NUMBERS and low * low * (2 * high + 20 * low) <= _FLOPS
+    flops = low * low * (2 * high + 20 * low)
+    return A.m <= 3000 and low * high <= 3e7 and flops <= 6e11
 
 
 def spectrum_of(written: Float[np.ndarray, "m d1 d2"]) -> Spectrum:
@@ -51,6 +48,6 @@ def spectrum_of(written: Float[np.ndarray, "m d1 d2"]) -> Spectrum:
     tall = M.T if M.shape[0] < M.shape[1] else M
     Q, R = np.linalg.qr(tall)
     W, s, Vh = np.linalg.svd(R)
-    keep = s > max(M.shape) * _EPS * s[0]
+    keep = s > max(M.shape) * np.finfo(np.float64).eps * s[0]
     left, right = (Q @ W)[:, keep], Vh[keep]
     return Spectrum(right.T, s[keep], left.T) if tall is not M else Spectrum(left, s[keep], right)

@@ -1,27 +1,23 @@
-"""Structured sensing: some coefficients of an orthogonal transform with random signs."""
+"""Structured sensing: some coefficients of an orthogonal transform of a matrix with signs."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from flatrank.arrays import Array, added_at, compiled, dctn, for_loop, idctn, static, xp
 from flatrank.arrays.shapes import Float, Int
-from flatrank.measurements.base import Adjoint
 from flatrank.measurements.checks import checked_count, checked_shape
-from flatrank.measurements.fourier import MaskedFourier
-from flatrank.measurements.matrices import DenseAdjoint, OnMatrices
+from flatrank.measurements.matrices import OnMatrices
 from flatrank.measurements.walsh import walsh_hadamard
-
-TRANSFORMS = ("cosine", "hadamard", "fourier")
 
 
 class MaskedTransform(OnMatrices):
     """𝒜(X) = m coefficients of C1 (Σ ∘ X) C2ᵀ: random signs Σ, orthonormal transforms C.
 
     Rows of an orthogonal map: 𝒜𝒜* = I. The signs spread every X over all coefficients, so that m
-    of them tell it about as well as m Gaussian numbers do. Make one by `masked_transform`.
+    of them determine it about as well as m Gaussian numbers do. Make one by `masked_transform`.
 
     Parameters
     ----------
@@ -42,22 +38,13 @@ class MaskedTransform(OnMatrices):
     signs: Float[Array, "d1 d2"]
     chosen: Int[Array, " m"]
     transform: str = static()
+    orthonormal: ClassVar[bool] = True
 
     def __init__(
         self, signs: Float[Array, "d1 d2"], chosen: Int[Array, " m"], transform: str = "cosine"
     ):
         self.signs, self.chosen, self.transform = signs, chosen, transform
-        self.gram1, self.gram2 = _grams(signs, chosen, transform)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(d1, d2)."""
-        return self.signs.shape[0], self.signs.shape[1]
-
-    @property
-    def m(self) -> int:
-        """Number of coefficients."""
-        return self.chosen.shape[0]
+        self.measured(len(chosen), *_grams(signs, chosen, transform))
 
     def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
         """Signs, transform, mask."""
@@ -65,21 +52,51 @@ class MaskedTransform(OnMatrices):
         return spread.reshape(-1)[self.chosen]
 
     def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
-        """Mask, transform back, signs."""
-        d1, d2 = self.shape
-        spread = added_at(self.chosen, y, d1 * d2).reshape(d1, d2)
-        return self.signs.astype(y.dtype, copy=False) * _gathered(spread, self.transform)
+        """Mask, transform back, signs; the Hadamard transform is its own inverse."""
+        spread = added_at(self.chosen, y, self.signs.size).reshape(self.shape)
+        back = idctn(spread, norm="ortho") if self.transform == "cosine" else _hadamard(spread)
+        return self.signs.astype(y.dtype, copy=False) * back
 
-    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
-        """𝒜𝒜* is the identity."""
-        return y
 
-    def right_inverse(
-        self, c: Float[Array, " m"], tol: float
-    ) -> tuple[Adjoint, Float[Array, " m"]]:
-        """𝒜*(c)."""
-        del tol
-        return DenseAdjoint(self.matrix(c)), xp.zeros_like(c)
+class MaskedFourier(OnMatrices):
+    """𝒜(X) = the real, then the imaginary parts of some coefficients of F1 (Σ ∘ X) F2ᵀ.
+
+    F are unitary Fourier transforms and X is real, so that the coefficients are those of
+    `numpy.fft.fft2(signs * X, norm="ortho")`, and data c of them are `[c.real, c.imag]` in one
+    vector. The coefficients at (p, q) and (−p, −q) are conjugate: choose one of each pair, as
+    `masked_transform` does, and 𝒜𝒜* = ½ I.
+
+    Parameters
+    ----------
+    signs : array of shape (d1, d2)
+        ±1: random ones spread every X over all coefficients. Ones for the transform alone.
+    chosen : integer array of shape (count,)
+        Which coefficients, numbered row by row; each at most once.
+
+    Notes
+    -----
+    m is twice their number. Memory: d1 d2 numbers. Cost: O(d1 d2 log(d1 d2)) flops a product,
+    whatever m; the Grams take 2 d1 d2 (d1 + d2) flops, once.
+    """
+
+    signs: Float[Array, "d1 d2"]
+    chosen: Int[Array, " count"]
+
+    def __init__(self, signs: Float[Array, "d1 d2"], chosen: Int[Array, " count"]):
+        self.signs, self.chosen = signs, chosen
+        self.measured(2 * len(chosen), *_fourier_grams(signs, chosen))
+
+    def of_matrix(self, X: Float[Array, "d1 d2"]) -> Float[Array, " m"]:
+        """Signs, transform, mask, parts."""
+        spread = xp.fft.fft2(self.signs.astype(X.dtype, copy=False) * X, norm="ortho")
+        c = spread.reshape(-1)[self.chosen]
+        return xp.concatenate([c.real, c.imag])
+
+    def matrix(self, y: Float[Array, " m"]) -> Float[Array, "d1 d2"]:
+        """Parts, mask, transform back, the real part of it, signs."""
+        u, v = y.reshape(2, -1)
+        spread = added_at(self.chosen, u + 1j * v, self.signs.size).reshape(self.shape)
+        return self.signs.astype(y.dtype, copy=False) * xp.fft.ifft2(spread, norm="ortho").real
 
 
 def masked_transform(
@@ -115,16 +132,19 @@ def masked_transform(
     """
     d1, d2 = checked_shape(shape)
     m, seed = checked_count("m", m, 1), checked_count("seed", seed, 0)
-    if transform not in TRANSFORMS:
-        raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}; got {transform!r}")
+    names = ("cosine", "hadamard", "fourier")
+    if transform not in names:
+        raise ValueError(f"transform must be one of {', '.join(names)}; got {transform!r}")
     if transform == "hadamard" and (d1 & (d1 - 1) or d2 & (d2 - 1)):
         raise ValueError(
             f"the Walsh-Hadamard transform wants powers of two; got shape {(d1, d2)}. Use "
             'transform="cosine", which takes any shape'
         )
-    free = _half(d1, d2) if transform == "fourier" else np.arange(d1 * d2)
+    free, what = np.arange(d1 * d2), "d1 d2"
+    if transform == "fourier":  # of each pair (p, q), (−p, −q) the first
+        p, q = np.divmod(free, d2)
+        free, what = free[free < (-p % d1) * d2 + -q % d2], "one of each conjugate pair"
     if m > free.size:
-        what = "one of each conjugate pair" if transform == "fourier" else "d1 d2"
         raise ValueError(
             f"m must be at most {free.size}, the number of coefficients ({what}); got {m}"
         )
@@ -136,23 +156,14 @@ def masked_transform(
     return MaskedTransform(signs, places, transform)
 
 
-def _half(d1: int, d2: int) -> np.ndarray:
-    """Of each pair (p, q), (−p, −q) of places the first; none that is its own partner."""
-    place = np.arange(d1 * d2)
-    p, q = np.divmod(place, d2)
-    return place[place < (-p % d1) * d2 + -q % d2]
-
-
 def _spread(X: Float[Array, "d1 d2"], transform: str) -> Float[Array, "d1 d2"]:
-    """C1 X C2ᵀ. Of a matrix written row by row the Hadamard transform is that of both sides."""
-    if transform == "cosine":
-        return dctn(X, norm="ortho")
+    """C1 X C2ᵀ."""
+    return dctn(X, norm="ortho") if transform == "cosine" else _hadamard(X)
+
+
+def _hadamard(X: Float[Array, "d1 d2"]) -> Float[Array, "d1 d2"]:
+    """H1 X H2: of a matrix written row by row the transform is that of both sides."""
     return walsh_hadamard(X.reshape(1, -1)).reshape(X.shape) / X.size**0.5
-
-
-def _gathered(X: Float[Array, "d1 d2"], transform: str) -> Float[Array, "d1 d2"]:
-    """C1ᵀ X C2; the Hadamard transform is its own inverse."""
-    return idctn(X, norm="ortho") if transform == "cosine" else _spread(X, transform)
 
 
 def _matrix(d: int, transform: str) -> Float[Array, "d d"]:
@@ -178,3 +189,20 @@ def _grams(signs: Array, places: Array, transform: str) -> tuple[Array, Array]:
         return for_loop(0, len(C), add, xp.zeros_like(C))
 
     return one_side(C1, C2, chosen, signs), one_side(C2, C1, chosen.T, signs.T)
+
+
+def _fourier_grams(signs: Array, chosen: Array) -> tuple[Array, Array]:
+    """Σ Aᵢ Aᵢᵀ = (Σ Σᵀ)/d2 ∘ Re Σ_p n_p f_p f_p*, n_p coefficients of row p being chosen.
+
+    Of a complex Aᵢ the two real ones add up to Re Aᵢ Aᵢ*, and all its entries are of one size.
+    """
+    d1, d2 = signs.shape
+    counts = added_at(chosen, np.ones(chosen.shape[0]), d1 * d2).reshape(d1, d2)
+
+    def one_side(S: Array, n: Array) -> Array:
+        """Re f_p f_p* has cos(2π p (i − k)/d)/d at (i, k): the transform of n at i − k."""
+        d = n.size
+        lag = np.arange(d)[:, None] - np.arange(d)[None, :]
+        return (S @ S.T) * (xp.fft.ifft(n).real[lag % d] / S.shape[1])
+
+    return one_side(signs, xp.sum(counts, axis=1)), one_side(signs.T, xp.sum(counts, axis=0))

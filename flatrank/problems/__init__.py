@@ -1,7 +1,6 @@
 """Problem = measurement + data + rescaling + λ; one front door per family."""
 
 from flatrank.problems.arguments import checked_chance as checked_chance
-from flatrank.problems.bilinear import bilinear as bilinear
 from flatrank.problems.completion import completion as completion
 from flatrank.problems.completion import core as core
 from flatrank.problems.equalised import Equalised as Equalised
@@ -17,6 +16,7 @@ from flatrank.problems.quadratic import quadratic_network as quadratic_network
 from flatrank.problems.robust import Separation as Separation
 from flatrank.problems.robust import robust_pca as robust_pca
 from flatrank.problems.saving import rebuilt as rebuilt
+from flatrank.problems.sensing import bilinear as bilinear
 from flatrank.problems.sensing import sensing as sensing
 from flatrank.problems.symmetric import Symmetric as Symmetric
 from flatrank.problems.tomography import Tomography as Tomography

@@ -11,48 +11,45 @@ from numpy.typing import ArrayLike
 from flatrank.arrays import tree_map
 from flatrank.measurements import Measurement
 
-# Largest values below this leave the range of full precision when they are scaled.
-SMALLEST = 1e-300
-#: What to do with a complex matrix X.
-COMPLEX = (
-    "A complex X is a real one of twice the size and rank, [[Re X, -Im X], [Im X, Re X]]: give "
-    "real and imaginary parts as data of that"
-)
 M = TypeVar("M", bound=Measurement)
-_KINDS = {1: "a vector", 2: "a matrix", 3: "an array (m, d1, d2)"}
+# By number of axes: what an array is called, and how small its largest number may be. Those of
+# vectors are data, to be scaled; fourth and second powers of the others make the Grams.
+_KINDS = {
+    1: ("a vector", 1e-300),
+    2: ("a matrix", 1e-50),
+    3: ("an array (m, d1, d2)", 1e-100),
+}
 
 
-def checked_parameters(lam: float, smoothing: float) -> tuple[float, float]:
-    """λ and θ as floats.
+def checked_number(name: str, value: float, low: float, high: float, meaning: str) -> float:
+    """A number from `low` to `high`, as a float.
 
     Raises
     ------
     ValueError
-        If λ is not a finite number ≥ 0, or θ not between 0 and 1.
+        If it is something else; the message ends with the `meaning` of the range.
     """
     try:
-        lam, smoothing = float(lam), float(smoothing)
+        number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"lam and smoothing must be numbers; got {lam!r} and {smoothing!r}"
-        ) from None
-    if not (np.isfinite(lam) and lam >= 0):
-        raise ValueError(f"lam must be a finite number >= 0; got {lam}. Use 0 to interpolate")
-    if not 0 <= smoothing <= 1:
-        raise ValueError(
-            f"smoothing must lie between 0 (flat) and 1 (norm-minimal); got {smoothing}"
-        )
-    return lam, smoothing
+        raise ValueError(f"{name} must be a number; got {value!r}") from None
+    if not (low <= number <= high and np.isfinite(number)):
+        raise ValueError(f"{name} must {meaning.format(value)}")
+    return number
+
+
+def checked_parameters(lam: float, smoothing: float = 0.0) -> tuple[float, float]:
+    """λ, finite and ≥ 0, and θ, between 0 and 1, as floats; ValueError otherwise."""
+    finite = "be a finite number >= 0; got {}. Use 0 to interpolate"
+    between = "lie between 0 (flat) and 1 (norm-minimal); got {}"
+    return (
+        checked_number("lam", lam, 0.0, np.inf, finite),
+        checked_number("smoothing", smoothing, 0.0, 1.0, between),
+    )
 
 
 def checked_multiple(lam: float, factor: float) -> float:
-    """λ in another unit, positive if it was.
-
-    Raises
-    ------
-    ValueError
-        If it leaves the range of float64.
-    """
+    """λ in another unit, positive if it was; ValueError where it leaves the range of float64."""
     scaled = lam * factor
     if lam and not np.finfo(float).tiny <= scaled < np.inf:
         raise ValueError(
@@ -64,13 +61,7 @@ def checked_multiple(lam: float, factor: float) -> float:
 
 
 def checked_chance(failure_probability: float) -> float:
-    """The chance that a bound may fail, as a float.
-
-    Raises
-    ------
-    ValueError
-        If it is not in [0, 1).
-    """
+    """The chance in [0, 1) that a bound may fail, as a float; ValueError otherwise."""
     chance = np.asarray(failure_probability)
     if chance.ndim or chance.dtype.kind not in "fiu" or not 0 <= chance < 1:
         raise ValueError(
@@ -85,14 +76,8 @@ def own(measurement: M) -> M:
     return tree_map(lambda x: np.array(x) if isinstance(x, np.ndarray) else x, measurement)
 
 
-def rectangular(name: str, values: ArrayLike) -> np.ndarray:
-    """An array of whatever it holds: columns of data frames too, and numbers kept as objects.
-
-    Raises
-    ------
-    ValueError
-        If it is made of lists of different lengths, or an entry is missing.
-    """
+def rectangular(name: str, values: ArrayLike, ndim: int | None = None) -> np.ndarray:
+    """An array of lists, columns of data frames (one where `ndim` is 1), numbers as objects."""
     plain = values.to_numpy() if hasattr(values, "to_numpy") else values  # pyright: ignore[reportAttributeAccessIssue]
     try:
         x = np.asarray(plain)
@@ -101,6 +86,8 @@ def rectangular(name: str, values: ArrayLike) -> np.ndarray:
             f"{name} must be an array, every row as long as the others; got lists of different "
             "lengths"
         ) from None
+    if ndim == 1 and x.ndim == 2 and x.shape[1] == 1 and hasattr(values, "columns"):
+        x = x[:, 0]
     if x.dtype.kind != "O" or x.ndim == 0:
         return x
     absent = [n for n, v in enumerate(x.flat) if _absent(v)]
@@ -125,9 +112,15 @@ def _absent(value: object) -> bool:
 
 
 def checked_array(
-    name: str, values: ArrayLike, ndim: int = 1, smallest: float = SMALLEST
+    name: str,
+    values: ArrayLike,
+    ndim: int = 1,
+    *,
+    smallest: float | None = None,
+    masked: str = "leave them out, with the measurements they belong to",
+    gaps: str = "Leave a missing one out instead of marking it",
 ) -> np.ndarray:
-    """An array of finite real numbers, float64.
+    """A copy of an array of finite real numbers, float64.
 
     Parameters
     ----------
@@ -137,50 +130,63 @@ def checked_array(
         To be checked.
     ndim : int
         Number of its dimensions.
-    smallest : float
+    smallest : float, optional
         The largest of its numbers must lie between this and its reciprocal, or be zero.
-
-    Returns
-    -------
-    array
-        A copy: the caller's may change later.
+    masked, gaps : str
+        Advice for masked entries, and for those that are not finite.
 
     Raises
     ------
     ValueError
         If it is something else.
     """
-    v = rectangular(name, values)
-    masked = np.ma.count_masked(values) if isinstance(values, np.ma.MaskedArray) else 0
-    if masked:
-        raise ValueError(
-            f"{name} hold {masked} masked entries; leave them out, with the measurements they "
-            "belong to"
-        )
-    if ndim == 1 and v.ndim == 2 and v.shape[1] == 1 and hasattr(values, "columns"):
-        v = v[:, 0]  # a data frame of one column
-    if v.dtype.kind == "c":
-        raise ValueError(
-            f"{name} must be {_KINDS[ndim]} of real numbers; got shape {v.shape} of {v.dtype}. "
-            f"{COMPLEX}"
-        )
+    v, (kind, least) = rectangular(name, values, ndim), _KINDS[ndim]
+    hidden = np.ma.count_masked(values) if isinstance(values, np.ma.MaskedArray) else 0
+    if hidden:
+        raise ValueError(f"{name} hold {hidden} masked entries; {masked}")
     if v.ndim != ndim or (v.size and v.dtype.kind not in "fiub"):
-        raise ValueError(
-            f"{name} must be {_KINDS[ndim]} of real numbers; got shape {v.shape} of {v.dtype}"
+        advice = (
+            ". A complex X is a real one of twice the size and rank, [[Re X, -Im X], [Im X, Re X]]:"
+            " give real and imaginary parts as data of that"
         )
-    v = np.array(v.astype(np.float64, copy=False))
+        raise ValueError(
+            f"{name} must be {kind} of real numbers; got shape {v.shape} of {v.dtype}"
+            + (advice if v.dtype.kind == "c" else "")
+        )
+    v = np.array(v, dtype=np.float64)
     wrong = ~np.isfinite(v)
     if wrong.any():
         first = tuple(int(i) for i in np.argwhere(wrong)[0])
         place = ", ".join(map(str, first))
         raise ValueError(
             f"{name} must be finite; {int(wrong.sum())} are not, first {name}[{place}] = "
-            f"{v[first]}. Leave a missing one out instead of marking it"
+            f"{v[first]}. {gaps}"
         )
-    top = float(np.max(np.abs(v), initial=0.0))
-    if top and not smallest <= top <= 1 / smallest:
+    top, least = float(np.max(np.abs(v), initial=0.0)), smallest or least
+    if top and not least <= top <= 1 / least:
         raise ValueError(
-            f"the largest of {name} is {top:.3g} in size; expected between {smallest:.0e} and "
-            f"{1 / smallest:.0e}: divide by a common unit first"
+            f"the largest of {name} is {top:.3g} in size; expected between {least:.0e} and "
+            f"{1 / least:.0e}: divide by a common unit first"
         )
     return v
+
+
+def checked_places(name: str, places: ArrayLike, size: int) -> np.ndarray:
+    """Whole numbers from 0 to size − 1, int32; ValueError if they are something else."""
+    x = rectangular(name, places, 1)
+    if x.dtype.kind == "f" and x.ndim == 1:
+        wrong = np.flatnonzero(~(np.isfinite(x) & (x % 1 == 0)))
+        if wrong.size:
+            raise ValueError(
+                f"{name} must be whole numbers; {wrong.size} are not, first {name}[{wrong[0]}] = "
+                f"{x[wrong[0]]}"
+            )
+    elif x.ndim != 1 or (x.size and x.dtype.kind not in "iu"):
+        raise ValueError(
+            f"{name} must be a vector of integers; got shape {x.shape} of {x.dtype}. Number labels "
+            "of other types: labels, places = np.unique(x, return_inverse=True)"
+        )
+    if x.size and not (x.min() >= 0 and x.max() < size):
+        bad = int(x[(x < 0) | (x >= size)][0])
+        raise ValueError(f"{name} must lie between 0 and {size - 1}; got {bad}. Places are 0-based")
+    return x.astype(np.int32, copy=False)

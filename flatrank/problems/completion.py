@@ -7,19 +7,12 @@ from numpy.typing import ArrayLike
 
 from flatrank.arrays import scope, to_numpy
 from flatrank.factors import FactorPair
-from flatrank.flatness import Rescaling
 from flatrank.measurements.checks import checked_shape
 from flatrank.measurements.entries import SampledEntries, sample_entries
-from flatrank.problems.arguments import checked_array, checked_parameters, rectangular
+from flatrank.problems.arguments import checked_array, checked_parameters, checked_places
 from flatrank.problems.flat import Problem
-from flatrank.problems.identifiability import Unidentifiable
+from flatrank.problems.sensing import stated
 from flatrank.problems.share import at_share
-
-_INCOMPLETE = (
-    "completion takes rows, cols, values and shape; got {} alone. Of a whole table X with NaN in "
-    "its gaps: X = np.asarray(X, dtype=float); rows, cols = np.nonzero(~np.isnan(X)); "
-    "completion(rows, cols, X[rows, cols], X.shape)"
-)
 
 
 @scope()
@@ -56,10 +49,6 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     smoothing : float
         θ in [0, 1]: D² ← (1−θ)D² + θ·mean(D²). 0 is flat, 1 is norm-minimal.
 
-    Returns
-    -------
-    Problem
-
     Raises
     ------
     ValueError
@@ -71,9 +60,14 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     Cost: O(m + d1 + d2) time and memory.
     """
     if cols is None or values is None or shape is None:
-        raise ValueError(_INCOMPLETE.format(_described(rows)))
+        raise ValueError(
+            "completion takes rows, cols, values and shape; got "
+            f"{type(rows).__name__} of shape {np.shape(rows)} alone. Of a whole table X with NaN "
+            "in its gaps: X = np.asarray(X, dtype=float); rows, cols = np.nonzero(~np.isnan(X)); "
+            "completion(rows, cols, X[rows, cols], X.shape)"
+        )
     d1, d2 = checked_shape(shape)
-    i, j = _checked_places("rows", rows, d1), _checked_places("cols", cols, d2)
+    i, j = checked_places("rows", rows, d1), checked_places("cols", cols, d2)
     v = checked_array("values", values)
     if not i.shape == j.shape == v.shape:
         raise ValueError(
@@ -82,43 +76,20 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     if v.size == 0:
         raise ValueError("no entry is observed; give at least one (row, col, value)")
     lam, smoothing = checked_parameters(lam, smoothing)
-    measurement, b = sample_entries(i, j, v, (d1, d2))
-    problem = Problem(
-        measurement,
-        b,
-        Rescaling.of(measurement, smoothing),
-        lam,
-        smoothing,
-        Unidentifiable.of_pattern(i, j, (d1, d2)),
-    )
-    return at_share(problem, lam, lam_ratio)
+    return at_share(stated(*sample_entries(i, j, v, (d1, d2)), lam, smoothing), lam, lam_ratio)
 
 
 def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, FactorPair]:
     """The largest part of which every row and column holds `rank` entries, and the pair on it.
 
     A row with fewer entries than the rank fits them whatever the column factors are: it is
-    undetermined itself and says nothing about the others.
-
-    Parameters
-    ----------
-    problem : Problem
-        Of sampled entries; any other is left whole.
-    pair : FactorPair
-        Of X.
-    rank : int
-        Entries wanted in each row and column.
-
-    Returns
-    -------
-    (Problem, FactorPair)
-        The problem itself where nothing is to be left out; an empty pair where nothing is left.
+    undetermined itself and says nothing about the others. The problem itself where no row is to be
+    left out, as of measurements that are no entries; an empty pair where none stays.
     """
     gaps = problem.unidentifiable
-    if not (gaps.rows(rank).size or gaps.cols(rank).size):
+    entries = isinstance(problem.measurement, SampledEntries)
+    if not (entries and (gaps.rows(rank).size or gaps.cols(rank).size)):
         return problem, pair
-    if not isinstance(problem.measurement, SampledEntries):
-        return problem, pair  # nothing to leave out: a row has no measurements of its own
     rows, cols = problem.measurement.places()
     d1, d2 = problem.shape
     keep = np.ones(rows.size, dtype=bool)
@@ -135,29 +106,3 @@ def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, Factor
     pair, b = to_numpy((pair, problem.b))
     part = completion(i, j, b[keep], (left.size, right.size), smoothing=problem.smoothing)
     return part, FactorPair(pair.L[left], pair.R[right])
-
-
-def _described(x: ArrayLike) -> str:
-    return f"{type(x).__name__} of shape {np.shape(x)}"
-
-
-def _checked_places(name: str, places: ArrayLike, size: int) -> np.ndarray:
-    x = rectangular(name, places)
-    if x.ndim == 2 and x.shape[1] == 1 and hasattr(places, "columns"):
-        x = x[:, 0]  # a data frame of one column
-    if x.dtype.kind == "f" and x.ndim == 1:
-        wrong = np.flatnonzero(~(np.isfinite(x) & (x % 1 == 0)))
-        if wrong.size:
-            raise ValueError(
-                f"{name} must be whole numbers; {wrong.size} are not, first {name}[{wrong[0]}] = "
-                f"{x[wrong[0]]}"
-            )
-    elif x.ndim != 1 or (x.size and x.dtype.kind not in "iu"):
-        raise ValueError(
-            f"{name} must be a vector of integers; got shape {x.shape} of {x.dtype}. Number labels "
-            "of other types: labels, places = np.unique(x, return_inverse=True)"
-        )
-    if x.size and not (x.min() >= 0 and x.max() < size):
-        bad = int(x[(x < 0) | (x >= size)][0])
-        raise ValueError(f"{name} must lie between 0 and {size - 1}; got {bad}. Places are 0-based")
-    return x.astype(np.int32, copy=False)

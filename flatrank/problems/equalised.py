@@ -1,4 +1,4 @@
-"""Exact data of ill-conditioned measurements: the same matrices fit, told by better equations.
+"""Exact data of ill-conditioned measurements: the same matrices fit, in better equations.
 
     ℬ(X̃) = b   ⇔   G Uᵀ ℬ(X̃) = G Uᵀ b       for ℬ = U diag(s) V, G = diag(s² + τ²)^(−1/2) > 0.
 
@@ -21,40 +21,23 @@ from flatrank.flatness import Rescaling
 from flatrank.measurements import DenseMatrices, SampledEntries, Whitened, affordable, spectrum_of
 from flatrank.problems.flat import Problem
 
-# Steps of conjugate gradients on ℬℬ* w = c, c random, and what they leave where ℬ is well
-# conditioned: κ(ℬ) is then below about ten.
-_STEPS, _LEAVE = 30, 1e-2
-# τ beside the largest singular value; its like, of data that no matrix fits, beside ‖b‖.
-_WEAK, _OUTSIDE = 1e-6, 1e-11
-# ε κ(ℬ) up to which bounds are of use.
-_ROUNDING = 1e-7
-
 
 class Equalised(NamedTuple):
-    """The problem in better equations, and the way back.
-
-    Parameters
-    ----------
-    problem : Problem
-        In the same unknown X̃, with D1 = D2 = I.
-    turn : array of shape (m, q)
-        U G.
-    written : array of shape (m, d1 d2)
-        ℬ.
-    b : array of shape (m,)
-        The data of the problem as it was.
-    rounding : float
-        ε κ(ℬ): the relative precision of its bounds.
-    """
+    """The problem in better equations, and the way back."""
 
     problem: Problem
+    """In the same unknown X̃, with D1 = D2 = I."""
     turn: Float[np.ndarray, "m q"]
+    """U G."""
     written: Float[np.ndarray, "m n"]
+    """ℬ, a row for each measurement."""
     b: Float[np.ndarray, " m"]
+    """The data of the problem as it was."""
     rounding: float
+    """ε κ(ℬ): the relative precision of its bounds."""
 
     def dual_of(self, y: Float[Array, " m"]) -> Float[Array, " q"]:
-        """The y' of y: what is outside the range of ℬ is lost, and worth nothing."""
+        """The y' of y: what is outside the range of ℬ is lost, and adds no value."""
         squares = np.sum(self.turn**2, axis=0)
         return (y @ self.turn) / squares
 
@@ -72,18 +55,7 @@ class Equalised(NamedTuple):
 def equalised(problem: Problem) -> Equalised | None:
     """The problem in better equations, where λ = 0, ℬ is small and ill-conditioned, and data fit.
 
-    Parameters
-    ----------
-    problem : Problem
-        Any.
-
-    Returns
-    -------
-    Equalised or None
-        None where the problem is to be solved as it is.
-
-    Notes
-    -----
+    None where it is to be solved as it is: also where ε κ(ℬ) > 1e-7, for no bound is of use then.
     Cost: 120 m d1 d2 flops at most to see the condition; where that is bad 2 m d1 d2 (d1 + d2) to
     write ℬ out, and those of `spectrum_of`.
     """
@@ -100,10 +72,10 @@ def equalised(problem: Problem) -> Equalised | None:
     b, found = to_numpy(problem.b), spectrum_of(written)
     s, outside = found.s, found.outside(b)
     rounding = float(np.finfo(np.float64).eps * s[0] / s[-1])
-    fit = np.linalg.norm(outside) <= _OUTSIDE * np.linalg.norm(b)
-    if not fit or s[-1] > 0.1 * s[0] or rounding > _ROUNDING:
+    fit = np.linalg.norm(outside) <= 1e-11 * np.linalg.norm(b)
+    if not fit or s[-1] > 0.1 * s[0] or rounding > 1e-7:
         return None
-    G = 1.0 / np.hypot(s, _WEAK * s[0])
+    G = 1.0 / np.hypot(s, 1e-6 * s[0])
     matrices = ((G * s)[:, None] * found.V).reshape(-1, *A.shape)
     ones = Rescaling(np.ones(A.shape[0]), np.ones(A.shape[1]))
     turn = found.U * G
@@ -112,27 +84,23 @@ def equalised(problem: Problem) -> Equalised | None:
 
 
 def _well_conditioned(A: Float[np.ndarray, "m d1 d2"], B: Whitened) -> bool:
-    """Whether conjugate gradients solve ℬℬ* w = c, or ℬ*ℬ Z = C, in a few steps."""
-    M, weights = A.reshape(len(A), -1), to_numpy([B.scale1, B.scale2])
+    """Whether 30 conjugate gradient steps solve ℬℬ* w = c, or ℬ*ℬ Z = C, to 1e-2: κ(ℬ) ⪅ 10."""
+    M, (D1, D2) = A.reshape(len(A), -1), to_numpy([B.scale1, B.scale2])
 
     def scaled(X: np.ndarray) -> np.ndarray:
-        return weighted(weights[1], weighted(weights[0], X.reshape(B.shape)).T).T.reshape(-1)
+        return weighted(D2, weighted(D1, X.reshape(B.shape)).T).T.reshape(-1)
 
     def normal(y: np.ndarray) -> np.ndarray:
-        if few:
-            return M @ scaled(scaled(y @ M))
-        return scaled((M @ scaled(y)) @ M)
+        return M @ scaled(scaled(y @ M)) if few else scaled((M @ scaled(y)) @ M)
 
     few = len(M) <= M.shape[1]
-    r = np.random.default_rng(0).standard_normal(min(M.shape))
+    r = p = np.random.default_rng(0).standard_normal(min(M.shape))
     first = square = float(r @ r)
-    p = r
-    for _ in range(_STEPS):
+    for _ in range(30):
         q = normal(p)
-        share = square / max(float(p @ q), 1e-300)
-        r = r - share * q
+        r = r - square / max(float(p @ q), 1e-300) * q
         square, before = float(r @ r), square
-        if square <= _LEAVE**2 * first:
+        if square <= 1e-4 * first:
             return True
         p = r + (square / before) * p
     return False

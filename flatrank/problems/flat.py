@@ -68,8 +68,8 @@ class Problem(Module):
     def all_flattest(self) -> bool:
         """Whether every matrix that fits is a flattest one, as where X ⪰ 0 and Aᵢ² = wᵢ Aᵢ.
 
-        tr(D X D) = (1/(m d)) Σ wᵢ bᵢ then, whatever X is: it takes a proof of uniqueness to tell
-        one that fits from another.
+        tr(D X D) = (1/(m d)) Σ wᵢ bᵢ then, whatever X is: it takes a proof of uniqueness to
+        distinguish those that fit.
         """
         if self.lam > 0 or not self.cone.positive:
             return False
@@ -92,32 +92,14 @@ class Problem(Module):
     def to(self, device: Any) -> Problem:
         """The problem on the device engine, whose solution is of JAX's arrays.
 
-        Parameters
-        ----------
-        device : str or jax.Device
-            "gpu", "cpu", a device of JAX, or "numpy" for the way back.
-
-        Returns
-        -------
-        Problem
-
-        Raises
-        ------
-        ValueError
-            If JAX is not installed, or knows no such device.
+        A device is "gpu", "cpu", one of JAX, or "numpy" for the way back; ValueError if JAX is not
+        installed, or knows no such device.
         """
         return placed(self, device)
 
     def scaled(self, factor: float) -> Problem:
-        """The problem whose data are `factor` times as large, and whose optimum is.
-
-        Raises
-        ------
-        ValueError
-            If λ is then out of range.
-        """
-        scaled = self.with_lam(checked_multiple(self.lam, factor))
-        return replace(scaled, b=self.b * factor)
+        """The problem of `factor` b, whose optimum scales too; ValueError if λ leaves the range."""
+        return replace(self, b=self.b * factor, lam=checked_multiple(self.lam, factor))
 
     def settings(self) -> dict[str, float | None]:
         """The numbers asked for: with `form` and `arrays` they make the problem whole again."""
@@ -146,7 +128,7 @@ class Problem(Module):
         return self.rescaling.undo(pair)
 
     def degrees(self, rank: int) -> int:
-        """r(d1 + d2 − r), the degrees of freedom of rank r, empty lines left out."""
+        """r(d1 + d2 − r), the degrees of freedom of rank r, empty rows and columns left out."""
         empty1, empty2 = self.unidentifiable.empty
         d1, d2 = self.shape[0] - empty1, self.shape[1] - empty2
         r = min(rank, d1, d2)

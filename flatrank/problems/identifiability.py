@@ -8,6 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from flatrank.arrays import to_numpy
+from flatrank.measurements import Measurement, SampledEntries
+
 
 @dataclass(frozen=True, eq=False)
 class Unidentifiable:
@@ -32,6 +35,26 @@ class Unidentifiable:
     components: int
 
     @classmethod
+    def of(cls, measurement: Measurement) -> Unidentifiable:
+        """Of entries their pattern; else the rows and columns that some measurement touches."""
+        if isinstance(measurement, SampledEntries):
+            return cls.of_pattern(*measurement.places(), measurement.shape)
+        rows, cols = (x > 0 for x in to_numpy(measurement.gram_diagonals()))
+        if not rows.any():
+            raise ValueError("every measurement is zero; expected at least one that is not")
+        return cls._of_mixed(rows, cols, measurement.m)
+
+    @classmethod
+    def of_all(cls, d1: int, d2: int, m: int) -> Unidentifiable:
+        """Where m measurements see every row and column."""
+        return cls._of_mixed(np.ones(d1, dtype=bool), np.ones(d2, dtype=bool), m)
+
+    @classmethod
+    def _of_mixed(cls, rows: np.ndarray, cols: np.ndarray, m: int) -> Unidentifiable:
+        n, c = np.where(rows, m, 0), np.where(cols, m, 0)
+        return cls(n, c, np.where(rows, 0, -1), np.where(cols, 0, -1), 1)
+
+    @classmethod
     def of_pattern(
         cls, rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int]
     ) -> Unidentifiable:
@@ -47,14 +70,6 @@ class Unidentifiable:
         used = np.unique(label[label >= 0])
         label = np.where(label >= 0, np.searchsorted(used, label), -1)
         return cls(n, c, label[:d1], label[d1:], len(used))
-
-    @classmethod
-    def of_lines(cls, rows: np.ndarray, cols: np.ndarray, m: int) -> Unidentifiable:
-        """For measurements that mix entries: which rows and columns any of the m touches."""
-        return cls(
-            np.where(rows, m, 0), np.where(cols, m, 0), np.where(rows, 0, -1),
-            np.where(cols, 0, -1), 1,
-        )  # fmt: skip
 
     @property
     def empty(self) -> tuple[int, int]:

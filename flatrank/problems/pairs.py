@@ -13,13 +13,7 @@ from flatrank.problems.symmetric import Symmetric
 
 
 def as_problem(problem: Any) -> Problem:
-    """A problem, as the functions that take one must be given.
-
-    Raises
-    ------
-    ValueError
-        If it is something else.
-    """
+    """A problem, as the functions that take one must be given; ValueError for anything else."""
     if not isinstance(problem, Problem):
         raise ValueError(
             "expected a Problem, made by a front door such as flatrank.completion(rows, cols, "
@@ -29,14 +23,7 @@ def as_problem(problem: Any) -> Problem:
 
 
 def as_pair(problem: Problem, factors: Factors) -> FactorPair:
-    """The pair of X that somebody means, in the form of the problem (see `given_pair`).
-
-    Raises
-    ------
-    ValueError
-        If the problem is none, shapes do not fit, a number is not finite, or complex where X is
-        real.
-    """
+    """The pair of X given by the user, in the form of the problem, checked as by `given_pair`."""
     problem = as_problem(problem)
     return given_pair(factors, problem.shape, problem.cone)
 

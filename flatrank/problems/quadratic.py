@@ -13,9 +13,6 @@ from flatrank.problems.flat import Problem
 from flatrank.problems.share import at_share
 from flatrank.problems.symmetric import stated
 
-# Largest numbers of x below this, or above its reciprocal, have Grams out of range.
-_SMALLEST = 1e-50
-
 
 @scope()
 def covariance(
@@ -91,12 +88,10 @@ def quadratic_network(
     Raises
     ------
     ValueError
-        As for `covariance`.
+        As for `covariance`, whose cost it has.
 
     Notes
     -----
-    Cost: that of `covariance`.
-
     Reference: Ding, Drusvyatskiy, Fazel, Harchaoui (2024), §7.
     """
     return at_share(_stated(x, y, lam, Cone.SYMMETRIC), lam, lam_ratio)
@@ -145,47 +140,42 @@ def phase_retrieval(
     -----
     Cost: that of `covariance` for real vectors; complex numbers cost four times as much each.
     Masks: O(m) memory, O(m log n) flops a product with a column.
-
-    As for every M ⪰ 0 known through xᵢ* M xᵢ, tr(D M D) = (1/(m d)) Σ ‖xᵢ‖² yᵢ is the same for all
-    that fit: each is flattest, certified says no more than that it fits, and recovery is what
-    `certificate.unique` proves.
+    tr(D Z D) is the same for all Z that fit: see `covariance`.
 
     Reference: Candès, Strohmer, Voroninski (2013) for the convex form; Demanet and Hand (2014) for
     what is left without the trace.
     """
-    if isinstance(x, CodedDiffraction):
-        return at_share(_coded(x, y, lam), lam, lam_ratio)
-    array = rectangular("x", x)
-    if array.dtype.kind != "c":
-        return at_share(_stated(x, y, lam, Cone.POSITIVE), lam, lam_ratio)
-    data = checked_array("y", y)
-    lam, _ = checked_parameters(lam, 0.0)
-    parts = [checked_array(f"x.{part}", getattr(array, part), 2) for part in ("real", "imag")]
-    checked_array("x", np.maximum(*map(np.abs, parts)), 2, _SMALLEST)
-    problem = _of_vectors(parts[0] + 1j * parts[1], data, lam, Cone.HERMITIAN)
-    return at_share(problem, lam, lam_ratio)
-
-
-def _coded(measurement: CodedDiffraction, y: ArrayLike, lam: float) -> Problem:
-    lam, _ = checked_parameters(lam, 0.0)
-    data = checked_array("y", y)
-    if data.size != measurement.m:
-        count, n = measurement.masks.shape
+    if not isinstance(x, CodedDiffraction):
+        complex_ones = rectangular("x", x).dtype.kind == "c"
+        among = Cone.HERMITIAN if complex_ones else Cone.POSITIVE
+        return at_share(_stated(x, y, lam, among), lam, lam_ratio)
+    data, (lam, _) = checked_array("y", y), checked_parameters(lam)
+    if data.size != x.m:
+        count, n = x.masks.shape
         raise ValueError(
-            f"y must hold {measurement.m} numbers, {n} for each of {count} masks; got {data.size}"
+            f"y must hold {x.m} numbers, {n} for each of {count} masks; got {data.size}"
         )
-    return stated(measurement, data, lam, Cone.HERMITIAN)
+    return at_share(stated(x, data, lam, Cone.HERMITIAN), lam, lam_ratio)
 
 
 def _stated(x: ArrayLike, y: ArrayLike, lam: float, among: Cone) -> Problem:
-    vectors, data = checked_array("x", x, 2, _SMALLEST), checked_array("y", y)
-    lam, _ = checked_parameters(lam, 0.0)
-    return _of_vectors(vectors, data, lam, among)
+    vectors = _complex(x) if among is Cone.HERMITIAN else checked_array("x", x, 2)
+    data, (lam, _) = checked_array("y", y), checked_parameters(lam)
+    if vectors.shape[0] != data.size:
+        raise ValueError(f"x and y must have one length; got {vectors.shape[0]} and {data.size}")
+    if not vectors.size:
+        raise ValueError(
+            f"x must hold at least one vector of one number; got shape {vectors.shape}"
+        )
+    return stated(QuadraticForms(vectors), data, lam, among)
 
 
-def _of_vectors(x: np.ndarray, y: np.ndarray, lam: float, among: Cone) -> Problem:
-    if x.shape[0] != y.size:
-        raise ValueError(f"x and y must have one length; got {x.shape[0]} and {y.size}")
-    if not x.size:
-        raise ValueError(f"x must hold at least one vector of one number; got shape {x.shape}")
-    return stated(QuadraticForms(x), y, lam, among)
+def _complex(x: ArrayLike) -> np.ndarray:
+    """Either part may be as small as it likes."""
+    array = rectangular("x", x)
+    re, im = (
+        checked_array(f"x.{part}", getattr(array, part), 2, smallest=1e-300)
+        for part in ("real", "imag")
+    )
+    checked_array("x", np.maximum(np.abs(re), np.abs(im)), 2)
+    return re + 1j * im

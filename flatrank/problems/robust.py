@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import Array, scope, static, to_numpy
+from flatrank.arrays import scope, static, to_numpy
 from flatrank.flatness import Rescaling
-from flatrank.measurements.whole import WholeMatrix
-from flatrank.problems.arguments import COMPLEX, rectangular
+from flatrank.measurements import WholeMatrix
+from flatrank.problems.arguments import checked_array, checked_number, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
-
-# Largest entries below this leave the range of full precision when they are scaled.
-_SMALLEST = 1e-300
 
 
 class Separation(Problem):
@@ -55,13 +53,7 @@ class Separation(Problem):
         return X if self.mask is None else X * self.mask[tile]
 
     def with_lam(self, lam: float) -> Problem:
-        """Refused: λ weighs a least-squares misfit, which there is not.
-
-        Raises
-        ------
-        ValueError
-            Always.
-        """
+        """Refused (ValueError): λ weighs a least-squares misfit, which there is not."""
         raise ValueError(
             f"robust PCA has no lam (got {lam}); with_sparsity and with_radius give the problem at "
             "another number"
@@ -69,16 +61,16 @@ class Separation(Problem):
 
     def with_sparsity(self, sparsity: float) -> Separation:
         """The same data in the penalised form, at a weight > 0."""
-        return _separation(self.b, self.shape, None, _positive("sparsity", sparsity), self.mask)
+        return replace(self, radius=None, sparsity=_positive("sparsity", sparsity))
 
     def with_radius(self, radius: float) -> Separation:
         """The same data, the sparse part of size `radius` > 0 at most."""
-        return _separation(self.b, self.shape, _positive("radius", radius), None, self.mask)
+        return replace(self, radius=_positive("radius", radius), sparsity=None)
 
     def scaled(self, factor: float) -> Separation:
         """The problem of factor·Y: the radius scales, the sparsity does not."""
         radius = None if self.radius is None else self.radius * factor
-        return _separation(self.b * factor, self.shape, radius, self.sparsity, self.mask)
+        return replace(self, b=self.b * factor, radius=radius)
 
     def settings(self) -> dict[str, float | None]:
         """The numbers that with the arrays make the problem whole again."""
@@ -90,6 +82,7 @@ class Separation(Problem):
         return {"Y": np.ascontiguousarray(self.Y)} | mask
 
 
+@scope()
 def robust_pca(
     Y: ArrayLike,
     *,
@@ -141,42 +134,32 @@ def robust_pca(
             f"give radius or sparsity, not both; got radius={radius!r} and sparsity={sparsity!r}"
         )
     seen = None if mask is None else _checked_mask(mask, np.shape(Y))
-    data = _checked_matrix(Y if seen is None else np.where(seen, rectangular("Y", Y), 0.0))
+    data = checked_array(
+        "Y",
+        Y if seen is None else np.where(seen, rectangular("Y", Y), 0.0),
+        2,
+        smallest=1e-300,
+        masked="pass the data and where they are observed: "
+        "robust_pca(Y.filled(0), mask=~np.ma.getmaskarray(Y))",
+        gaps="Where they are gaps, say so: robust_pca(Y, mask=np.isfinite(Y))",
+    )
+    if data.size == 0:
+        raise ValueError(f"Y must hold at least one entry; got shape {data.shape}")
     radius, sparsity = _positive("radius", radius), _positive("sparsity", sparsity)
     if radius is None and sparsity is None:
         sparsity = _usual(data.shape, seen)
-    return _separation(np.array(data.reshape(-1)), data.shape, radius, sparsity, seen)
-
-
-@scope()
-def _separation(
-    b: Array,
-    shape: tuple[int, int],
-    radius: float | None,
-    sparsity: float | None,
-    mask: np.ndarray | None,
-) -> Separation:
-    d1, d2 = shape
-    rows, cols = np.zeros(d1, dtype=np.int64), np.zeros(d2, dtype=np.int64)
-    gaps = Unidentifiable(rows + d2, cols + d1, rows, cols, 1)
-    if mask is not None:
-        i, j = np.nonzero(mask)
-        gaps = Unidentifiable.of_pattern(i, j, shape)
-    return Separation(
-        WholeMatrix(d1, d2),
-        b,
-        Rescaling(np.ones(d1), np.ones(d2)),
-        0.0,
-        0.0,
-        gaps,
-        radius,
-        sparsity,
-        mask,
-    )
+    d1, d2 = data.shape
+    ones, zeros = (np.ones(d1), np.ones(d2)), (np.zeros(d1, np.int64), np.zeros(d2, np.int64))
+    gaps = Unidentifiable(np.full(d1, d2), np.full(d2, d1), *zeros, 1)
+    if seen is not None:
+        i, j = np.nonzero(seen)
+        gaps = Unidentifiable.of_pattern(i, j, data.shape)
+    A, b = WholeMatrix(d1, d2), data.reshape(-1)
+    return Separation(A, b, Rescaling(*ones), 0.0, 0.0, gaps, radius, sparsity, seen)
 
 
 def _usual(shape: tuple[int, ...], mask: np.ndarray | None) -> float:
-    """The weight of the recovery theorem: 1/√(entries observed in a longest line)."""
+    """The weight of the recovery theorem: 1/√(entries observed in a longest row or column)."""
     share = 1.0 if mask is None else float(np.mean(mask))
     return 1.0 / math.sqrt(share * max(shape))
 
@@ -197,46 +180,8 @@ def _checked_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray | None:
 def _positive(name: str, value: float | None) -> float | None:
     if value is None:
         return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number; got {value!r}") from None
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(
-            f"{name} must be a finite number > 0; got {value!r}. "
-            "Leave it out for principal component pursuit with the usual weight"
-        )
-    return number
-
-
-def _checked_matrix(Y: ArrayLike) -> np.ndarray:
-    data = rectangular("Y", Y)
-    masked = np.ma.count_masked(Y) if isinstance(Y, np.ma.MaskedArray) else 0
-    if masked:
-        raise ValueError(
-            f"Y holds {masked} masked entries; pass the data and where they are observed: "
-            "robust_pca(Y.filled(0), mask=~np.ma.getmaskarray(Y))"
-        )
-    if data.ndim != 2 or data.dtype.kind not in "fiub":
-        advice = f". {COMPLEX}" if data.dtype.kind == "c" else ""
-        raise ValueError(
-            f"Y must be a real matrix (d1, d2); got shape {data.shape} of {data.dtype}{advice}"
-        )
-    if data.size == 0:
-        raise ValueError(f"Y must hold at least one entry; got shape {data.shape}")
-    data = data.astype(np.float64, copy=False)
-    finite = np.isfinite(data)
-    if not finite.all():
-        wrong = np.argwhere(~finite)
-        i, j = wrong[0]
-        raise ValueError(
-            f"Y must be finite; {len(wrong)} entries are not, first Y[{i}, {j}] = {data[i, j]}. "
-            "Where they are gaps, say so: robust_pca(Y, mask=np.isfinite(Y))"
-        )
-    top = float(max(data.max(), -data.min()))
-    if top and not _SMALLEST <= top <= 1 / _SMALLEST:
-        raise ValueError(
-            f"the largest entry of Y is {top:.3g} in size; expected between {_SMALLEST:.0e} and "
-            f"{1 / _SMALLEST:.0e}: divide Y by a common unit first"
-        )
-    return data
+    default = "Leave it out for principal component pursuit with the usual weight"
+    least = np.finfo(np.float64).smallest_subnormal
+    return checked_number(
+        name, value, least, np.inf, "be a finite number > 0; got {!r}. " + default
+    )

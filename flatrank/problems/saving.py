@@ -24,26 +24,7 @@ def rebuilt(
     settings: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
 ) -> Problem:
-    """The problem of `Problem.form`, `Problem.settings` and `Problem.arrays`.
-
-    Parameters
-    ----------
-    form : mapping, optional
-        None for files from before there was one: they hold completion or robust PCA.
-    settings : mapping
-        The numbers asked for, and `shape`.
-    arrays : mapping of str to array
-        The data and those of the measurement, among others.
-
-    Returns
-    -------
-    Problem
-
-    Raises
-    ------
-    ValueError
-        If the family or the measurement is unknown.
-    """
+    """The problem of `Problem.form`, None in old files, `Problem.settings` and `Problem.arrays`."""
     if "Y" in arrays if form is None else form["family"] == "Separation":
         radius, sparsity = settings["radius"], settings["sparsity"]
         mask = arrays.get("mask")

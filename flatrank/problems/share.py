@@ -12,6 +12,7 @@ from scipy.linalg import eigh, svdvals
 from flatrank.arrays import Array, to_numpy
 from flatrank.factors import Cone
 from flatrank.measurements import SampledEntries
+from flatrank.problems.arguments import checked_number
 from flatrank.problems.flat import Problem
 
 Product = Callable[[np.ndarray], np.ndarray]
@@ -20,36 +21,11 @@ SMALL = 64
 
 
 def at_share(problem: Problem, lam: float, lam_ratio: Any) -> Problem:
-    """The problem at λ = lam_ratio·λ_max; as it is without one.
-
-    Parameters
-    ----------
-    problem : Problem
-        At λ = `lam`.
-    lam : float
-        0 where there is a share.
-    lam_ratio : float, optional
-        In [0, 1]. At 1 the answer is zero, at 0 the data are interpolated.
-
-    Returns
-    -------
-    Problem
-
-    Raises
-    ------
-    ValueError
-        If both are given, or the share is no number in [0, 1].
-    """
+    """The problem, at λ = `lam`, at λ = lam_ratio·λ_max instead; as it is without a share."""
     if lam_ratio is None:
         return problem
-    try:
-        share = float(lam_ratio)
-    except (TypeError, ValueError):
-        raise ValueError(f"lam_ratio must be a number; got {lam_ratio!r}") from None
-    if not 0 <= share <= 1:
-        raise ValueError(
-            f"lam_ratio must lie between 0 (interpolate) and 1 (the answer is zero); got {share}"
-        )
+    between = "lie between 0 (interpolate) and 1 (the answer is zero); got {}"
+    share = checked_number("lam_ratio", lam_ratio, 0.0, 1.0, between)
     if lam:
         raise ValueError(
             f"give lam or lam_ratio = lam/lam_max, not both; got lam = {lam} and lam_ratio = "

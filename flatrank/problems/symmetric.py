@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flatrank.arrays import static, to_numpy
+from flatrank.arrays import static
 from flatrank.factors import Cone, Factors
 from flatrank.flatness import Rescaling, symmetric_trace
 from flatrank.measurements import Measurement
@@ -38,7 +38,7 @@ class Symmetric(Problem):
         return self.among
 
     def degrees(self, rank: int) -> int:
-        """Degrees of freedom of a rank, empty lines left out."""
+        """Degrees of freedom of a rank, empty rows left out."""
         return self.among.degrees(self.shape[0] - self.unidentifiable.empty[0], rank)
 
     def scaled_trace(self, pair: Factors) -> float:
@@ -48,32 +48,11 @@ class Symmetric(Problem):
 
 
 def stated(measurement: Measurement, b: np.ndarray, lam: float, among: Cone) -> Symmetric:
-    """The problem of checked arguments; `measurement` has symmetric Aᵢ.
-
-    Parameters
-    ----------
-    measurement : Measurement
-        𝒜.
-    b : array of shape (m,)
-        The data.
-    lam : float
-        λ.
-    among : Cone
-        The matrices X may be.
-
-    Returns
-    -------
-    Symmetric
-
-    Raises
-    ------
-    ValueError
-        If the measurement sees nothing.
-    """
-    seen = to_numpy(measurement.gram_diagonals()[0]) > 0
-    if not seen.any():
-        raise ValueError("every measurement is zero; expected at least one that is not")
-    gaps = Unidentifiable.of_lines(seen, seen, measurement.m)
-    one = Rescaling.of(measurement)
-    rescaling = Rescaling(one.D1, one.D1, (one.inverse[0], one.inverse[0]))
+    """The problem of checked arguments, the Aᵢ symmetric; ValueError if they are all zero."""
+    gaps, rescaling = Unidentifiable.of(measurement), one_sided(Rescaling.of(measurement))
     return Symmetric(measurement, b, rescaling, lam, 0.0, gaps, among)
+
+
+def one_sided(D: Rescaling) -> Rescaling:
+    """D1 on both sides."""
+    return Rescaling(D.D1, D.D1, (D.inverse[0], D.inverse[0]))

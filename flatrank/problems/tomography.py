@@ -13,12 +13,7 @@ from flatrank.measurements import HermitianEffects, Measurement, OnHermitian, Wi
 from flatrank.problems.arguments import checked_array, checked_parameters, own, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
-from flatrank.problems.symmetric import Symmetric
-
-# Largest numbers of the effects below this, or above its reciprocal, have Grams out of range.
-_SMALLEST = 1e-50
-# How far from Hermitian an effect may be, relative to its largest number; it is rounding.
-_ROUNDING = 1e-9
+from flatrank.problems.symmetric import Symmetric, one_sided
 
 
 class Tomography(Symmetric):
@@ -51,13 +46,7 @@ class Tomography(Symmetric):
         return self.among.degrees(self.shape[0], rank) - 1
 
     def scaled(self, factor: float) -> Problem:
-        """Refused: the trace fixes the unit of the data.
-
-        Raises
-        ------
-        ValueError
-            Always.
-        """
+        """Refused (ValueError): the trace fixes the unit of the data."""
         raise ValueError(f"a state has trace one: its data cannot be scaled (by {factor})")
 
     def penalty(self, pair: FactorPair) -> Float[Array, ""]:
@@ -68,8 +57,8 @@ class Tomography(Symmetric):
     def stiffness(self) -> float:
         """The mean of ‖𝒜(u u*)‖² over unit vectors u: (1/(n(n+1))) Σ ‖Eᵢ‖² + (tr Eᵢ)²."""
         rows, _ = self.measurement.gram_diagonals()
-        n = self.shape[0] // 2
-        traces = 0.5 * self.with_trace(1.0).ones
+        n, eye = self.shape[0] // 2, np.eye(self.shape[0])
+        traces = 0.5 * self.measurement.forward(FactorPair(eye, eye))
         return float((0.5 * xp.sum(rows) + xp.vdot(traces, traces)) / (n * (n + 1)))
 
     @property
@@ -90,9 +79,8 @@ class Tomography(Symmetric):
         """
         weight = self.stiffness**0.5
         measurement = self.with_trace(weight)
-        one = Rescaling.of(measurement)
-        rescaling = Rescaling(one.D1, one.D1, (one.inverse[0], one.inverse[0]))
-        return self._symmetric(measurement, xp.append(self.b, weight), rescaling, 0.0)
+        rescaling, b = one_sided(Rescaling.of(measurement)), xp.append(self.b, weight)
+        return Symmetric(measurement, b, rescaling, 0.0, 0.0, self.unidentifiable, self.among)
 
     def relaxed(self, weight: float, trace: float, multiplier: float) -> Symmetric:
         """Without the constraint on the trace.
@@ -100,30 +88,20 @@ class Tomography(Symmetric):
         min ½‖𝒜(X) − b‖² + ½w²(tr X − t)² + tr((λ (D² − δI) + μ I) X) over X ⪰ 0, δ the smallest
         eigenvalue of D²: what all states have in common must not outweigh the rest where λ is
         large. Where its minimiser has trace one it is the minimiser over states, for it has the
-        same stationarity condition.
-
-        Parameters
-        ----------
-        weight, trace, multiplier : float
-            w, t and μ > 0.
-
-        Returns
-        -------
-        Symmetric
-            Its λ is the mean of the eigenvalues of λ (D² − δI) + μ I.
+        same stationarity condition. `weight`, `trace` and `multiplier` are w, t and μ > 0; its λ is
+        the mean of the eigenvalues of λ (D² − δI) + μ I.
         """
         w, Q = (self.square, None) if self.uniform else xp.linalg.eigh(self.square)
         weights = self.lam * (w - xp.min(w)) + multiplier
         lam = float(xp.mean(weights))
-        rescaling = _root(weights / lam, Q)
-        b = xp.append(self.b, weight * trace)
-        return self._symmetric(self.with_trace(weight), b, rescaling, lam)
-
-    def _symmetric(
-        self, measurement: WithTrace, b: Array, rescaling: Rescaling, lam: float
-    ) -> Symmetric:
-        gaps = _all_seen(self.shape[0], measurement.m)
-        return Symmetric(measurement, b, rescaling, lam, 0.0, gaps, self.among)
+        root = xp.sqrt(weights / lam)
+        if Q is None:
+            rescaling = Rescaling(root, root)
+        else:
+            D, inverse = (Q * root[None, :]) @ Q.T, (Q / root[None, :]) @ Q.T
+            rescaling = Rescaling(D, D, (inverse, inverse))
+        b, measurement = xp.append(self.b, weight * trace), self.with_trace(weight)
+        return Symmetric(measurement, b, rescaling, lam, 0.0, self.unidentifiable, self.among)
 
 
 @scope()
@@ -171,11 +149,11 @@ def tomography(
     Reference: Gross, Liu, Flammia, Becker, Eisert (2010) for low rank; the trace is a constraint
     here, not the objective.
     """
-    array, measurement = None, None
-    if not isinstance(effects, Measurement):
-        array, frequencies = _flattened(effects, frequencies)
-    elif isinstance(effects, OnHermitian):
+    if isinstance(effects, OnHermitian):
         measurement = own(effects)
+    elif not isinstance(effects, Measurement):
+        array, frequencies = _flattened(effects, frequencies)
+        measurement = HermitianEffects(_checked_effects(array))
     else:
         raise ValueError(
             f"{type(effects).__name__} does not measure Hermitian matrices; give an array "
@@ -187,9 +165,7 @@ def tomography(
             "complex ones. Take their real parts if the imaginary ones are rounding"
         )
     data = checked_array("frequencies", frequencies)
-    lam, _ = checked_parameters(lam, 0.0)
-    if measurement is None:
-        measurement = HermitianEffects(_checked_effects(np.asarray(array)))
+    lam, _ = checked_parameters(lam)
     if data.size != measurement.m:
         raise ValueError(
             f"frequencies must hold one number for each of the {measurement.m} effects; "
@@ -210,10 +186,6 @@ def fidelity(U: ArrayLike, state: ArrayLike) -> float:
         As in `solution.U`.
     state : complex array of shape (d, d)
         σ ⪰ 0.
-
-    Returns
-    -------
-    float
 
     Raises
     ------
@@ -248,8 +220,7 @@ def stated(measurement: OnHermitian, b: np.ndarray, lam: float) -> Tomography:
         mean = xp.mean(xp.diagonal(square))
         if float(xp.max(xp.abs(square - mean * xp.eye(d)))) <= 1e-12 * top:
             square = np.full(d, float(mean))
-    ones = Rescaling(np.ones(d), np.ones(d))
-    gaps = _all_seen(d, measurement.m)
+    ones, gaps = Rescaling(np.ones(d), np.ones(d)), Unidentifiable.of_all(d, d, measurement.m)
     return Tomography(measurement, b, ones, lam, 0.0, gaps, Cone.HERMITIAN, square)
 
 
@@ -260,7 +231,7 @@ def _refuse_counts(measurement: OnHermitian, b: np.ndarray) -> None:
     else:  # on average over them: tr Σ Eᵢ², half of that of the real form
         rows, _ = measurement.gram_diagonals()
         sizes = np.full(b.size, np.sqrt(0.5 * float(xp.sum(rows)) / b.size))
-    excess = np.maximum(np.abs(b) - sizes * (1 + _ROUNDING), 0.0)
+    excess = np.maximum(np.abs(b) - sizes * (1 + 1e-9), 0.0)
     whole = bool((b == np.round(b)).all())
     counts = bool((b >= 0).all()) and (whole or excess @ excess > 0.5 * (b @ b))
     if not (counts and excess.any()):
@@ -272,12 +243,6 @@ def _refuse_counts(measurement: OnHermitian, b: np.ndarray) -> None:
         "counts / counts.sum(axis=-1, keepdims=True) for counts (settings, outcomes); mean values "
         "of observables are sums of outcomes over their number"
     )
-
-
-def _all_seen(d: int, m: int) -> Unidentifiable:
-    """The trace sees every line."""
-    seen = np.ones(d, dtype=bool)
-    return Unidentifiable.of_lines(seen, seen, m)
 
 
 def _flattened(effects: ArrayLike, frequencies: ArrayLike) -> tuple[np.ndarray, ArrayLike]:
@@ -306,22 +271,12 @@ def _checked_effects(array: np.ndarray) -> np.ndarray:
         )
     effects = array.astype(np.complex128, copy=False)
     sizes = np.max(np.abs(effects), axis=(1, 2))
-    checked_array("effects (by the largest number of each)", sizes, 1, _SMALLEST)
+    checked_array("effects (by the largest number of each)", sizes, smallest=1e-50)
     skew = np.max(np.abs(effects - effects.conj().transpose(0, 2, 1)), axis=(1, 2))
-    wrong = np.flatnonzero(skew > _ROUNDING * max(float(sizes.max()), 1e-300))
+    wrong = np.flatnonzero(skew > 1e-9 * float(sizes.max()))
     if wrong.size:
         raise ValueError(
             f"effects must be Hermitian; {wrong.size} are not, first effects[{wrong[0]}], which is "
             f"off by {skew[wrong[0]]:.2g}. Take their Hermitian parts if that is what was measured"
         )
     return 0.5 * (effects + effects.conj().transpose(0, 2, 1))
-
-
-def _root(weights: Float[Array, " d"], Q: Float[Array, "d d"] | None) -> Rescaling:
-    """With the positive eigenvalues of D² given, and its eigenvectors where it is not diagonal."""
-    if Q is None:
-        D = xp.sqrt(weights)
-        return Rescaling(D, D)
-    root = xp.sqrt(weights)[None, :]
-    D, inverse = (Q * root) @ Q.T, (Q / root) @ Q.T
-    return Rescaling(D, D, (inverse, inverse))

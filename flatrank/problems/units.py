@@ -22,9 +22,6 @@ from flatrank.problems.arguments import checked_multiple
 from flatrank.problems.flat import Problem
 from flatrank.problems.tomography import Tomography
 
-# Weights between this and its reciprocal are left as they are: the eighth power is in range.
-_PLAIN = 1e-30
-
 
 class Units(NamedTuple):
     """A problem in its own units, and what leads back."""
@@ -54,36 +51,22 @@ class Units(NamedTuple):
 def in_units(problem: Problem) -> Units:
     """The problem with its largest datum, and D1 and D2, near one.
 
-    Parameters
-    ----------
-    problem : Problem
-        Any; the trace of a state fixes the unit of its data, and it is left as it is.
-
-    Returns
-    -------
-    Units
-
-    Raises
-    ------
-    ValueError
-        If λ is out of range in those units.
+    The trace of a state fixes the unit of its data: it is left as it is. ValueError if λ is out of
+    range in those units.
     """
     if isinstance(problem, Tomography):
         return Units(problem, 1.0, 1.0)
-    top = float(np.max(np.abs(to_numpy(problem.b)), initial=0.0))
-    data, unit = _power(top), _map_unit(problem.rescaling)
+    data, D = _power(float(np.max(np.abs(to_numpy(problem.b)), initial=0.0))), problem.rescaling
     scaled = problem if data == 1.0 else problem.scaled(1.0 / data)
-    if unit != 1.0:
-        D, root = problem.rescaling, math.sqrt(unit)
-        inverse = (D.inverse[0] * root, D.inverse[1] * root)
-        rescaling = Rescaling(D.D1 / root, D.D2 / root, inverse)
-        scaled = replace(_with(scaled, unit), rescaling=rescaling)
-    return Units(scaled, data, unit)
-
-
-def _with(problem: Problem, unit: float) -> Problem:
-    """λ c, where there is a λ: robust PCA, which has none, has D = I and never comes here."""
-    return problem.with_lam(checked_multiple(problem.lam, unit)) if problem.lam else problem
+    size = math.sqrt(_largest(D.D1)) * math.sqrt(_largest(D.D2))
+    if 1e-30 <= size <= 1e30:  # the eighth power is in range
+        return Units(scaled, data, 1.0)
+    unit = _power(size)
+    if scaled.lam:  # robust PCA, which has none, has D = I
+        scaled = scaled.with_lam(checked_multiple(scaled.lam, unit))
+    root = math.sqrt(unit)
+    rescaling = Rescaling(D.D1 / root, D.D2 / root, (D.inverse[0] * root, D.inverse[1] * root))
+    return Units(replace(scaled, rescaling=rescaling), data, unit)
 
 
 def _power(size: float) -> float:
@@ -91,10 +74,6 @@ def _power(size: float) -> float:
     return 4.0 ** round(math.log(size, 4)) if size > 0 else 1.0
 
 
-def _map_unit(D: Rescaling) -> float:
-    """C, a power of four near √(‖D1‖ ‖D2‖), or 1 where that is of ordinary size."""
-    root = 1.0
-    for weight in (D.D1, D.D2):
-        diagonal = weight if weight.ndim == 1 else weight.diagonal()
-        root *= math.sqrt(float(diagonal.max(initial=0.0)))  # the largest of D ⪰ 0 is there
-    return 1.0 if _PLAIN <= root <= 1 / _PLAIN else _power(root)
+def _largest(D: np.ndarray) -> float:
+    """The largest number of D ⪰ 0, which is on its diagonal."""
+    return float((D if D.ndim == 1 else D.diagonal()).max(initial=0.0))

@@ -36,7 +36,7 @@ POSTERIOR = "posterior.safetensors"
 #: What `seconds` tells apart, in order; "total" holds what lies between them too.
 STAGES = ("read", "select", "solve", "certify", "posterior", "report", "total")
 #: Packages whose versions a run depends on.
-PACKAGES = ("flatrank", "numpy", "scipy", "numba", "polars", "jax")
+PACKAGES = ("flatrank", "numpy", "scipy", "llvmlite", "polars", "jax")
 
 
 def make_record(

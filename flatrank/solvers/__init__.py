@@ -49,8 +49,8 @@ def __getattr__(name: str) -> _Any:
     """Import a reference solver when it is first asked for."""
     if name not in _REFERENCE and name != "reference":
         raise AttributeError(f"module 'flatrank.solvers' has no attribute {name!r}")
-    room = _import("flatrank.solvers.reference")
-    return room if name == "reference" else getattr(room, name)
+    reference = _import("flatrank.solvers.reference")
+    return reference if name == "reference" else getattr(reference, name)
 
 
 def __dir__() -> list[str]:

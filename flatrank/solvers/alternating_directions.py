@@ -30,38 +30,41 @@ import numpy as np
 from flatrank.certificates import Certificate, certify_separation, tiles
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.problems import Problem, Separation
-from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.loop import Outcome, Proof, Scope, Solver
 from flatrank.solvers.multiplier import Arrays, Sums, level_of, update
 from flatrank.solvers.shrinkage import shrink
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
 
-# Sweeps in one step; in the first two steps μ may change after each.
-_SWEEPS = 5
-_GROWTH = 1.5
-# μ is raised while the misfit exceeds this share of the dual residual, lowered at a fifth of it.
-_BALANCE = 0.05
-# Residual below which a radius, in place of a level, rules the sparse part.
-_SETTLED = 1e-2
-# Residual from which on double precision is worth its time.
-_COARSE = 1e-3
-# By how much more than the excess over 1 singular values of Λ are cut: clipping puts some back.
-_EXCESS = 1.5
-# Steps without progress after which the search is given up.
-_PATIENCE = 100
-# Misfit off the errors, relative to ‖Y‖, that counts as none.
-_FITS = 1e-13
-# Entries of the remainder below this share of the largest entry of Y are rounding.
-_ROUNDING = 1e-10
+
+class Residuals(NamedTuple):
+    """Of the last sweep that was measured.
+
+    misfit : ‖Y − X − S‖ relative to ‖Y‖.
+    drift : ‖μ(Z − X) − Λ‖ relative to ‖Λ‖.
+    slack : relative gap of the pair as if ‖Λ‖ were 1.
+    """
+
+    misfit: float = math.inf
+    drift: float = math.inf
+    slack: float = math.inf
 
 
 class DirectionsState(NamedTuple):
-    """Y, Λ and Z (both changed in place) in one precision, the pair of X, and how far it got."""
+    """Where the iteration stands.
+
+    problem : what is solved.
+    arrays : Y, Λ and Z, the last two changed in place, and the mask, in one precision.
+    Q, L, R : the basis of the last decomposition, and the pair of X.
+    size : ‖Y‖.
+    mu, level, tied : μ, λ, and whether the radius rules it.
+    residuals : see there.
+    looked, best, stuck : the drift at the last proof, the least residual, and steps since.
+    proof, ended, counts : as for every solver.
+    """
 
     problem: Separation
-    Y: np.ndarray
-    Lam: np.ndarray
-    Z: np.ndarray
+    arrays: Arrays
     Q: np.ndarray
     L: np.ndarray
     R: np.ndarray
@@ -69,16 +72,13 @@ class DirectionsState(NamedTuple):
     mu: float
     level: float
     tied: bool = False
-    misfit: float = math.inf
-    drift: float = math.inf
-    slack: float = math.inf
+    residuals: Residuals = Residuals()
     looked: float = math.inf
     best: float = math.inf
     stuck: int = 0
-    counts: Counts = Counts()
-    certificate: Certificate | None = None
-    y: Any = None
+    proof: Proof = Proof()
     ended: Status = Status.RUNNING
+    counts: Counts = Counts()
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,35 @@ class AlternatingDirections(Solver[DirectionsState]):
         Rank limit; found by default.
     tol : float
         Relative duality gap to prove.
+    sweeps : int
+        Sweeps in one step; in the first two steps μ may change after each.
+    growth : float
+        Factor of μ.
+    balance : float
+        μ is raised while the misfit exceeds this share of the drift, lowered at a fifth of it.
+    settled : float
+        Residual below which a radius, in place of a level, rules the sparse part.
+    coarse : float
+        Residual from which on double precision is worth its time.
+    stagnation : int
+        Steps without progress after which the search is given up.
 
     Notes
     -----
     Cost: about 8 d1 d2 k flops a sweep for the rank k, which exceeds the final one by a sixth.
-    Memory: Λ and Z beside Y, a third array with a radius, two more while a certificate is made.
+    Memory: Y, Λ and Z, a third array with a radius, two more while a certificate is made.
     """
 
     scope: ClassVar[Scope] = Scope(penalised=False, separates=True)
 
     rank: int | None = None
     tol: float = 1e-6
+    sweeps: int = 5
+    growth: float = 1.5
+    balance: float = 0.05
+    settled: float = 1e-2
+    coarse: float = 1e-3
+    stagnation: int = 100
 
     def init(
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
@@ -119,9 +137,9 @@ class AlternatingDirections(Solver[DirectionsState]):
         Q = rng.standard_normal((min(d1, d2), min(8, d1, d2))).astype(Y.dtype)
         mu = 2.5 / _rough_norm(Y, rng) if size else 1.0
         Lam = problem.seen(np.clip(mu * (Y - L @ R.T), -problem.level, problem.level))
-        Z = L @ R.T + Lam * ((1 + 1 / _GROWTH) / mu)
+        arrays = Arrays(Y, Lam, L @ R.T + Lam * ((1 + 1 / self.growth) / mu), problem.mask)
         state = DirectionsState(
-            problem, Y, Lam, Z, Q, L, R, size, _GROWTH * mu, problem.level,
+            problem, arrays, Q, L, R, size, self.growth * mu, problem.level,
             counts=Counts(adjoint=7),
         )  # fmt: skip
         return state if size else state._replace(ended=Status.STATIONARY)
@@ -130,33 +148,32 @@ class AlternatingDirections(Solver[DirectionsState]):
         """Five sweeps, and the proof where it may succeed."""
         del problem
         rank = state.L.shape[1]
-        for _ in range(_SWEEPS):
+        for _ in range(self.sweeps):
             state = self._sweep(state)
-        worst = max(state.misfit, state.drift)
+        misfit, drift, slack = state.residuals
+        worst = max(misfit, drift)
         if not math.isfinite(worst):
             return state._replace(ended=Status.NONFINITE)
-        if state.slack <= 0.8 * self.tol and state.drift <= min(100 * self.tol, 0.7 * state.looked):
+        if slack <= 0.8 * self.tol and drift <= min(100 * self.tol, 0.7 * state.looked):
             state = self._prove(state, state.L.shape[1] == rank)
         gained = worst < 0.99 * state.best
-        if state.ended is Status.RUNNING and (worst < _COARSE or not gained):
+        if state.ended is Status.RUNNING and (worst < self.coarse or not gained):
             state = _in_double(state)
         if gained:
             return state._replace(best=worst, stuck=0)
-        if state.stuck < _PATIENCE or state.ended is not Status.RUNNING:
+        if state.stuck < self.stagnation or state.ended is not Status.RUNNING:
             return state._replace(stuck=state.stuck + 1)
         limited = self.rank is not None and state.L.shape[1] >= self.rank
         return state._replace(ended=Status.RANK_TOO_SMALL if limited else Status.STALLED)
 
     def _sweep(self, state: DirectionsState) -> DirectionsState:
-        problem, Z, mu = state.problem, state.Z, state.mu
-        arrays = Arrays(state.Y, state.Lam, Z, problem.mask)
+        problem, arrays, mu = state.problem, state.arrays, state.mu
+        Z = arrays.Z
         wide = Z.shape[0] <= Z.shape[1]
         near, far, s, Q = shrink(Z if wide else Z.T, state.Q, 1 / mu, self.rank)
         L, R = (near, far) if wide else (far, near)
-        after = _penalty(state)
-        tied = state.tied or (
-            problem.radius is not None and max(state.misfit, state.drift) < _SETTLED
-        )
+        after, (misfit, drift, _) = self._penalty(state), state.residuals
+        tied = state.tied or (problem.radius is not None and max(misfit, drift) < self.settled)
         level = state.level
         if tied:
             level = level_of(arrays, (L, R), mu, problem.radius or 0.0, level)
@@ -170,53 +187,59 @@ class AlternatingDirections(Solver[DirectionsState]):
             tied=tied,
             counts=state.counts + Counts(forward=1, adjoint=3, steps=1),
         )
-        measured = sweeps <= 2 * _SWEEPS or sweeps % _SWEEPS == 0
+        measured = sweeps <= 2 * self.sweeps or sweeps % self.sweeps == 0
         sums = update(arrays, (L, R), (mu, after), level, measured)
         return state if sums is None else _judged(state, sums, float(s.sum()))
+
+    def _penalty(self, state: DirectionsState) -> float:
+        """μ for the next sweep: raised while the misfit leads, lowered while the drift does."""
+        mu, done, few = state.mu, state.counts.steps, self.sweeps
+        every = 1 if done <= 2 * few else few if done < 100 else 10 * few
+        if done % every:
+            return mu
+        misfit, level = state.residuals.misfit, self.balance * state.residuals.drift
+        if misfit > level or not done:
+            return self.growth * mu
+        return mu / self.growth if 5 * misfit < level else mu
 
     def _prove(self, state: DirectionsState, settled: bool) -> DirectionsState:
         """Certify the pair, or better, once its rank is settled, the one equal to Y off errors."""
         found = restored(state) if settled else None
-        state, Lam = state._replace(looked=state.drift), _cut(state, 0.1 * self.tol)
+        drift = state.residuals.drift
+        state, Lam = state._replace(looked=drift), _cut(state, 0.1 * self.tol)
         for L, R in filter(None, (found, (state.L, state.R))):
             certificate, y = _certified(state.problem, L, R, Lam)
             if certificate.certified(self.tol):
-                return state._replace(
-                    L=L, R=R, certificate=certificate, y=y, ended=Status.CERTIFIED
-                )
+                proof = Proof(certificate, y)
+                return state._replace(L=L, R=R, proof=proof, ended=Status.CERTIFIED)
         return state
-
-    def status(self, problem: Problem, state: DirectionsState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
 
     def info(self, state: DirectionsState) -> dict[str, Any]:
         """Rank, penalty, level, the gap before Λ is scaled, and both residuals."""
-        known = state.certificate
+        known = state.proof.certificate
         return {
             "rank": state.L.shape[1],
             "penalty": state.mu,
             "level": state.level,
             "relative_gap": known.relative_gap if known else None,
-            "estimated_gap": state.slack,
-            "misfit": state.misfit,
-            "drift": state.drift,
+            "estimated_gap": state.residuals.slack,
+            "misfit": state.residuals.misfit,
+            "drift": state.residuals.drift,
         }
 
     def outcome(self, state: DirectionsState) -> Outcome:
         """The balanced pair, its certificate, and S: Y − X where Λ is at its bound, else 0."""
         problem, L, R = state.problem, state.L, state.R
-        certificate, y = state.certificate, state.y
+        Lam, (certificate, y) = state.arrays.Lam, state.proof
         if certificate is None:
-            certificate, y = _certified(problem, L, R, state.Lam)
+            certificate, y = _certified(problem, L, R, Lam)
         U, s, V = _svd_of(L, R)
         root = np.sqrt(s)[None, :]
         S, Y = np.empty(problem.shape), problem.Y
-        least = _ROUNDING * float(np.max(np.abs(Y), initial=0.0))
+        least = 1e-10 * float(np.max(np.abs(Y), initial=0.0))
         for tile in tiles(Y.shape):
             E = Y[tile] - L[tile[0]] @ R[tile[1]].T
-            found = (np.abs(state.Lam[tile]) >= state.level) & (np.abs(E) > least)
+            found = (np.abs(Lam[tile]) >= state.level) & (np.abs(E) > least)
             S[tile] = np.where(found, E, 0.0)
         pair = FactorPair(U * root, V * root)
         return Outcome(pair, s.size, state.counts, y, certificate, {"sparse": S})
@@ -224,13 +247,14 @@ class AlternatingDirections(Solver[DirectionsState]):
 
 def _in_double(state: DirectionsState) -> DirectionsState:
     """The same state in double precision."""
-    if state.Y.dtype == np.float64:
+    arrays = state.arrays
+    if arrays.Y.dtype == np.float64:
         return state
-    arrays = (state.Lam, state.Z, state.Q, state.L, state.R)
-    Lam, Z, Q, L, R = (x.astype(np.float64) for x in arrays)
-    bound = np.abs(state.Lam) >= state.level
+    given = (arrays.Lam, arrays.Z, state.Q, state.L, state.R)
+    Lam, Z, Q, L, R = (x.astype(np.float64) for x in given)
+    bound = np.abs(arrays.Lam) >= state.level
     Lam[bound] = np.copysign(state.level, Lam[bound])
-    return state._replace(Y=state.problem.Y, Lam=Lam, Z=Z, Q=Q, L=L, R=R)
+    return state._replace(arrays=Arrays(state.problem.Y, Lam, Z, arrays.mask), Q=Q, L=L, R=R)
 
 
 def _judged(state: DirectionsState, sums: Sums, nuclear: float) -> DirectionsState:
@@ -241,35 +265,24 @@ def _judged(state: DirectionsState, sums: Sums, nuclear: float) -> DirectionsSta
     else:
         primal = nuclear + level * max(sums.errors - radius, 0.0)
         dual = sums.inner - radius * level
-    return state._replace(
-        misfit=math.sqrt(sums.misfit) / state.size,
-        drift=math.sqrt(sums.drift / (sums.square or 1.0)),
-        slack=abs(primal - dual) / primal if primal else 0.0,
-    )
-
-
-def _penalty(state: DirectionsState) -> float:
-    """μ for the next sweep: raised while the misfit leads, lowered while the drift does."""
-    sweeps = state.counts.steps
-    every = 1 if sweeps <= 2 * _SWEEPS else _SWEEPS if sweeps < 100 else 10 * _SWEEPS
-    if sweeps % every:
-        return state.mu
-    if state.misfit > _BALANCE * state.drift or not sweeps:
-        return _GROWTH * state.mu
-    return state.mu / _GROWTH if 5 * state.misfit < _BALANCE * state.drift else state.mu
+    misfit = math.sqrt(sums.misfit) / state.size
+    drift = math.sqrt(sums.drift / (sums.square or 1.0))
+    slack = abs(primal - dual) / primal if primal else 0.0
+    return state._replace(residuals=Residuals(misfit, drift, slack))
 
 
 def _cut(state: DirectionsState, slack: float) -> np.ndarray:
     """Λ nearer to ‖Λ‖ ≤ 1, still with ‖Λ‖_∞ ≤ λ: only the few singular values above 1 pay.
 
-    Itself where none exceeds 1 by more than the slack.
+    Itself where none exceeds 1 by more than the slack. Half as much again as the excess is cut, for
+    clipping puts some back.
     """
-    Lam, level = state.Lam, state.level
+    Lam, level = state.arrays.Lam, state.level
     wide = Lam.shape[0] <= Lam.shape[1]
     near, far, s, _ = shrink(Lam if wide else Lam.T, state.Q, 1.0, None)
     if np.max(s, initial=0.0) <= slack:
         return Lam
-    near, found = near * -_EXCESS, np.empty_like(Lam)
+    near, found = near * -1.5, np.empty_like(Lam)
     for tile in tiles(Lam.shape):
         L, R = (near[tile[0]], far[tile[1]]) if wide else (far[tile[0]], near[tile[1]])
         np.matmul(L, R.T, out=found[tile])
@@ -287,7 +300,7 @@ def restored(state: DirectionsState) -> tuple[np.ndarray, np.ndarray] | None:
     """
     Y, L, R = (x.astype(np.float64, copy=False) for x in (state.problem.Y, state.L, state.R))
     (d1, d2), r = Y.shape, L.shape[1]
-    errors = np.abs(state.Lam) >= state.level
+    errors = np.abs(state.arrays.Lam) >= state.level
     if state.problem.mask is not None:
         errors |= ~state.problem.mask  # as free as the errors are
     if r == 0 or r * (d1 + d2 - r) >= errors.size - int(errors.sum()):
@@ -302,12 +315,12 @@ def restored(state: DirectionsState) -> tuple[np.ndarray, np.ndarray] | None:
             np.add(X, E, out=M[tile])
             square += float(np.vdot(E, E))
         misfit = math.sqrt(square) / state.size
-        if misfit <= _FITS or not misfit < 0.8 * last:
+        if misfit <= 1e-13 or not misfit < 0.8 * last:
             break
         last, near = misfit, M if wide else M.T
         Q = np.linalg.qr(near @ (near.T @ (L if wide else R)))[0]
         L, R = (Q, near.T @ Q) if wide else (near.T @ Q, Q)
-    return (L, R) if misfit <= _FITS else None
+    return (L, R) if misfit <= 1e-13 else None
 
 
 def _certified(

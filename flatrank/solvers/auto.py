@@ -18,44 +18,43 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from flatrank.arrays import Array, Scalar, compiled, xp
+from flatrank.arrays import xp
 from flatrank.certificates import Certificate, Effort, certify_whitened, injective_on_tangent
 from flatrank.factors import CompactSVD, FactorPair
-from flatrank.measurements import Measurement, SampledEntries
+from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem, core
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.interior_point import InteriorPoint, InteriorPointState
-from flatrank.solvers.interior_point import suits as suits_inside
-from flatrank.solvers.lagrangian import Lagrangian, LagrangianState
-from flatrank.solvers.loop import Outcome, Solver
+from flatrank.solvers.lagrangian import Lagrangian
+from flatrank.solvers.loop import Outcome, Proof, Solver
 from flatrank.solvers.lowering import at_most, least_squares, without_dying
-from flatrank.solvers.proximal_point import ProximalPoint, ProximalPointState, may_hold
+from flatrank.solvers.proximal_point import ProximalPoint, may_hold
 from flatrank.solvers.status import Status
 
 # Misfit, relative to ‖b‖, up to which an interpolant counts as fitting to rounding.
 ROUNDING = 1e-8
-# λ, relative to what is seen of λ_max, below which the multiplier method takes fewer products.
-_SMALL = 3e-3
-# Largest d1 d2 min(d1, d2) at which X may still be held as an array.
-_MEDIUM = 4e9
-# Misfit with which its end says that the data cannot be fitted.
-_MISSED = 1e-6
 
 
 class AutoState(NamedTuple):
-    """The state of whichever solver is at work, and what is proved of the interpolant found.
+    """Where the solve stands.
 
-    `kept` is that interpolant with its proof while a flatter one, or one of smaller rank, is looked
-    for; `before` is the find step's state at it.
+    inner : the state of the solver at work.
+    phase : "find", "prove", "lower", "flatten" or "converge".
+    proof, ended : of the answer so far.
+    kept : an interpolant and its proof, while a flatter one, or a smaller rank, is looked for.
+    before : the find step's state at it.
     """
 
-    inner: GaussNewtonState | InteriorPointState | LagrangianState | ProximalPointState
+    inner: Any
     phase: str
-    certificate: Certificate | None
-    y: Any
-    ended: Status
+    proof: Proof = Proof()
+    ended: Status = Status.RUNNING
     kept: Outcome | None = None
     before: GaussNewtonState | None = None
+
+    def after(self, inner: Any) -> AutoState:
+        """With the state of a solver whose end is the end, and whose proof is the proof."""
+        return self._replace(inner=inner, proof=inner.proof, ended=inner.ended)
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,12 @@ class Auto(Solver[AutoState]):
         on from its pair, where X may be held as an array.
     prove : bool
         See `GaussNewton`.
+    small : float
+        λ, relative to what is seen of λ_max, below which `Lagrangian` takes fewer products.
+    held : float
+        Largest d1 d2 min(d1, d2) at which X may be held as an array.
+    missed : float
+        Relative misfit at the end of `Lagrangian` that says that the data cannot be fitted.
     """
 
     goal: Literal["recover", "flat"] = "recover"
@@ -85,6 +90,9 @@ class Auto(Solver[AutoState]):
     failure_probability: float = 1e-9
     long: int = 100
     prove: bool = True
+    small: float = 3e-3
+    held: float = 4e9
+    missed: float = 1e-6
 
     @property
     def _find(self) -> GaussNewton:
@@ -106,63 +114,59 @@ class Auto(Solver[AutoState]):
     def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> AutoState:
         """The find step's first state, or where λ is small that of the augmented Lagrangian."""
         state = self._find.init(problem, start, seed)
-        small = 0 < problem.lam < _SMALL * _largest_seen(problem, state)
+        small = 0 < problem.lam < self.small * _largest_seen(problem, state)
         if small and self.rank is None and _can_fit(problem):
             flat = self._flatten.init(problem, None if start is None else state.pair, seed)
-            return AutoState(flat, "flatten", None, None, Status.RUNNING)
-        return AutoState(state, "find", None, None, Status.RUNNING)
+            return AutoState(flat, "flatten")
+        return AutoState(state, "find")
 
     def step(self, problem: Problem, state: AutoState) -> AutoState:
         """One step of the find; at its end the proof; or one step to the flattest."""
-        if isinstance(state.inner, InteriorPointState):
-            return self._step_inside(problem, state, state.inner)
-        if state.phase == "flatten":
-            inner = self._flatten.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
-            proof = inner.certificate
-            if inner.ended is Status.STATIONARY and proof and proof.feasibility > _MISSED:
-                found = self._find.init(problem, inner.pair)
-                return state._replace(inner=found, phase="find")
-            return state._replace(
-                inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
-            )
         if state.phase == "prove":
             return self._prove(problem, state)
+        inner = self._at_work(state).step(problem, state.inner)
+        if state.phase == "flatten":
+            return self._flattened(problem, state, inner)
         if state.phase == "converge":
-            inner = self._converge.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
-            return state._replace(
-                inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
-            )
-        inner = self._find.step(problem, state.inner)  # pyright: ignore[reportArgumentType]
+            return state.after(inner)
         if inner.ended is Status.RUNNING:
             long = self.rank is None and inner.counts.steps >= self.long
-            if long and may_hold(problem, _MEDIUM):
+            if long and may_hold(problem, self.held):
                 found = self._converge.init(problem, inner.pair)
                 return state._replace(inner=found._replace(counts=inner.counts), phase="converge")
             return state._replace(inner=inner)
         if state.phase == "lower":
             if inner.ended is Status.STATIONARY:
-                inner = inner._replace(lent=0)  # it is a fit, whatever it took
-                return AutoState(inner, "prove", None, None, Status.RUNNING)
+                inner = inner.rescued(used=False)  # it is a fit, whatever it took
+                return AutoState(inner, "prove")
             assert state.before is not None
             return self._settled(problem, state._replace(inner=state.before, phase="prove"))
         if problem.lam > 0 or inner.ended is Status.NONFINITE:
-            return state._replace(
-                inner=inner, certificate=inner.certificate, y=inner.y, ended=inner.ended
-            )
+            return state.after(inner)
         if inner.ended is Status.STATIONARY:
             inner = without_dying(problem, self._find, inner)
         elif self.rank is not None and inner.rank:
             inner = least_squares(problem, self._find, inner)
         return state._replace(inner=inner, phase="prove")
 
+    def _flattened(self, problem: Problem, state: AutoState, inner: Any) -> AutoState:
+        """What `InteriorPoint` cannot prove is left to `Lagrangian`, what that misses to growth."""
+        stalled = inner.ended is Status.STALLED
+        if stalled and isinstance(state.inner, InteriorPointState):
+            flat, spent = self._flatten.init(problem), state.inner.counts
+            return state._replace(inner=flat._replace(counts=flat.counts + spent))
+        known = inner.proof.certificate
+        if inner.ended is Status.STATIONARY and known and known.feasibility > self.missed:
+            return state._replace(inner=self._find.init(problem, inner.pair), phase="find")
+        return state.after(inner)
+
     def _prove(self, problem: Problem, state: AutoState) -> AutoState:
-        pair = self._find.outcome(state.inner).pair  # pyright: ignore[reportArgumentType]
-        pair = pair.resized(self._find.outcome(state.inner).rank)  # pyright: ignore[reportArgumentType]
-        svd = problem.cone.decompose(pair)
-        fits = state.inner.ended is Status.STATIONARY
+        inner: GaussNewtonState = state.inner
+        svd = problem.cone.decompose(inner.pair.resized(inner.rank))
+        fits = inner.ended is Status.STATIONARY
         effort = Effort(self.failure_probability, self.tol)
         certificate, y = certify_whitened(problem, svd, effort=effort)
-        state = state._replace(certificate=certificate, y=y)
+        state = state._replace(proof=Proof(certificate, y))
         if certificate.infeasible:
             return state._replace(ended=Status.INFEASIBLE)
         recover = fits and self.goal == "recover"
@@ -173,62 +177,40 @@ class Auto(Solver[AutoState]):
         elif recover and identifiable(problem, svd, certificate, self.failure_probability):
             return state._replace(ended=Status.IDENTIFIABLE)
         if recover and svd.s.shape[0] > 1:
-            inner = at_most(problem, state.inner, svd.s.shape[0] - 1)  # pyright: ignore[reportArgumentType]
-            kept = self.outcome(state)
-            return state._replace(inner=inner, phase="lower", kept=kept, before=state.inner)
+            lower, kept = at_most(problem, inner, svd.s.shape[0] - 1), self.outcome(state)
+            return state._replace(inner=lower, phase="lower", kept=kept, before=inner)
         return self._settled(problem, state)
 
     def _settled(self, problem: Problem, state: AutoState) -> AutoState:
         """What to do with a fit, or the least misfit, that no smaller rank replaces."""
-        fits, proof = state.inner.ended is Status.STATIONARY, state.certificate
-        if fits and proof is not None and proof.certified(self.tol):
+        fits = state.inner.ended is Status.STATIONARY
+        if fits and state.proof.certified(self.tol):
             return state._replace(ended=Status.CERTIFIED)
         if self.rank is not None:
             return state._replace(ended=Status.STATIONARY if fits else Status.LEAST_SQUARES)
         kept = self.outcome(state._replace(kept=None))
-        inner = self._inside.init(problem) if suits_inside(problem) else None
+        inner = self._inside.init(problem) if self._inside.suits(problem) else None
         if inner is None or inner.ended is Status.STALLED:
             inner = self._flatten.init(problem)
         return state._replace(inner=inner, phase="flatten", kept=kept)
 
-    def _step_inside(
-        self, problem: Problem, state: AutoState, before: InteriorPointState
-    ) -> AutoState:
-        """A step of `InteriorPoint`; what it cannot prove is left to the augmented Lagrangian."""
-        inner = self._inside.step(problem, before)
-        if inner.ended is Status.STALLED:
-            inner = self._flatten.init(problem)
-            return state._replace(inner=inner._replace(counts=inner.counts + before.counts))
-        return state._replace(
-            inner=inner, certificate=inner.certificate, y=inner.dual, ended=inner.ended
-        )
-
-    def status(self, problem: Problem, state: AutoState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
-
     def info(self, state: AutoState) -> dict[str, Any]:
         """The phase and the numbers of the solver at work."""
-        solver = self._at_work(state)
-        return {"phase": state.phase} | solver.info(state.inner)  # pyright: ignore[reportArgumentType]
+        return {"phase": state.phase} | self._at_work(state).info(state.inner)
 
-    def _at_work(
-        self, state: AutoState
-    ) -> GaussNewton | InteriorPoint | Lagrangian | ProximalPoint:
+    def _at_work(self, state: AutoState) -> Solver[Any]:
         if isinstance(state.inner, InteriorPointState):
             return self._inside
         return {"flatten": self._flatten, "converge": self._converge}.get(state.phase, self._find)
 
     def outcome(self, state: AutoState) -> Outcome:
         """The pair found, with the dual point of its certificate; cut short, the best proved."""
-        solver = self._at_work(state)
-        found = solver.outcome(state.inner)  # pyright: ignore[reportArgumentType]
+        found = self._at_work(state).outcome(state.inner)
         if state.kept and state.ended is Status.RUNNING:
-            proof, before = state.inner.certificate, state.kept.certificate
-            if not (proof and before) or proof.relative_gap > before.relative_gap:
+            now, before = state.inner.proof.certificate, state.kept.certificate
+            if not (now and before) or now.relative_gap > before.relative_gap:
                 return state.kept._replace(counts=found.counts)
-        return found._replace(y=state.y, certificate=state.certificate)
+        return found._replace(**state.proof._asdict())
 
 
 def _can_fit(problem: Problem) -> bool:
@@ -244,13 +226,8 @@ def _can_fit(problem: Problem) -> bool:
 
 def _largest_seen(problem: Problem, state: GaussNewtonState) -> float:
     """⟨ℬ*(b), X̃⟩/‖X̃‖_* ≤ λ_max."""
-    return float(_inner(problem.whitened, problem.b, state.pair)) / float(np.sum(state.s) or 1.0)
-
-
-@compiled
-def _inner(B: Measurement, b: Array, pair: FactorPair) -> Scalar:
-    """bᵀ ℬ(X̃)."""
-    return xp.vdot(b, B.forward(pair))
+    fitted = problem.whitened.forward(state.pair)
+    return float(xp.vdot(problem.b, fitted)) / float(np.sum(state.s) or 1.0)
 
 
 def identifiable(

@@ -21,37 +21,31 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, eigh, solve_triangular
 
-from flatrank.certificates import Certificate, Effort, certify_whitened
+from flatrank.certificates import Effort, certify_whitened
 from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.measurements import Explicit, QuadraticForms, RankOne, SampledEntries, explicit
 from flatrank.problems import Problem, Separation, Tomography
-from flatrank.solvers.loop import Outcome, Scope, Solver
-from flatrank.solvers.schur import Blocks, Rows, in_pairs, rows_of
+from flatrank.solvers.loop import Outcome, Proof, Scope, Solver
+from flatrank.solvers.schur import Blocks, gram, schur
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
-
-# Shares of the mean diagonal added to a Schur complement that rounding has made indefinite.
-_RIDGES = (0.0, 1e-14, 1e-12, 1e-10)
-# Measurements, d1 + d2, and numbers in matrices written out, up to which this is the quickest way.
-_MOST, _WIDEST, _WRITTEN = 1000, 200, 2e6
 
 
 class InteriorPointState(NamedTuple):
     """Where the iteration stands.
 
-    B : the Bᵢ.
+    B : ℬ as an array.
     P, y, S : the primal matrix, the dual point, and ℬ*(y).
     gap : ½⟨P, Z⟩ / ½ tr P.
-    certificate, dual : the proof and the dual point behind it, once there is one.
-    ended, counts : as for every solver.
+    proof, ended, counts : as for every solver.
     """
 
-    B: Rows
+    B: Explicit
     P: np.ndarray
     y: np.ndarray
     S: np.ndarray
     gap: float = 1.0
-    certificate: Certificate | None = None
-    dual: Any = None
+    proof: Proof = Proof()
     ended: Status = Status.RUNNING
     counts: Counts = Counts()
 
@@ -79,6 +73,10 @@ class InteriorPoint(Solver[InteriorPointState]):
         Share of the way to the boundary of the cone that a step takes at least.
     shortest : float
         A step shorter than this is the last.
+    most, widest : int
+        Measurements, and d1 + d2, up to which it is taken.
+    written : float
+        The same for the numbers in all matrices Bᵢ together, where they are not of rank one.
 
     Notes
     -----
@@ -94,6 +92,20 @@ class InteriorPoint(Solver[InteriorPointState]):
     cut: float = 1e-2
     boundary: float = 0.9
     shortest: float = 1e-4
+    most: int = 1000
+    widest: int = 200
+    written: float = 2e6
+
+    def suits(self, problem: Problem) -> bool:
+        """Whether the problem is one with λ = 0, X any or any symmetric matrix, and small."""
+        odd = isinstance(problem, (Separation, Tomography))
+        open_cone = problem.cone in (Cone.WHOLE, Cone.SYMMETRIC)
+        (d1, d2), m, A = problem.shape, problem.m, problem.measurement
+        small = m <= self.most and d1 + d2 <= self.widest
+        small &= isinstance(A, (SampledEntries, RankOne, QuadraticForms)) or (
+            m * d1 * d2 <= self.written
+        )
+        return problem.lam == 0 and open_cone and small and not odd
 
     def init(
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
@@ -106,13 +118,13 @@ class InteriorPoint(Solver[InteriorPointState]):
             If λ > 0, X must be positive or Hermitian, or the problem is too large.
         """
         del start, seed  # a start near the boundary is worse than none; nothing is drawn
-        if not suits(problem):
+        B = explicit(problem.whitened) if self.suits(problem) else None
+        if B is None:
             raise ValueError(
                 "InteriorPoint needs lam = 0, a matrix that need not be positive, at most "
-                f"{_MOST} measurements and d1 + d2 at most {_WIDEST}; leave solver out for "
-                "anything else"
+                f"{self.most} measurements and d1 + d2 at most {self.widest}; leave solver out "
+                "for anything else"
             )
-        B = rows_of(problem)
         b = np.asarray(problem.b, dtype=np.float64)
         X = shortest_fit(B, b)
         ended = Status.RUNNING if np.all(np.isfinite(X)) else Status.STALLED
@@ -135,11 +147,6 @@ class InteriorPoint(Solver[InteriorPointState]):
             return self._proved(problem, b, state)
         return self._proved(problem, b, new) if new.gap <= self.margin * self.tol else new
 
-    def status(self, problem: Problem, state: InteriorPointState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
-
     def info(self, state: InteriorPointState) -> dict[str, Any]:
         """The gap between the two programs."""
         return {"relative_gap": state.gap}
@@ -147,7 +154,7 @@ class InteriorPoint(Solver[InteriorPointState]):
     def outcome(self, state: InteriorPointState) -> Outcome:
         """The pair of X̃, and its certificate where there is one."""
         pair = self._decomposed(corner(state)).pair()
-        return Outcome(pair, pair.rank, state.counts, state.dual, state.certificate)
+        return Outcome(pair, pair.rank, state.counts, **state.proof._asdict())
 
     def _proved(
         self, problem: Problem, b: np.ndarray, state: InteriorPointState
@@ -166,8 +173,7 @@ class InteriorPoint(Solver[InteriorPointState]):
         proved = certificate.certified(self.tol) and certificate.feasibility <= self.cut * self.tol
         return state._replace(
             P=P,
-            certificate=certificate,
-            dual=dual,
+            proof=Proof(certificate, dual),
             ended=Status.CERTIFIED if proved else Status.STALLED,
         )
 
@@ -184,7 +190,7 @@ class InteriorPoint(Solver[InteriorPointState]):
         d1, Z, n = S.shape[0], state.Z, P.shape[0]
         LP, LZ = (cholesky(matrix, lower=True, check_finite=False) for matrix in (P, Z))
         inverse = cho_solve((LZ, True), np.eye(n), check_finite=False)
-        factor = _factor(B.schur(_blocks(P, d1), _blocks(inverse, d1)))
+        factor = _factor(schur(B, _blocks(P, d1), _blocks(inverse, d1)))
         mu = float(np.vdot(P, Z)) / n
 
         def direction(target: float, corrector: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -208,20 +214,10 @@ class InteriorPoint(Solver[InteriorPointState]):
         return new._replace(gap=gap), min(a, c)
 
 
-def suits(problem: Problem) -> bool:
-    """Whether the problem is one with λ = 0, X any or any symmetric matrix, and small."""
-    odd = isinstance(problem, (Separation, Tomography))
-    open_cone = problem.cone in (Cone.WHOLE, Cone.SYMMETRIC)
-    (d1, d2), m = problem.shape, problem.m
-    small = m <= _MOST and d1 + d2 <= _WIDEST
-    small &= in_pairs(problem.measurement) or m * d1 * d2 <= _WRITTEN
-    return problem.lam == 0 and open_cone and small and not odd
-
-
-def shortest_fit(B: Rows, b: np.ndarray) -> np.ndarray:
+def shortest_fit(B: Explicit, b: np.ndarray) -> np.ndarray:
     """ℬ⁺(b), the matrix of least Frobenius norm that fits; infinite where the Bᵢ are dependent."""
     try:
-        return B.adjoint(cho_solve(cho_factor(B.gram(), lower=True), b))
+        return B.adjoint(cho_solve(cho_factor(gram(B), lower=True), b))
     except LinAlgError:
         return np.full(B.adjoint(b).shape, np.inf)
 
@@ -252,7 +248,7 @@ def _blocks(P: np.ndarray, d1: int) -> Blocks:
 def _factor(M: np.ndarray) -> np.ndarray:
     """The Cholesky factor, of a slightly larger matrix where rounding leaves no other."""
     size = float(np.trace(M)) / M.shape[0]
-    for ridge in _RIDGES:
+    for ridge in (0.0, 1e-14, 1e-12, 1e-10):
         try:
             return cholesky(M + ridge * size * np.eye(M.shape[0]), lower=True, check_finite=False)
         except LinAlgError:

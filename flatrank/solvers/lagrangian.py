@@ -4,7 +4,7 @@
     ½‖ℬ(X̃) − (b + λ y)‖² + λ ‖X̃‖_*   by `GaussNewton` (rank found), then   y ← y + (b − ℬ(X̃))/λ.
 
 A problem with a λ of its own, λ₀, is min ‖X̃‖_* + ‖e‖²/(2λ₀) s.t. ℬ(X̃) + e = b. Its multiplier is
-y = e/λ₀, and with e taken out a step is the same but for the share of λ that is lent: it minimises
+y = e/λ₀, and with e taken out a step is the same with another shift of b: it minimises
 ½‖ℬ(X̃) − b'‖² + λ ‖X̃‖_*, b' = b + (λ − λ₀) y, then y ← (b' − ℬ(X̃))/λ. It is the road to a λ₀ so
 small that Newton steps from nothing, which would see the data alone, lose their way.
 
@@ -23,29 +23,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flatrank.arrays import Array, compiled, xp
+from flatrank.arrays import Array, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates import Certificate, Effort, certify_whitened
-from flatrank.factors import CompactSVD, Cone, FactorPair
-from flatrank.measurements import Measurement
+from flatrank.certificates import Effort, certify_whitened
+from flatrank.factors import FactorPair
 from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.growth import size_of
-from flatrank.solvers.loop import Outcome, Solver, run
+from flatrank.solvers.loop import Outcome, Proof, Solver, run
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
 
-# A step at the floor that leaves more of the gap than this gains little, and how far below the
-# floor λ may then fall.
-_SLOW, _DEEPEST = 0.3, 1e-4
-
 
 class LagrangianState(NamedTuple):
-    """Pair of X̃, zero-padded, its rank, multiplier, penalty parameter and the proof so far.
+    """Where the iteration stands.
 
-    `left` is the least that was left to do: the relative gap, or where λ₀ > 0 and it is less, how
-    far the constraint is missed relative to ‖b‖ (while that is not near λ₀ the gap says nothing).
+    pair, rank : of X̃, zero-padded.
+    y : the multiplier.
+    lam : λ of the next step.
+    largest : λ_max.
+    left : the least that was left to do: the relative gap, or where λ₀ > 0 and it is less, how far
+        the constraint is missed relative to ‖b‖ (while that is not near λ₀ the gap says nothing).
+    stuck : steps in a row, at a low λ, that left as much.
+    proof, ended, counts : as for every solver.
     """
 
     pair: FactorPair
@@ -53,12 +54,11 @@ class LagrangianState(NamedTuple):
     y: Float[Array, " m"]
     lam: float
     largest: float
-    certificate: Certificate | None
-    dual: Float[Array, " m"] | None
-    counts: Counts
-    ended: Status
-    stuck: int
     left: float = 1.0
+    stuck: int = 0
+    proof: Proof = Proof()
+    ended: Status = Status.RUNNING
+    counts: Counts = Counts()
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,11 @@ class Lagrangian(Solver[LagrangianState]):
         Share of `tol` that the misfit of an interpolant is brought to.
     failure_probability : float
         Of the probabilistic bounds in the certificate.
+    slow : float
+        A step at the floor that leaves more of the gap than this gains little: λ may then fall on
+        to `deepest` times the floor.
+    deepest : float
+        See `slow`.
     """
 
     tol: float = 1e-6
@@ -88,6 +93,8 @@ class Lagrangian(Solver[LagrangianState]):
     inner_steps: int = 60
     margin: float = 1e-2
     failure_probability: float = 1e-9
+    slow: float = 0.3
+    deepest: float = 1e-4
 
     def init(
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
@@ -96,7 +103,7 @@ class Lagrangian(Solver[LagrangianState]):
         largest = largest_lam(problem, seed)
         y, lam = xp.zeros_like(problem.b), 0.5 * largest
         if start is not None:
-            r = residual(problem.whitened, problem.b, start)
+            r = problem.b - problem.whitened.forward(start)
             own = largest_lam(replace(problem, b=r), seed)
             y = r / max(own, problem.lam, 1e-300)
             lam = min(lam, max(own, self.floor * largest))
@@ -106,30 +113,26 @@ class Lagrangian(Solver[LagrangianState]):
             y=y,
             lam=max(lam, problem.lam),
             largest=largest,
-            certificate=None,
-            dual=None,
             counts=Counts(0, 18) if start is None else Counts(1, 36),
-            ended=Status.RUNNING,
-            stuck=0,
         )
 
     def step(self, problem: Problem, state: LagrangianState) -> LagrangianState:
         """One inner solve, one multiplier update, one certificate."""
         lam, tight = state.lam, min(1e-3, 1e-2 * state.left)
         inner = GaussNewton(tol=max(1e-11, tight), failure_probability=self.failure_probability)
-        lent = lam - problem.lam
-        shifted = replace(problem.with_lam(lam), b=problem.b + lent * state.y)
+        extra = lam - problem.lam
+        shifted = replace(problem.with_lam(lam), b=problem.b + extra * state.y)
         found, status, _ = run(
             inner, shifted, inner.init(shifted, state.pair), max_steps=self.inner_steps
         )
         if status is Status.INTERRUPTED:
             raise KeyboardInterrupt
-        y = residual(problem.whitened, shifted.b, found.pair) / lam
-        svd = decomposed(problem.cone, found.pair)
+        y = (shifted.b - problem.whitened.forward(found.pair)) / lam
+        svd = problem.cone.decompose(found.pair)
         certificate, dual = certify_whitened(problem, svd, y, Effort(self.failure_probability))
         left = abs(certificate.relative_gap)
         if problem.lam > 0 and lam > problem.lam:
-            # As λ y = b' − ℬ(X̃), what b − ℬ(X̃) lacks of λ₀ y is the share lent of the change in y.
+            # As λ y = b' − ℬ(X̃), what b − ℬ(X̃) lacks of λ₀ y is λ − λ₀ times the change in y.
             moved = np.linalg.norm(np.asarray(y) - np.asarray(state.y))
             left = min(left, float((lam - problem.lam) * moved / size_of(problem)))
         low = lam <= self.hold * state.largest * (1 + 1e-9)
@@ -138,8 +141,7 @@ class Lagrangian(Solver[LagrangianState]):
             rank=found.rank,
             y=y,
             lam=max(self._next(state, found.rank, status, left), problem.lam),
-            certificate=certificate,
-            dual=dual,
+            proof=Proof(certificate, dual),
             counts=state.counts + found.counts,
             stuck=state.stuck + 1 if low and not left < 0.9 * state.left else 0,
             left=min(left, state.left),
@@ -155,13 +157,13 @@ class Lagrangian(Solver[LagrangianState]):
             return min(lam / self.shrink, hold)
         if rank != state.rank:
             return lam
-        slow = left > _SLOW * state.left
-        floor = (_DEEPEST if slow else 1.0) * self.floor * state.largest
+        slow = left > self.slow * state.left
+        floor = (self.deepest if slow else 1.0) * self.floor * state.largest
         return min(lam, max(self.shrink * lam, floor))
 
     def _verdict(self, state: LagrangianState, inner: Status, penalised: bool) -> Status:
         """Certified, or at its end after five steps at a low λ that leave as much to do as ever."""
-        certificate = state.certificate
+        certificate = state.proof.certificate
         if certificate is None:
             return Status.RUNNING
         if certificate.infeasible:
@@ -176,14 +178,9 @@ class Lagrangian(Solver[LagrangianState]):
             return Status.RUNNING
         return Status.STATIONARY if penalised else Status.STALLED
 
-    def status(self, problem: Problem, state: LagrangianState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
-
     def info(self, state: LagrangianState) -> dict[str, Any]:
         """Rank, λ, gap and misfit."""
-        known = state.certificate
+        known = state.proof.certificate
         return {
             "rank": state.rank,
             "lam": state.lam,
@@ -193,16 +190,4 @@ class Lagrangian(Solver[LagrangianState]):
 
     def outcome(self, state: LagrangianState) -> Outcome:
         """The pair of X̃, proved as far as the last step proved it."""
-        return Outcome(state.pair, state.rank, state.counts, state.dual, state.certificate)
-
-
-@compiled
-def residual(B: Measurement, b: Array, pair: FactorPair) -> Float[Array, " m"]:
-    """B − ℬ(X̃)."""
-    return b - B.forward(pair)
-
-
-@compiled
-def decomposed(cone: Cone, pair: FactorPair) -> CompactSVD:
-    """U, s, V of X̃."""
-    return cone.decompose(pair)
+        return Outcome(state.pair, state.rank, state.counts, **state.proof._asdict())

@@ -36,6 +36,17 @@ class Outcome(NamedTuple):
     extra: dict[str, np.ndarray] = {}  # noqa: RUF012 - never written to
 
 
+class Proof(NamedTuple):
+    """A certificate and the dual point behind it, once there are any."""
+
+    certificate: Certificate | None = None
+    y: Float[Array, " m"] | None = None
+
+    def certified(self, tol: float) -> bool:
+        """Whether there is one with a relative gap of at most `tol`."""
+        return self.certificate is not None and self.certificate.certified(tol)
+
+
 class Scope(NamedTuple):
     """What a solver is for: `init` refuses the rest.
 
@@ -67,9 +78,10 @@ class Solver(ABC, Generic[State]):
     def step(self, problem: Problem, state: State) -> State:
         """One outer iteration."""
 
-    @abstractmethod
     def status(self, problem: Problem, state: State) -> Status:
-        """`Status.RUNNING`, or why it ended."""
+        """`Status.RUNNING`, or why it ended: decided in `step`."""
+        del problem
+        return state.ended  # pyright: ignore[reportAttributeAccessIssue]
 
     @abstractmethod
     def info(self, state: State) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     A = Λ + μ(Y − X̂),   X̂ = αX + (1 − α)(Y − S),   Λ₊ = clip(A, ±λ),   S₊ = (A − Λ₊)/μ,
     Z₊ = Y − S₊ + Λ₊/μ₊,                           with Y − S = Z − Λ/μ.
 
-S takes no room of its own. Where nothing is observed Λ₊ = 0: S is free.
+S is not stored. Where nothing is observed Λ₊ = 0: S is free.
 """
 
 from __future__ import annotations
@@ -47,28 +47,13 @@ def update(
     level: float,
     measured: bool,
 ) -> Sums | None:
-    """Λ and Z of (Y, Λ, Z) after X = L Rᵀ, in place.
+    """Λ and Z of (Y, Λ, Z) after X = L Rᵀ, in place; the sums where they are `measured`.
 
-    Parameters
-    ----------
-    arrays : Arrays
-        Y, Λ and Z.
-    pair : (L, R)
-        Of X.
-    penalties : (μ, μ₊)
-        Of this sweep and the next.
-    level : float
-        λ.
-    measured : bool
-        Whether the sums are wanted: they are nearly half of the work.
-
-    Returns
-    -------
-    Sums or None
+    `penalties` are μ of this sweep and the next, `level` is λ. The sums are half of the work.
     """
-    room, sums = np.empty((4, TILE), arrays[0].dtype), np.zeros(5)
+    buffer, sums = np.empty((4, TILE), arrays[0].dtype), np.zeros(5)
     for tile in tiles(arrays[0].shape):
-        sums += _update_tile(arrays, pair, tile, room, (*penalties, level, measured))
+        sums += _update_tile(arrays, pair, tile, buffer, (*penalties, level, measured))
     return Sums(*(float(x) for x in sums)) if measured else None
 
 
@@ -76,13 +61,13 @@ def _update_tile(
     arrays: Arrays,
     pair: tuple[np.ndarray, np.ndarray],
     tile: tuple[slice, slice],
-    room: np.ndarray,
+    buffer: np.ndarray,
     numbers: tuple[float, float, float, bool],
 ) -> np.ndarray:
-    """`update` on one tile, in `room`; its share of the sums."""
+    """`update` on one tile, in `buffer`; its share of the sums."""
     (i, j), (mu, after, level, measured) = tile, numbers
     shape = i.stop - i.start, j.stop - j.start
-    X, A, z, y = (part[: shape[0] * shape[1]].reshape(shape) for part in room)
+    X, A, z, y = (part[: shape[0] * shape[1]].reshape(shape) for part in buffer)
     lam, sums = arrays[1][tile], np.zeros(5)
     np.copyto(y, arrays[0][tile])
     np.matmul(pair[0][i], pair[1][j].T, out=X)
@@ -116,7 +101,7 @@ def _relaxed(
     A: np.ndarray,
     z: np.ndarray,
 ) -> None:
-    """A = (2 − α)Λ + μ(Y − αX − (1 − α)Z) of one tile (Y, Λ, Z); z is room."""
+    """A = (2 − α)Λ + μ(Y − αX − (1 − α)Z) of one tile (Y, Λ, Z); z is a buffer."""
     y, lam, Z = parts
     np.multiply(Z, _RELAXED - 1, out=A)
     A += y
@@ -134,28 +119,15 @@ def level_of(
     radius: float,
     level: float,
 ) -> float:
-    """λ ≥ 0 with ‖S₊‖₁ = radius, that is Σ(|A| − λ)₊ = μ·radius.
+    """λ ≥ 0 with ‖S₊‖₁ = radius, that is Σ(|A| − λ)₊ = μ·radius, from a `level` to begin with.
 
     Newton's method: exact as soon as a step leaves the number of entries above λ as it was.
-
-    Parameters
-    ----------
-    arrays, pair, mu
-        As for `update`.
-    radius : float
-        Of the problem.
-    level : float
-        Where to begin.
-
-    Returns
-    -------
-    float
     """
-    sizes, room = np.empty_like(arrays[0]), np.empty(TILE, arrays[0].dtype)
+    sizes, buffer = np.empty_like(arrays[0]), np.empty(TILE, arrays[0].dtype)
     for tile in tiles(sizes.shape):
         X, A = pair[0][tile[0]] @ pair[1][tile[1]].T, sizes[tile]
         parts = arrays[0][tile], arrays[1][tile], arrays[2][tile]
-        _relaxed(parts, X, mu, A, room[: X.size].reshape(X.shape))
+        _relaxed(parts, X, mu, A, buffer[: X.size].reshape(X.shape))
         np.abs(A, out=A)
         if arrays.mask is not None:
             A *= arrays.mask[tile]

@@ -30,7 +30,7 @@ from flatrank.arrays import (
 from flatrank.arrays.shapes import Float
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import Diagonal, truncated_cg
-from flatrank.measurements import Adjoint, Measurement, ScaledAdjoint, Whitened
+from flatrank.measurements import Adjoint, CoupledCurvature, Measurement, ScaledAdjoint, Whitened
 from flatrank.solvers.elimination import eliminated
 from flatrank.solvers.preconditioner import WithWeakColumns, inverse_diagonal, weak_columns
 
@@ -48,10 +48,7 @@ class NewtonStep(NamedTuple):
 
 
 class _Model(NamedTuple):
-    """𝒜 and the pair in the coordinates of a step; S there, and D, columns or a 1 of shape (1, 1).
-
-    A step (P, Q) there is (D1 P, D2 Q) of the balanced pair.
-    """
+    """𝒜, the pair and S in the coordinates of a step, where (P, Q) is (D1 P, D2 Q) of the pair."""
 
     A: Measurement
     pair: FactorPair
@@ -98,42 +95,15 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     full: bool,
     outside: CompactSVD | None = None,
     eliminate: bool = False,
-    double: bool = False,
 ) -> NewtonStep:
-    """One step from a balanced pair.
+    """One step from a balanced pair; zero columns stay zero.
 
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    b : array of shape (m,)
-        The data.
-    lam : scalar
-        λ ≥ 0.
-    pair : FactorPair
-        Balanced; zero columns stay zero.
-    rtol : scalar
-        Relative tolerance of the inner solve, in the preconditioned norm.
-    max_inner : int scalar
-        Inner steps at most.
-    weak : scalar
-        Columns whose singular value falls to this or below become zero.
-    full : bool
-        Whether the Hessian keeps its terms in S (λ > 0) or not (λ = 0).
-    outside : CompactSVD, optional
-        Near a solution with λ > 0: singular triplets of −ℬ*(c) outside the pair. Weak columns are
-        then preconditioned on their own.
-    eliminate : bool
-        Whether R is eliminated first, where each row's block stands alone (`curvature_blocks`).
-    double : bool
-        λ > 0: whether λ is so small that steps in single precision would not see it.
+    The inner solve ends at `rtol`, relatively in the preconditioned norm, or after `max_inner`
+    steps. Columns whose singular value falls to `weak` or below become zero. `full`: the Hessian
+    keeps its terms in S (λ > 0). `outside`: triplets of −ℬ*(c) outside the pair, near a solution;
+    weak columns are then preconditioned on their own. `eliminate`: R is eliminated first, where
+    each row's block stands alone.
 
-    Returns
-    -------
-    NewtonStep
-
-    Notes
-    -----
     Cost: `inner` curvature products, one adjoint, about three forward products, and a return to the
     balanced gauge: from Grams, or from thin QRs where singular values may span many orders (λ = 0).
     """
@@ -144,12 +114,11 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     # λ > 0: loose steps are enough, and half the numbers nearly half the time. λ = 0: the fit is
     # brought to rounding, also where singular values span many orders.
     parts = (B, c, S if full else None, lam, pair, g, rtol)
-    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, xp.float32) if full and not double else parts
+    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, xp.float32) if full else parts
     A, at, S_, D = _model(B_, pair_, S_)
     H, slope = A.curvature_at(at, S_), tree_map(xp.multiply, g_, D)
     ridge = tree_map(lambda x: lam_ * x * x, D)
-    blocks = A.curvature_blocks(at) if eliminate else None
-    if blocks is None:
+    if not (eliminate and isinstance(H, CoupledCurvature)):
         rates, weak_, M = A.curvature_diagonal(at), None, tree_map(_inverse, D)
         if outside is not None:
             scaled = tree_map(lambda h, m: h * m * m, rates, M)
@@ -163,7 +132,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
             wide = tree_map(lambda r, x: xp.broadcast_to(r, x.shape), ridge, slope)
         d, taken = truncated_cg(H, tree_map(xp.negative, slope), M, rtol_, max_inner, wide)
     else:
-        reduced, M = eliminated(H, blocks, ridge)
+        reduced, M = eliminated(H, H.blocks(), ridge)
         P, taken = truncated_cg(reduced, -reduced.gradient(slope), M, rtol_, max_inner)
         d = reduced.completed(slope, P)
     d = tree_map(xp.multiply, d, D)

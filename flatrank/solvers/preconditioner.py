@@ -1,4 +1,4 @@
-"""Preconditioners of a Newton step on balanced factors: the diagonal, and weak columns beside it.
+"""Preconditioners of a Newton step on balanced factors: the diagonal, and weak columns.
 
 The diagonal of the Gauss–Newton matrix plus λ is right for most directions, and blind to one kind.
 Let (u_i, σ_i, v_i) be singular triplets of −S: those of the factors, where σ_i = λ near a solution,
@@ -23,14 +23,6 @@ from flatrank.arrays import Array, Module, Scalar, columns, put_columns, tree_ma
 from flatrank.arrays.shapes import Float
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import Diagonal
-
-# Columns taken together, the last ones; and triplets outside. A product with them costs
-# 4 (d1 + d2) w (w + o) flops. With all columns the model is worse: strong ones turn too.
-_WEAK, _OUTSIDE = 32, 24
-# The least of λ − σ, as a share of λ.
-_NEAREST = 1e-3
-# Diagonal, as a share of the largest of its column, that is rounding squared.
-_UNSEEN = 1e-24
 
 
 class WeakColumns(Module):
@@ -80,7 +72,7 @@ def inverse_diagonal(D: FactorPair, pair: FactorPair) -> FactorPair:
     """
 
     def inverse(diagonal: Array, other: Array) -> Array:
-        unseen = diagonal <= _UNSEEN * xp.max(diagonal, axis=0, keepdims=True)
+        unseen = diagonal <= 1e-24 * xp.max(diagonal, axis=0, keepdims=True)
         dead = xp.all(other == 0, axis=0)[None, :] | unseen
         return xp.where(dead, 0.0, 1.0 / xp.where(dead, 1.0, diagonal))
 
@@ -94,9 +86,13 @@ def weak_columns(
     lam: Scalar,
     outside: CompactSVD,
 ) -> WeakColumns:
-    """The last columns of a balanced pair that are not zero, with triplets of −S outside it."""
+    """The last columns of a balanced pair that are not zero, with triplets of −S outside it.
+
+    With all columns the model is worse: strong ones turn too. A product costs 4 (d1 + d2) w (w + o)
+    flops for w columns and o triplets.
+    """
     k = pair.rank
-    w = min(_WEAK, k)
+    w = min(32, k)
     alive = xp.sum(xp.any(pair.L != 0, axis=0))
     first = xp.clip(alive - w, 0, k - w)
     last, rates, g = (tree_map(lambda X: columns(X, first, w), both) for both in (pair, D, g))
@@ -111,10 +107,10 @@ def weak_columns(
     live = (c[:, None] > 0) & (c[None, :] > 0)
     # With n = (√c_j, √c_i)/√(c_i + c_j) the inverse of a pair's form is n nᵀ/(c_i + c_j).
     gain = _more(both, lam + 0.5 * both, live) / xp.where(live, both, 1.0)
-    rest = xp.maximum(lam - outside.s[:_OUTSIDE], _NEAREST * lam)[:, None]
+    rest = xp.maximum(lam - outside.s[:24], 1e-3 * lam)[:, None]
     gain = xp.concatenate([gain, _more(rest + c[None, :], lam + c[None, :], c[None, :] > 0)])
-    U = xp.concatenate([U, outside.U[:, :_OUTSIDE]], axis=1)
-    V = xp.concatenate([V, outside.V[:, :_OUTSIDE]], axis=1)
+    U = xp.concatenate([U, outside.U[:, :24]], axis=1)
+    V = xp.concatenate([V, outside.V[:, :24]], axis=1)
     return WeakColumns(U, V, xp.sqrt(c), gain, first)
 
 

@@ -24,24 +24,14 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from flatrank.certificates import (
-    Certificate,
-    Effort,
-    certify_whitened,
-    feasible_multiple,
-    held,
-)
+from flatrank.certificates import Effort, certify_whitened, held, scaled_residual
 from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.linalg import Diagonal, truncated_cg
 from flatrank.measurements import HELD, Explicit, SampledEntries, explicit
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.loop import Outcome, Proof, Scope, Solver
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
-
-# Least λ, in units of ‖ℬ*(b)‖.
-TINY = 2e-5
-# Rounding, relatively.
-_ROUNDING = 1e-13
 
 
 class Thresholded(NamedTuple):
@@ -59,8 +49,13 @@ class Thresholded(NamedTuple):
 
     def matrix(self) -> np.ndarray:
         """𝒟(Z)."""
+        U, s, V = self.svd()
+        return (U * s) @ V.T
+
+    def svd(self) -> CompactSVD:
+        """U, s, V of 𝒟(Z)."""
         k = self.rank
-        return (self.U[:, :k] * self.kept[:k]) @ self.Vt[:k]
+        return CompactSVD(self.U[:, :k], self.kept[:k], self.Vt[:k].T)
 
     def derivative(self) -> Callable[[np.ndarray], np.ndarray]:
         """H ↦ 𝒟'(Z)[H].
@@ -98,27 +93,23 @@ class ProximalPointState(NamedTuple):
     """Where the iteration stands.
 
     B : ℬ as an array.
-    X : the proximal centre X_k.
-    y : the dual variable there.
+    y : the dual variable at the proximal centre X_k.
     sigma : σ.
-    objective : P(X).
-    found : the decomposition of X; None before the first step.
-    gap : relative duality gap of X with b − ℬ(X), to rounding.
+    found : the decomposition of X_k.
+    objective : P(X_k).
+    gap : relative duality gap of X_k with b − ℬ(X_k), to rounding.
     stalled : steps in a row that did not reduce the gap.
-    certificate, dual : the proof and the dual point behind it, once there is one.
-    ended, counts : as for every solver.
+    proof, ended, counts : as for every solver.
     """
 
     B: Explicit
-    X: np.ndarray
     y: np.ndarray
     sigma: float
+    found: Thresholded
     objective: float = math.inf
-    found: Thresholded | None = None
     gap: float = math.inf
     stalled: int = 0
-    certificate: Certificate | None = None
-    dual: Any = None
+    proof: Proof = Proof()
     ended: Status = Status.RUNNING
     counts: Counts = Counts()
 
@@ -152,8 +143,11 @@ class ProximalPoint(Solver[ProximalPointState]):
         off by the root of the gap, and the last steps converge fast.
     slow : float
         A step that leaves more of the gap than this is slow: once the gap is `tol`, it is the last.
-    patience : int
+    stagnation : int
         Steps in a row that may leave the gap as it is: the rest is then rounding.
+    least : float
+        λ, in units of ‖ℬ*(b)‖, from which on it is the method to begin with; below, the rest of a
+        step is rounding relative to ‖b‖.
 
     Notes
     -----
@@ -174,7 +168,15 @@ class ProximalPoint(Solver[ProximalPointState]):
     max_inner: int = 1000
     margin: float = 1e-3
     slow: float = 0.3
-    patience: int = 6
+    stagnation: int = 6
+    least: float = 2e-5
+
+    def suits(self, problem: Problem) -> bool:
+        """Whether to begin with it: entries of a small matrix, and λ at least `least`."""
+        B = held(problem)
+        if B is None:
+            return False
+        return problem.lam >= self.least * _norm(B.adjoint(np.asarray(problem.b)))
 
     def init(
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
@@ -195,32 +197,30 @@ class ProximalPoint(Solver[ProximalPointState]):
                 "for anything else"
             )
         b, lam = np.asarray(problem.b), problem.lam
-        top = float(np.linalg.norm(B.adjoint(b), 2))
+        top = _norm(B.adjoint(b))
         sigma = self.sigma * max(top, lam) / (lam * _mean_square(B))
         if start is None:
             X, y = np.zeros(B.shape), b * (lam / max(top, lam))
         else:
             X = np.asarray(start.L) @ np.asarray(start.R).T
             y = b - B.forward(X)
-        return ProximalPointState(B, X, y, sigma)
+        return ProximalPointState(B, y, sigma, threshold(X, 0.0))
 
     def step(self, problem: Problem, state: ProximalPointState) -> ProximalPointState:
         """One proximal point; a proof where the gap is small enough for one."""
         B, b, lam, before = state.B, np.asarray(problem.b), problem.lam, state.gap
         y, found, newton, products = self._proximal(b, lam, state)
         state = state._replace(counts=state.counts + Counts(products, products, 1))
-        X = found.matrix()
-        r = b - B.forward(X)
+        r = b - B.forward(found.matrix())
         objective = 0.5 * float(r @ r) + lam * float(np.sum(found.kept))
         if not math.isfinite(objective):
             return state._replace(ended=Status.NONFINITE)
-        if objective > state.objective * (1 + _ROUNDING):  # not solved closely enough
+        if objective > state.objective * (1 + 1e-13):  # not solved closely enough
             state = state._replace(sigma=0.1 * state.sigma, stalled=state.stalled + 1)
         else:
             gap = _relative_gap(B, b, lam, r, objective)
             faster = self.growth if newton <= self.easy else 2.0
             state = state._replace(
-                X=X,
                 y=y,
                 sigma=state.sigma * (faster if newton <= 2 * self.easy else 1.0),
                 objective=objective,
@@ -229,19 +229,14 @@ class ProximalPoint(Solver[ProximalPointState]):
                 gap=gap,
             )
         fast = state.gap <= self.slow * before
-        over = state.stalled >= self.patience or (state.gap <= self.tol and not fast)
-        done = state.gap <= self.margin * self.tol
+        over = state.stalled >= self.stagnation or (state.gap <= self.tol and not fast)
+        done = state.gap <= max(self.margin * self.tol, 1e-11)  # the rest is rounding
         return self._proved(problem, state, over) if over or done else state
-
-    def status(self, problem: Problem, state: ProximalPointState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
 
     def info(self, state: ProximalPointState) -> dict[str, Any]:
         """Rank, objective, gap and σ."""
         return {
-            "rank": state.found.rank if state.found else 0,
+            "rank": state.found.rank,
             "objective": state.objective,
             "relative_gap": state.gap,
             "sigma": state.sigma,
@@ -249,27 +244,24 @@ class ProximalPoint(Solver[ProximalPointState]):
 
     def outcome(self, state: ProximalPointState) -> Outcome:
         """The pair of X, and its certificate where there is one."""
-        svd = _compact(state)
-        root = np.sqrt(svd.s)[None, :]
-        pair = FactorPair(svd.U * root, svd.V * root)
-        return Outcome(pair, root.size, state.counts, state.dual, state.certificate)
+        svd = state.found.svd()
+        return Outcome(svd.pair(), state.found.rank, state.counts, **state.proof._asdict())
 
     def _proved(
         self, problem: Problem, state: ProximalPointState, over: bool
     ) -> ProximalPointState:
         effort = Effort(self.failure_probability, self.tol)
-        certificate, dual = certify_whitened(problem, _compact(state), effort=effort)
-        if certificate.certified(self.tol):
+        proof = Proof(*certify_whitened(problem, state.found.svd(), effort=effort))
+        ended = Status.STATIONARY if over else Status.RUNNING
+        if proof.certified(self.tol):
             ended = Status.CERTIFIED
-        else:
-            ended = Status.STATIONARY if over else Status.RUNNING
-        return state._replace(certificate=certificate, dual=dual, ended=ended)
+        return state._replace(proof=proof, ended=ended)
 
     def _proximal(
         self, b: np.ndarray, lam: float, state: ProximalPointState
     ) -> tuple[np.ndarray, Thresholded, int, int]:
         """y and 𝒟(X_k + σ ℬ*(y)) near the minimum of φ; Newton steps and products spent."""
-        B, X, sigma = state.B, state.X, state.sigma
+        B, X, sigma = state.B, state.found.matrix(), state.sigma
 
         def look(y: np.ndarray) -> tuple[float, Thresholded]:
             found = threshold(X + sigma * B.adjoint(y), sigma * lam)
@@ -282,7 +274,7 @@ class ProximalPoint(Solver[ProximalPointState]):
         for newton in range(self.max_newton):
             new = found.matrix()
             slope = y - b + B.forward(new)
-            close = max(self.accuracy * _size(new - X) / scale, _ROUNDING * _size(b))
+            close = max(self.accuracy * _size(new - X) / scale, 1e-13 * _size(b))
             if _size(slope) <= close:
                 return y, found, newton, products
             step, inner = self._newton(B, found, sigma, slope)
@@ -304,37 +296,20 @@ class ProximalPoint(Solver[ProximalPointState]):
             return -slope, 0
         derivative = found.derivative()
         inverse = 1.0 / (1.0 + 0.5 * sigma * B.squares())  # 𝒟' is about half the identity
-        x, r = np.zeros_like(slope), -slope
-        z = inverse * r
-        p, rz = z, float(r @ z)
-        target = self.inner_tol**2 * rz
-        for taken in range(self.max_inner):
-            if not rz > target:
-                return x, taken
-            Hp = p + sigma * B.forward(derivative(B.adjoint(p)))
-            alpha = rz / float(p @ Hp)
-            x, r = x + alpha * p, r - alpha * Hp
-            z = inverse * r
-            rz, before = float(r @ z), rz
-            p = z + (rz / before) * p
-        return x, self.max_inner
+        step, taken = truncated_cg(
+            lambda p: p + sigma * B.forward(derivative(B.adjoint(p))),
+            -slope,
+            Diagonal(inverse),
+            self.inner_tol,
+            self.max_inner,
+        )
+        return step, int(taken)
 
 
 def threshold(Z: np.ndarray, limit: float) -> Thresholded:
     """Soft thresholding of the singular values of Z."""
     U, s, Vt = np.linalg.svd(Z, full_matrices=False)
     return Thresholded(U, s, Vt, np.maximum(s - limit, 0.0))
-
-
-def suits(problem: Problem) -> bool:
-    """Whether this is the method to begin with: entries of a small matrix, λ > 0 and not tiny.
-
-    Below, the rest of a step is rounding beside ‖b‖, and the multiplier method is the better one.
-    """
-    B = held(problem)
-    if B is None:
-        return False
-    return problem.lam >= TINY * float(np.linalg.norm(B.adjoint(np.asarray(problem.b)), 2))
 
 
 def may_hold(problem: Problem, most: float) -> bool:
@@ -348,21 +323,19 @@ def may_hold(problem: Problem, most: float) -> bool:
     )
 
 
-def _compact(state: ProximalPointState) -> CompactSVD:
-    found = state.found or threshold(state.X, 0.0)
-    k = found.rank
-    return CompactSVD(*map(np.asarray, (found.U[:, :k], found.kept[:k], found.Vt[:k].T)))
-
-
 def _relative_gap(B: Explicit, b: np.ndarray, lam: float, r: np.ndarray, objective: float) -> float:
     """Of X with the best feasible multiple of r = b − ℬ(X)."""
-    _, dual, _ = feasible_multiple(r, b, lam, float(np.linalg.norm(B.adjoint(r), 2)))
-    return (objective - dual) / objective if objective > 0 else 0.0
+    _, dual, _ = scaled_residual(r, b, lam, _norm(B.adjoint(r)))
+    return (objective - float(dual)) / objective if objective > 0 else 0.0
 
 
 def _mean_square(B: Explicit) -> float:
     squares = B.squares()
     return float(np.sum(squares)) / max(np.count_nonzero(squares), 1) or 1.0
+
+
+def _norm(S: np.ndarray) -> float:
+    return float(np.linalg.norm(S, 2))
 
 
 def _size(x: np.ndarray) -> float:

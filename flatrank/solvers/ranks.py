@@ -9,9 +9,8 @@ from flatrank.certificates import leading
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.measurements import Measurement
 
-# The block Lanczos that looks outside: columns, and products; fewer where data are plenty: pairs
-# need not be found closely then.
-BLOCK, PRODUCTS, FEWER = 8, 7, 3
+# The block Lanczos that looks outside: columns, and products.
+BLOCK, PRODUCTS = 8, 7
 
 
 @compiled
@@ -65,7 +64,7 @@ def appended(  # noqa: PLR0913 - as of a Newton step
     c, d = B.forward(pair) - b, B.forward(direction)
     tau = (-xp.vdot(c, d) - lam * xp.sum(weights)) / xp.maximum(xp.vdot(d, d), 1e-300)
     weights = xp.maximum(tau, 0.0) * weights
-    joined = pair.beside(new._replace(s=weights).pair())
+    joined = pair.plus(new._replace(s=weights).pair())
     if outside:
         s = xp.concatenate([s, weights])
         order = xp.argsort(-s)

@@ -12,23 +12,9 @@ def shrink(
 
     One subspace step Q ← orth(Z Zᵀ Q) and Rayleigh–Ritz on Qᵀ Z Zᵀ Q; the basis grows by half until
     it holds two values below the threshold, and is cut a sixth above them. Where that would cost
-    more, the eigenvectors of Z Zᵀ.
-
-    Parameters
-    ----------
-    Z : array of shape (d, D)
-        d ≤ D.
-    Q : array of shape (d, k)
-        A basis near the leading left singular vectors, or a random one.
-    threshold : float
-        What is taken off each singular value.
-    limit : int, optional
-        Most values kept.
-
-    Returns
-    -------
-    (near, far, s, Q)
-        (d, r) with orthonormal columns, (D, r), (r,), and (d, k).
+    more, the eigenvectors of Z Zᵀ. Z is (d, D) with d ≤ D, `Q` (d, k) a basis near the leading left
+    singular vectors or a random one, `limit` the most values kept. The first factor, (d, r), has
+    orthonormal columns; the other is (D, r).
     """
     d, D = Z.shape
     rng = np.random.default_rng(Q.shape[1])

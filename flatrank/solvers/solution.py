@@ -61,7 +61,7 @@ class Solution:
     seed : int
         Of every random choice.
     extra : dict of str to array
-        Unknowns beside X, by name: `sparse` (d1, d2) for robust PCA.
+        Unknowns other than X, by name: `sparse` (d1, d2) for robust PCA.
     """
 
     factors: FactorPair
@@ -278,7 +278,7 @@ class Solution:
             "seconds": self.seconds,
             "seed": self.seed,
             "history": self.history,
-            "versions": {name: version(name) for name in ("flatrank", "numpy", "numba")},
+            "versions": {name: version(name) for name in ("flatrank", "numpy", "llvmlite")},
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -292,7 +292,7 @@ class Solution:
         }
 
     def save(self, folder: str | Path) -> Path:
-        """Write `model.safetensors` and `run.json` into `folder`, each beside and then renamed.
+        """Write `model.safetensors` and `run.json` into `folder`, each under another name first.
 
         Raises
         ------

@@ -29,13 +29,11 @@ from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.interior_point import InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Solver, run
-from flatrank.solvers.proximal_point import ProximalPoint, suits
+from flatrank.solvers.proximal_point import ProximalPoint
 from flatrank.solvers.solution import Solution
 from flatrank.solvers.starts import best_multiple
 from flatrank.solvers.states import StateSearch
 from flatrank.solvers.status import Status
-
-MAX_STEPS = 1000
 
 
 class NoisyDataWarning(UserWarning):
@@ -152,7 +150,7 @@ def approximate(  # noqa: PLR0913 - the options of `solve`
 
 
 class _Limits(NamedTuple):
-    """What `solve` is asked for, beside the problem and the method."""
+    """What `solve` is asked for apart from problem and method."""
 
     tol: float
     max_seconds: float | None
@@ -175,7 +173,7 @@ def _answer(
         solver,
         scaled,
         solver.init(scaled, first, limits.seed),
-        max_steps=MAX_STEPS,
+        max_steps=1000,
         deadline=None if limits.max_seconds is None else begin + limits.max_seconds,
         monitor=limits.monitor,
     )
@@ -220,7 +218,7 @@ def _default(
         return AlternatingDirections(rank, tol)
     if isinstance(problem, Tomography):
         return StateSearch(goal, rank, tol)
-    if rank is None and suits(problem):
+    if rank is None and ProximalPoint(tol).suits(problem):
         return ProximalPoint(tol)
     return Auto(goal=goal, rank=rank, tol=tol, prove=prove)
 

@@ -13,9 +13,6 @@ from flatrank.measurements import Measurement, ScaledAdjoint
 from flatrank.problems import Problem
 from flatrank.problems.share import SMALL, largest
 
-# Singular values of the starting matrix further apart than this ratio mark the edge of the bulk.
-_CLEAR = 1.12
-
 
 @compiled
 def leading_pairs(
@@ -23,9 +20,9 @@ def leading_pairs(
 ) -> CompactSVD:
     """Approximate leading singular triplets of ℬ*(b) from a random block X."""
     d1, d2 = B.shape
-    nothing = CompactSVD(xp.zeros((d1, 1)), xp.zeros(1), xp.zeros((d2, 1)))
+    empty = CompactSVD(xp.zeros((d1, 1)), xp.zeros(1), xp.zeros((d2, 1)))
     size = (steps + 1) * X.shape[1]
-    return leading(B, B.adjoint(b), nothing, X, size)
+    return leading(B, B.adjoint(b), empty, X, size)
 
 
 @compiled
@@ -37,10 +34,10 @@ def even_pairs(
     Where rows hold few entries, the leading singular vectors of 𝒜*(b) itself sit on a handful of
     rows that happen to be long. The pairs come with the lengths put back.
     """
-    lengths = [xp.sqrt(x**2 + xp.mean(x**2)) for x in A.line_norms(b)]
+    lengths = [xp.sqrt(x**2 + xp.mean(x**2)) for x in A.side_norms(b)]
     S = ScaledAdjoint(A.adjoint(b), *(1.0 / x for x in lengths))
-    nothing = CompactSVD(*(xp.zeros(size) for size in ((A.shape[0], 1), 1, (A.shape[1], 1))))
-    pairs = top_pairs(S, nothing, X, (steps + 1) * X.shape[1])
+    empty = CompactSVD(*(xp.zeros(size) for size in ((A.shape[0], 1), 1, (A.shape[1], 1))))
+    pairs = top_pairs(S, empty, X, (steps + 1) * X.shape[1])
     U, V = (
         weighted(x * d, Q) if d.ndim == 1 else d @ (x[:, None] * Q)
         for x, d, Q in zip(lengths, D, (pairs.U, pairs.V), strict=True)
@@ -48,10 +45,10 @@ def even_pairs(
     return CompactSVD(U, pairs.s, V)
 
 
-def clear_of_bulk(s: np.ndarray, limit: int) -> int:
+def clear_of_bulk(s: np.ndarray, limit: int, ratio: float) -> int:
     """How many leading singular values stand apart from the ones after them; at least 1."""
     ratios = s[:-1] / np.maximum(s[1:], 1e-300)
-    clear = np.flatnonzero(ratios > _CLEAR)
+    clear = np.flatnonzero(ratios > ratio)
     return int(min(clear[-1] + 1 if clear.size else 1, limit))
 
 
@@ -91,7 +88,7 @@ def best_multiple(problem: Problem, pair: FactorPair) -> FactorPair | None:
         return None
     L, R = (x / size for x, size in zip(host, sizes, strict=True))
     unit = FactorPair(L, R).resized(padded_width(pair.rank))
-    fitted, b = np.asarray(_forward(problem.whitened, unit)), np.asarray(problem.b)
+    fitted, b = np.asarray(problem.whitened.forward(unit)), np.asarray(problem.b)
     T1, T2 = (np.asarray(np.linalg.qr(x, mode="r")) for x in (L, R))
     core = T1 @ T2.T
     norm, square = np.linalg.svd(core, compute_uv=False).sum(), float(fitted @ fitted)
@@ -100,8 +97,3 @@ def best_multiple(problem: Problem, pair: FactorPair) -> FactorPair | None:
         return None
     root = np.sqrt(fall / square)
     return FactorPair(root * L, root * R)
-
-
-@compiled
-def _forward(B: Measurement, pair: FactorPair) -> Float[Array, " m"]:
-    return B.forward(pair)

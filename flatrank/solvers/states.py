@@ -29,8 +29,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from flatrank.arrays import Array, xp
-from flatrank.arrays.shapes import Float
+from flatrank.arrays import xp
 from flatrank.certificates import Certificate, Effort, as_state, certify_whitened, fits, restated
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.kernels import padded_width
@@ -38,51 +37,49 @@ from flatrank.problems import Problem, Symmetric, Tomography
 from flatrank.solvers.auto import Auto, AutoState
 from flatrank.solvers.gauss_newton import GaussNewton, GaussNewtonState
 from flatrank.solvers.lagrangian import Lagrangian
-from flatrank.solvers.loop import Outcome, Scope, Solver
+from flatrank.solvers.loop import Outcome, Proof, Scope, Solver
 from flatrank.solvers.ranks import balanced, unit_columns
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import leading_pairs, random_block
 from flatrank.solvers.status import Status
 
-# The first guess of the multiplier, as a share of the one from which on nothing is left.
-_FIRST = 0.1
-# Relative gap of an inner problem: at most; at last, as a share of tol; and as a share of what the
-# trace is off by, squared.
-_LOOSE, _TIGHT, _SHARE = 1e-2, 0.1, 1e-2
-# Relative misfit below which data may be exact. A fit must halve the misfit in every four steps.
-_NEAR, _STEPS, _PROGRESS = 0.3, 4, 0.5
-# A lower bound above this share of the objective proves that no state fits.
-_NOISE = 1e-3
-# Steps at most in one inner problem; multipliers at most, and those after which the inner gap is
-# halved each time.
-_MAX_INNER, _MAX_OUTER, _ENOUGH = 100, 40, 8
-# λ up to which the flattest state that fits is worth looking for: its relative gap is about λ n/m.
-_SLIGHT = 1e-4
-# The trace is one; eigenvalues of a state that fits that may be its misfit's.
-_ONE, _SMALL = 1e-6, 1e-6
+
+class Attempt(NamedTuple):
+    """At a fit of exact data, or a search.
+
+    rank, misfit : of the state from which a fit was last tried.
+    mark : the misfit that it has to halve in every four steps.
+    taken : steps since the solver at work began.
+    """
+
+    rank: int = 0
+    misfit: float = math.inf
+    mark: float = math.inf
+    taken: int = 0
 
 
 class StateSearchState(NamedTuple):
-    """The problem at work and its solver's state; the best state U U* and what is proved of it.
+    """Where the search stands.
 
-    `trail` holds the multipliers tried, each with tr X − 1 of its minimiser; `near` rank and misfit
-    of the state from which a fit was last tried; `mark` the misfit it has to halve.
+    phase : "search" for the multiplier; a "fit" of exact data, at low rank or at any ("wide").
+    work, inner : the problem at work and its solver's state.
+    multiplier : of that problem.
+    pair : the best state U U*.
+    trail : the multipliers tried, each with tr X − 1 of its minimiser.
+    attempt : see there.
+    proof, ended, counts : as for every solver; counts without those of the solver at work.
     """
 
-    phase: Literal["search", "fit"]
+    phase: Literal["search", "fit", "wide"]
     work: Symmetric
     inner: GaussNewtonState | AutoState
     multiplier: float
-    trail: tuple[tuple[float, float], ...]
     pair: FactorPair
-    certificate: Certificate | None
-    y: Float[Array, " m"] | None
-    taken: int
-    near: tuple[int, float]
-    wide: bool
-    mark: float
-    counts: Counts
-    ended: Status
+    trail: tuple[tuple[float, float], ...] = ()
+    attempt: Attempt = Attempt()
+    proof: Proof = Proof()
+    ended: Status = Status.RUNNING
+    counts: Counts = Counts()
 
 
 @dataclass(frozen=True)
@@ -99,6 +96,18 @@ class StateSearch(Solver[StateSearchState]):
         Relative duality gap to prove.
     failure_probability : float
         Of the probabilistic bounds in the certificate.
+    first : float
+        First guess of the multiplier, as a share of the one from which on X = 0 is the minimiser.
+    loose : float
+        Relative gap of an inner problem, at most.
+    max_inner, max_outer : int
+        Steps at most in one inner problem, and multipliers at most.
+    near : float
+        Relative misfit below which data may be exact.
+    noise : float
+        A lower bound above this share of the objective proves that no state fits.
+    slight : float
+        λ up to which the flattest state that fits is looked for: its relative gap is about λ n/m.
     """
 
     scope: ClassVar[Scope] = Scope(states=True)
@@ -107,6 +116,13 @@ class StateSearch(Solver[StateSearchState]):
     rank: int | None = None
     tol: float = 1e-6
     failure_probability: float = 1e-9
+    first: float = 0.1
+    loose: float = 1e-2
+    max_inner: int = 100
+    max_outer: int = 40
+    near: float = 0.3
+    noise: float = 1e-3
+    slight: float = 1e-4
 
     def _fit(self, problem: Problem, wide: bool) -> Auto:
         """At the ranks that the data can tell, or at any."""
@@ -114,8 +130,9 @@ class StateSearch(Solver[StateSearchState]):
         return Auto(self.goal, rank, self.tol, self.failure_probability)
 
     def _at_work(self, state: StateSearchState) -> Auto | GaussNewton:
-        fits = state.phase == "fit"
-        return self._fit(state.work, state.wide) if fits else self._search(self.tol)
+        if state.phase == "search":
+            return self._search(self.tol)
+        return self._fit(state.work, state.phase == "wide")
 
     def _search(self, tol: float) -> GaussNewton:
         return GaussNewton(self.rank, tol, failure_probability=self.failure_probability)
@@ -131,35 +148,30 @@ class StateSearch(Solver[StateSearchState]):
             )
         stiffness = problem.stiffness
         top, first = _largest(problem, seed)
-        multiplier = _FIRST * max(top, stiffness)
+        multiplier = self.first * max(top, stiffness)
         if start is not None:
             first = _state(problem, start, first.pair())[0]
         work = problem.relaxed(stiffness**0.5, 1.0, multiplier)
-        inner = self._search(_LOOSE).init(work, None if start is None else work.whiten(start), seed)
-        return StateSearchState(
-            "search", work, inner, multiplier, (),
-            first.pair(), None, None, 0, (0, math.inf), False, math.inf, Counts(),
-            Status.RUNNING,
-        )  # fmt: skip
+        inner = self._search(self.loose).init(
+            work, None if start is None else work.whiten(start), seed
+        )
+        return StateSearchState("search", work, inner, multiplier, first.pair())
 
     def step(self, problem: Problem, state: StateSearchState) -> StateSearchState:
         """One step of the solver at work; at its end a proof, and what to do next."""
         assert isinstance(problem, Tomography)
-        if state.phase == "fit":
+        attempt = state.attempt
+        state = state._replace(attempt=attempt._replace(taken=attempt.taken + 1))
+        if state.phase != "search":
             return self._fitting(problem, state)
         solver = self._search(self._accuracy(problem, state))
         inner = solver.step(state.work, state.inner)  # pyright: ignore[reportArgumentType]
-        state = state._replace(inner=inner, taken=state.taken + 1)
+        state = state._replace(inner=inner)
         if inner.ended is Status.NONFINITE:
             return state._replace(ended=Status.NONFINITE)
-        if inner.ended is Status.RUNNING and state.taken < _MAX_INNER:
+        if inner.ended is Status.RUNNING and state.attempt.taken < self.max_inner:
             return state
         return self._proved(problem, state)
-
-    def status(self, problem: Problem, state: StateSearchState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.ended
 
     def info(self, state: StateSearchState) -> dict[str, Any]:
         """The phase, the multiplier, and the numbers of the solver at work."""
@@ -170,48 +182,52 @@ class StateSearch(Solver[StateSearchState]):
         """The best state, with the dual point of its certificate."""
         counts = state.counts + self._spent(state)
         rank = int(np.sum(np.any(np.asarray(state.pair.R) != 0, axis=0)))
-        return Outcome(state.pair, rank, counts, state.y, state.certificate)
+        return Outcome(state.pair, rank, counts, **state.proof._asdict())
 
     def _spent(self, state: StateSearchState) -> Counts:
         """By the solver at work."""
         return self._at_work(state).outcome(state.inner).counts  # pyright: ignore[reportArgumentType]
 
     def _turned(
-        self, state: StateSearchState, phase: Literal["search", "fit"], work: Symmetric, inner: Any
+        self,
+        state: StateSearchState,
+        phase: Literal["search", "fit", "wide"],
+        work: Symmetric,
+        inner: Any,
     ) -> StateSearchState:
         """To another problem, with its solver's first state."""
-        counts = state.counts + self._spent(state)
-        return state._replace(phase=phase, work=work, inner=inner, taken=0, counts=counts)
+        counts, attempt = state.counts + self._spent(state), state.attempt._replace(taken=0)
+        return state._replace(phase=phase, work=work, inner=inner, attempt=attempt, counts=counts)
 
     # ---- the multiplier ----
 
     def _accuracy(self, problem: Tomography, state: StateSearchState) -> float:
         """The relative gap asked of the inner problem: less while the trace is far from one."""
-        if not state.trail or state.certificate is None:
-            return _LOOSE
-        off = problem.stiffness * state.trail[-1][1] ** 2 / max(state.certificate.primal, 1e-300)
-        least = _TIGHT * self.tol * 0.5 ** max(len(state.trail) - _ENOUGH, 0)
-        return min(max(_SHARE * off, least), _LOOSE)
+        known = state.proof.certificate
+        if not state.trail or known is None:
+            return self.loose
+        off = problem.stiffness * state.trail[-1][1] ** 2 / max(known.primal, 1e-300)
+        least = 0.1 * self.tol * 0.5 ** max(len(state.trail) - 8, 0)
+        return min(max(1e-2 * off, least), self.loose)
 
     def _proved(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
         """With the certificate of the inner point brought to trace one; then what follows."""
         inner: GaussNewtonState = state.inner  # pyright: ignore[reportAssignmentType]
         svd, trace = _state(problem, state.work.unwhiten(inner.pair), state.pair)
         if fits(problem, svd):
-            state = state._replace(pair=svd.pair(), certificate=None, y=None)
+            state = state._replace(pair=svd.pair(), proof=Proof())
             return self._turned_to_fit(problem, state, svd, 0.0)
         effort = Effort(self.failure_probability, self.tol)
         certificate, y = certify_whitened(problem, svd, None, effort)
         state = state._replace(trail=(*state.trail, (state.multiplier, trace - 1.0)))
-        best = state.certificate
-        if best is None or certificate.primal <= best.primal or certificate.certified(self.tol):
-            state = state._replace(pair=svd.pair(), certificate=certificate, y=y)
-        if certificate.certified(self.tol):
+        best, proved = state.proof.certificate, certificate.certified(self.tol)
+        if best is None or certificate.primal <= best.primal or proved:
+            state = state._replace(pair=svd.pair(), proof=Proof(certificate, y))
+        if proved:
             return state._replace(ended=Status.CERTIFIED)
-        if inner.ended is Status.RANK_TOO_SMALL and abs(trace - 1.0) <= _ONE:
+        if inner.ended is Status.RANK_TOO_SMALL and abs(trace - 1.0) <= 1e-6:
             return state._replace(ended=Status.RANK_TOO_SMALL)
-        near = (svd.rank, certificate.feasibility)
-        if self._worth_fitting(problem, state, near, certificate):
+        if self._worth_fitting(problem, state, svd.rank, certificate):
             return self._turned_to_fit(problem, state, svd, certificate.feasibility)
         return self._moved(problem, state, svd.pair())
 
@@ -219,11 +235,12 @@ class StateSearch(Solver[StateSearchState]):
         self, problem: Tomography, state: StateSearchState, pair: FactorPair
     ) -> StateSearchState:
         """At the next multiplier, from a pair; μ as large as the objective, not to drown it."""
-        if len(state.trail) >= _MAX_OUTER or state.certificate is None or not state.trail:
+        known = state.proof.certificate
+        if len(state.trail) >= self.max_outer or known is None or not state.trail:
             return state._replace(ended=Status.STATIONARY)
         stiffness = problem.stiffness
         multiplier = next_multiplier(state.trail, stiffness)
-        mu = max(min(state.certificate.primal, stiffness), 1e-12 * stiffness)
+        mu = max(min(known.primal, stiffness), 1e-12 * stiffness)
         work = problem.relaxed(stiffness**0.5, 1.0 + (mu - multiplier) / stiffness, mu)
         solver = self._search(self._accuracy(problem, state))
         inner = solver.init(work, work.whiten(pair))
@@ -235,58 +252,56 @@ class StateSearch(Solver[StateSearchState]):
         self,
         problem: Tomography,
         state: StateSearchState,
-        near: tuple[int, float],
+        rank: int,
         certificate: Certificate,
     ) -> bool:
         """Near data that are not proved to fit no state, and not as the last time.
 
         From the second multiplier on: by then noise is most often proved.
         """
-        rank, misfit = near
+        misfit, last = certificate.feasibility, state.attempt
         penalty = problem.lam * float(problem.penalty(state.pair))
-        open_ = problem.lam <= _SLIGHT and (
-            certificate.dual_bound - penalty <= _NOISE * certificate.primal
+        open_ = problem.lam <= self.slight and (
+            certificate.dual_bound - penalty <= self.noise * certificate.primal
         )
-        new = rank != state.near[0] or misfit < 0.1 * state.near[1]
-        return open_ and rank > 0 and misfit <= _NEAR and new and len(state.trail) > 1
+        new = rank != last.rank or misfit < 0.1 * last.misfit
+        return open_ and rank > 0 and misfit <= self.near and new and len(state.trail) > 1
 
     def _turned_to_fit(
         self, problem: Tomography, state: StateSearchState, svd: CompactSVD, misfit: float
     ) -> StateSearchState:
         """From the eigenvalues that stand above the misfit: growth puts back what is needed."""
         exact = problem.exact()
-        start = svd._replace(s=svd.s * (svd.s > max(misfit, _SMALL) * svd.s[0]))
+        start = svd._replace(s=svd.s * (svd.s > max(misfit, 1e-6) * svd.s[0]))
         inner = self._fit(exact, False).init(exact, exact.whiten(start.pair()))
-        state = state._replace(near=(svd.rank, misfit), mark=math.inf)
-        return self._turned(state, "fit", exact, inner)._replace(wide=False)
-
-    def _turned_wide(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
-        exact = problem.exact()
-        inner = self._fit(exact, True).init(exact, exact.whiten(state.pair))
-        state = self._turned(state._replace(mark=math.inf), "fit", exact, inner)
-        return state._replace(wide=True)
+        state = state._replace(attempt=Attempt(svd.rank, misfit))
+        return self._turned(state, "fit", exact, inner)
 
     def _fitting(self, problem: Tomography, state: StateSearchState) -> StateSearchState:
         """A step of `Auto`; back to the search where the rank does not fit."""
-        solver, before = self._fit(state.work, state.wide), state.inner
+        wide, before = state.phase == "wide", state.inner
+        solver = self._fit(state.work, wide)
         auto = solver.step(state.work, before)  # pyright: ignore[reportArgumentType]
-        state = state._replace(inner=auto, taken=state.taken + 1)
+        state = state._replace(inner=auto)
         if auto.phase in ("find", "prove"):
             state, hopeless = self._progress(state)
-            few = self.rank is None and state.work.degrees(state.near[0]) > state.work.m
-            if hopeless and few and not state.wide:
-                return self._turned_wide(problem, state)
+            few = self.rank is None and state.work.degrees(state.attempt.rank) > state.work.m
+            if hopeless and few and not wide:
+                exact = problem.exact()
+                inner = self._fit(exact, True).init(exact, exact.whiten(state.pair))
+                state = state._replace(attempt=state.attempt._replace(mark=math.inf))
+                return self._turned(state, "wide", exact, inner)
             if hopeless:
                 return self._moved(problem, state, state.pair)
-        fits = state.wide and auto.ended is Status.STATIONARY
+        fits = wide and auto.ended is Status.STATIONARY
         if problem.uniform and (fits or auto.phase == "flatten"):
             # Every state that fits is as flat as every other, which `certify_whitened` knows.
             found = solver.outcome(before)._replace(certificate=None)  # pyright: ignore[reportArgumentType]
             return self._fitted(problem, state, found, Status.STATIONARY)
         if fits:
             flatten = Lagrangian(self.tol, failure_probability=self.failure_probability)
-            inner = AutoState(flatten.init(state.work), "flatten", None, None, Status.RUNNING)
-            return self._turned(state, "fit", state.work, inner)
+            inner = AutoState(flatten.init(state.work), "flatten")
+            return self._turned(state, state.phase, state.work, inner)
         if auto.ended is Status.RUNNING:
             return state
         return self._fitted(problem, state, solver.outcome(auto), auto.ended)
@@ -294,11 +309,12 @@ class StateSearch(Solver[StateSearchState]):
     def _progress(self, state: StateSearchState) -> tuple[StateSearchState, bool]:
         """With the next mark, and whether there is no hope of a fit."""
         find: GaussNewtonState = state.inner.inner  # pyright: ignore
-        hopeless = find.lent > 0 or find.ended is Status.STALLED
-        hopeless |= not state.wide and find.rank > state.near[0]
-        if state.taken % _STEPS == 0 and find.ended is Status.RUNNING:
-            hopeless |= find.misfit > _PROGRESS * state.mark
-            state = state._replace(mark=find.misfit)
+        hopeless = find.rescue.used or find.ended is Status.STALLED
+        attempt, misfit = state.attempt, find.point.misfit
+        hopeless |= state.phase == "fit" and find.rank > attempt.rank
+        if attempt.taken % 4 == 0 and find.ended is Status.RUNNING:
+            hopeless |= misfit > 0.5 * attempt.mark
+            state = state._replace(attempt=attempt._replace(mark=misfit))
         return state, hopeless
 
     def _fitted(
@@ -314,9 +330,9 @@ class StateSearch(Solver[StateSearchState]):
             certificate, y = restated(problem, certificate, y)
             if problem.lam > 0:
                 certificate, y = certify_whitened(problem, svd, problem.lam * y, effort)
-        best = state.certificate
+        best = state.proof.certificate
         if problem.lam == 0 or best is None or certificate.primal <= best.primal:
-            state = state._replace(pair=svd.pair(), certificate=certificate, y=y)
+            state = state._replace(pair=svd.pair(), proof=Proof(certificate, y))
         if problem.lam > 0 and not certificate.certified(self.tol):
             return self._moved(problem, state, state.pair)
         return state._replace(ended=ended)
@@ -340,8 +356,8 @@ def next_multiplier(trail: tuple[tuple[float, float], ...], stiffness: float) ->
             return guess
         if math.isfinite(low) and math.isfinite(high):
             return 0.5 * (low + high)
-    nothing = sum(value <= -1.0 for _, value in trail)
-    return last + stiffness * off * 2.0 ** max(nothing - 1, 0)
+    zeros = sum(value <= -1.0 for _, value in trail)
+    return last + stiffness * off * 2.0 ** max(zeros - 1, 0)
 
 
 def _largest(problem: Tomography, seed: int) -> tuple[float, CompactSVD]:

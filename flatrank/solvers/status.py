@@ -17,7 +17,7 @@ class Status(Enum):
     sentence: str
 
     def __new__(cls, value: str, sentence: str) -> Status:
-        """A member with its sentence beside its value."""
+        """A member with its sentence and its value."""
         member = object.__new__(cls)
         member._value_, member.sentence = value, sentence
         return member

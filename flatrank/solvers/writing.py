@@ -13,16 +13,16 @@ from safetensors.numpy import save_file
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write a safetensors file so that `path` is never half-written."""
-    beside = path.with_name(path.name + ".part")
-    save_file(arrays, beside)
-    beside.replace(path)
+    part = path.with_name(path.name + ".part")
+    save_file(arrays, part)
+    part.replace(path)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write a JSON file so that `path` is never half-written."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(to_json(record), encoding="utf-8")
-    beside.replace(path)
+    part = path.with_name(path.name + ".part")
+    part.write_text(to_json(record), encoding="utf-8")
+    part.replace(path)
 
 
 def to_json(record: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from flatrank.theory.balanced import BalancedPairs as BalancedPairs
 from flatrank.theory.balanced import BalancedPoint as BalancedPoint
 from flatrank.theory.balanced import align as align
-from flatrank.theory.balanced import geometric_balance as geometric_balance
 from flatrank.theory.depth import flattest_hadamard as flattest_hadamard
 from flatrank.theory.depth import flattest_product as flattest_product
 from flatrank.theory.depth import hadamard_trace as hadamard_trace
@@ -39,6 +38,5 @@ from flatrank.theory.regularity import d_balance as d_balance
 from flatrank.theory.regularity import imbalance_bound as imbalance_bound
 from flatrank.theory.regularity import norm_bound as norm_bound
 from flatrank.theory.traces import TraceEstimate as TraceEstimate
-from flatrank.theory.traces import hutch_plus_plus as hutch_plus_plus
 from flatrank.theory.traces import hutchinson as hutchinson
 from flatrank.theory.traces import xtrace as xtrace

@@ -14,12 +14,12 @@ linearised constraint, and no retraction can follow all of it.
 The gradient of a function of L Rᵀ is tangent and horizontal as it stands, so no curvature of the
 set enters its Hessian: it is the Hessian on pairs, projected.
 
-References: theory notes §2 (projection, geometric mean); Meyer, Bonnabel and Sepulchre (2011).
+References: theory notes §2 (projection); Meyer, Bonnabel and Sepulchre (2011).
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,9 +28,6 @@ from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, balance
 from flatrank.measurements import Adjoint
 from flatrank.theory.manifold import Manifold, combine, inner
-
-# Sums of eigenvalues of G below this share of the largest are zero to rounding.
-_SINGULAR = 1e-14
 
 
 class BalancedPoint(NamedTuple):
@@ -49,48 +46,6 @@ def align(pair: FactorPair, target: FactorPair) -> tuple[FactorPair, Float[Array
     return FactorPair(pair.L @ Q, pair.R @ Q), Q
 
 
-def geometric_balance(pair: FactorPair) -> FactorPair:
-    """(L B, R B⁻¹), B² = G_L⁻¹ # G_R, the geometric mean of the Grams: balanced, and X as it was.
-
-    G_L⁻¹ # G_R = G_L^{-½} (G_L^½ G_R G_L^½)^½ G_L^{-½}.
-
-    Parameters
-    ----------
-    pair : FactorPair
-        (d1, k) and (d2, k) of full column rank, so k ≤ min(d1, d2).
-
-    Returns
-    -------
-    FactorPair
-        In the gauge nearest to none: B is symmetric positive definite, and I where `pair` is
-        balanced.
-
-    Raises
-    ------
-    ValueError
-        If k > min(d1, d2), where Grams are singular.
-
-    Notes
-    -----
-    Cost: O((d1 + d2) k² + k³) flops. Loses half the digits of `balance`: it works on Grams.
-    """
-    if pair.rank > min(pair.shape):
-        raise ValueError(
-            f"{pair.rank} columns exceed min(d1, d2) = {min(pair.shape)}, so their Grams are "
-            "singular; expected full column rank. Use retraction='aligned'"
-        )
-    root, inverse = _power(pair.L.T @ pair.L, 0.5)
-    middle, _ = _power(root @ (pair.R.T @ pair.R) @ root, 0.5)
-    B, inverse = _power(inverse @ middle @ inverse, 0.5)
-    return FactorPair(pair.L @ B, pair.R @ inverse)
-
-
-def _power(G: Float[Array, "k k"], p: float) -> tuple[Array, Array]:
-    """Gᵖ and G⁻ᵖ of a symmetric positive definite matrix."""
-    h, V = xp.linalg.eigh(0.5 * (G + G.T))
-    return (V * (h**p)[None, :]) @ V.T, (V * (h**-p)[None, :]) @ V.T
-
-
 class BalancedPairs(Manifold[BalancedPoint]):
     """Balanced pairs with the metric ‖A‖² + ‖B‖² of pairs.
 
@@ -99,10 +54,6 @@ class BalancedPairs(Manifold[BalancedPoint]):
     quotient : bool
         Whether tangent vectors are kept orthogonal to the gauge orbit, which makes this B_k/O(k):
         the matrices of rank k, in another metric than `FixedRank`.
-    retraction : "aligned" or "geometric"
-        Both leave (L + A)(R + B)ᵀ as it is. "aligned" goes through thin QRs and one SVD and turns
-        the result back to the nearest gauge: it holds at every rank and every k. "geometric" is
-        `geometric_balance`.
 
     Notes
     -----
@@ -110,7 +61,6 @@ class BalancedPairs(Manifold[BalancedPoint]):
     """
 
     quotient: bool = static(default=True)
-    retraction: Literal["aligned", "geometric"] = static(default="aligned")
 
     def point(self, pair: FactorPair) -> BalancedPoint:
         """The balanced pair of L Rᵀ in the gauge where G is diagonal."""
@@ -119,10 +69,6 @@ class BalancedPairs(Manifold[BalancedPoint]):
 
     def pair(self, point: BalancedPoint) -> FactorPair:
         """The pair itself."""
-        return point.pair
-
-    def frame(self, point: BalancedPoint) -> FactorPair:
-        """(L, R)."""
         return point.pair
 
     def project(self, point: BalancedPoint, vector: FactorPair) -> FactorPair:
@@ -144,24 +90,16 @@ class BalancedPairs(Manifold[BalancedPoint]):
         return FactorPair(S.right(vector.R), S.left(vector.L))
 
     def retract(self, point: BalancedPoint, vector: FactorPair) -> BalancedPoint:
-        """Rebalance (L + A, R + B) without changing its product."""
+        """Rebalance (L + A, R + B) in the nearest gauge: its product stays, at every rank and k."""
         moved = combine(point.pair, 1.0, vector)
-        if self.retraction == "geometric":
-            pair = geometric_balance(moved)
-            return BalancedPoint(pair, *xp.linalg.eigh(pair.L.T @ pair.L))
         balanced, s = balance(moved)
         pair, Q = align(balanced, moved)
         return BalancedPoint(pair, s, Q.T)
 
-    def transport(self, point: BalancedPoint, vector: FactorPair, new: BalancedPoint) -> FactorPair:
-        """The projection of the same pair at `new`: retractions keep to the nearest gauge."""
-        del point
-        return self.project(new, vector)
-
     def precondition(self, point: BalancedPoint, vector: FactorPair) -> FactorPair:
         """Π (A G⁻¹, B G⁻¹) of a tangent vector: the Gauss–Newton Hessian is near (A G, B G)."""
-        least = _SINGULAR * xp.max(point.s)
-        inverse = (point.W / xp.maximum(point.s, least)[None, :]) @ point.W.T
+        s = xp.maximum(point.s, 1e-14 * xp.max(point.s))
+        inverse = (point.W / s[None, :]) @ point.W.T
         return self.project(point, FactorPair(vector.L @ inverse, vector.R @ inverse))
 
     def defect(self, point: BalancedPoint, vector: FactorPair) -> Float[Array, ""]:
@@ -192,6 +130,6 @@ class BalancedPairs(Manifold[BalancedPoint]):
 def _sylvester(point: BalancedPoint, M: Float[Array, "k k"]) -> Float[Array, "k k"]:
     """The Z of least norm with G Z + Z G = M: Z_ij = M_ij/(s_i + s_j) in the eigenbasis of G."""
     sums = point.s[:, None] + point.s[None, :]
-    safe = sums > _SINGULAR * xp.max(sums)
+    safe = sums > 1e-14 * xp.max(sums)
     Z = xp.where(safe, point.W.T @ M @ point.W / xp.where(safe, sums, 1.0), 0.0)
     return point.W @ Z @ point.W.T

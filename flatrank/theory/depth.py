@@ -1,5 +1,10 @@
 """Flatness of deeper products: Hadamard products of vectors, and products of matrices.
 
+Arrays are `weights` ‖aⱼ‖² (n,), the squared norms of the columns of A, x (n,), `factors` v₁ … v_k
+in rows (k, n) or W₁ … W_N of shapes (d_{i−1}, d_i); pairs are FactorPair, Solution or (L, R) of a
+real X = L Rᵀ, (d_0, k) and (d_N, k). What is not real and finite, or does not fit, and a `depth`
+that is not a whole number >= 2 raise ValueError.
+
 Source: Ding, Drusvyatskiy, Fazel and Harchaoui (2024), §9, for the question; the lower bounds are
 the inequality of arithmetic and geometric means.
 """
@@ -7,11 +12,12 @@ the inequality of arithmetic and geometric means.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatrank.arrays import Array, put, scope, xp
+from flatrank.arrays import Array, scope, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import Factors, compact_svd, given_pair
 from flatrank.measurements.checks import checked_count
@@ -20,54 +26,22 @@ from flatrank.measurements.checks import checked_count
 def hadamard_trace(weights: Float[Array, " n"], factors: Float[Array, "k n"]) -> float:
     """The trace of D²f, f(v₁ … v_k) = ‖A(v₁ ∘ … ∘ v_k) − b‖²: 2 Σᵢ Σⱼ ‖aⱼ‖² Π_{l≠i} v_l(j)².
 
-    Parameters
-    ----------
-    weights : array of shape (n,)
-        ‖aⱼ‖², the squared norms of the columns of A.
-    factors : array of shape (k, n)
-        v₁ … v_k.
-
-    Returns
-    -------
-    float
-        At every point, whatever b: f is quadratic in each single factor.
-
-    Raises
-    ------
-    ValueError
-        If they are not real and finite, or of two lengths.
+    At every point, whatever b: f is quadratic in each single factor.
     """
-    with scope():
-        weights, factors = _real("weights", weights, 1), _real("factors", factors, 2)
-        _of_one_length(weights, factors)
-        others = _products_of_others(factors**2)
-        return 2.0 * float(xp.sum(weights[None, :] * others))
+    weights, factors = _real("weights", weights, 1), _real("factors", factors, 2)
+    _of_one_length(weights, factors)
+    # Without division: factors may vanish.
+    others = [np.prod(np.delete(factors, i, axis=0) ** 2, axis=0) for i in range(len(factors))]
+    return 2.0 * float(np.sum(weights * others))
 
 
 def flattest_hadamard(x: Float[Array, " n"], depth: int) -> Float[Array, "k n"]:
-    """The flattest v₁ … v_k with product x: |vᵢ| = |x|^{1/k}, the sign on the first.
-
-    Parameters
-    ----------
-    x : array of shape (n,)
-        The product.
-    depth : int
-        k ≥ 2.
-
-    Returns
-    -------
-    array of shape (k, n)
-
-    Raises
-    ------
-    ValueError
-        If `depth` is not a whole number >= 2, or x not real and finite.
-    """
+    """The flattest v₁ … v_k with product x: |vᵢ| = |x|^{1/k}, the sign on the first."""
     depth = checked_count("depth", depth, 2)
-    with scope():
-        x = _real("x", x, 1)
-        root = xp.abs(x) ** (1.0 / depth)
-        return put(xp.tile(root, (depth, 1)), 0, root * xp.sign(x))
+    x = _real("x", x, 1)
+    factors = np.tile(np.abs(x) ** (1.0 / depth), (depth, 1))
+    factors[0] *= np.sign(x)
+    return factors
 
 
 def least_hadamard_trace(weights: Float[Array, " n"], x: Float[Array, " n"], depth: int) -> float:
@@ -75,53 +49,23 @@ def least_hadamard_trace(weights: Float[Array, " n"], x: Float[Array, " n"], dep
 
     k = 2 is a weighted ℓ1 norm, which favours sparse x; as k grows the exponent tends to 2, and
     that preference is lost.
-
-    Parameters
-    ----------
-    weights : array of shape (n,)
-        ‖aⱼ‖².
-    x : array of shape (n,)
-        The product.
-    depth : int
-        k ≥ 2.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If `depth` is not a whole number >= 2, or `weights` and x are not real and finite, or of two
-        lengths.
     """
     depth = checked_count("depth", depth, 2)
-    with scope():
-        weights, x = _real("weights", weights, 1), _real("x", x, 1)
-        _of_one_length(weights, x)
-        return 2.0 * depth * float(xp.vdot(weights, xp.abs(x) ** (2.0 - 2.0 / depth)))
+    weights, x = _real("weights", weights, 1), _real("x", x, 1)
+    _of_one_length(weights, x)
+    return 2.0 * depth * float(weights @ np.abs(x) ** (2.0 - 2.0 / depth))
 
 
 def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
     """The trace of D²f, f(W₁ … W_N) = ‖W₁ ⋯ W_N − M‖²: 2 Σᵢ ‖W_{<i}‖² ‖W_{>i}‖².
 
     W_{<i} = W₁ ⋯ W_{i−1} and W_{>i} = W_{i+1} ⋯ W_N, identities at the ends (squared norms d_0 and
-    d_N).
-
-    Parameters
-    ----------
-    factors : sequence of arrays
-        W₁ … W_N, of shapes (d_{i−1}, d_i).
-
-    Returns
-    -------
-    float
-        At every point, whatever M.
+    d_N). At every point, whatever M.
 
     Raises
     ------
     ValueError
-        If there is no factor, they do not multiply, or are not real and finite.
+        Also if there is no factor, or they do not multiply.
     """
     shapes = [np.shape(W) for W in factors]
     pairs = zip(shapes, shapes[1:], strict=False)
@@ -131,16 +75,11 @@ def product_trace(factors: Sequence[Float[Array, "_ _"]]) -> float:
             "factors must be matrices that multiply, of shapes (d0, d1), (d1, d2), ...; "
             f"got {', '.join(map(str, shapes)) or 'none'}"
         )
-    with scope():
-        factors = [_real("factors", W, 2) for W in factors]
-        before = [np.eye(factors[0].shape[0])]
-        for W in factors[:-1]:
-            before.append(before[-1] @ W)
-        after = [np.eye(factors[-1].shape[1])]
-        for W in reversed(factors[1:]):
-            after.append(W @ after[-1])
-        pairs = zip(before, reversed(after), strict=True)
-        return 2.0 * sum(float(xp.vdot(P, P) * xp.vdot(S, S)) for P, S in pairs)
+    real = [_real("factors", W, 2) for W in factors]
+    before = accumulate([np.eye(shapes[0][0]), *real[:-1]], np.matmul)
+    after = accumulate([np.eye(shapes[-1][1]), *real[:0:-1]], lambda S, W: W @ S)
+    pairs = zip(before, reversed([*after]), strict=True)
+    return 2.0 * sum(float(np.vdot(P, P) * np.vdot(S, S)) for P, S in pairs)
 
 
 def least_product_trace(pair: Factors, depth: int) -> float:
@@ -148,22 +87,6 @@ def least_product_trace(pair: Factors, depth: int) -> float:
 
     A power of the nuclear norm at every depth. By the means of the N terms, and ‖P‖‖S‖ ≥ ‖PS‖_* at
     every cut X = PS; inner widths at least the rank of X.
-
-    Parameters
-    ----------
-    pair : FactorPair, Solution or (L, R)
-        (d_0, k) and (d_N, k), of a real X = L Rᵀ.
-    depth : int
-        N ≥ 2.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If `depth` is not a whole number >= 2, or the factors are not those of a real matrix.
     """
     depth, pair = checked_count("depth", depth, 2), given_pair(pair)
     with scope():
@@ -176,24 +99,12 @@ def flattest_product(pair: Factors, depth: int) -> list[Float[Array, "_ _"]]:
     """Factors that attain `least_product_trace`: c₁UΣ^{1/2}, multiples of I, c_N Σ^{1/2}Vᵀ.
 
     Every term is the same t = (d_0 d_N)^{1/N}‖X‖_*^{2(N−1)/N}: c₁² = d_0‖X‖_*/t,
-    c_N² = d_N‖X‖_*/t, and ‖X‖_*/√t in between.
-
-    Parameters
-    ----------
-    pair : FactorPair, Solution or (L, R)
-        (d_0, k) and (d_N, k), of a real X = L Rᵀ ≠ 0.
-    depth : int
-        N ≥ 2.
-
-    Returns
-    -------
-    list of arrays
-        W₁ … W_N, of inner widths min(k, d_0, d_N).
+    c_N² = d_N‖X‖_*/t, and ‖X‖_*/√t in between; the inner widths are min(k, d_0, d_N).
 
     Raises
     ------
     ValueError
-        If `depth` is not a whole number >= 2, X = 0, or the factors are not those of a real matrix.
+        Also if X = 0.
     """
     depth, pair = checked_count("depth", depth, 2), given_pair(pair)
     t = least_product_trace(pair, depth) / (2 * depth)
@@ -228,11 +139,3 @@ def _of_one_length(weights: Float[Array, " n"], x: Float[Array, "... n"]) -> Non
             "weights must hold one number for each entry of a factor; "
             f"got {weights.shape[-1]} for {x.shape[-1]}"
         )
-
-
-def _products_of_others(x: Float[Array, "k n"]) -> Float[Array, "k n"]:
-    """Π_{l≠i} x_l for each i, without division: factors may vanish."""
-    ones = xp.ones_like(x[:1])
-    before = xp.cumprod(xp.concatenate([ones, x[:-1]]), axis=0)
-    after = xp.cumprod(xp.concatenate([ones, x[:0:-1]]), axis=0)[::-1]
-    return before * after

@@ -6,6 +6,9 @@
 (L, R) ↦ D1 L Rᵀ D2 takes solutions of (F) to those of (N_k), and X̃ = U Σ Vᵀ ↦ (D1⁻¹ U Σ^½,
 D2⁻¹ V Σ^½) takes them back. Where X is symmetric V = U E, and the pair is L = U E, R = U again.
 
+Shapes that do not fit D1 and D2 or the cone, and numbers that are not finite, raise ValueError.
+Cost: O((d1 + d2) k² + k³) flops, with d1² k + d2² k where D1 and D2 are dense.
+
 Source: Ding, Drusvyatskiy, Fazel and Harchaoui (2024), Theorem 3.2.
 """
 
@@ -31,30 +34,10 @@ from flatrank.measurements.checks import checked_count
 def rescaled_matrix(rescaling: Rescaling, pair: Factors, cone: Cone | None = None) -> CompactSVD:
     """(L, R) ↦ X̃ = D1 L Rᵀ D2 = U diag(s) Vᵀ; the sum of s is ‖X̃‖_*.
 
-    Parameters
-    ----------
-    rescaling : Rescaling
-        D1, D2.
-    pair : FactorPair, Solution or (L, R)
-        (d1, k) and (d2, k), of X; of a symmetric one L = U E, R = U with E = diag(±1).
-    cone : Cone, optional
-        What X is, as `problem.cone`; by default Hermitian where the factors are complex, otherwise
-        anything.
-
-    Returns
-    -------
-    CompactSVD
-        At most k terms, s descending. Where X is symmetric V = ±U column by column; where it is
-        Hermitian U and V are complex, X̃ = U diag(s) V*.
-
-    Raises
-    ------
-    ValueError
-        If the factors do not fit D1 and D2 or the cone, or hold a number that is not finite.
-
-    Notes
-    -----
-    Cost: O((d1 + d2) k² + k³) flops, with d1² k + d2² k where D1 and D2 are dense.
+    `pair` is a FactorPair, Solution or (L, R) of X; of a symmetric one L = U E, R = U with
+    E = diag(±1). `cone` is what X is, as `problem.cone`; by default Hermitian where the factors are
+    complex, otherwise anything. At most k terms, s descending. Where X is symmetric V = ±U column
+    by column; where it is Hermitian U and V are complex, X̃ = U diag(s) V*.
     """
     cone = given_cone(pair) if cone is None else cone
     with scope():
@@ -75,32 +58,14 @@ def flattest_pair(
 ) -> FactorPair:
     """X̃ = U diag(s) Vᵀ ↦ (D1⁻¹ U diag(s)^½, D2⁻¹ V diag(s)^½), of all pairs of X the flattest.
 
-    Parameters
-    ----------
-    rescaling : Rescaling
-        D1, D2.
-    matrix : (U, s, V)
-        (d1, r), (r,) and (d2, r): singular vectors in columns, as from `rescaled_matrix`. Where
-        X is symmetric V = ±U column by column; where it is Hermitian complex with X̃ = U diag(s) U*.
-    k : int, optional
-        Columns, zero ones from rank X̃ on; by default those of U.
-    cone : Cone, optional
-        As in `rescaled_matrix`.
-
-    Returns
-    -------
-    FactorPair
-        ½(‖D1 L‖² + ‖D2 R‖²) = Σ s. Where D is singular, of the part of X that it sees.
+    `matrix` is (U, s, V), (d1, r), (r,) and (d2, r), as from `rescaled_matrix`, `cone` as there; k
+    columns, zero ones from rank X̃ on, by default those of U. ½(‖D1 L‖² + ‖D2 R‖²) = Σ s; where D
+    is singular, of the part of X that it sees.
 
     Raises
     ------
     ValueError
-        If shapes do not fit D1 and D2 or the cone, a number is not finite, some s is negative, or k
-        is smaller than the rank.
-
-    Notes
-    -----
-    Cost: O((d1 + d2) r) flops, with d1² r + d2² r where D1 and D2 are dense.
+        Also if some s is negative, or k is smaller than the rank.
     """
     U, s, V = (np.asarray(x) for x in matrix)
     if s.ndim != 1 or s.dtype.kind not in "fiu" or not np.all(s >= 0):

@@ -14,22 +14,16 @@ from flatrank.arrays import Array, Module, normal, scope, static, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, Factors, given_pair
 from flatrank.flatness.measures import column_signs, gram_forms, symmetric_form
+from flatrank.linalg import extreme_eigenpair
 from flatrank.measurements import Curvature, Measurement
 from flatrank.measurements.checks import checked_count
-from flatrank.theory.krylov import STEPS, extreme
 
 
 class Hessian(Module):
     """z = (vec P, vec Q) ↦ D²f z, or S D²f S z, whose plain trace is the scaled trace of D²f.
 
-    Parameters
-    ----------
-    curvature : operator on steps
-        Half the Hessian.
-    shapes : ((d1, k), (d2, k))
-        Of P and Q.
-    scaled : bool
-        With S = diag(1/√d1 on P, 1/√d2 on Q); otherwise S = I.
+    `curvature` is half the Hessian, on steps of `shapes` (d1, k) and (d2, k); where `scaled`
+    S = diag(1/√d1 on P, 1/√d2 on Q), otherwise I.
     """
 
     curvature: Curvature
@@ -71,15 +65,9 @@ class SymmetricHessian(Module):
     """vec P ↦ D²f P for f(U) = ‖𝒜(U E Uᵀ) − b‖², E = diag(±1) and symmetric Aᵢ.
 
     D²f[P²] = 8‖𝒜(P E Uᵀ)‖² + 4⟨𝒜(U E Uᵀ) − b, 𝒜(P E Pᵀ)⟩, the second part 0 where the data fit.
-
-    Parameters
-    ----------
-    curvature : operator on steps
-        Half the Hessian of f(L, R) at L = U E, R = U.
-    signs : array of shape (k,)
-        The diagonal of E, 0 for a column of zeros, which counts as absent.
-    d : int
-        Rows of U; for Hermitian matrices 2n, the real over the imaginary parts.
+    `curvature` is half the Hessian of f(L, R) at L = U E, R = U; `signs` the diagonal of E, 0 for a
+    column of zeros, which counts as absent; d the rows of U, for Hermitian matrices 2n, the real
+    over the imaginary parts.
     """
 
     curvature: Curvature
@@ -111,16 +99,8 @@ class SphereHessian(Module):
     """The Hessian of f(U) = ‖𝒜(U E Uᵀ) − b‖² on the sphere through U, as for states, ‖U‖_F = 1.
 
     Π (D²f − (⟨∇f, U⟩/‖U‖²) I) Π with Π the projection off U, and ⟨∇f, U⟩ = 4⟨𝒜(X) − b, 𝒜(X)⟩: on
-    tangent steps the second derivative of W ↦ f(‖U‖ W/‖W‖).
-
-    Parameters
-    ----------
-    inner : SymmetricHessian
-        D²f.
-    unit : array of shape (d k,)
-        vec U/‖U‖.
-    slope : array of shape ()
-        ⟨∇f, U⟩/‖U‖², 0 where the data fit.
+    tangent steps the second derivative of W ↦ f(‖U‖ W/‖W‖). `inner` is D²f, `unit` vec U/‖U‖ and
+    `slope` ⟨∇f, U⟩/‖U‖², 0 where the data fit.
     """
 
     inner: SymmetricHessian
@@ -164,25 +144,9 @@ def _curvature(A: Measurement, pair: FactorPair, b: Float[Array, " m"] | None) -
 def plain_trace(measurement: Measurement, pair: Factors) -> float:
     """The trace of D²f, 2m(d2‖D1 L‖² + d1‖D2 R‖²), at every (L, R) and whatever b.
 
-    Parameters
-    ----------
-    measurement : Measurement
-        𝒜; D1 and D2 without smoothing.
-    pair : FactorPair, Solution or (L, R)
-        (d1, k) and (d2, k), of X.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, a number is not finite, or complex where X is real.
-
-    Notes
-    -----
-    Cost: O((d1 + d2) k) flops, d1² k + d2² k where D1 and D2 are dense.
+    D1 and D2 are those of the measurement without smoothing. Factors that do not fit, are not
+    finite, or complex where X is real, raise ValueError. Cost: O((d1 + d2) k) flops, d1² k + d2² k
+    where D1 and D2 are dense.
     """
     with scope():
         given = given_pair(pair, measurement.shape, measurement.cone)
@@ -191,17 +155,11 @@ def plain_trace(measurement: Measurement, pair: Factors) -> float:
 
 @dataclass(frozen=True)
 class Sharpness:
-    """The largest eigenvalue of the Hessian, as found.
+    """The largest eigenvalue of the Hessian, as found by so many `products` with it.
 
-    Parameters
-    ----------
-    value : float
-        A Rayleigh quotient, hence never above λ_max.
-    residual : float
-        ‖H v − value·v‖: some eigenvalue lies this close to `value`. That it is the largest is
-        almost sure after a random start, not proved.
-    products : int
-        Products with the Hessian.
+    `value` is a Rayleigh quotient, hence never above λ_max, and some eigenvalue lies within
+    `residual` = ‖H v − value·v‖ of it. That it is the largest is almost sure after a random start,
+    not proved.
     """
 
     value: float
@@ -219,39 +177,13 @@ def sharpness(  # noqa: PLR0913 - a choice of function, and how to find its top
     tol: float = 1e-8,
     seed: int = 0,
 ) -> Sharpness:
-    """λ_max(D²f) at a pair, by Lanczos on products with the Hessian.
+    """λ_max(D²f) at a pair, by Lanczos on products with the Hessian to a relative residual `tol`.
 
-    Parameters
-    ----------
-    measurement : Measurement
-        𝒜.
-    pair : FactorPair, Solution or (L, R)
-        (d1, k) and (d2, k), of X.
-    b : array of shape (m,), optional
-        The data; without them the pair is taken to fit, and the Hessian is 2JᵀJ.
-    symmetric : bool
-        Of f(U) = ‖𝒜(U E Uᵀ) − b‖² (`SymmetricHessian`), for a pair L = U E, R = U.
-    sphere : bool
-        Of that f on the sphere through U, along which tr U Uᵀ is constant: what is left to a state
-        (`SphereHessian`).
-    tol : float
-        Relative residual to stop at.
-    seed : int
-        Of the start.
-
-    Returns
-    -------
-    Sharpness
-
-    Raises
-    ------
-    ValueError
-        If `seed` is not a whole number >= 0, shapes do not fit, a number is not finite, or L is not
-        U E where that is asked for.
-
-    Notes
-    -----
-    Cost: 24 products and 2·24 (d1 + d2) k numbers a restart.
+    Without b the pair is taken to fit, and the Hessian is 2JᵀJ. With `symmetric` that of
+    f(U) = ‖𝒜(U E Uᵀ) − b‖² (`SymmetricHessian`), for a pair L = U E, R = U; with `sphere` of that f
+    on the sphere through U, along which tr U Uᵀ is constant: what is left to a state
+    (`SphereHessian`). Factors that do not fit, are not finite, or not of that form raise
+    ValueError. Cost: 25 products and 24 (d1 + d2) k numbers a restart.
     """
     seed = checked_count("seed", seed, 0)
     with scope():
@@ -260,6 +192,5 @@ def sharpness(  # noqa: PLR0913 - a choice of function, and how to find its top
         start = normal(seed, (H.n,))
         if isinstance(H, SphereHessian):  # where it stays: outside, H is 0
             start = H.project(start)
-        found = extreme(H, start, 1, tol)
-        count = int(found.restarts) * min(STEPS, H.n)
-        return Sharpness(float(found.value), float(found.residual), count)
+        found = extreme_eigenpair(H, start, 1, tol)
+        return Sharpness(float(found.value), float(found.residual), int(found.products))

@@ -8,25 +8,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Bound:
-    """left ≤ right, under hypotheses.
+    """left ≤ right, under hypotheses."""
 
-    Parameters
-    ----------
-    name : str
-        The inequality in letters.
-    left, right : float
-        Its two sides; `right` may be infinite.
-    hypotheses : dict
-        What the theorem assumes: True where that was checked, False where it fails, None where it
-        cannot be checked from the numbers at hand and is taken on trust.
-    rounding : float
-        What floating point can move the sides by.
-    """
-
+    #: The inequality in letters, and its two sides; `right` may be infinite.
     name: str
     left: float
     right: float
+    #: What the theorem assumes: True where that was checked, False where it fails, None where it
+    #: cannot be checked from the numbers at hand and is taken on trust.
     hypotheses: dict[str, bool | None] = field(default_factory=dict)
+    #: What floating point can move the sides by.
     rounding: float = 0.0
 
     @property

@@ -18,29 +18,16 @@ from flatrank.flatness import Rescaling
 from flatrank.measurements.checks import checked_count
 from flatrank.theory.inequality import Bound
 
-# Share of the larger side that rounding may take.
-_ROUNDING = 1e-12
-
 
 @dataclass(frozen=True)
 class Isometry:
-    """(δ1, δ2) of an ℓp/ℓ2 property, as far as known.
-
-    Parameters
-    ----------
-    rank : int
-        r, the largest rank spoken of.
-    p : 1 or 2
-        The norm on the measured side.
-    delta1, delta2 : float
-        `exact`: the constants, or bounds on the safe side. Otherwise from inside: the true δ1 is at
-        most `delta1`, the true δ2 at least `delta2`.
-    exact : bool
-        Which of the two.
-    """
+    """(δ1, δ2) of an ℓp/ℓ2 property at ranks up to `rank`, as far as known."""
 
     rank: int
+    #: The norm on the measured side.
     p: Literal[1, 2]
+    #: `exact`: the constants, or bounds on the safe side. Otherwise from inside: the true δ1 is at
+    #: most `delta1`, the true δ2 at least `delta2`.
     delta1: float
     delta2: float
     exact: bool = False
@@ -64,60 +51,29 @@ def isometry_of_rescaling(rescaling: Rescaling) -> Isometry:
     """δ1 ≤ λ_min(D1, D2) and λ_max(D1, D2) ≤ δ2 (ℓ2/ℓ2, rank 1): bounds from inside, for free.
 
     uᵀD1²u is the mean of ‖𝒜(uvᵀ)‖²/m over an orthonormal basis of v: Lemma 4.8 read backwards. They
-    hold at every rank, since a larger rank only spreads δ1 and δ2.
-
-    Parameters
-    ----------
-    rescaling : Rescaling
-        D1 and D2 without smoothing.
-
-    Returns
-    -------
-    Isometry
+    hold at every rank, since a larger rank only spreads δ1 and δ2; D1 and D2 without smoothing.
     """
     low, top = _extremes(rescaling)
     return Isometry(1, 2, low, top)
 
 
 def rescaling_bounds(rescaling: Rescaling, isometry: Isometry) -> tuple[Bound, Bound]:
-    """δ1 ≤ α1 and α2 ≤ δ2 under an ℓ2/ℓ2 property at rank 1 (Lemma 4.8).
+    """δ1 ≤ α1 and α2 ≤ δ2 under an ℓ2/ℓ2 property at any rank, and then κ ≤ δ2/δ1 (Lemma 4.8).
 
-    Parameters
-    ----------
-    rescaling : Rescaling
-        D1 and D2 without smoothing.
-    isometry : Isometry
-        At any rank, since rank 1 is among them.
-
-    Returns
-    -------
-    (Bound, Bound)
-        Then κ ≤ δ2/δ1 too.
+    D1 and D2 without smoothing; rank 1 is among those of the property.
     """
     low, top = _extremes(rescaling)
     needs = {"ℓ2/ℓ2": isometry.p == 2, "δ1 and δ2 are exact": isometry.exact or None}
     return (
-        Bound("δ1 ≤ α1", isometry.delta1, low, needs, _ROUNDING * top),
-        Bound("α2 ≤ δ2", top, isometry.delta2, needs, _ROUNDING * top),
+        Bound("δ1 ≤ α1", isometry.delta1, low, needs, 1e-12 * top),
+        Bound("α2 ≤ δ2", top, isometry.delta2, needs, 1e-12 * top),
     )
 
 
 def rescaled_isometry_bounds(
     rescaling: Rescaling, before: Isometry, after: Isometry
 ) -> tuple[Bound, Bound]:
-    """δ1/α2² ≤ δ1(ℬ) and δ2(ℬ) ≤ δ2/α1² (Lemma 4.6).
-
-    Parameters
-    ----------
-    rescaling : Rescaling
-        D1, D2, whatever their origin.
-    before, after : Isometry
-        Of 𝒜 and of ℬ, at one rank and for one p.
-
-    Returns
-    -------
-    (Bound, Bound)
-    """
+    """δ1/α2² ≤ δ1(ℬ) and δ2(ℬ) ≤ δ2/α1² for 𝒜 `before` and ℬ `after` (Lemma 4.6)."""
     promised = before.rescaled(rescaling)
     low, _ = _extremes(rescaling)
     needs = {
@@ -125,7 +81,7 @@ def rescaled_isometry_bounds(
         "one rank and one p": (before.rank, before.p) == (after.rank, after.p),
         "both are exact": (before.exact and after.exact) or None,
     }
-    rounding = _ROUNDING * after.delta2
+    rounding = 1e-12 * after.delta2
     return (
         Bound("δ1/α2² ≤ δ1(ℬ)", promised.delta1, after.delta1, needs, rounding),
         Bound("δ2(ℬ) ≤ δ2/α1²", after.delta2, promised.delta2, needs, rounding),
@@ -136,26 +92,9 @@ def uniqueness_bound(isometry: Isometry, kappa: float, rank: int) -> Bound:
     """κ² δ2/δ1 small enough for the truth to be the only flattest matrix (Lemma 4.7).
 
     ℓ2/ℓ2 at rank 5r: κ² δ2/δ1 ≤ 11/9, the paper's δ1 ≥ 0.9 and κ² δ2 ≤ 1.1 after the scaling of 𝒜
-    that serves best. ℓ1/ℓ2 at rank l·r: κ² δ2/δ1 < √l.
-
-    Parameters
-    ----------
-    isometry : Isometry
-        At rank 5r or l·r. From bounds from inside, a bound that does not hold refutes the
-        lemma's hypothesis, and one that holds proves nothing.
-    kappa : float
-        α2/α1 of D1 and D2.
-    rank : int
-        r, of the truth.
-
-    Returns
-    -------
-    Bound
-
-    Raises
-    ------
-    ValueError
-        If `rank` is not a whole number >= 1.
+    that serves best. ℓ1/ℓ2 at rank l·r: κ² δ2/δ1 < √l. `rank` is r ≥ 1, of the truth. For an
+    isometry from inside, a bound that does not hold refutes the lemma's hypothesis, and one that
+    holds proves nothing.
     """
     multiple = isometry.rank / checked_count("rank", rank, 1)
     right = 11 / 9 if isometry.p == 2 else multiple**0.5
@@ -163,12 +102,8 @@ def uniqueness_bound(isometry: Isometry, kappa: float, rank: int) -> Bound:
         "the property reaches rank 5r": isometry.p == 1 or multiple >= 5,
         "δ1 and δ2 are exact": isometry.exact or None,
     }
-    return Bound(
-        "κ² δ2/δ1 ≤ " + ("11/9" if isometry.p == 2 else "√l"),
-        kappa**2 * isometry.spread,
-        right,
-        needs,
-    )
+    name = "κ² δ2/δ1 ≤ " + ("11/9" if isometry.p == 2 else "√l")
+    return Bound(name, kappa**2 * isometry.spread, right, needs)
 
 
 def _extremes(rescaling: Rescaling) -> tuple[float, float]:

@@ -17,16 +17,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from flatrank.arrays import Array, Module, compiled, for_loop, normal, scope, static, xp
+from flatrank.arrays import Array, compiled, for_loop, normal, scope, xp
 from flatrank.arrays.shapes import Float
-from flatrank.factors import Cone, FactorPair, Factors, given_pair, svd_of_product
+from flatrank.factors import Cone, FactorPair, Factors, given_pair
+from flatrank.linalg import ritz_pair, svd_of_product
 from flatrank.measurements import Measurement
 from flatrank.measurements.checks import checked_count
 from flatrank.theory.isometry import Isometry
-from flatrank.theory.krylov import ritz
-
-# Values |zᵢ| below this share of the largest are weighted as if they were that large.
-_SMALLEST = 1e-8
 
 
 class Witnesses(NamedTuple):
@@ -56,16 +53,8 @@ def search_isometry(
         r, from 1 to min(d1, d2).
     p : 1 or 2
         2, or 1 for heavy tails such as those of bilinear measurements.
-    starts : int
-        Random starts of each search, at least 1.
-    sweeps : int
-        Turns of each factor, at least 1.
-    seed : int
-        Of the starts.
-
-    Returns
-    -------
-    (Isometry, Witnesses)
+    starts, sweeps, seed : int
+        Random starts of each search, and turns of each factor, at least 1; of the starts.
 
     Raises
     ------
@@ -95,40 +84,24 @@ def search_isometry(
     with scope():
         L, R = (normal(2 * seed + side, (starts, d, rank)) for side, d in enumerate((d1, d2)))
         pairs = [FactorPair(*factors) for factors in zip(L, R, strict=True)]
-        least, most = (
-            [_by_eigenvectors(measurement, pair, sign, 2, sweeps) for pair in pairs]
-            for sign in (-1, 1)
-        )
-        if p == 1:
-            # ‖·‖₁/m ≤ ‖·‖₂/√m: what is hardly visible in ℓ2 is no more so in ℓ1.
-            least = [_by_eigenvectors(measurement, pair, -1, 1, sweeps) for pair in least]
-            most = [_by_signs(measurement, pair, sweeps) for pair in most]
-        (low, least), (high, most) = (
-            _best(measurement, found, sign, p) for found, sign in ((least, -1), (most, 1))
-        )
+        ends = []
+        for sign in (-1, 1):
+            found = [_improved(measurement, pair, sign, 2, sweeps) for pair in pairs]
+            if p == 1:
+                # ‖·‖₁/m ≤ ‖·‖₂/√m: what is hardly visible in ℓ2 is no more so in ℓ1.
+                found = [_improved(measurement, pair, sign, 1, sweeps) for pair in found]
+            values = [float(_visibility(measurement, pair, p)) for pair in found]
+            best = int(np.argmax(sign * np.array(values)))
+            ends.append((values[best], found[best]))
+        (low, least), (high, most) = ends
         return Isometry(rank, p, low, high), Witnesses(least, most)
 
 
 def visibility(measurement: Measurement, pair: Factors, p: Literal[1, 2]) -> Float[Array, ""]:
     """‖𝒜(X)‖_p/(m^{1/p}‖X‖_F) of X = L Rᵀ ≠ 0, or L R* where 𝒜 is of complex matrices.
 
-    Parameters
-    ----------
-    measurement : Measurement
-        𝒜.
-    pair : FactorPair, Solution or (L, R)
-        (d1, k) and (d2, k), of X.
-    p : 1 or 2
-        The norm on the measured side.
-
-    Returns
-    -------
-    array of shape ()
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, a number is not finite, or complex where X is real, or p is neither.
+    Shapes that do not fit, factors that are not finite, or complex where X is real, and a p other
+    than 1 and 2 raise ValueError.
     """
     _check_norm(p)
     with scope():
@@ -139,7 +112,7 @@ def visibility(measurement: Measurement, pair: Factors, p: Literal[1, 2]) -> Flo
 def _visibility(A: Measurement, pair: FactorPair, p: Literal[1, 2]) -> Float[Array, ""]:
     z = xp.abs(A.forward(pair))
     size = xp.mean(z) if p == 1 else xp.sqrt(xp.mean(z**2))
-    return size / xp.linalg.norm(svd_of_product(*map(A.cone.lift, (pair.L, pair.R))).s)
+    return size / xp.linalg.norm(svd_of_product(*map(A.cone.lift, (pair.L, pair.R)))[1])
 
 
 def _check_norm(p: int) -> None:
@@ -147,77 +120,51 @@ def _check_norm(p: int) -> None:
         raise ValueError(f"p must be 1 or 2, the norm on the measured side; got {p!r}")
 
 
-def _best(
-    A: Measurement, pairs: list[FactorPair], sign: int, p: Literal[1, 2]
-) -> tuple[float, FactorPair]:
-    """The most visible of several (sign 1), or the least (sign −1)."""
-    values = [float(_visibility(A, pair, p)) for pair in pairs]
-    best = int(np.argmax(sign * np.array(values)))
-    return values[best], pairs[best]
-
-
 @compiled
-def _by_eigenvectors(
+def _improved(
     A: Measurement, pair: FactorPair, sign: int, p: Literal[1, 2], sweeps: int
 ) -> FactorPair:
-    """Turns of an eigenvalue problem in one factor, weighted for p = 1 (least only)."""
-
-    def improve(half: _Half, x: Array) -> Array:
-        weights: Array | float = 1.0
-        if p == 1:
-            sizes = xp.abs(half.forward(x))
-            floor = _SMALLEST * xp.max(sizes) + xp.finfo(x.dtype).tiny ** 0.5
-            weights = 1.0 / xp.maximum(sizes, floor)
-
-        def product(v: Float[Array, " n"]) -> Float[Array, " n"]:
-            return half.adjoint(weights * half.forward(v.reshape(x.shape))).reshape(-1)
-
-        return ritz(product, x.reshape(-1), sign).vector.reshape(x.shape)
-
-    return _sweep(A, pair, improve, sweeps)
-
-
-@compiled
-def _by_signs(A: Measurement, pair: FactorPair, sweeps: int) -> FactorPair:
-    """Turns of x ← 𝒜*(sign 𝒜(x Qᵀ)) Q."""
-
-    def improve(half: _Half, x: Array) -> Array:
-        step = half.adjoint(xp.sign(half.forward(x)))
-        return xp.where(xp.any(step != 0), step, x)  # zero where 𝒜(x Qᵀ) = 0
-
-    return _sweep(A, pair, improve, sweeps)
-
-
-class _Half(Module):
-    """x ↦ 𝒜(x Qᵀ), or 𝒜(Q xᵀ) on the right side."""
-
-    A: Measurement
-    Q: Float[Array, "d q"]
-    left: bool = static()
-
-    def joined(self, x: Float[Array, "_ q"]) -> FactorPair:
-        return FactorPair(x, self.Q) if self.left else FactorPair(self.Q, x)
-
-    def forward(self, x: Float[Array, "_ q"]) -> Float[Array, " m"]:
-        return self.A.forward(self.joined(x))
-
-    def adjoint(self, y: Float[Array, " m"]) -> Float[Array, "_ q"]:
-        return self.A.right(y, self.Q) if self.left else self.A.left(y, self.Q)
-
-
-def _sweep(
-    A: Measurement, pair: FactorPair, improve: Callable[[_Half, Array], Array], sweeps: int
-) -> FactorPair:
-    """`improve` each factor in turn, the other one orthonormal."""
+    """The pair after turns of either factor, the other one orthonormal: Q in X = x Qᵀ or Q xᵀ."""
 
     def half(pair: FactorPair, left: bool) -> FactorPair:
         own, other = (pair.L, pair.R) if left else (pair.R, pair.L)
         Q, T = xp.linalg.qr(other)
-        at = _Half(A, Q, left)
-        x = improve(at, own @ T.T)
-        return at.joined(x / xp.linalg.norm(x))
 
-    def both(_: Array, pair: FactorPair) -> FactorPair:
-        return half(half(pair, True), False)
+        def joined(x: Array) -> FactorPair:
+            return FactorPair(x, Q) if left else FactorPair(Q, x)
 
-    return for_loop(0, sweeps, both, pair)
+        def forward(x: Array) -> Float[Array, " m"]:
+            return A.forward(joined(x))
+
+        def adjoint(y: Float[Array, " m"]) -> Array:
+            S = A.adjoint(y)
+            return S.right(Q) if left else S.left(Q)
+
+        x = _turned(forward, adjoint, own @ T.T, sign, p)
+        return joined(x / xp.linalg.norm(x))
+
+    return for_loop(0, sweeps, lambda _, pair: half(half(pair, True), False), pair)
+
+
+def _turned(
+    forward: Callable[[Array], Array],
+    adjoint: Callable[[Array], Array],
+    x: Array,
+    sign: int,
+    p: Literal[1, 2],
+) -> Array:
+    """A factor that is at least as visible (sign 1) or as hidden (sign −1) as x."""
+    z = forward(x)
+    if p == 1 and sign == 1:
+        step = adjoint(xp.sign(z))
+        return xp.where(xp.any(step != 0), step, x)  # zero where 𝒜(x Qᵀ) = 0
+    weights: Array | float = 1.0
+    if p == 1:
+        # Values below 1e-8 of the largest are weighted as if they were that large.
+        floor = 1e-8 * xp.max(xp.abs(z)) + xp.finfo(x.dtype).tiny ** 0.5
+        weights = 1.0 / xp.maximum(xp.abs(z), floor)
+
+    def product(v: Float[Array, " n"]) -> Float[Array, " n"]:
+        return adjoint(weights * forward(v.reshape(x.shape))).reshape(-1)
+
+    return ritz_pair(product, x.reshape(-1), sign)[1].reshape(x.shape)

@@ -51,10 +51,6 @@ class Manifold(Module, Generic[Point]):
         """Factors (L, R) of X."""
 
     @abstractmethod
-    def frame(self, point: Point) -> FactorPair:
-        """(F1, F2) of DX[(P, Q)] = P F2ᵀ + F1 Qᵀ."""
-
-    @abstractmethod
     def project(self, point: Point, vector: FactorPair) -> FactorPair:
         """Π: the orthogonal projection of any pair onto the tangent space."""
 
@@ -65,10 +61,6 @@ class Manifold(Module, Generic[Point]):
     @abstractmethod
     def retract(self, point: Point, vector: FactorPair) -> Point:
         """A point of the manifold that agrees with point + vector to first order."""
-
-    @abstractmethod
-    def transport(self, point: Point, vector: FactorPair, new: Point) -> FactorPair:
-        """A tangent vector at `point`, carried to `new` by projection."""
 
     @abstractmethod
     def defect(self, point: Point, vector: FactorPair) -> Float[Array, ""]:
@@ -90,6 +82,15 @@ class Manifold(Module, Generic[Point]):
     def rotate(self, point: Point, Q: Float[Array, "k k"]) -> Point:
         """The point after the action of a gauge; tangent vectors become (P Q, Q Q)."""
 
+    def frame(self, point: Point) -> FactorPair:
+        """(F1, F2) of DX[(P, Q)] = P F2ᵀ + F1 Qᵀ; the factors themselves unless overridden."""
+        return self.pair(point)
+
+    def transport(self, point: Point, vector: FactorPair, new: Point) -> FactorPair:
+        """A tangent vector at `point`, carried to `new` by projection."""
+        del point
+        return self.project(new, vector)
+
     def precondition(self, point: Point, vector: FactorPair) -> FactorPair:
         """An approximate inverse of the Hessian where 𝒜 is near a multiple of an isometry."""
         del point
@@ -106,5 +107,5 @@ class Manifold(Module, Generic[Point]):
 
     def hessian(self, A: Measurement, point: Point, S: Adjoint, vector: FactorPair) -> FactorPair:
         """Riemannian Hessian along a tangent vector: a curvature product and S on each side."""
-        product = A.curvature(self.frame(point), vector)
+        product = A.curvature_at(self.frame(point))(vector)
         return self.project(point, combine(product, 1.0, self.curvature_term(point, S, vector)))

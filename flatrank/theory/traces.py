@@ -1,9 +1,10 @@
-"""The trace of a symmetric operator known by its products: three estimators with error bars.
+"""The trace of a symmetric operator known by its products: two estimators with error bars.
 
 They are for functions without a closed form, and for checking the closed forms that this room has.
+`product` is z ↦ H z on vectors of length n, H symmetric, such as a `Hessian`; `seed` is that of the
+random vectors. Numbers that are not whole or too small raise ValueError.
 
-Sources: Girard (1989) and Hutchinson (1990); Meyer, Musco, Musco and Woodruff (2021), Hutch++;
-Epperly, Tropp and Webber (2024), XTrace.
+Sources: Girard (1989) and Hutchinson (1990); Epperly, Tropp and Webber (2024), XTrace.
 """
 
 from __future__ import annotations
@@ -22,16 +23,9 @@ Product = Callable[[Float[Array, " n"]], Float[Array, " n"]]
 
 @dataclass(frozen=True)
 class TraceEstimate:
-    """An unbiased estimate of a trace.
+    """An unbiased estimate of a trace from so many products with the operator.
 
-    Parameters
-    ----------
-    value : float
-        The estimate.
-    error : float
-        Its standard error, itself estimated from the spread of the samples.
-    products : int
-        Products with the operator.
+    `error` is its standard error, itself estimated from the spread of the samples.
     """
 
     value: float
@@ -40,67 +34,11 @@ class TraceEstimate:
 
 
 def hutchinson(product: Product, n: int, *, products: int = 64, seed: int = 0) -> TraceEstimate:
-    """The mean of zᵀHz over random signs z: variance 2(‖H‖² − Σ Hᵢᵢ²)/products.
-
-    Parameters
-    ----------
-    product : callable
-        z ↦ H z on vectors of length n, H symmetric; such as a `Hessian`.
-    n : int
-        Order of H.
-    products : int
-        At least 2.
-    seed : int
-        Of the signs.
-
-    Returns
-    -------
-    TraceEstimate
-
-    Raises
-    ------
-    ValueError
-        If a number is not a whole number in range.
-    """
+    """The mean of zᵀHz over random signs z: variance 2(‖H‖² − Σ Hᵢᵢ²)/products, at least 2."""
     n, products, seed = _checked(n, products, seed, 2)
     with scope():
-        value, error = _hutchinson(product, _signs(seed, products, n))
-        return TraceEstimate(float(value), float(error), products)
-
-
-def hutch_plus_plus(
-    product: Product, n: int, *, products: int = 64, seed: int = 0
-) -> TraceEstimate:
-    """Exact on what a sketch catches: tr QᵀHQ + mean of zᵀ(I − QQᵀ)H(I − QQᵀ)z.
-
-    Q spans H times random signs, a third of the products; a third are spent on Q, the rest on what
-    is left. Given Q the estimate is unbiased, and `error` is that of its second part.
-
-    Parameters
-    ----------
-    product, n, seed
-        As in `hutchinson`.
-    products : int
-        At least 6.
-
-    Returns
-    -------
-    TraceEstimate
-
-    Raises
-    ------
-    ValueError
-        If a number is not a whole number in range.
-
-    Notes
-    -----
-    Cost: products, and O(n products²) flops for Q.
-    """
-    n, products, seed = _checked(n, products, seed, 6)
-    width = min(products // 3, n)
-    with scope():
-        z = _signs(seed, products - width, n)
-        value, error = _hutch_plus_plus(product, z[:width], z[width:])
+        z = np.random.default_rng(seed).choice([-1.0, 1.0], (products, n))
+        value, error = _hutchinson(product, z)
         return TraceEstimate(float(value), float(error), products)
 
 
@@ -108,28 +46,9 @@ def xtrace(product: Product, n: int, *, products: int = 64, seed: int = 0) -> Tr
     """Every random vector serves both to sketch and, left out of the sketch, to sample the rest.
 
     tr H ≈ mean over i of tr QᵢᵀHQᵢ + (n − s + 1) vᵢᵀHvᵢ/‖vᵢ‖², vᵢ = (I − QᵢQᵢᵀ)ωᵢ, Qᵢ spanning
-    H ωⱼ for j ≠ i, s = products/2 vectors in all.
-
-    Parameters
-    ----------
-    product, n, seed
-        As in `hutchinson`.
-    products : int
-        At least 4; an odd one is left over, as are those above 2n.
-
-    Returns
-    -------
-    TraceEstimate
-        Its error bar takes the s samples for independent, which they are not quite.
-
-    Raises
-    ------
-    ValueError
-        If a number is not a whole number in range.
-
-    Notes
-    -----
-    Cost: products, and O(n products²) flops.
+    H ωⱼ for j ≠ i, s = products/2 vectors in all; at least 4 products, those above 2n left over.
+    The error bar takes the s samples for independent, which they are not quite. Cost: products, and
+    O(n products²) flops.
     """
     n, products, seed = _checked(n, products, seed, 4)
     s = min(products // 2, n)
@@ -143,10 +62,6 @@ def _checked(n: int, products: int, seed: int, least: int) -> tuple[int, int, in
     return n, checked_count("products", products, least), checked_count("seed", seed, 0)
 
 
-def _signs(seed: int, count: int, n: int) -> Float[Array, "count n"]:
-    return np.random.default_rng(seed).choice([-1.0, 1.0], (count, n))
-
-
 def _mean(samples: Float[Array, " s"]) -> tuple[Array, Array]:
     """The mean and its standard error."""
     return xp.mean(samples), xp.std(samples, ddof=1) / samples.size**0.5
@@ -155,17 +70,6 @@ def _mean(samples: Float[Array, " s"]) -> tuple[Array, Array]:
 @compiled
 def _hutchinson(product: Product, z: Float[Array, "s n"]) -> tuple[Array, Array]:
     return _mean(xp.sum(z * mapped(product, z), axis=1))
-
-
-@compiled
-def _hutch_plus_plus(
-    product: Product, sketch: Float[Array, "q n"], z: Float[Array, "s n"]
-) -> tuple[Array, Array]:
-    Q = xp.linalg.qr(mapped(product, sketch).T)[0]
-    caught = xp.sum(Q.T * mapped(product, Q.T))
-    rest = z - (z @ Q) @ Q.T
-    value, error = _mean(xp.sum(rest * mapped(product, rest), axis=1))
-    return caught + value, error
 
 
 @compiled

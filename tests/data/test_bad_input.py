@@ -4,9 +4,11 @@ import gzip
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from flatrank.data import InputError, read_entries
+from flatrank.data.tables import code_text
 
 BAD = "a,x,1\nb,y,\n,y,2\nc,,3\nd,x,four\ne,x,nan\nf,x,-inf\ng,x\nh,x,1,2\ni,x,NA\nj,x,5\n"
 
@@ -167,10 +169,9 @@ def test_prose_is_not_a_table(tmp_path: Path) -> None:
         read_entries(written(tmp_path, "once upon a time\nthere was\na matrix\n", "tale.txt"))
 
 
-def test_an_id_as_long_as_a_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flatrank.data.tables._LABEL_BYTES", 1000)
+def test_an_id_as_long_as_a_book() -> None:
     with pytest.raises(InputError, match=r"An id is 300 characters long.*is the separator right"):
-        read_entries(written(tmp_path, f"a,x,1\n{'b' * 300},x,1\n"))
+        code_text(pl.Series(["a", "b" * 300]), max_bytes=1000)
 
 
 def test_polars_is_named_when_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,11 +66,3 @@ def test_data_are_scaled_by_column_and_squared_by_row(path):
         out, squares = kernels.scaled_data(C, b, s)
     np.testing.assert_allclose(out, [1, 1, 6, 12, 2.5])
     np.testing.assert_allclose(squares, [2, 0, 36 + 144 + 6.25])
-
-
-def test_threads_are_counted_from_the_environment(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    monkeypatch.delenv("FLATRANK_NUM_THREADS", raising=False)
-    assert kernels.threads() == 3
-    monkeypatch.setenv("FLATRANK_NUM_THREADS", "1")
-    assert kernels.threads() == 1

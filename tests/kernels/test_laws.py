@@ -7,21 +7,6 @@ from flatrank import kernels
 
 PATTERNS = ("uniform", "hollow", "empty", "no rows", "one row", "giant row")
 WIDTHS = (0, 1, 2, 3, 5, 8, 10, 12, 16, 17, 24, 32, 40)
-# Compiling takes half a second a kernel the first time: here every pattern is tried with a narrow
-# and a wide factor, and other widths with one pattern and one type; `make test-all` tries all.
-EVERYWHERE = {(3, "float64"), (17, "float32")}
-QUICK = {("uniform", 1, "float32"), ("uniform", 10, "float64"), ("uniform", 16, "float32")}
-CASES = [
-    pytest.param(
-        p,
-        k,
-        t,
-        marks=() if not k or (p, k, t) in QUICK or (k, t) in EVERYWHERE else pytest.mark.slow,
-    )
-    for p in PATTERNS
-    for k in WIDTHS
-    for t in ("float32", "float64")
-]
 
 
 def agree(got, expected, dtype):
@@ -37,7 +22,9 @@ def agree(got, expected, dtype):
         )
 
 
-@pytest.mark.parametrize(("name", "k", "dtype"), CASES)
+@pytest.mark.parametrize("name", PATTERNS)
+@pytest.mark.parametrize("k", WIDTHS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_compiled_twins_agree_with_the_reference(patterns, arguments, every, name, k, dtype):
     C = patterns[name]
     values = arguments(C, k, dtype)
@@ -187,23 +174,3 @@ def test_not_a_number_reaches_the_result(pattern, arguments):
     assert np.isnan(G[3]).all()
     assert np.isnan(squares[3])
     assert np.isfinite(np.delete(G, 3, axis=0)).all()
-
-
-def test_rows_that_straddle_cache_lines_are_copied(pattern, arguments, monkeypatch):
-    """Only where the matrix is large and used often, and fewer lines are touched then."""
-    from flatrank.kernels import execution
-
-    width = 900_000
-    assert execution.stride(width, 10, 4, 4 * width) == 16
-    assert execution.stride(width, 10, 8, 4 * width) is None  # two lines either way
-    assert execution.stride(width, 10, 4, width) is None
-    assert execution.stride(1000, 10, 4, 10**6) is None
-    monkeypatch.setattr(execution, "LARGE", 0)
-    C = pattern(300, 200, 5000)
-    for k, apart in ((5, 8), (10, 16), (12, 16), (16, None), (28, 32)):
-        assert execution.stride(C.width, k, 4, C.m) == apart
-        X, Y, *_, b, _e, _w = arguments(C, k, "float32")
-        got = dict(enumerate(kernels.residual_gradient(C, X, Y, b)))
-        with kernels.using("reference"):
-            expected = dict(enumerate(kernels.residual_gradient(C, X, Y, b)))
-        agree(got, expected, "float32")

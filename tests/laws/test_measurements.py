@@ -14,6 +14,7 @@ from flatrank import FactorPair, check_measurement, completion, kernels, sensing
 from flatrank.arrays import compiled, leaves, tree_map, xp
 from flatrank.measurements import (
     CodedDiffraction,
+    CoupledCurvature,
     HermitianEffects,
     MaskedFourier,
     QuadraticForms,
@@ -181,6 +182,15 @@ def test_a_wrong_gram_is_caught(measure):
         check_measurement(wrong, rank=1)
 
 
+def test_a_residual_of_another_measurement_is_refused():
+    problem = some_entries(7, 5, 20, 0)
+    pair, S = FactorPair(np.ones((7, 2)), np.ones((5, 2))), problem.measurement.adjoint(problem.b)
+    with pytest.raises(TypeError, match="own adjoint returns, ScaledAdjoint; got _SparseAdjoint"):
+        problem.whitened.curvature_at(pair, S)
+    with pytest.raises(TypeError, match="got ScaledAdjoint"):
+        problem.measurement.curvature_at(pair, problem.whitened.adjoint(problem.b))
+
+
 def test_an_answer_in_the_wrong_type_is_caught():
     class Wide(SampledEntries):
         def forward(self, pair):
@@ -231,6 +241,7 @@ def same_in_both(A):
 
 def everything(A, pair, step, y):
     S = A.adjoint(y)
+    H = A.curvature_at(pair, S)
     return [
         A.forward(pair),
         S.right(pair.R),
@@ -238,11 +249,10 @@ def everything(A, pair, step, y):
         S.size(xp.ones_like(pair.L[:, 0]), xp.ones_like(pair.R[:, 0])),
         A.normal(y),
         A.tangent(pair, step),
-        A.gradient(pair, y),
-        A.curvature_at(pair, S)(step),
+        H(step),
+        *([H.blocks(), H.left_to_right(step.L)] if isinstance(H, CoupledCurvature) else []),
         A.curvature_diagonal(pair),
-        A.curvature_blocks(pair),
-        A.line_norms(y),
+        A.side_norms(y),
     ]
 
 

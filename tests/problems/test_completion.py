@@ -54,8 +54,8 @@ GOOD = {"rows": [0, 1], "cols": [0, 1], "values": [1.0, 2.0], "shape": (2, 2)}
         ({"values": [1e301, 0.0]}, "common unit"),
         ({"lam": -1.0}, "lam"),
         ({"lam": np.inf}, "lam"),
-        ({"lam": "a"}, "must be numbers"),
-        ({"lam": None}, "must be numbers"),
+        ({"lam": "a"}, "lam must be a number"),
+        ({"lam": None}, "lam must be a number"),
         ({"smoothing": 1.5}, "smoothing"),
     ],
 )

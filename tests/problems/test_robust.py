@@ -18,7 +18,11 @@ Y = np.arange(12.0).reshape(3, 4)
         (Y, {"sparsity": "small"}, "sparsity must be a number; got 'small'"),
         (np.where(Y == 5, np.nan, Y), {}, r"first Y\[1, 1\] = nan.*mask=np.isfinite\(Y\)"),
         (np.where(Y == 5, np.inf, Y), {}, "Y must be finite"),
-        (1j * Y, {}, "real matrix .* of complex128. A complex X is a real one of twice the size"),
+        (
+            1j * Y,
+            {},
+            "matrix of real numbers; .* of complex128. A complex X is a real one of twice the size",
+        ),
         (np.where(Y == 5, None, Y), {}, "Y hold 1 missing entries, the first at 5"),
         (Y, {"mask": Y > -1.0, "radius": -1}, "radius must be"),
         (Y, {"mask": Y < 0}, "mask is False everywhere"),
@@ -29,11 +33,11 @@ Y = np.arange(12.0).reshape(3, 4)
         ),
         (Y, {"mask": [True]}, r"mask must be .*; got shape \(1,\) of bool"),
         (np.where(Y == 5, np.nan, Y), {"mask": Y != 4}, r"first Y\[1, 1\] = nan"),
-        (Y.astype(str), {}, "real matrix"),
-        (Y[0], {}, r"real matrix \(d1, d2\); got shape \(4,\)"),
+        (Y.astype(str), {}, "matrix of real numbers"),
+        (Y[0], {}, r"matrix of real numbers; got shape \(4,\)"),
         (np.zeros((0, 4)), {}, r"at least one entry; got shape \(0, 4\)"),
         (np.ma.masked_equal(Y, 3), {}, r"1 masked entries.*mask=~np\.ma\.getmaskarray\(Y\)"),
-        (1e301 * Y, {}, "divide Y by a common unit"),
+        (1e301 * Y, {}, "largest of Y is .* divide by a common unit"),
     ],
 )
 def test_wrong_input_is_refused(data, options, message):

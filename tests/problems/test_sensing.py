@@ -46,7 +46,7 @@ def changed(x, place, value):
         ((0 * A, B), {}, "every measurement is zero"),
         ((BIG, B), {}, "80 GB in float64, above the limit of 8 GB. Use flatrank.bilinear"),
         ((A, B), {"lam": -1.0}, "lam must be a finite number"),
-        ((A, B), {"lam": "a"}, "must be numbers"),
+        ((A, B), {"lam": "a"}, "lam must be a number"),
         ((A, B), {"smoothing": 1.5}, "smoothing must lie between"),
     ],
 )

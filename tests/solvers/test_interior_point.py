@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import flatrank as fr
+from flatrank.measurements import explicit
 from flatrank.solvers import Auto, InteriorPoint, Lagrangian
 from flatrank.solvers.interior_point import InteriorPointState
 from flatrank.solvers.lagrangian import LagrangianState
-from flatrank.solvers.schur import Matrices, Pairs, rows_of
+from flatrank.solvers.schur import gram, schur
 
 FAMILIES = ("sensing", "bilinear", "completion", "quadratic")
 
@@ -33,8 +34,8 @@ def posed(family, m=34, d1=9, d2=8, seed=0, smoothing=0.0):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_matrices_agree_with_the_whitened_measurement(family):
     problem, rng = posed(family), np.random.default_rng(1)
-    rows, (d1, d2) = rows_of(problem), problem.shape
-    assert isinstance(rows, Matrices if family == "sensing" else Pairs)
+    rows, (d1, d2) = explicit(problem.whitened), problem.shape
+    assert (rows.vectors() is None) == (family == "sensing")
     X, y = rng.standard_normal((d1, d2)), rng.standard_normal(problem.m)
     B, pair = problem.whitened, fr.FactorPair(X, np.eye(d2))
     np.testing.assert_allclose(rows.forward(X), B.forward(pair), atol=1e-12)
@@ -44,7 +45,7 @@ def test_the_matrices_agree_with_the_whitened_measurement(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_schur_complement_is_that_of_the_matrices_written_out(family):
     problem, rng = posed(family), np.random.default_rng(1)
-    rows, (d1, d2) = rows_of(problem), problem.shape
+    rows, (d1, d2) = explicit(problem.whitened), problem.shape
     B = np.array([rows.adjoint(e) for e in np.eye(problem.m)])
     Bt = B.transpose(0, 2, 1)
     W1, G1 = (S + S.T for S in rng.standard_normal((2, d1, d1)))
@@ -52,8 +53,9 @@ def test_schur_complement_is_that_of_the_matrices_written_out(family):
     X, Y = rng.standard_normal((2, d1, d2))
     image = 0.5 * (X @ Bt @ Y + Y @ Bt @ X + W1 @ B @ G2 + G1 @ B @ W2)
     want = np.einsum("mij,nij->mn", B, image)
-    np.testing.assert_allclose(rows.schur((W1, W2, X), (G1, G2, Y)), want, atol=1e-9)
-    np.testing.assert_allclose(rows.gram(), np.einsum("mij,nij->mn", B, B), atol=1e-10)
+    np.testing.assert_allclose(schur(rows, (W1, W2, X), (G1, G2, Y)), want, atol=1e-9)
+    np.testing.assert_allclose(rows.squares(), np.einsum("mij,mij->m", B, B), atol=1e-10)
+    np.testing.assert_allclose(gram(rows), np.einsum("mij,nij->mn", B, B), atol=1e-10)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 1.0])

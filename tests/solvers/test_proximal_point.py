@@ -5,7 +5,7 @@ import pytest
 
 import flatrank as fr
 from flatrank.solvers import Auto, ProximalPoint
-from flatrank.solvers.proximal_point import suits, threshold
+from flatrank.solvers.proximal_point import threshold
 
 
 def table(seed, shape=(60, 40), rank=3, m=1200, noise=0.3):
@@ -108,7 +108,7 @@ def test_measurements_that_mix_entries(door):
     problem = problem.with_lam(0.1 * fr.solvers.largest_lam(problem))
     solution = fr.solve(problem, solver=ProximalPoint())
     assert solution.status is fr.Status.CERTIFIED
-    assert not suits(problem)
+    assert not ProximalPoint().suits(problem)
 
 
 def test_what_it_is_not_for_is_refused():

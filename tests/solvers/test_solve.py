@@ -358,8 +358,8 @@ def test_the_fall_of_a_step_tells_the_misfit_it_leaves():
     state = solver.init(problem)
     while state.ended is fr.Status.RUNNING:
         after = solver.step(problem, state)
-        if not state.fresh and state.misfit > 1e-4:
-            assert after.misfit == pytest.approx(state.left, rel=1e-6)
+        if not state.growth.waiting and state.point.misfit > 1e-4:
+            assert after.point.misfit == pytest.approx(state.point.left, rel=1e-6)
             compared += 1
         state = after
     assert compared

@@ -48,7 +48,7 @@ def stated(measure, name, X, seed):
 
 def matrix_of(A):
     """The m × d1 d2 matrix of 𝒜, a row for each Aᵢ."""
-    return np.stack([A.right(e, np.eye(A.shape[1])).ravel() for e in np.eye(A.m)])
+    return np.stack([A.adjoint(e).right(np.eye(A.shape[1])).ravel() for e in np.eye(A.m)])
 
 
 def dual(matrix, D1, D2, X):

@@ -5,15 +5,13 @@ import pytest
 
 from flatrank import FactorPair, check_manifold, completion
 from flatrank.arrays import tree_map
-from flatrank.factors import balance
 from flatrank.solvers.reference import FixedRank
-from flatrank.theory import BalancedPairs, combine, geometric_balance, inner
+from flatrank.theory import BalancedPairs, combine, inner
 
 MANIFOLDS = {
     "fixed rank": FixedRank(),
     "balanced, quotient": BalancedPairs(),
     "balanced": BalancedPairs(quotient=False),
-    "balanced, geometric mean": BalancedPairs(retraction="geometric"),
 }
 
 
@@ -153,9 +151,9 @@ def test_dimension_is_the_trace_of_the_projection(rank, nonzero, quotient):
     assert np.trace(Pi) == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize(("rank", "retraction"), [(3, "geometric"), (3, "aligned"), (8, "aligned")])
-def test_retractions_balance_and_leave_the_product(rank, retraction):
-    manifold = BalancedPairs(retraction=retraction)
+@pytest.mark.parametrize("rank", [3, 8])
+def test_retractions_balance_and_leave_the_product(rank):
+    manifold = BalancedPairs()
     x, step = manifold.point(draw((9, 7), rank)), draw((9, 7), rank, 1)
     new, moved = manifold.retract(x, step), combine(x.pair, 1.0, step)
     X, Y = (p.L @ p.R.T for p in (moved, new.pair))
@@ -174,22 +172,3 @@ def test_the_rank_safe_retraction_survives_dead_columns_and_large_condition_numb
     X, Y = (p.L @ p.R.T for p in (pair, new.pair))
     assert np.linalg.norm(X - Y) <= 1e-15 * 10 * np.linalg.norm(X)
     assert float(manifold.violation(new)) <= 1e-14
-
-
-def test_the_geometric_mean_solves_its_equation():
-    """B² = G_L⁻¹ # G_R is the only positive definite W with W G_L W = G_R."""
-    pair = draw((9, 7), 3)
-    new = geometric_balance(pair)
-    B = np.linalg.lstsq(pair.L, new.L, rcond=None)[0]
-    assert np.allclose(B, B.T, atol=1e-12)
-    assert np.all(np.linalg.eigvalsh(B) > 0)
-    G_L, G_R = (x.T @ x for x in (pair.L, pair.R))
-    assert np.allclose(B @ B @ G_L @ B @ B, G_R, rtol=1e-10)
-    even, _ = balance(pair)
-    again = geometric_balance(even)
-    assert np.allclose(even.L, again.L, atol=1e-12)
-
-
-def test_the_geometric_mean_refuses_more_columns_than_rows():
-    with pytest.raises(ValueError, match="8 columns exceed"):
-        geometric_balance(draw((9, 7), 8))

@@ -24,6 +24,7 @@ from flatrank.kernels import Compressed
 from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Outcome, Scope, Solver, check_scope
+from flatrank.solvers.reference.rank_constrained import relative
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import leading_pairs, random_block
 from flatrank.solvers.status import Status
@@ -66,16 +67,14 @@ class AlternatingLeastSquares(Solver[AlternatingState]):
         check_scope(self, problem)
         if start is None:
             start = _zero_filled(problem, min(self.rank, *problem.shape), seed)
-        size = float(xp.linalg.norm(problem.b)) or 1.0
-        misfit = float(xp.linalg.norm(problem.whitened.forward(start) - problem.b)) / size
-        return AlternatingState(start, misfit, float("inf"), 0)
+        misfit = relative(problem.whitened.forward(start) - problem.b, problem.b)
+        return AlternatingState(start, float(misfit), float("inf"), 0)
 
     def step(self, problem: Problem, state: AlternatingState) -> AlternatingState:
         """One sweep: rows, then columns, then back to the balanced gauge."""
         A, lam = cast(SampledEntries, problem.measurement), xp.asarray(problem.lam)
         pair, misfit = _sweep(A, problem.rescaling.inverse, problem.b, lam, state.pair)
-        size = float(xp.linalg.norm(problem.b)) or 1.0
-        return AlternatingState(pair, float(misfit) / size, state.misfit, state.sweeps + 1)
+        return AlternatingState(pair, float(misfit), state.misfit, state.sweeps + 1)
 
     def status(self, problem: Problem, state: AlternatingState) -> Status:
         """Stationary at the tolerance; stalled where exact data stop improving."""
@@ -93,18 +92,16 @@ class AlternatingLeastSquares(Solver[AlternatingState]):
 
     def outcome(self, state: AlternatingState) -> Outcome:
         """The pair of X̃; products counted as one of each kind a half sweep."""
-        return Outcome(
-            state.pair, state.pair.rank, Counts(2 * state.sweeps, 2 * state.sweeps, state.sweeps)
-        )
+        n = state.sweeps
+        return Outcome(state.pair, state.pair.rank, Counts(2 * n, 2 * n, n))
 
 
 def _zero_filled(problem: Problem, k: int, seed: int) -> FactorPair:
     """The truncated singular value decomposition of the zero-filled matrix, over the density."""
     X = random_block(problem, k, np.random.default_rng(seed))
     pairs = leading_pairs(problem.whitened, problem.b, X, 4)
-    u1, u2 = problem.whitened.density()
-    s = pairs.s / xp.maximum(xp.mean(u1) * xp.mean(u2), 1e-300)
-    return pairs._replace(s=s).pair().resized(k)
+    density = xp.prod(xp.stack([xp.mean(u) for u in problem.whitened.density()]))
+    return pairs._replace(s=pairs.s / xp.maximum(density, 1e-300)).pair().resized(k)
 
 
 @compiled
@@ -119,8 +116,7 @@ def _sweep(
     L = _half(A.by_row, b, s1, s2[:, None] * pair.R, lam)
     R = _half(A.by_col, b[A.order], s2, s1[:, None] * L, lam)
     balanced, _ = balance(FactorPair(L, R))
-    c = A.forward(balanced.scaled(s1, s2)) - b
-    return balanced, xp.linalg.norm(c)
+    return balanced, relative(A.forward(balanced.scaled(s1, s2)) - b, b)
 
 
 def _half(C: Compressed, b: Array, scale: Array, other: Array, lam: Array) -> Array:
@@ -131,6 +127,4 @@ def _half(C: Compressed, b: Array, scale: Array, other: Array, lam: Array) -> Ar
     # λ = 0 and fewer entries than columns: a ridge at rounding level picks the shortest row.
     ridge = lam + 1e-14 * xp.trace(grams, axis1=1, axis2=2) + 1e-300
     system = grams + ridge[:, None, None] * xp.eye(k)[None]
-    factor = xp.linalg.cholesky(system)
-    solved = cho_solve(factor, (scale[:, None] * rhs)[..., None])
-    return solved[..., 0]
+    return cho_solve(xp.linalg.cholesky(system), (scale[:, None] * rhs)[..., None])[..., 0]

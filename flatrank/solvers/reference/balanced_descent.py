@@ -20,7 +20,6 @@ columns may point anywhere here, and no plateau exists where P loses rank.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,27 +28,15 @@ from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, balance
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome
 from flatrank.solvers.newton import along, line_search
 from flatrank.solvers.preconditioner import inverse_diagonal
-from flatrank.solvers.reference.rank_constrained import RankConstrained
+from flatrank.solvers.reference.rank_constrained import RankConstrained, RankState, relative
 from flatrank.solvers.solution import Counts
-from flatrank.solvers.status import Status
 from flatrank.theory import combine, inner
 
 
-class BalancedState(NamedTuple):
-    """A balanced pair of X̃, and numbers of the point the last step left."""
-
-    pair: FactorPair
-    misfit: float
-    cosine: float
-    size: float
-    steps: int
-
-
 @dataclass(frozen=True)
-class BalancedDescent(RankConstrained[BalancedState]):
+class BalancedDescent(RankConstrained):
     """Preconditioned gradient descent with rebalancing, for any k ≥ 1.
 
     Parameters
@@ -66,33 +53,16 @@ class BalancedDescent(RankConstrained[BalancedState]):
     thin QRs and a k × k SVD. Linear convergence, its rate that of σ_{k+1}/σ_k.
     """
 
-    def init(
-        self, problem: Problem, start: FactorPair | None = None, seed: int = 0
-    ) -> BalancedState:
+    def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> RankState:
         """From a pair of X̃, filled up to k columns, or from the data."""
-        size = float(np.linalg.norm(np.asarray(problem.b)))
         pair = self._begin(problem, start, seed)
-        return BalancedState(pair, size, np.inf, size, 0)
+        return RankState(pair, float(np.any(np.asarray(problem.b))), Counts())
 
-    def step(self, problem: Problem, state: BalancedState) -> BalancedState:
+    def step(self, problem: Problem, state: RankState) -> RankState:
         """One move along the preconditioned gradient, one rebalancing."""
-        pair, *numbers = _descend(problem.whitened, problem.b, state.pair)
-        misfit, cosine = (float(x) for x in numbers)
-        return state._replace(pair=pair, misfit=misfit, cosine=cosine, steps=state.steps + 1)
-
-    def status(self, problem: Problem, state: BalancedState) -> Status:
-        """Stationary at the tolerance, stalled where no step lowers the misfit."""
-        del problem
-        return self._verdict(state.misfit, state.size, state.cosine, True)
-
-    def info(self, state: BalancedState) -> dict[str, Any]:
-        """Rank, misfit and cosine."""
-        return {"rank": state.pair.rank, "misfit": state.misfit, "cosine": state.cosine}
-
-    def outcome(self, state: BalancedState) -> Outcome:
-        """The balanced pair of X̃."""
-        steps = state.steps
-        return Outcome(state.pair, state.pair.rank, Counts(4 * steps, steps, steps))
+        pair, misfit, cosine = _descend(problem.whitened, problem.b, state.point)
+        counts = state.counts + Counts(4, 1, 1)
+        return RankState(pair, float(misfit), counts, cosine=float(cosine))
 
 
 @compiled
@@ -110,4 +80,4 @@ def _descend(
     t, fall = line_search(inner(g, d), *along(B, c, xp.zeros(()), pair, d))
     square = xp.vdot(c, c)
     cosine = xp.sqrt(2 * fall / xp.where(square > 0, square, 1.0))
-    return balance(combine(pair, t, d))[0], xp.sqrt(square), cosine
+    return balance(combine(pair, t, d))[0], relative(c, b), cosine

@@ -23,23 +23,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from flatrank.arrays import Array, Scalar, columns, compiled, for_loop, put_columns, tree_map, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates import Effort
 from flatrank.factors import FactorPair
 from flatrank.measurements import Measurement, SampledEntries
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome, Scope, Solver, check_scope
+from flatrank.solvers.loop import check_scope
 from flatrank.solvers.newton import newton_step
 from flatrank.solvers.reference.proximal import (
-    SPENT,
+    BLOCKS,
+    Attempts,
     Iterate,
-    Proof,
-    ProximalStep,
+    Proximal,
     block_width,
     first_iterate,
     iterate_of,
@@ -49,16 +48,6 @@ from flatrank.solvers.reference.proximal import (
 )
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.status import Status
-
-# The share of ℓ at which a proximal step is accepted, and one below which ℓ is halved.
-_ACCEPT, _SHORT = 0.99, 0.25
-# Columns below this share of the largest singular value are redundant while the rank changes; once
-# it has settled, those whose λ s is below this share of what the tolerance allows.
-_REDUNDANT, _WEAK = 1e-12, 1e-3
-# Inner steps at most of a Newton step, and its largest relative tolerance.
-_INNER, _LOOSE = 100, 0.1
-# Proofs that may fail in a row, none better than the best, before the search ends.
-_FAILURES = 5
 
 
 class BMGlobalState(NamedTuple):
@@ -72,30 +61,32 @@ class BMGlobalState(NamedTuple):
     block: Array
     ell: float
     rank: int
-    previous: int
-    objective: float
-    change: float
-    proof: Proof
     counts: Counts
     rng: np.random.Generator
+    previous: int = -1
+    objective: float = math.inf
+    change: float = math.inf
     capped: bool = False
+    attempts: Attempts = Attempts()
 
 
 @dataclass(frozen=True)
-class BMGlobal(Solver[BMGlobalState]):
+class BMGlobal(Proximal):
     """Steps on factors alternating with one proximal step, for λ > 0.
 
     Parameters
     ----------
-    tol : float
-        Relative duality gap to reach.
+    tol, failure_probability, max_failures
+        As of `Proximal`: the relative duality gap to reach, and what proofs may cost.
     factors : "newton" or "coordinates"
         The steps on the factors: Newton's, or as published epochs of coordinate descent, one column
         of L and of R after the other (Yu et al. 2012), for sampled entries.
     factor_steps : int
         How many before each proximal step (the published epochs: 2).
-    failure_probability : float
-        Of the probabilistic bounds in the certificate.
+    max_inner : int
+        Inner steps at most of a Newton step.
+    acceptance : float
+        Share of ℓ at which a proximal step is accepted (published: 0.99).
 
     Notes
     -----
@@ -103,12 +94,10 @@ class BMGlobal(Solver[BMGlobalState]):
     four for an epoch, and a proximal step (`ProximalGradient`). Memory O(m + (d1 + d2) k).
     """
 
-    scope: ClassVar[Scope] = Scope(exact=False)
-
-    tol: float = 1e-6
     factors: str = "newton"
     factor_steps: int = 2
-    failure_probability: float = 1e-9
+    max_inner: int = 100
+    acceptance: float = 0.99
 
     def init(
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
@@ -124,10 +113,8 @@ class BMGlobal(Solver[BMGlobalState]):
             )
         rng = np.random.default_rng(seed)
         first, block, rank = first_iterate(problem, start, rng)
-        state = BMGlobalState(
-            first, block, lipschitz(problem, seed)[0], rank, -1, math.inf, math.inf, Proof(),
-            Counts(1, 0), rng,
-        )  # fmt: skip
+        ell, _ = lipschitz(problem, seed)
+        state = BMGlobalState(first, block, ell, rank, Counts(1, 0), rng)
         return state if rank else self._proximal(problem, state)
 
     def step(self, problem: Problem, state: BMGlobalState) -> BMGlobalState:
@@ -137,20 +124,21 @@ class BMGlobal(Solver[BMGlobalState]):
         if math.isfinite(state.objective) or not state.rank:
             state = self._proximal(problem, state)
         if not math.isfinite(state.objective):
-            return state._replace(proof=state.proof._replace(ended=Status.NONFINITE))
+            return state._replace(attempts=state.attempts._replace(ended=Status.NONFINITE))
         # The gap is of first order in what the objective shows at second order.
-        if state.capped or state.change > self.tol * state.proof.share:
+        if state.capped or state.change > self.tol * state.attempts.share:
             return state
         return self._proved(problem, state)
 
     def _factors(self, problem: Problem, state: BMGlobalState) -> BMGlobalState:
         """Steps on the factors from the balanced pair; the iterate and objective they lead to."""
         pair, counts, objective = state.iterate.svd.pair(), state.counts, state.objective
-        top = float(np.asarray(state.iterate.svd.s)[0])
-        weak = _REDUNDANT * top
+        # Redundant columns, at rounding level while the rank changes; once it has settled, those
+        # whose λ s is below a thousandth of what the tolerance allows.
+        weak = 1e-12 * float(state.iterate.svd.s[0])
         if state.rank == state.previous:
-            weak = max(weak, _WEAK * self.tol * min(objective, 1e300) / problem.lam)
-        rtol = min(_LOOSE, max(1e-2, math.sqrt(min(state.change, 1.0))))
+            weak = max(weak, 1e-3 * self.tol * min(objective, 1e300) / problem.lam)
+        rtol = min(0.1, max(1e-2, math.sqrt(min(state.change, 1.0))))
         for _ in range(self.factor_steps):
             pair, spent = self._lowered(problem, pair, state.rank, rtol, weak)
             counts += spent
@@ -169,33 +157,27 @@ class BMGlobal(Solver[BMGlobalState]):
         at = problem.whitened, problem.b, problem.lam, pair
         if self.factors == "coordinates":
             return coordinate_epoch(*at, rank), Counts(1 + 2 * rank, 2 * rank)
-        out = newton_step(*at, rtol, _INNER, weak, True)
+        out = newton_step(*at, rtol, self.max_inner, weak, True)
         inner = int(out.inner)
         return out.pair, Counts(inner + 4, inner + 1)
 
     def _proximal(self, problem: Problem, state: BMGlobalState) -> BMGlobalState:
         """The accepted proximal step, with the ℓ and the width it needed."""
-        ell, spent = state.ell, Counts(steps=1)
+        ell, spent, points = state.ell, Counts(steps=1), (state.iterate, state.iterate)
         while True:
-            out: ProximalStep = proximal_step(
-                problem.whitened,
-                problem.b,
-                problem.lam,
-                (state.iterate, state.iterate),
-                (0.0, ell),
-                state.block,
+            out = proximal_step(
+                problem.whitened, problem.b, problem.lam, points, (0.0, ell), state.block
             )
-            spent += SPENT
-            kept, move, image = int(out.kept), float(out.move), float(out.image)
-            if 0.5 * image <= _ACCEPT * ell * move:
+            spent += Counts(1, BLOCKS + 1)
+            move, image = float(out.move), float(out.image)
+            if 0.5 * image <= self.acceptance * ell * move:
                 break
             ell *= 2
-        short = image < _SHORT * ell * move
-        objective = float(out.objective)
+        kept, objective = int(out.kept), float(out.objective)
         state = state._replace(
             iterate=out.iterate,
             block=out.block,
-            ell=0.5 * ell if short else ell,
+            ell=0.5 * ell if image < 0.25 * ell * move else ell,
             rank=kept,
             previous=state.rank,
             objective=objective,
@@ -207,32 +189,6 @@ class BMGlobal(Solver[BMGlobalState]):
         if capped or block_width(problem, kept) < width:
             state = with_width(problem, state, 2 * kept if capped else kept)
         return state._replace(capped=capped)
-
-    def _proved(self, problem: Problem, state: BMGlobalState) -> BMGlobalState:
-        """Certified; stationary where proofs no longer get better; otherwise on."""
-        effort = Effort(self.failure_probability, self.tol)
-        proof = state.proof.again(problem, state.iterate.svd, effort)
-        if proof.ended is Status.RUNNING and proof.failures >= _FAILURES:
-            proof = proof._replace(ended=Status.STATIONARY)
-        return state._replace(proof=proof)
-
-    def status(self, problem: Problem, state: BMGlobalState) -> Status:
-        """Decided in `step`."""
-        del problem
-        return state.proof.ended
-
-    def info(self, state: BMGlobalState) -> dict[str, Any]:
-        """Rank, objective, its relative change in the proximal step, and gap."""
-        return {
-            "rank": state.rank,
-            "objective": state.objective,
-            "change": state.change,
-            "relative_gap": state.proof.relative_gap,
-        }
-
-    def outcome(self, state: BMGlobalState) -> Outcome:
-        """The pair of X̃; the certificate only where it is of this pair."""
-        return state.proof.outcome(state.iterate.svd, state.rank, state.counts)
 
 
 @compiled

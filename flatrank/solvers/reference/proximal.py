@@ -1,4 +1,4 @@
-"""One proximal-gradient step on min ½‖ℬ(X̃) − b‖² + λ‖X̃‖_*, on factors, and attempts at a proof.
+"""Proximal steps on min ½‖ℬ(X̃) − b‖² + λ‖X̃‖_*, on factors, and what their solvers share.
 
     X⁺ = prox(Y − ℬ*(ℬ(Y) − b)/ℓ, λ/ℓ),     prox(U diag(σ) Vᵀ, τ) = U diag(σ − τ)₊ Vᵀ,
     Y = X + β (X − X₋).
@@ -11,32 +11,24 @@ point exact. Reference: Cai, Candès and Shen (2010), Theorem 2.1, for the proxi
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from flatrank.arrays import Array, Scalar, compiled, for_loop, xp
+from flatrank.arrays import Array, Scalar, compiled, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates import Certificate, Effort, certify_whitened, top_pairs
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.kernels import padded_width
+from flatrank.linalg import ritz_pair
 from flatrank.measurements import Adjoint, Measurement, SampledEntries
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome
-from flatrank.solvers.solution import Counts
+from flatrank.solvers.loop import Outcome, Scope, Solver
 from flatrank.solvers.status import Status
 
-# Products with the Gram after the one that starts them: blocks of the space they span.
-_PRODUCTS = 2
-_BLOCKS = _PRODUCTS + 1
-# What one step costs.
-SPENT = Counts(1, _BLOCKS + 1)
-# Steps of the power method for ‖ℬ‖².
-_POWER_STEPS = 30
-
-
-# What a proof that fails leaves of the share; the part of the last gap that counts as better.
-_LESS, _BETTER = 0.25, 0.9
+# Blocks of the Krylov space of a step: the first, and one for each product with the Gram.
+BLOCKS = 3
 
 
 class Iterate(NamedTuple):
@@ -62,11 +54,11 @@ class ProximalStep(NamedTuple):
     overshoot: Scalar
 
 
-class Proof(NamedTuple):
-    """The last attempt to certify X̃.
+class Attempts(NamedTuple):
+    """The last attempt to certify X̃, and the status of the search.
 
-    The next one follows where the last change is below tol·`share`; `failures` counts attempts in a
-    row that brought no better gap; `ended` is the status of the search.
+    The next one follows where the last change is below tol·`share`, which each attempt quarters;
+    `failures` counts attempts in a row whose gap was not below nine tenths of the one before.
     """
 
     certificate: Certificate | None = None
@@ -75,26 +67,60 @@ class Proof(NamedTuple):
     failures: int = 0
     ended: Status = Status.RUNNING
 
-    @property
-    def relative_gap(self) -> float | None:
-        """That of the last certificate."""
-        return None if self.certificate is None else self.certificate.relative_gap
 
-    def again(self, problem: Problem, svd: CompactSVD, effort: Effort) -> Proof:
-        """Another attempt: certified, or with a smaller share."""
-        certificate, y = certify_whitened(problem, svd, effort=effort)
-        last = self.relative_gap
-        better = last is None or certificate.relative_gap < _BETTER * last
-        failures = 0 if better else self.failures + 1
-        proved = certificate.certified(effort.tol)
-        ended = Status.CERTIFIED if proved else Status.RUNNING
-        return Proof(certificate, y, _LESS * self.share, failures, ended)
+@dataclass(frozen=True)
+class Proximal(Solver[Any]):
+    """A solver of the penalised form (λ > 0) by proximal steps, ended by a proof.
 
-    def outcome(self, svd: CompactSVD, rank: int, counts: Counts) -> Outcome:
+    Its states have an `iterate`, a `block`, `rank`, `objective`, `attempts`, `counts` and `rng`.
+
+    Parameters
+    ----------
+    tol : float
+        Relative duality gap to reach.
+    failure_probability : float
+        Of the probabilistic bounds in the certificate.
+    max_failures : int
+        Proofs in a row without a better gap before a point is called stationary.
+    """
+
+    scope: ClassVar[Scope] = Scope(exact=False)
+
+    tol: float = 1e-6
+    failure_probability: float = 1e-9
+    max_failures: int = 5
+
+    def status(self, problem: Problem, state: Any) -> Status:
+        """Decided in `step`."""
+        del problem
+        return state.attempts.ended
+
+    def info(self, state: Any) -> dict[str, Any]:
+        """Rank, objective, ℓ and gap."""
+        numbers = {name: getattr(state, name) for name in ("rank", "objective", "ell")}
+        proof = state.attempts.certificate
+        return numbers | {"relative_gap": None if proof is None else proof.relative_gap}
+
+    def outcome(self, state: Any) -> Outcome:
         """The pair of X̃; the certificate only where it is of this pair."""
-        if self.ended is Status.RUNNING:
-            return Outcome(svd.pair(), rank, counts)
-        return Outcome(svd.pair(), rank, counts, self.y, self.certificate)
+        pair, last = state.iterate.svd.pair(), state.attempts
+        if last.ended is Status.RUNNING:
+            return Outcome(pair, state.rank, state.counts)
+        return Outcome(pair, state.rank, state.counts, last.y, last.certificate)
+
+    def _proved(self, problem: Problem, state: Any) -> Any:
+        """Certified; stationary where proofs no longer get better; otherwise on."""
+        effort = Effort(self.failure_probability, self.tol)
+        certificate, y = certify_whitened(problem, state.iterate.svd, effort=effort)
+        last: Attempts = state.attempts
+        better = last.certificate is None or (
+            certificate.relative_gap < 0.9 * last.certificate.relative_gap
+        )
+        failures = 0 if better else last.failures + 1
+        ended = Status.STATIONARY if failures >= self.max_failures else Status.RUNNING
+        if certificate.certified(self.tol):
+            ended = Status.CERTIFIED
+        return state._replace(attempts=Attempts(certificate, y, 0.25 * last.share, failures, ended))
 
 
 class PairPlus(Adjoint):
@@ -117,7 +143,7 @@ class PairPlus(Adjoint):
         d1, d2 = self.Y.shape
         zero = CompactSVD(xp.zeros((d1, 1)), xp.zeros(1), xp.zeros((d2, 1)))
         w = block.shape[1]
-        return resized(top_pairs(self, zero, block, _BLOCKS * w), w)
+        return resized(top_pairs(self, zero, block, BLOCKS * w), w)
 
 
 @compiled
@@ -129,39 +155,18 @@ def proximal_step(
     weights: tuple[Scalar, Scalar],
     block: Float[Array, "d w"],
 ) -> ProximalStep:
-    """X⁺ from X and X₋.
+    """X⁺ from `points` X and X₋, `weights` β and ℓ, and a block of approximate singular vectors.
 
-    Parameters
-    ----------
-    B : Measurement
-        ℬ.
-    b : array of shape (m,)
-        The data.
-    lam : scalar
-        λ > 0.
-    points : (Iterate, Iterate)
-        X and X₋.
-    weights : (scalar, scalar)
-        β and ℓ.
-    block : array of shape (min(d1, d2), w)
-        Approximate leading singular vectors on the smaller side.
-
-    Returns
-    -------
-    ProximalStep
-        X⁺ has at most w columns. Where `kept` = w < min(d1, d2), w was too small.
-
-    Notes
-    -----
-    Cost: four two-sided products with w columns and one forward product; memory of a basis of 3 w
-    vectors. Differences of matrices are formed inside the space of `block` and outside of it, so
-    that `move` and `overshoot` keep their digits however small they are; on the other side the
-    vectors of vanishing values are not orthonormal.
+    The block (min(d1, d2), w) is of the smaller side; X⁺ has at most w columns, and where it keeps
+    w < min(d1, d2) of them, w was too small. Cost: four two-sided products with w columns and one
+    forward product; memory of a basis of 3 w vectors. Differences of matrices are formed inside the
+    space of `block` and outside of it, so that `move` and `overshoot` keep their digits however
+    small they are; on the other side the vectors of vanishing values are not orthonormal.
     """
     (X, c), (X_, c_) = points
     beta, ell = weights
     cY = c + beta * (c - c_)
-    Y = _scaled(X, 1 + beta).beside(_scaled(X_, -beta))
+    Y = _scaled(X, 1 + beta).plus(_scaled(X_, -beta))
     U, sigma, V = PairPlus(Y, B.adjoint(cY), -1 / ell).leading(block)
     s = xp.maximum(sigma - lam / ell, 0.0)
     new = CompactSVD(U, s, V)
@@ -217,9 +222,9 @@ def resized(svd: CompactSVD, width: int) -> CompactSVD:
 
 
 def block_width(problem: Problem, rank: int) -> int:
-    """Columns of a block for a rank: one of a few widths, or d where three would exceed it."""
+    """Columns of a block for a rank: one of a few widths, or d where its space would exceed it."""
     d, w = min(problem.shape), padded_width(rank + rank // 8 + 2)
-    return d if _BLOCKS * w > d else w
+    return d if BLOCKS * w > d else w
 
 
 def first_iterate(
@@ -257,21 +262,11 @@ def lipschitz(problem: Problem, seed: int = 0) -> tuple[float, bool]:
     """‖ℬ‖², the Lipschitz constant of the gradient, and whether it is proved to be no less.
 
     For entries and diagonal D it is max 1/(D1ᵢ D2ⱼ)² over the places, as ℬℬ* is diagonal;
-    otherwise that of the power method on ℬℬ*, a lower bound.
+    otherwise a Ritz value of ℬℬ*, a lower bound.
     """
     A, scales = problem.measurement, [np.asarray(x) for x in problem.rescaling.inverse]
     if isinstance(A, SampledEntries):
         rows, cols = A.places()
         return float(np.max((scales[0][rows] * scales[1][cols]) ** 2)), True
     y = np.random.default_rng(seed).standard_normal(problem.m)
-    return float(_power(problem.whitened, np.asarray(y))), False
-
-
-@compiled
-def _power(B: Measurement, y: Float[Array, " m"]) -> Scalar:
-    def again(_: int | Array, y: Array) -> Array:
-        z = B.normal(y)
-        return z / xp.linalg.norm(z)
-
-    y = for_loop(0, _POWER_STEPS, again, y)
-    return xp.vdot(y, B.normal(y)) / xp.vdot(y, y)
+    return float(ritz_pair(problem.whitened.normal, y, 1)[0]), False

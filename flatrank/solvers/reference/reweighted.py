@@ -37,34 +37,26 @@ from flatrank.solvers.ranks import largest_rank
 from flatrank.solvers.ranks import resized as cut
 from flatrank.solvers.reference.fixed_rank import FixedRank
 from flatrank.solvers.reference.proximal import PairPlus, block_width, resized
+from flatrank.solvers.reference.rank_constrained import relative
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import random_block
 from flatrank.solvers.status import Status
 
-# Singular values below this share of the largest are rounding.
-_ROUNDING = 1e-16
-# Rank unknown: ε that falls to no less than the first share is multiplied by the second.
-_STILL, _DECAY = 0.95, 0.8
-# Stagnation: steps, and the share of itself to which ε must fall within them.
-_WINDOW, _FALL = 60, 0.9
-
 
 class ReweightedState(NamedTuple):
-    """Leading triplets of X⁺, ε, and the entries of X̃ seen.
+    """Leading triplets of X⁺, the entries of X̃ seen, ε, and the rank and misfit of those kept.
 
-    `rank` is that of the triplets kept, `misfit` theirs alone, relative to ‖b‖; `marks` are the ε
-    so far.
+    `marks` are the ε so far.
     """
 
     svd: CompactSVD
-    block: Array
     b: Float[Array, " m"]
     epsilon: float
     rank: int
-    misfit: float
-    inner: int
-    marks: tuple[float, ...]
     counts: Counts
+    misfit: float = math.inf
+    inner: int = 0
+    marks: tuple[float, ...] = ()
 
 
 class Tangent(Module):
@@ -94,13 +86,10 @@ class Tangent(Module):
         rest = (step.L - U @ M) * line[None, :]
         return FactorPair(U @ (core * M) + rest, step.R * line[None, :])
 
-    def weights(self, step: FactorPair) -> FactorPair:
-        """W γ."""
-        return self.weighted(step, self.core, self.line)
-
     def __call__(self, step: FactorPair) -> FactorPair:
         """(W + J*J) γ."""
-        return tree_map(xp.add, self.weights(step), self.adjoint(self.forward(step)))
+        W = self.weighted(step, self.core, self.line)
+        return tree_map(xp.add, W, self.adjoint(self.forward(step)))
 
     def inverse(self, step: FactorPair) -> FactorPair:
         """γ over W plus the share of entries that are seen, which J*J is on average."""
@@ -121,6 +110,10 @@ class Reweighted(Solver[ReweightedState]):
         Relative tolerance of the inner solves, in the preconditioned norm.
     max_inner : int
         Inner steps at most in one step.
+    decay : float
+        Rank unknown: what ε is multiplied by where the spectrum lowers it by less than 5 %.
+    window : int
+        Stalled where ε falls by less than 10 % within so many steps.
 
     Notes
     -----
@@ -134,6 +127,8 @@ class Reweighted(Solver[ReweightedState]):
     tol: float = 1e-6
     inner_tol: float = 1e-3
     max_inner: int = 500
+    decay: float = 0.8
+    window: int = 60
 
     def init(
         self, problem: Problem, start: FactorPair | None = None, seed: int = 0
@@ -143,13 +138,18 @@ class Reweighted(Solver[ReweightedState]):
         if self.rank is not None and self.rank < 1:
             raise ValueError(f"rank must be a whole number >= 1; got {self.rank}")
         A = cast(SampledEntries, problem.measurement)
-        r, b = self._limit(problem), _entries_of(problem)
-        width, (d1, d2) = block_width(problem, r), problem.shape
+        rows, cols = A.places()
+        D1, D2 = (np.asarray(d) for d in (problem.rescaling.D1, problem.rescaling.D2))
+        r, b = self._limit(problem), problem.b * D1[rows] * D2[cols]  # entries of X̃ = D1 X D2
+        width = block_width(problem, r)
         block = random_block(problem, width, np.random.default_rng(seed))
-        svd = _interpolant(A, b, block) if start is None else resized(compact_svd(start), width)
+        if start is None:
+            first = PairPlus(problem.zero(1), A.adjoint(b), xp.ones(()))  # P*(b)
+            svd = first.leading(_smaller(A, first.leading(block)))
+        else:
+            svd = resized(compact_svd(start), width)
         rank, epsilon = self._next(np.asarray(svd.s), r, math.inf)
-        block = svd.U if d1 <= d2 else svd.V
-        return ReweightedState(svd, block, b, epsilon, rank, math.inf, 0, (epsilon,), Counts(0, 4))
+        return ReweightedState(svd, b, epsilon, rank, Counts(0, 4), marks=(epsilon,))
 
     def _limit(self, problem: Problem) -> int:
         """r: the known rank, or the largest with no more degrees of freedom than data."""
@@ -159,31 +159,26 @@ class Reweighted(Solver[ReweightedState]):
     def step(self, problem: Problem, state: ReweightedState) -> ReweightedState:
         """One weighted least-squares problem, its leading triplets, the next ε."""
         A, limit = cast(SampledEntries, problem.measurement), self._limit(problem)
-        out = reweighted_step(
-            A,
-            state.b,
-            (resized(state.svd, limit), state.block),
-            state.epsilon,
-            (self.inner_tol, self.max_inner),
-        )
-        rank, epsilon = self._next(np.asarray(out.svd.s), limit, state.epsilon)
-        misfit = float(_misfit(A, state.b, out.svd, rank))
-        inner = int(out.inner)
-        return ReweightedState(
-            out.svd, out.block, state.b, epsilon, rank, misfit, inner, (*state.marks, epsilon),
-            state.counts + Counts(inner + 3, inner + 6, 1),
-        )  # fmt: skip
+        points = resized(state.svd, limit), _smaller(A, state.svd)
+        how = self.inner_tol, self.max_inner
+        svd, inner = reweighted_step(A, state.b, points, state.epsilon, how)
+        rank, epsilon = self._next(np.asarray(svd.s), limit, state.epsilon)
+        kept, inner = cut(svd.pair(), rank, svd.s.shape[0]), int(inner)
+        misfit = float(relative(A.forward(kept) - state.b, state.b))
+        counts = state.counts + Counts(inner + 3, inner + 6, 1)
+        marks = (*state.marks, epsilon)
+        return ReweightedState(svd, state.b, epsilon, rank, counts, misfit, inner, marks)
 
     def _next(self, s: np.ndarray, limit: int, epsilon: float) -> tuple[int, float]:
         """The rank that the spectrum shows, and the next ε."""
         s = np.append(s, 0.0)[: limit + 1]
         if self.rank is not None:
             return limit, min(epsilon, float(s[limit]))
-        ratios = s[:-1] / np.maximum(s[1:], _ROUNDING * s[0])
+        ratios = s[:-1] / np.maximum(s[1:], 1e-16 * s[0])
         rank = int(np.argmax(ratios)) + 1
         # Where the edge shown brings ε no further down, it was not the edge.
         low = min(epsilon, float(s[rank]))
-        return rank, low if low <= _STILL * epsilon else max(_DECAY * epsilon, float(s[limit]))
+        return rank, low if low <= 0.95 * epsilon else max(self.decay * epsilon, float(s[limit]))
 
     def status(self, problem: Problem, state: ReweightedState) -> Status:
         """Stationary where the kept triplets fit alone, stalled where ε no longer falls."""
@@ -192,31 +187,19 @@ class Reweighted(Solver[ReweightedState]):
             return Status.NONFINITE
         if state.misfit <= max(2e-15, min(1e-3 * self.tol, 1e-9)):
             return Status.STATIONARY
-        marks = state.marks
-        stalled = len(marks) > _WINDOW and marks[-1] > _FALL * marks[-1 - _WINDOW]
+        marks, window = state.marks, self.window
+        stalled = len(marks) > window and marks[-1] > 0.9 * marks[-1 - window]
         return Status.STALLED if stalled else Status.RUNNING
 
     def info(self, state: ReweightedState) -> dict[str, Any]:
         """Rank, ε, misfit and the inner steps of the last step."""
-        return {
-            "rank": state.rank,
-            "epsilon": state.epsilon,
-            "misfit": state.misfit,
-            "inner": state.inner,
-        }
+        names = "rank", "epsilon", "misfit", "inner"
+        return {name: getattr(state, name) for name in names}
 
     def outcome(self, state: ReweightedState) -> Outcome:
         """The pair of X̃ from the triplets kept; there is no certificate."""
         pair, width = state.svd.pair(), state.svd.s.shape[0]
         return Outcome(cut(pair, state.rank, width), state.rank, state.counts)
-
-
-class ReweightedStep(NamedTuple):
-    """The leading triplets of X⁺, the next block, and the inner steps taken."""
-
-    svd: CompactSVD
-    block: Array
-    inner: int | Array
 
 
 @compiled
@@ -226,56 +209,29 @@ def reweighted_step(
     last: tuple[CompactSVD, Array],
     epsilon: Scalar,
     how: tuple[Scalar, int | Array],
-) -> ReweightedStep:
-    """The triplets of X⁺ from those of X and a block to start from."""
+) -> tuple[CompactSVD, int | Array]:
+    """The triplets of X⁺ from those of X and a block to start from, and the inner steps taken."""
     (U, s, V), block = last
     above = s > epsilon
     U, V, s = U * above[None, :], V * above[None, :], xp.where(above, s, 0.0)
-    H = _system(A, CompactSVD(U, s, V), epsilon)
+    core, density = _over(s[:, None] * s[None, :], epsilon**2), xp.asarray(A.m / math.prod(A.shape))
+    H = Tangent(A, CompactSVD(U, s, V), core, _over(s, epsilon), density)
     x = FactorPair(U * s[None, :], xp.zeros_like(V))
     e = b - H.forward(x)
-    r = tree_map(xp.subtract, H.adjoint(e), H.weights(x))
+    r = tree_map(xp.subtract, H.adjoint(e), H.weighted(x, H.core, H.line))
     step, taken = truncated_cg(H, r, H.inverse, *how)
     x = tree_map(xp.add, x, step)
     P, Q = x.L, x.R
     e = b - H.forward(x)
     Y = FactorPair(xp.concatenate([P, U], axis=1), xp.concatenate([V, Q], axis=1))
-    svd = PairPlus(Y, A.adjoint(e), xp.ones(())).leading(block)
-    return ReweightedStep(svd, svd.U if block.shape[0] == A.shape[0] else svd.V, taken)
+    return PairPlus(Y, A.adjoint(e), xp.ones(())).leading(block), taken
 
 
-def _system(A: SampledEntries, point: CompactSVD, epsilon: Scalar) -> Tangent:
-    """W for the values above ε; beyond the rank any weight does, as γ is zero there."""
-
-    def over(high: Array, low: Scalar) -> Array:
-        return xp.where(high > low, low / xp.where(high > low, high - low, 1.0), 1.0)
-
-    s = point.s
-    core = over(s[:, None] * s[None, :], xp.broadcast_to(epsilon**2, (s.size, s.size)))
-    d1, d2 = A.shape
-    return Tangent(A, point, core, over(s, epsilon), xp.asarray(A.m / (d1 * d2)))
+def _smaller(A: SampledEntries, svd: CompactSVD) -> Float[Array, "d w"]:
+    """The singular vectors on the smaller side."""
+    return svd.U if A.shape[0] <= A.shape[1] else svd.V
 
 
-@compiled
-def _interpolant(A: SampledEntries, b: Array, block: Array) -> CompactSVD:
-    """Leading triplets of P*(b)."""
-    d1, d2 = A.shape
-    zero = FactorPair(xp.zeros((d1, 1)), xp.zeros((d2, 1)))
-    first = PairPlus(zero, A.adjoint(b), xp.ones(()))
-    svd = first.leading(block)
-    return first.leading(svd.U if block.shape[0] == d1 else svd.V)
-
-
-@compiled
-def _misfit(A: SampledEntries, b: Array, svd: CompactSVD, rank: int | Array) -> Scalar:
-    """That of the first `rank` triplets alone, relative to ‖b‖."""
-    s = xp.where(xp.arange(svd.s.size) < rank, svd.s, 0.0)
-    misfit = xp.linalg.norm(A.forward(FactorPair(svd.U * s[None, :], svd.V)) - b)
-    return misfit / xp.maximum(xp.linalg.norm(b), 1e-300)
-
-
-def _entries_of(problem: Problem) -> Array:
-    """The entries of X̃ = D1 X D2 that the data give."""
-    rows, cols = problem.measurement.places()
-    D1, D2 = (np.asarray(d) for d in (problem.rescaling.D1, problem.rescaling.D2))
-    return problem.b * D1[rows] * D2[cols]
+def _over(high: Array, low: Scalar) -> Array:
+    """low/(high − low); where high ≤ low, beyond the rank, any weight does, as γ is zero there."""
+    return xp.where(high > low, low / xp.where(high > low, high - low, 1.0), 1.0)

@@ -4,7 +4,7 @@
 
 with the Riemannian gradient g, z = g preconditioned, and the vector transport T. The first step
 tried is t = −⟨c, q⟩/‖q‖², q = ℬ(DX[d]), the minimiser on the tangent space; it is halved until
-½‖c‖² falls (Armijo). Where d is no clear descent direction it is replaced by −z.
+½‖c‖² falls (Armijo). Where d is no descent direction it is replaced by −z.
 
 Reference: Vandereycken (2013), Algorithm 1, on `FixedRank`; the same steps on `BalancedPairs`.
 Departure: the geometry is exchangeable, the preconditioner its own.
@@ -13,56 +13,40 @@ Departure: the geometry is exchangeable, the preconditioner its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from flatrank.arrays import Array, Module, Scalar, compiled, tree_map, while_loop, xp
+from flatrank.arrays import Array, Scalar, compiled, tree_map, while_loop, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.measurements import Measurement
 from flatrank.problems import Problem
-from flatrank.solvers.loop import Outcome
-from flatrank.solvers.reference.rank_constrained import RankConstrained, geometry_of
+from flatrank.solvers.reference.rank_constrained import RankState, Riemannian, cosine_of, relative
 from flatrank.solvers.solution import Counts
-from flatrank.solvers.status import Status
 from flatrank.theory import Manifold, combine, inner
 
-# Share of the predicted fall that a step must bring; halvings before a direction is given up.
-_ARMIJO, _HALVINGS = 1e-4, 25
-# Rounding of ½‖c‖², as a share of it.
-_ROUNDING = 4e-15
-# A direction with less than this share of the steepest slope is replaced.
-_DESCENT = 0.1
 
+class _At(NamedTuple):
+    """A point with its residual, gradient, preconditioned gradient and search direction."""
 
-class ConjugateState(NamedTuple):
-    """A point with its residual, gradient and direction; numbers around the last step."""
-
-    point: Any
+    x: Any
     c: Float[Array, " m"]
     g: FactorPair
     z: FactorPair
     d: FactorPair
-    misfit: float
-    cosine: float
-    size: float
-    refused: int
-    counts: Counts
 
 
 @dataclass(frozen=True)
-class RiemannianConjugateGradient(RankConstrained[ConjugateState]):
+class RiemannianConjugateGradient(Riemannian):
     """Nonlinear conjugate gradients on matrices of fixed rank, or on balanced pairs.
 
     Parameters
     ----------
-    rank : int
-        k ≤ min(d1, d2).
-    tol : float
-        Stop when ‖ℬ(X̃) − b‖ ≤ tol ‖b‖, or at a first-order point: a cosine ≤ tol.
-    geometry : "fixed rank" or "balanced"
-        `FixedRank`, or the quotient of `BalancedPairs` by its gauge.
+    rank, tol, geometry
+        As of `Riemannian`: k ≤ min(d1, d2), the misfit or cosine to reach, the manifold.
+    armijo : float
+        Share of the fall promised by the slope that a step must bring.
+    max_halvings : int
+        Halvings of a step before its direction is given up.
 
     Notes
     -----
@@ -70,90 +54,42 @@ class RiemannianConjugateGradient(RankConstrained[ConjugateState]):
     adjoint, and a retraction. Memory O(m + (d1 + d2) k).
     """
 
-    geometry: Literal["fixed rank", "balanced"] = "fixed rank"
+    armijo: float = 1e-4
+    max_halvings: int = 25
 
-    def init(
-        self, problem: Problem, start: FactorPair | None = None, seed: int = 0
-    ) -> ConjugateState:
+    def init(self, problem: Problem, start: FactorPair | None = None, seed: int = 0) -> RankState:
         """From a pair of X̃, filled up to k columns, or from the data."""
-        pair = self._begin(problem, start, seed, full_rank=True)
-        manifold = geometry_of(self.geometry)
-        size = float(np.linalg.norm(np.asarray(problem.b)))
-        x, c, g, z, d, misfit = _begun(manifold, problem.whitened, problem.b, pair)
-        return ConjugateState(x, c, g, z, d, float(misfit), np.inf, size, 0, Counts(1, 1))
+        x, c, misfit = self._first(problem, start, seed)
+        g, z = _slopes(self.manifold, problem.whitened, x, c)
+        at = _At(x, c, g, z, tree_map(xp.negative, z))
+        return RankState(x, misfit, Counts(1, 1), (at, 0))
 
-    def step(self, problem: Problem, state: ConjugateState) -> ConjugateState:
-        """One line search, one new direction."""
-        at = (state.point, state.c, state.g, state.z, state.d)
-        x, c, g, z, d, misfit, cosine, halvings = _step(
-            geometry_of(self.geometry), problem.whitened, problem.b, at
-        )
-        taken = int(halvings) < _HALVINGS
-        return ConjugateState(
-            x, c, g, z, d, float(misfit), float(cosine), state.size,
-            refused=0 if taken else state.refused + 1,
-            counts=state.counts + Counts(2 + int(halvings), 1, 1),
-        )  # fmt: skip
-
-    def status(self, problem: Problem, state: ConjugateState) -> Status:
-        """Stationary at the tolerance; stalled where the steepest direction leads no further."""
-        del problem
-        return self._verdict(state.misfit, state.size, state.cosine, state.refused < 2)
-
-    def info(self, state: ConjugateState) -> dict[str, Any]:
-        """Rank, misfit and cosine."""
-        return {"rank": state.g.rank, "misfit": state.misfit, "cosine": state.cosine}
-
-    def outcome(self, state: ConjugateState) -> Outcome:
-        """The balanced pair of X̃."""
-        return Outcome(geometry_of(self.geometry).pair(state.point), state.g.rank, state.counts)
+    def step(self, problem: Problem, state: RankState) -> RankState:
+        """One line search, one new direction; given up where −z leads no further either."""
+        at, refused = state.carried
+        search = self.armijo, self.max_halvings
+        at, misfit, cosine, halvings = _step(self.manifold, problem.whitened, problem.b, at, search)
+        refused = 0 if halvings < self.max_halvings else refused + 1
+        counts = state.counts + Counts(2 + int(halvings), 1, 1)
+        carried = at, refused
+        return RankState(at.x, float(misfit), counts, carried, float(cosine), refused < 2)
 
 
-class _Halving(NamedTuple):
+class _Trial(NamedTuple):
     t: Scalar
-    point: Any
+    x: Any
     c: Float[Array, " m"]
     halvings: int | Array
     done: bool | Array
 
 
-class _Armijo(Module):
-    """Halve the step until ½‖c‖² falls by its share of what the slope promises."""
-
-    manifold: Manifold[Any]
-    B: Measurement
-    b: Float[Array, " m"]
-    point: Any
-    d: FactorPair
-    value: Scalar
-    slope: Scalar
-
-    def at(self, t: Scalar, halvings: int | Array) -> _Halving:
-        """The point that a step of t leads to, and whether it will do."""
-        new = self.manifold.retract(self.point, tree_map(lambda x: t * x, self.d))
-        c = self.B.forward(self.manifold.pair(new)) - self.b
-        allowed = self.value * (1 + _ROUNDING) + _ARMIJO * t * self.slope
-        return _Halving(t, new, c, halvings, 0.5 * xp.vdot(c, c) <= allowed)
-
-    def step(self, state: _Halving) -> _Halving:
-        """Half the step."""
-        return self.at(0.5 * state.t, state.halvings + 1)
-
-    def running(self, state: _Halving) -> bool | Array:
-        """Until the value has fallen or halvings run out."""
-        return xp.logical_and(xp.logical_not(state.done), state.halvings < _HALVINGS)
-
-
 @compiled
-def _begun(
-    manifold: Manifold[Any], B: Measurement, b: Float[Array, " m"], pair: FactorPair
-) -> tuple[Any, Array, FactorPair, FactorPair, FactorPair, Array]:
-    """The first point, its residual, gradient and steepest direction, and the misfit."""
-    x = manifold.point(pair)
-    c = B.forward(manifold.pair(x)) - b
+def _slopes(
+    manifold: Manifold[Any], B: Measurement, x: Any, c: Float[Array, " m"]
+) -> tuple[FactorPair, FactorPair]:
+    """The gradient, and the same preconditioned."""
     g = manifold.gradient(x, B.adjoint(c))
-    z = manifold.precondition(x, g)
-    return x, c, g, z, tree_map(xp.negative, z), xp.linalg.norm(c)
+    return g, manifold.precondition(x, g)
 
 
 @compiled
@@ -161,28 +97,39 @@ def _step(
     manifold: Manifold[Any],
     B: Measurement,
     b: Float[Array, " m"],
-    at: tuple[Any, Array, FactorPair, FactorPair, FactorPair],
-) -> tuple[Any, Array, FactorPair, FactorPair, FactorPair, Array, Array, Array | int]:
-    """Point, residual, gradient, direction; misfit after, cosine before, halvings."""
+    at: _At,
+    search: tuple[float, int],
+) -> tuple[_At, Array, Array, Array | int]:
+    """The next point and direction; misfit after, cosine before, halvings."""
     x, c, g, z, d = at
+    armijo, max_halvings = search
     q = manifold.derivative(B, x, d)
     slope, square, value = inner(g, d), xp.vdot(q, q), 0.5 * xp.vdot(c, c)
-    search = _Armijo(manifold, B, b, x, d, value, slope)
-    first = search.at(-slope / xp.where(square > 0, square, 1.0), xp.array(0))
-    found = while_loop(search.running, search.step, first)
-    # A direction that leads nowhere is given up where it stands.
-    new, c_new = tree_map(
-        lambda a, old: xp.where(found.done, a, old), (found.point, found.c), (x, c)
+
+    def tried(t: Scalar, halvings: int | Array) -> _Trial:
+        new = manifold.retract(x, tree_map(lambda a: t * a, d))
+        c = B.forward(manifold.pair(new)) - b
+        allowed = value * (1 + 4e-15) + armijo * t * slope
+        return _Trial(t, new, c, halvings, 0.5 * xp.vdot(c, c) <= allowed)
+
+    def halved(s: _Trial) -> _Trial:
+        return tried(0.5 * s.t, s.halvings + 1)
+
+    def running(s: _Trial) -> bool | Array:
+        return xp.logical_and(xp.logical_not(s.done), s.halvings < max_halvings)
+
+    found = while_loop(
+        running, halved, tried(-slope / xp.where(square > 0, square, 1.0), xp.array(0))
     )
-    g_new = manifold.gradient(new, B.adjoint(c_new))
-    z_new = manifold.precondition(new, g_new)
-    steepest, before = inner(g_new, z_new), inner(g, z)
-    carried = manifold.transport(x, g, new)
-    beta = (steepest - inner(z_new, carried)) / xp.where(before > 0, before, 1.0)
-    beta = xp.where(found.done, xp.maximum(beta, 0.0), 0.0)
+    # A direction that leads nowhere is given up where it stands.
+    new, c_new = tree_map(lambda a, old: xp.where(found.done, a, old), (found.x, found.c), (x, c))
+    g_new, z_new = _slopes(manifold, B, new, c_new)
+    before = inner(g, z)
+    change = inner(g_new, z_new) - inner(z_new, manifold.transport(x, g, new))
+    beta = xp.maximum(change / xp.where(before > 0, before, 1.0), 0.0)
+    beta = xp.where(found.done, beta, 0.0)
     d_new = combine(tree_map(xp.negative, z_new), beta, manifold.transport(x, d, new))
-    clear = inner(g_new, d_new) <= -_DESCENT * steepest
-    d_new = tree_map(lambda new, z: xp.where(clear, new, -z), d_new, z_new)
-    scale = xp.sqrt(2 * value * square)
-    cosine = -slope / xp.where(scale > 0, scale, 1.0)
-    return new, c_new, g_new, z_new, d_new, xp.linalg.norm(c_new), cosine, found.halvings
+    descends = inner(g_new, d_new) < 0
+    d_new = tree_map(lambda d, z: xp.where(descends, d, -z), d_new, z_new)
+    after = _At(new, c_new, g_new, z_new, d_new)
+    return after, relative(c_new, b), cosine_of(-slope, c, q), found.halvings

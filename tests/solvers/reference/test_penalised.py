@@ -181,7 +181,7 @@ def test_a_search_that_was_cut_short_is_certified_where_it_stands(small):
     problem = small["flat"]
     solver = GaussNewton(tol=1e-12)
     state = solver.init(problem)
-    while state.certificate is None and state.ended is fr.Status.RUNNING:
+    while state.proof.certificate is None and state.ended is fr.Status.RUNNING:
         state = solver.step(problem, state)
     state = state._replace(ended=fr.Status.RUNNING)  # as when time is up
     assert solver.outcome(state).certificate is None

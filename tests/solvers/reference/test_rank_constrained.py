@@ -14,7 +14,6 @@ from flatrank.solvers import (
     Status,
 )
 from flatrank.solvers.reference import FixedRank
-from flatrank.solvers.reference.rank_constrained import geometry_of
 from flatrank.theory import inner
 
 CG, TR = RiemannianConjugateGradient, RiemannianTrustRegion
@@ -151,4 +150,4 @@ def test_wrong_options_are_refused(exact):
     with pytest.raises(ValueError, match="rank must be a whole number >= 1; got 0"):
         CG(rank=0).init(exact[1])
     with pytest.raises(ValueError, match="geometry must be 'fixed rank' or 'balanced'; got 'flat'"):
-        geometry_of("flat")
+        CG(geometry="flat").init(exact[1])

@@ -52,8 +52,8 @@ def test_a_step_solves_the_weighted_problem():
     near = np.asarray(rng.standard_normal((d2, d2)))
     how = (np.asarray(1e-14), np.asarray(1000))
     A, b = problem.measurement, problem.b
-    out = reweighted_step(A, b, (triplets, near), np.asarray(eps), how)
-    X = (np.asarray(out.svd.U) * np.asarray(out.svd.s)) @ np.asarray(out.svd.V).T
+    svd, _ = reweighted_step(A, b, (triplets, near), np.asarray(eps), how)
+    X = (svd.U * svd.s) @ svd.V.T
     assert np.abs(X[rows, cols] - np.asarray(b)).max() <= 1e-10
     left, right = ((Q / np.append(s, np.full(len(Q) - r, eps))) @ Q.T for Q in (U, V))
     W = left @ X @ right

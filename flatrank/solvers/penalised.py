@@ -1,0 +1,92 @@
+"""λ > 0: when a search with a growing rank grows, and when it is proved.
+
+Whenever the point is nearly stationary, loosely at first, the singular pairs of −ℬ*(c) above λ
+outside the factors are appended. Where there are none, a lower bound of the gap (`least_gap`) tells
+whether a proof is worth its cost.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flatrank.certificates import Effort, certify_whitened, least_gap
+from flatrank.factors import CompactSVD
+from flatrank.problems import Problem
+from flatrank.solvers.growth import GaussNewtonState, narrowed, svd_of
+from flatrank.solvers.loop import Proof
+from flatrank.solvers.status import Status
+
+if TYPE_CHECKING:
+    from flatrank.solvers.gauss_newton import GaussNewton
+
+
+@dataclass(frozen=True)
+class Penalised:
+    """Settings of `GaussNewton` for λ > 0.
+
+    Parameters
+    ----------
+    first : float
+        Relative gap looked for first: what is outside the factors shows long before the end.
+    dead : float
+        Share of `tol` of the objective: a column that carries no more is dropped in a step.
+    """
+
+    first: float = 1e-2
+    dead: float = 1e-3
+
+    def decide(
+        self, find: GaussNewton, problem: Problem, state: GaussNewtonState
+    ) -> GaussNewtonState:
+        """At a nearly stationary point grow, or prove."""
+        state = narrowed(state, find.rank)
+        point = state.point
+        if state.rank and point.fall > 0.2 * find.tol * state.loose * point.objective:
+            return state
+        state = find.grown(problem, state)
+        if state.growth.waiting:
+            return state
+        svd, gap = svd_of(state), 0.0
+        # At the largest rank steps are all that can help; when they are rounding, that is the end.
+        settled = state.rank >= find.limit(problem) and state.loose < 1e-8
+        if not (settled or problem.cone.positive):
+            gap = float(least_gap(problem.whitened, problem.b, problem.lam, svd))
+        if gap <= find.tol:
+            if not find.prove:
+                return state._replace(ended=Status.STATIONARY)
+            state, gap = self._proved(find, problem, state, svd, settled)
+        # Either the point is not stationary enough, or the search for growth, which goes on from
+        # where it was, did not look far enough.
+        return state._replace(loose=0.25 * min(state.loose, gap / find.tol))
+
+    def weakest(self, find: GaussNewton, problem: Problem, state: GaussNewtonState) -> float:
+        """The singular value below which a step drops a column.
+
+        By λ s; and where λ is so small that this says nothing whatever X̃ is, by the misfit: at a
+        stationary point a column less costs ½‖ℬ(s u vᵀ)‖², about ½ m s².
+        """
+        lost = self.dead * find.tol * max(state.point.objective, 0.0)
+        return min(lost / problem.lam, math.sqrt(2.0 * lost / problem.m))
+
+    def _proved(
+        self,
+        find: GaussNewton,
+        problem: Problem,
+        state: GaussNewtonState,
+        svd: CompactSVD,
+        settled: bool,
+    ) -> tuple[GaussNewtonState, float]:
+        """With a certificate, what it ends, and the gap that it leaves."""
+        effort = Effort(find.failure_probability, find.tol)
+        certificate, y = certify_whitened(problem, svd, effort=effort)
+        ended = Status.RUNNING
+        if certificate.certified(find.tol):
+            ended = Status.CERTIFIED
+        elif settled and state.rank >= problem.cone.size(min(problem.shape)):
+            ended = Status.STATIONARY
+        elif settled and certificate.operator_norm > 1 + find.tol:
+            ended = Status.RANK_TOO_SMALL
+        state = state._replace(proof=Proof(certificate, y), ended=ended)
+        return state, certificate.relative_gap
