@@ -30,11 +30,14 @@ class Penalised:
     ----------
     first : float
         Relative gap looked for first: what is outside the factors shows long before the end.
+    settled : float
+        Gap, in units of `tol`, below which what is outside is the fault of the rank limit.
     dead : float
         Share of `tol` of the objective: a column that carries no more is dropped in a step.
     """
 
     first: float = 1e-2
+    settled: float = 1e-2
     dead: float = 1e-3
 
     def decide(
@@ -49,8 +52,10 @@ class Penalised:
         if state.growth.waiting:
             return state
         svd, gap = svd_of(state), 0.0
-        # At the largest rank steps are all that can help; when they are rounding, that is the end.
-        settled = state.rank >= find.limit(problem) and state.loose < 1e-8
+        # Where no larger rank is left, steps are all that can help, until they are rounding.
+        whole = state.rank >= problem.cone.size(min(problem.shape))
+        enough = 1e-8 if whole else self.settled
+        settled = state.rank >= find.limit(problem) and state.loose < enough
         if not (settled or problem.cone.positive):
             gap = float(least_gap(problem.whitened, problem.b, problem.lam, svd))
         if gap <= find.tol:
