@@ -34,7 +34,7 @@ import numpy as np
 
 from flatrank.arrays import Array, compiled, mapped, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates.dual import adjoint, array_of
+from flatrank.certificates.dual import adjoint
 from flatrank.certificates.effort import Effort
 from flatrank.certificates.norms import norm_bound
 from flatrank.certificates.uniqueness import least_on_tangent
@@ -74,7 +74,9 @@ def penalised_alone(
         return False
     S = adjoint(B, y)
     parts = blocks(B, S, svd)
-    if not largest_off(parts, eta, 1.0) > 0:
+    most = most_on_face(B, svd)  # of what the proof asks for the rest, before it is paid for
+    limit = largest_off(parts, eta, most / (most + size)) if most > 0 else 0.0
+    if not limit > 0 or (off is not None and not off < limit):
         return False
     tau = least_on_face(B, svd, effort)
     limit = largest_off(parts, eta, tau / (tau + size) if tau > 0 else 0.0)
@@ -152,6 +154,20 @@ def only_on_face(
     return bool(omega < 1 and least_on_face(B, svd, effort) * (1.0 - omega) > omega * size)
 
 
+def most_on_face(B: Measurement, svd: CompactSVD) -> float:
+    """At least τ: the least ‖ℬ(u_a v_aᵀ)‖. Cost: r products with ℬ of one column."""
+    norms = [
+        np.linalg.norm(np.asarray(_image(B, FactorPair(svd.U[:, a : a + 1], svd.V[:, a : a + 1]))))
+        for a in range(svd.s.shape[0])
+    ]
+    return float(min(norms, default=math.inf))
+
+
+@compiled
+def _image(B: Measurement, pair: FactorPair) -> Float[Array, " m"]:
+    return B.forward(pair)
+
+
 def least_on_face(B: Measurement, svd: CompactSVD, effort: Effort = Effort()) -> float:  # noqa: B008
     """τ: at most ‖ℬ(UKVᵀ)‖/‖K‖ for symmetric (Hermitian) K; 0 where nothing is proved.
 
@@ -163,13 +179,11 @@ def least_on_face(B: Measurement, svd: CompactSVD, effort: Effort = Effort()) ->
         return math.inf
     if (2 if hermitian else 1) * r * r * B.m > effort.images:
         return 0.0
-    array = array_of(B)
-    if array is None:
-        images = _images(B, svd.U, svd.V)
-    else:
-        U, V = np.asarray(svd.U).T, np.asarray(svd.V).T
-        images = [np.array([[array.forward(np.outer(u, v)) for v in V] for u in U])]
     a, b = np.triu_indices(r)
+    plain = B.cone is Cone.WHOLE and isinstance(B, Whitened) and B.diagonal
+    if plain and isinstance(B, Whitened) and isinstance(B.inner, SampledEntries):
+        return _least_root(_gram_of_entries(B, svd, effort))
+    images = _images(B, svd.U, svd.V)
     # ℬ(UKVᵀ) of an orthonormal basis of the symmetric K, one a row.
     straight = np.asarray(images[0])
     root = np.where(a == b, 0.5, math.sqrt(0.5))[:, None]
@@ -182,8 +196,28 @@ def least_on_face(B: Measurement, svd: CompactSVD, effort: Effort = Effort()) ->
         rows = np.vstack([rows, (math.sqrt(0.5) * (turned[a, b] - turned[b, a]))[a != b]])
     if not rows.shape[0] <= min(rows.shape[1], effort.spectrum):
         return 0.0
-    values = np.linalg.eigvalsh(rows @ rows.T)
+    return _least_root(rows @ rows.T)
+
+
+def _least_root(gram: Float[Array, "q q"]) -> float:
+    values = np.linalg.eigvalsh(gram)
     return math.sqrt(max(float(values[0]) - _ROUNDING * float(values[-1]), 0.0))
+
+
+def _gram_of_entries(B: Whitened, svd: CompactSVD, effort: Effort) -> Float[Array, "q q"]:
+    """Of the images of the symmetric K, ℬ(UKVᵀ)_p = u_iᵀ K v_j; a zero where they are too many."""
+    a, b = np.triu_indices(svd.s.shape[0])
+    if not a.size <= min(B.m, effort.spectrum):
+        return np.zeros((1, 1))
+    (i, j), pair = B.inner.places(), B.unscaled(FactorPair(svd.U, svd.V))
+    U, V = np.asarray(pair.L), np.asarray(pair.R)
+    root, gram = np.where(a == b, 0.5, math.sqrt(0.5)), np.zeros((a.size, a.size))
+    for first in range(0, B.m, 1024):  # so that a piece stays in the cache
+        part = slice(first, first + 1024)
+        u, v = U[i[part]], V[j[part]]
+        rows = root * (u[:, a] * v[:, b] + u[:, b] * v[:, a])
+        gram += rows.T @ rows
+    return gram
 
 
 @compiled
