@@ -50,6 +50,8 @@ def test_public_names_are_those_of_the_block_for_type_checkers():
 
 
 def test_import_loads_nothing_heavy():
-    look = "import sys, flatrank; print([n for n in ('jax', 'llvmlite', 'numpy') if n in sys.modules])"
+    look = (
+        "import sys, flatrank; print([n for n in ('jax', 'llvmlite', 'numpy') if n in sys.modules])"
+    )
     run = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

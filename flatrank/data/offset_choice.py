@@ -57,7 +57,7 @@ def choose_offsets(
 
     Notes
     -----
-    One fit per candidate, 37 of them ("both" tries all pairs of ridges), each started from its
+    One fit per candidate, 17 of them ("both" tries all pairs of ridges), each started from its
     neighbour, on entries laid out once, to the third digit of the error at best.
     """
     train, validation = np.asarray(train_idx), np.asarray(val_idx)
@@ -89,7 +89,7 @@ def choose_offsets(
 
 
 def _ridges(kind: Kind) -> list[tuple[float, float]]:
-    weights = (0.3, 1.0, 3.0, 10.0, 30.0)
+    weights = (1.0, 4.0, 16.0)
     rows = weights if kind in ("row", "both") else (np.inf,)
     cols = weights if kind in ("col", "both") else (np.inf,)
     # Back and forth along the columns, so that each fit starts from a neighbour.

@@ -20,6 +20,13 @@ def log_density(
     return logsumexp(logs, axis=0) - np.log(x.shape[0])
 
 
+def share_below(
+    value: Float[np.ndarray, " q"], x: Float[np.ndarray, "S q"], sd: Float[np.ndarray, "S q"]
+) -> Float[np.ndarray, " q"]:
+    """(1/S) Σ_s Φ((value − x_s)/sd_s)."""
+    return ndtr((value - x) / sd).mean(axis=0)
+
+
 def quantile(
     p: float, x: Float[np.ndarray, "S q"], sd: Float[np.ndarray, "S q"]
 ) -> Float[np.ndarray, " q"]:

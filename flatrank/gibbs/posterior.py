@@ -18,7 +18,7 @@ from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, compact_svd
 from flatrank.gibbs.chains import Draws, Plan, run_chains
 from flatrank.gibbs.diagnostics import Diagnostics, diagnose
-from flatrank.gibbs.mixtures import log_density, quantile
+from flatrank.gibbs.mixtures import log_density, quantile, share_below
 from flatrank.gibbs.priors import draw_precisions
 from flatrank.gibbs.sampler import Noise, Sampler, generator
 from flatrank.gibbs.width import choose
@@ -178,6 +178,30 @@ class Posterior:
         at = (np.asarray(values, np.float64) - self.mean_value) / self.unit
         found = self._over(rows, cols, log_density, at, scaled=False)[0]
         return found - np.log(self.unit)
+
+    def share_below(
+        self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike
+    ) -> Float[np.ndarray, " q"]:
+        """Probability that a new observation is below a value: uniform where the model holds.
+
+        Parameters
+        ----------
+        rows, cols : integer array of shape (q,)
+            0-based.
+        values : array of shape (q,)
+            In the data's unit.
+
+        Returns
+        -------
+        array of shape (q,)
+
+        Raises
+        ------
+        ValueError
+            As for `mean`.
+        """
+        at = (np.asarray(values, np.float64) - self.mean_value) / self.unit
+        return self._over(rows, cols, share_below, at, scaled=False)[0]
 
     def predict_rows(self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike) -> Posterior:
         """The posterior of new rows, given entries of theirs and everything learnt before.

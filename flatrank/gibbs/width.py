@@ -22,7 +22,7 @@ FIRST = 8
 #: Share of the entries kept out; the least number, if that is at most LARGEST of all; the most.
 KEPT_OUT, LEAST, LARGEST, MOST = 0.05, 1000, 0.15, 20_000
 #: Sweeps of a trial left out, of one that starts from no state, and used.
-BURN, FIRST_BURN, USED = 15, 30, 25
+BURN, FIRST_BURN, USED = 10, 25, 20
 #: A wider model must gain so much log-density an entry, in nats.
 GAIN = 1e-3
 #: Standard errors by which squared errors must differ to tell one law of the noise from another.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,9 +60,9 @@ def climb(trail: Trail, visit: Visit, best: Best | None, start: Any = None) -> N
 
 
 def refine(trail: Trail, visit: Visit, best: Best, coarse: list[PathPoint]) -> None:
-    """Look closer at the best coarse share, and where a parabola through its neighbours is least.
+    """Take the share where a parabola through the best coarse point and its neighbours is least.
 
-    Where one of the neighbours is missing, in finer steps downwards until the error has turned.
+    Where one of the neighbours is missing, go on in finer steps until the error has turned.
 
     Parameters
     ----------
@@ -74,15 +75,15 @@ def refine(trail: Trail, visit: Visit, best: Best, coarse: list[PathPoint]) -> N
     coarse : list of PathPoint
         The coarse points of the same smoothing and scales.
     """
+    trail.ended = "turned"
     if best.share >= 1:
-        trail.ended = "turned"
         return
-    ratio, share = _RATIO ** (1 / _FINE), best.share
-    pair, lowest = visit(share, (best.L, best.R)), _vertex(coarse, share)
+    lowest = _vertex(coarse, best.share)
     if lowest is not None:
-        visit(lowest, pair)
-        trail.ended = "turned"
+        trail.best = replace(best, share=lowest, lam=lowest * trail.zero.lam)
         return
+    ratio, share, trail.ended = _RATIO ** (1 / _FINE), best.share, ""
+    pair = visit(share, (best.L, best.R))
     while not trail.ended:
         share *= ratio
         if share < LEAST_SHARE:

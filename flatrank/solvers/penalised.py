@@ -32,12 +32,23 @@ class Penalised:
         Relative gap looked for first: what is outside the factors shows long before the end.
     settled : float
         Gap, in units of `tol`, below which what is outside is the fault of the rank limit.
+    gained : float
+        Share of `tol` of the objective that columns must have gained before more are looked for:
+        at a loose `tol` steps drop columns as fast as they are found, for ever. What gained less
+        is proved, or improved by steps.
+    optimal, stagnation : float
+        Where the gap seen without a proof is below `optimal` units of `tol`, and a proof leaves
+        more than `stagnation` of the gap of the one before, the proof is at fault, and not the
+        point: the search ends.
     dead : float
         Share of `tol` of the objective: a column that carries no more is dropped in a step.
     """
 
     first: float = 1e-2
     settled: float = 1e-2
+    gained: float = 1e-3
+    optimal: float = 1e-2
+    stagnation: float = 0.999
     dead: float = 1e-3
 
     def decide(
@@ -48,9 +59,11 @@ class Penalised:
         point = state.point
         if state.rank and point.fall > 0.2 * find.tol * state.loose * point.objective:
             return state
-        state = find.grown(problem, state)
-        if state.growth.waiting:
-            return state
+        now, (_, then) = point.objective - point.fall, state.growth.grown
+        if then - now > self.gained * find.tol * now:
+            state = find.grown(problem, state)
+            if state.growth.waiting:
+                return state.growing(grown=(state.rank, now))
         svd, gap = svd_of(state), 0.0
         # Where no larger rank is left, steps are all that can help, until they are rounding.
         whole = state.rank >= problem.cone.size(min(problem.shape))
@@ -61,10 +74,11 @@ class Penalised:
         if gap <= find.tol:
             if not find.prove:
                 return state._replace(ended=Status.STATIONARY)
-            state, gap = self._proved(find, problem, state, svd, settled)
+            state, gap = self._proved(find, problem, state, svd, (settled, gap))
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
-        return state._replace(loose=0.25 * min(state.loose, gap / find.tol))
+        state = state._replace(loose=0.25 * min(state.loose, gap / find.tol))
+        return state.growing(grown=(-1, math.inf))
 
     def weakest(self, find: GaussNewton, problem: Problem, state: GaussNewtonState) -> float:
         """The singular value below which a step drops a column.
@@ -81,17 +95,28 @@ class Penalised:
         problem: Problem,
         state: GaussNewtonState,
         svd: CompactSVD,
-        settled: bool,
+        known: tuple[bool, float],
     ) -> tuple[GaussNewtonState, float]:
-        """With a certificate, what it ends, and the gap that it leaves."""
+        """With a certificate, what it ends, and the gap that it leaves.
+
+        Known are whether no growth is left, and the gap seen without a proof.
+        """
+        (settled, seen), before = known, state.proof.certificate
         effort = Effort(find.failure_probability, find.tol)
         certificate, y = certify_whitened(problem, svd, effort=effort)
-        ended = Status.RUNNING
+        left, ended = certificate.relative_gap, Status.RUNNING
         if certificate.certified(find.tol):
             ended = Status.CERTIFIED
         elif settled and state.rank >= problem.cone.size(min(problem.shape)):
             ended = Status.STATIONARY
         elif settled and certificate.operator_norm > 1 + find.tol:
             ended = Status.RANK_TOO_SMALL
-        state = state._replace(proof=Proof(certificate, y), ended=ended)
-        return state, certificate.relative_gap
+        elif (
+            before is not None
+            and state.rank < find.limit(problem)
+            and seen < self.optimal * find.tol
+            and left > self.stagnation * before.relative_gap
+        ):
+            certificate, y = certify_whitened(problem, svd, effort=Effort(find.failure_probability))
+            ended = Status.STATIONARY
+        return state._replace(proof=Proof(certificate, y), ended=ended), left
