@@ -124,7 +124,7 @@ def complete(  # noqa: PLR0913 - one parameter an option
     ] = "auto",
     rank: Annotated[str, typer.Option(metavar="auto|K", help="Largest rank.")] = "auto",
     smoothing: Annotated[
-        float | None, typer.Option(help="From 0 (flat) to 1 (norm-minimal); chosen by default.")
+        float | None, typer.Option(help="From 0 (flat) to 1 (norm-minimal); by default a half.")
     ] = None,
     holdout: Annotated[float, typer.Option(help="Share of the entries kept for testing.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,

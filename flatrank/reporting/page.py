@@ -95,7 +95,7 @@ def _asked(entries: Entries, record: dict[str, Any]) -> list[tuple[str, str]]:
         ("Input", entries.source or "–"),
         ("Weight λ", option("lam", "chosen on a validation part")),
         ("Rank", option("rank", "found")),
-        ("Smoothing θ", option("smoothing", "chosen on a validation part")),
+        ("Smoothing θ", option("smoothing", "½")),
         ("Held out", words.percent(options.get("holdout"))),
         ("Relative gap to prove", words.number(options.get("tol"))),
         ("Seed", str(record.get("seed", "–"))),

@@ -1,7 +1,7 @@
-"""From entries to a completed, certified model: offsets, smoothing and λ chosen on held-out data.
+"""From entries to a completed, certified model: offsets and λ chosen on held-out data.
 
     hold-out   a tenth of the entries, seen by nothing that is fitted or chosen
-    validation a tenth of the rest: offsets, smoothing and λ are chosen on it
+    validation a tenth of the rest: offsets and λ are chosen on it
     hold-out RMSE     of the model refitted to all but the hold-out
     the model saved   refitted to everything, and certified
 
@@ -41,7 +41,7 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     resume: Flat | None = None,
     checkpoint: Callable[[Flat], None] | None = None,
 ) -> Completion:
-    """Choose offsets, smoothing and λ on held-out entries, then fit and certify on all of them.
+    """Choose offsets and λ on held-out entries, then fit and certify on all of them.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     rank : int, optional
         Rank limit of every fit; by default as high as the optimum asks.
     smoothing : float, optional
-        θ in [0, 1]; by default chosen among 0, ½ and 1.
+        θ in [0, 1]; by default ½, which predicts as well as the best of 0, ½ and 1 on public tables.
     holdout : float
         Share of the entries held out, in [0, 1); 0 skips the hold-out (nothing is then reported).
     seed : int

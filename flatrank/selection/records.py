@@ -17,7 +17,7 @@ from flatrank.solvers import Solution
 class PathPoint:
     """One λ on one path: what it predicts on the validation part, and how well it is solved.
 
-    `stage` is "path", or "coarse" for the loose ones that scales and smoothing were chosen by;
+    `stage` is "path", or "coarse" for the loose ones that scales were chosen by;
     `side` which side had scales of its own: "none", "columns" or "rows". Errors are in the unit of
     the values. At share 1 X is 0. `relative_gap` is as much of it as is seen without a proof.
     """

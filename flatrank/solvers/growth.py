@@ -72,18 +72,18 @@ class Rescue(NamedTuple):
     """What was done, for λ = 0, where the largest rank stalled.
 
     ridge, least : the λ at work in place of 0, and the last before it is 0 again.
-    used : whether there was one.
+    used : how many there were.
     limit : the rank that it showed.
     kept : the best pair, spectrum and misfit before it.
-    restarted : whether all was begun once more.
+    restarted : how often all was begun once more.
     """
 
     ridge: float = 0.0
     least: float = 0.0
-    used: bool = False
+    used: int = 0
     limit: int | None = None
     kept: tuple[FactorPair, np.ndarray, float] | None = None
-    restarted: bool = False
+    restarted: int = 0
 
 
 class GaussNewtonState(NamedTuple):

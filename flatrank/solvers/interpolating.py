@@ -52,17 +52,19 @@ class Interpolating:
         Ratio of singular values of the starting matrix that marks the edge of the bulk.
     plateau : float
         A step that leaves more of the misfit than this has reached what the rank can do.
-    ridge : float
-        λ, in units of ‖ℬ*(c)‖, taken where the largest rank stalls.
+    ridges : tuple of float
+        λ, in units of ‖ℬ*(c)‖, taken one after the other where the largest rank stalls.
     fade : float
         Factor on that λ from stage to stage.
     soft : float
         Relative fall of the objective that ends a stage.
     gap : float
         Ratio of singular values that marks, under a ridge, the end of what the data show.
+    restarts : int
+        Searches after the first, from other vectors, where the rank is known, no ridge helped and
+        the data are few: less than four times the degrees of freedom.
     slow_plateau : float
-        `plateau` of a second search, from other vectors and with ten times closer inner solves,
-        where the rank is known and no ridge helped.
+        `plateau` of these, whose inner solves are ten times closer.
     dying : float
         Ratio of neighbouring singular values of a fit that suggests that those behind are on their
         way to zero.
@@ -70,10 +72,11 @@ class Interpolating:
 
     clear: float = 1.12
     plateau: float = 0.9
-    ridge: float = 0.5
-    fade: float = 0.4
-    soft: float = 2e-2
+    ridges: tuple[float, ...] = (0.5, 5.0)
+    fade: float = 0.6
+    soft: float = 2e-3
     gap: float = 3.0
+    restarts: int = 3
     slow_plateau: float = 0.99
     dying: float = 1e4
 
@@ -117,11 +120,12 @@ class Interpolating:
         kept = state.rescue.kept
         if kept is None or point.left < kept[2]:
             kept = (state.pair, state.s, point.left)
-        if not state.rescue.used:
+        if state.rescue.used < len(self.ridges):
             return self._with_ridge(find, problem, state.rescued(kept=kept))
-        if find.rank is not None and not state.rescue.restarted:
+        few = problem.m < 4 * problem.degrees(find.limit(problem))
+        if find.rank is not None and few and state.rescue.restarted < self.restarts:
             zero, s = problem.zero(state.pair.rank), np.zeros_like(state.s)
-            rescue = Rescue(kept=kept, restarted=True)
+            rescue = Rescue(kept=kept, restarted=state.rescue.restarted + 1)
             state = state._replace(pair=zero, s=s, point=point._replace(misfit=size), rescue=rescue)
             return self.begin(find, problem, state.growing(grown=(-1, math.inf)))
         pair, s, misfit = kept
@@ -139,9 +143,10 @@ class Interpolating:
         state, pairs = outside(problem, state.growing(block=None, grown=(-1, math.inf)))
         top = float(pairs.s[0])
         if top * float(np.sum(state.s)) <= 1e-9 * state.point.misfit**2:
-            return state.rescued(used=True)  # no rank would fit better
-        ridge = self.ridge * top
-        state = state.rescued(ridge=ridge, least=3e-5 * top, used=True).growing(block=None)
+            return state.rescued(used=len(self.ridges))  # no rank would fit better
+        used = state.rescue.used
+        ridge = self.ridges[used] * top
+        state = state.rescued(ridge=ridge, least=3e-5 * top, used=used + 1).growing(block=None)
         return find.grown(problem.with_lam(ridge), state, self.limit(find, problem, state))
 
     def _softened(
