@@ -17,15 +17,15 @@ from flatrank.measurements.entries import sample_entries
 
 #: Widths tried; those above 16 are multiples of 8, which kernels take as they are.
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-#: The first of them; with fewer than that the spectrum of ratings is not used up.
-FIRST = 8
+#: The first of them, wide enough for most ratings.
+FIRST = 12
 #: Share of the entries kept out; the least number, if that is at most LARGEST of all; the most.
 KEPT_OUT, LEAST, LARGEST, MOST = 0.05, 1000, 0.15, 20_000
 #: Sweeps of a trial left out, of one that starts from no state, and used.
-BURN, FIRST_BURN, USED = 10, 25, 20
-#: A wider model must gain so much log-density an entry, in nats.
-GAIN = 1e-3
-#: Standard errors by which squared errors must differ to tell one law of the noise from another.
+BURN, FIRST_BURN, USED = 15, 25, 25
+#: Log-density an entry, in nats, that a wider model must gain to be worth its time.
+GAIN = 2e-3
+#: Standard errors by which two models must differ for the less likely of them to be taken.
 APART = 2.0
 
 
@@ -34,9 +34,14 @@ class Trial(NamedTuple):
 
     width: int
     law: Noise
-    log_density: float
+    densities: Float[np.ndarray, " q"]
     errors: Float[np.ndarray, " q"]
     state: State
+
+    @property
+    def log_density(self) -> float:
+        """Mean over the entries kept out."""
+        return float(np.mean(self.densities))
 
     def record(self) -> dict[str, Any]:
         """In numbers."""
@@ -74,8 +79,7 @@ class Trials:
                 x.append(np.einsum("pk,pk->p", state.L[i], state.R[j]))
                 sd.append((state.alpha * state.row_noise[i] * state.col_noise[j]) ** -0.5)
         x, sd = np.stack(x), np.stack(sd)
-        density = float(np.mean(log_density(self.values, x, sd)))
-        trial = Trial(k, law, density, x.mean(axis=0) - self.values, state)
+        trial = Trial(k, law, log_density(self.values, x, sd), x.mean(axis=0) - self.values, state)
         self.found[k, law] = trial
         return trial
 
@@ -92,7 +96,8 @@ def choose(  # noqa: PLR0913 - what is given, and what is asked
     """Width and noise, the last state of the best trial, and all trials.
 
     The law of the noise is chosen at the first width; then wider models are tried while they
-    predict better, and narrower ones where the first wider one does not.
+    predict better, and narrower ones, where the first wider one does not, while they are clearly
+    better.
     """
     if A.m < 20:  # too few to keep any out
         return width or min(2, *A.shape), noise or Noise.COMMON, start, []
@@ -115,7 +120,10 @@ def choose(  # noqa: PLR0913 - what is given, and what is asked
             moved = False
             while 0 <= at + step < len(ladder):
                 trial = tried(ladder[at + step], best.law, best.state)
-                if trial.log_density - best.log_density < step * GAIN:
+                gain = trial.densities - best.densities
+                # A wider model than needed predicts nearly as well; one too narrow does not.
+                sure = GAIN if step > 0 else APART * gain.std() / np.sqrt(gain.size)
+                if not gain.mean() > sure:
                     break
                 best, at, moved = trial, at + step, True
             if moved:

@@ -158,7 +158,7 @@ def test_the_simplest_sufficient_kind_is_chosen(
     train, validation = split((rows, cols), 0.2, seed=0)
     offsets, trials = choose_offsets(rows, cols, values, (80, 60), train, validation)
     assert offsets.kind == kind
-    assert len(trials) == 1 + 1 + 5 + 5 + 25
+    assert len(trials) == 1 + 1 + 3 + 3 + 9
     fitted = Offsets.none((80, 60))
     if kind != "none":
         part = rows[train], cols[train], values[train]

@@ -30,7 +30,7 @@ def test_a_completed_table_beats_its_offsets_and_is_certified(entries):
     assert done.chosen_at == "inside"
     assert done.path[0].rank == 0
     assert all(p.relative_gap <= 2e-3 for p in done.path if p.stage == "path")
-    assert {"offsets", "path", "refit"} <= {record["stage"] for record in seen}
+    assert {"offsets", "coarse", "posterior", "refit"} <= {record["stage"] for record in seen}
     again = complete(entries, smoothing=1.0, resume=kept[-1])
     assert again.rmse["holdout"] == done.rmse["holdout"]
     assert again.solution.certificate.primal == pytest.approx(
@@ -83,7 +83,7 @@ def test_columns_of_different_scales_are_brought_to_one(tmp_path):
 
 def test_ctrl_c_within_a_fit_leaves_the_best_so_far_without_a_proof(entries):
     def stop(record):
-        if record["stage"] == "path" and record["message"] == "fitting":
+        if (record["stage"], record["step"], record["message"]) == ("coarse", 3, "fitting"):
             raise KeyboardInterrupt
 
     kept = []
