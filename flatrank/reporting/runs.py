@@ -97,6 +97,7 @@ def make_record(
         "scales": completion.scales.record(),
         "chosen_at": completion.chosen_at,
         "path_ended": completion.path_ended,
+        "share": completion.share,
         "path": [asdict(point) for point in completion.path],
         "offset_trials": [asdict(trial) for trial in completion.offset_trials],
         "history": solution.history,

@@ -64,6 +64,9 @@ class Completion:
     path_ended : "turned", "settled", "floor", "time" or "interrupted"
         Why no smaller λ was tried: the validation error had turned; it no longer changed; λ/λ_max
         came to its least; or the search was cut short. Empty where λ was given.
+    share : float or None
+        λ/λ_max that was chosen: of the best point tried, or between it and its neighbours; None
+        where λ was given.
     average : Average or None
         What predictions are means over, fitted to everything; None where the flat solution itself
         predicts.
@@ -81,6 +84,7 @@ class Completion:
     scales: Scales = field(default_factory=Scales.none)
     chosen_at: str = "given"
     path_ended: str = ""
+    share: float | None = None
     average: Average | None = None
     holdout_check: dict[str, Any] = field(default_factory=dict)
 

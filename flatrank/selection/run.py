@@ -326,6 +326,7 @@ class Run:
             scales=units.scales,
             chosen_at="given" if given else self._place(best),
             path_ended="" if given else self.ended,
+            share=None if given else best.share,
             average=found,
             holdout_check=self.averaged,
         )  # fmt: skip

@@ -139,7 +139,7 @@ def test_predictions_that_are_not_determined_are_left_out(found, entries, record
 def test_choice_is_a_share_of_the_largest_lambda(found, entries, record):
     moved = found.solution.problem.with_lam(8.1)
     page = render(found, entries, record, problem=moved)
-    assert "Chosen: 0.1 of λ max, smoothing 0; validation error 0.5" in page
+    assert "Best: 0.1 of λ max, smoothing 0; validation error 0.5" in page
     assert "which with all entries makes λ = 8.1" in page
 
 
