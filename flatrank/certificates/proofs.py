@@ -76,12 +76,18 @@ def penalised_alone(
     parts = blocks(B, S, svd)
     most = most_on_face(B, svd)  # of what the proof asks for the rest, before it is paid for
     limit = largest_off(parts, eta, most / (most + size)) if most > 0 else 0.0
-    if not limit > 0 or (off is not None and not off < limit):
+    loose = off is None
+
+    def rest(limit: float) -> float | None:
+        return norm_bound(S, svd, 0.999 * limit, effort, limit, B.cone).off_tangent
+
+    off = rest(limit) if loose and limit > 0 else off
+    if off is None or not off < limit:
         return False
     tau = least_on_face(B, svd, effort)
     limit = largest_off(parts, eta, tau / (tau + size) if tau > 0 else 0.0)
-    if off is None and limit > 0:
-        off = norm_bound(S, svd, 0.999 * limit, effort, cone=B.cone).off_tangent
+    if loose and limit > 0 and not off < limit:
+        off = rest(limit)
     return off is not None and bool(off < limit)
 
 
