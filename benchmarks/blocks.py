@@ -115,18 +115,20 @@ def scale(rows: list[Row]) -> str:
 
 def ratings(rows: list[Row]) -> str:
     text = ("## Ratings: RMSE on a tenth held out\n\nMean over the splits (± standard deviation "
-            "between them). flatrank chooses offsets, smoothing and λ within the training part; "
-            "peers get the best of their grid *on the test part*. Seconds are for everything a "
-            "solver does for one split, its whole path or grid; splits run on another machine "
-            "count for the error alone.")  # fmt: skip
-    head = ["solver", "RMSE", "defaults", "splits", "seconds", "rank", "certified", "load"]
+            "between them). flatrank chooses everything within the training part; *in 90 %* is "
+            "how many test entries lie in its intervals of that level. Peers get the best of "
+            "their grid *on the test part*. Seconds are for everything a solver does for one "
+            "split, its whole path or grid; splits run on another machine count for the error "
+            "alone.")  # fmt: skip
+    head = ["solver", "RMSE", "in 90 %", "defaults", "splits", "seconds", "rank", "certified",
+            "load"]  # fmt: skip
     for title, group in grouped([r for r in rows if "failed" not in r], "title"):
         lines = []
         for _, runs in grouped(group, "solver"):
             scores = [r.get("best", r)["rmse"] for r in runs]
             plain = [r["default"]["rmse"] for r in runs if "default" in r]
             lines.append((mean(scores), [
-                label(runs[0]), spread(scores), spread(plain), str(len(runs)),
+                label(runs[0]), spread(scores), covered(runs), spread(plain), str(len(runs)),
                 seconds(mean(r["seconds"] for r in runs if "elsewhere" not in r["conditions"])),
                 ", ".join(str(r["rank"]) for r in runs if "rank" in r),
                 certified_count(runs), load_of(runs[0]),
@@ -136,11 +138,17 @@ def ratings(rows: list[Row]) -> str:
             lines.append(
                 (
                     mean(own),
-                    ["offsets alone (ours)", spread(own), "", str(len(own)), "", "", "", ""],
+                    ["offsets alone (ours)", spread(own), "", "", str(len(own)), "", "", "", ""],
                 )
             )
         text += f"\n\n### {title}\n\n" + grid(head, [row for _, row in sorted(lines)])
     return text + notes(rows)
+
+
+def covered(runs: list[Row]) -> str:
+    """Mean share of the test entries inside their intervals, as a percentage."""
+    shares = [r["coverage"] for r in runs if "coverage" in r]
+    return f"{100 * mean(shares):.1f}" if shares else ""
 
 
 def cli(rows: list[Row]) -> str:

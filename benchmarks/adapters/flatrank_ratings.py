@@ -1,4 +1,4 @@
-"""flatrank on ratings: offsets, smoothing and λ chosen within the training part, then refitted.
+"""flatrank on ratings: everything chosen within the training part, then refitted.
 
 The test part is touched only to measure the error. Nothing is clipped to the rating scale.
 """
@@ -16,14 +16,14 @@ from flatrank.selection import complete
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("instance")
-    parser.add_argument("--smoothing", default="auto")
+    parser.add_argument("--smoothing", type=float)
+    parser.add_argument("--predict", default="posterior")
     options = parser.parse_args()
-    theta = None if options.smoothing == "auto" else float(options.smoothing)
     with np.load(options.instance) as data:
-        print(json.dumps(measure(data, theta)))
+        print(json.dumps(measure(data, options.smoothing, options.predict)))
 
 
-def measure(data, theta):
+def measure(data, theta, predict):
     users, items = np.unique(data["train_rows"]), np.unique(data["train_cols"])
     order = np.lexsort((data["train_cols"], data["train_rows"]))
     train = Entries(
@@ -34,14 +34,15 @@ def measure(data, theta):
         col_labels=items.astype(str),
     )
     start = time.perf_counter()
-    model = complete(train, holdout=0.0, smoothing=theta, seed=0)
+    model = complete(train, holdout=0.0, smoothing=theta, predict=predict, seed=0)
     seconds = time.perf_counter() - start
     rows, cols = code(users, data["test_rows"]), code(items, data["test_cols"])
     base = model.offsets.at(rows, cols)
     known = (rows >= 0) & (cols >= 0)
     guess = base.copy()
-    guess[known] += np.nan_to_num(np.asarray(model.solution.entries(rows[known], cols[known])))
-    certificate = model.solution.certificate
+    guess[known] = model.predict(rows[known], cols[known])
+    certificate, average = model.solution.certificate, model.average
+    places = rows[known], cols[known]
     return {
         "seconds": seconds,
         "rmse": rmse(guess - data["test_values"]),
@@ -54,7 +55,15 @@ def measure(data, theta):
         "path": [[p.smoothing, p.lam, p.rank, p.validation_rmse, p.relative_gap, p.seconds]
                  for p in model.path],
         "offsets": model.offsets.kind,
+        **({} if average is None else held(average, data["test_values"][known], *places)),
     }  # fmt: skip
+
+
+def held(average, values, rows, cols):
+    """How many values lie in 90 % intervals, and how wide these are."""
+    low, high = average.interval(rows, cols, 0.9)
+    inside = (low <= values) & (values <= high)
+    return {"coverage": float(inside.mean()), "width": float((high - low).mean())}
 
 
 def code(known, asked):

@@ -1,8 +1,8 @@
 """What the data say beyond the optimum: a posterior of the factors, drawn by Gibbs sampling."""
 
 from flatrank.gibbs.diagnostics import Diagnostics as Diagnostics
+from flatrank.gibbs.drawing import posterior as posterior
 from flatrank.gibbs.posterior import Posterior as Posterior
-from flatrank.gibbs.posterior import posterior as posterior
 from flatrank.gibbs.sampler import Noise as Noise
 from flatrank.gibbs.saving import load_posterior as load_posterior
 from flatrank.gibbs.saving import save_posterior as save_posterior
