@@ -309,7 +309,7 @@ class StateSearch(Solver[StateSearchState]):
     def _progress(self, state: StateSearchState) -> tuple[StateSearchState, bool]:
         """With the next mark, and whether there is no hope of a fit."""
         find: GaussNewtonState = state.inner.inner  # pyright: ignore
-        hopeless = find.rescue.used or find.ended is Status.STALLED
+        hopeless = find.rescue.used > 0 or find.ended is Status.STALLED
         attempt, misfit = state.attempt, find.point.misfit
         hopeless |= state.phase == "fit" and find.rank > attempt.rank
         if attempt.taken % 4 == 0 and find.ended is Status.RUNNING:
