@@ -57,7 +57,7 @@ def gaussian_rows(
         return _plain_rows(*given)
     X, misfit = np.empty((n, k)), np.empty(n)
     names = ("X", "P", "V", "Y", "Q", "W", "OUT", "SUM")
-    words = dict(zip(names, (*given, X, misfit), strict=True))
+    words: dict[str, Array] = dict(zip(names, (*given, X, misfit), strict=True))
     _run("gaussian_rows", words, n * k * (k * k // 6 + 3 * k), N=n, K=k)
     return X, misfit
 
@@ -90,7 +90,8 @@ def scaled_data(
         out = given[1][C.indices] * given[0]
         return out, np.bincount(C.rows(), out * out, C.n)
     out, squares = np.empty(C.m), np.empty(C.n)
-    words = dict(zip(("V", "Y", "OUT", "SUM"), (*given, out, squares), strict=True))
+    names = ("V", "Y", "OUT", "SUM")
+    words: dict[str, Array] = dict(zip(names, (*given, out, squares), strict=True))
     _run("scaled_data", words, 4 * C.m, C, K=1, STRIDE=1)
     return out, squares
 
