@@ -82,7 +82,6 @@ class Separation(Problem):
         return {"Y": np.ascontiguousarray(self.Y)} | mask
 
 
-@scope()
 def robust_pca(
     Y: ArrayLike,
     *,
@@ -145,17 +144,18 @@ def robust_pca(
     )
     if data.size == 0:
         raise ValueError(f"Y must hold at least one entry; got shape {data.shape}")
-    radius, sparsity = _positive("radius", radius), _positive("sparsity", sparsity)
-    if radius is None and sparsity is None:
-        sparsity = _usual(data.shape, seen)
-    d1, d2 = data.shape
-    ones, zeros = (np.ones(d1), np.ones(d2)), (np.zeros(d1, np.int64), np.zeros(d2, np.int64))
-    gaps = Unidentifiable(np.full(d1, d2), np.full(d2, d1), *zeros, 1)
-    if seen is not None:
-        i, j = np.nonzero(seen)
-        gaps = Unidentifiable.of_pattern(i, j, data.shape)
-    A, b = WholeMatrix(d1, d2), data.reshape(-1)
-    return Separation(A, b, Rescaling(*ones), 0.0, 0.0, gaps, radius, sparsity, seen)
+    with scope():
+        radius, sparsity = _positive("radius", radius), _positive("sparsity", sparsity)
+        if radius is None and sparsity is None:
+            sparsity = _usual(data.shape, seen)
+        d1, d2 = data.shape
+        ones, zeros = (np.ones(d1), np.ones(d2)), (np.zeros(d1, np.int64), np.zeros(d2, np.int64))
+        gaps = Unidentifiable(np.full(d1, d2), np.full(d2, d1), *zeros, 1)
+        if seen is not None:
+            i, j = np.nonzero(seen)
+            gaps = Unidentifiable.of_pattern(i, j, data.shape)
+        A, b = WholeMatrix(d1, d2), data.reshape(-1)
+        return Separation(A, b, Rescaling(*ones), 0.0, 0.0, gaps, radius, sparsity, seen)
 
 
 def _usual(shape: tuple[int, ...], mask: np.ndarray | None) -> float:
