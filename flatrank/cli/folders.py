@@ -172,7 +172,7 @@ class Checkpoint:
                 self._written = time.monotonic()
 
     def _write(self, state: dict[str, Any]) -> None:
-        from flatrank.reporting.runs import write_arrays
+        from flatrank.solvers.writing import write_arrays
 
         arrays = {
             name: np.ascontiguousarray(value)
@@ -180,12 +180,7 @@ class Checkpoint:
             if hasattr(value, "dtype") and hasattr(value, "shape")
         }
         plain = {name: value for name, value in state.items() if name not in arrays}
-        beside = self.path.with_name(CHECKPOINT + ".part")
-        try:
-            write_arrays(beside, arrays, json.dumps(self.about | {"plain": plain}))
-            beside.replace(self.path)
-        finally:
-            beside.unlink(missing_ok=True)
+        write_arrays(self.path, arrays, json.dumps(self.about | {"plain": plain}))
 
     def load(self) -> dict[str, Any]:
         """The state of an earlier run of the same input and options, or `InputError`."""

@@ -209,8 +209,7 @@ def _prediction_words(found: dict[str, Any] | None) -> str:
             f"; {100 * everyone['coverage']:.0f} % of the held-out entries lie in "
             f"{100 * found['holdout']['level']:.0f} % intervals"
         )
-    good = found["diagnostics"]["r_hat"] <= 1.1
-    return said if good else f"{said}; {found['sentence']}"
+    return said if found["good"] else f"{said}; {found['sentence']}"
 
 
 def _lambda(record: dict[str, Any]) -> str:

@@ -164,9 +164,7 @@ class Posterior:
         ValueError
             As for `mean`.
         """
-        at = (np.asarray(values, np.float64) - self.mean_value) / self.unit
-        found = self._over(rows, cols, log_density, at, scaled=False)[0]
-        return found - np.log(self.unit)
+        return self._of_values(log_density, rows, cols, values) - np.log(self.unit)
 
     def share_below(
         self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike
@@ -189,8 +187,7 @@ class Posterior:
         ValueError
             As for `mean`.
         """
-        at = (np.asarray(values, np.float64) - self.mean_value) / self.unit
-        return self._over(rows, cols, share_below, at, scaled=False)[0]
+        return self._of_values(share_below, rows, cols, values)
 
     def predict_rows(self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike) -> Posterior:
         """The posterior of new rows, given entries of theirs and everything learnt before.
@@ -226,11 +223,7 @@ class Posterior:
                 f"{rows.size} places"
             )
         order = np.lexsort((cols, rows))
-        C = kernels.Compressed(
-            np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64),
-            cols[order].astype(np.int32),
-            self.shape[1],
-        )
+        C = _pattern(np.bincount(rows, minlength=n), cols[order], self.shape[1])
         b = (values[order] - self.mean_value) / self.unit
         rng = generator(self.seed, 1 << 20)
         folded = [self._fold(C, b, s, rng) for s in range(len(self.draws))]
@@ -253,6 +246,13 @@ class Posterior:
                 sums = np.maximum(squares + misfit, 0.0)
                 gamma = draw_precisions(counts, alpha * sums, float(a), rng)
         return L, gamma
+
+    def _of_values(
+        self, what: Callable[..., Any], rows: ArrayLike, cols: ArrayLike, values: ArrayLike
+    ) -> Float[np.ndarray, " q"]:
+        """Something of the predictive laws at values in the data's unit."""
+        at = (np.asarray(values, np.float64) - self.mean_value) / self.unit
+        return self._over(rows, cols, what, at, scaled=False)[0]
 
     def _over(
         self,
@@ -279,15 +279,17 @@ def entries_of(d: Draws, i: np.ndarray, j: np.ndarray) -> Float[np.ndarray, "S q
     """<l_i, r_j> of every draw, row by row of the table."""
     order = np.argsort(i, kind="stable")
     lines, counts = np.unique(i, return_counts=True)
-    C = kernels.Compressed(
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        j[order].astype(np.int32),
-        d.R.shape[1],
-    )
+    C = _pattern(counts, j[order], d.R.shape[1])
     out = np.empty((len(d), i.size), np.float32)
     for s in range(len(d)):
         out[s, order] = kernels.sampled_product(C, d.L[s, lines], d.R[s])
     return out
+
+
+def _pattern(counts: np.ndarray, cols: np.ndarray, width: int) -> kernels.Compressed:
+    """Rows of so many entries each, and their columns, row by row."""
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return kernels.Compressed(indptr, cols.astype(np.int32), width)
 
 
 def _checked(

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from flatrank.gibbs.chains import Draws
 from flatrank.gibbs.diagnostics import Diagnostics
 from flatrank.gibbs.posterior import Posterior
 from flatrank.gibbs.sampler import Noise
+from flatrank.solvers.writing import write_arrays
 
 NUMBERS = ("mean_value", "unit", "noise", "seed", "seconds", "chosen")
 
@@ -30,13 +30,8 @@ def save_posterior(found: Posterior, path: str | Path) -> Path:
     path = Path(path)
     facts: dict[str, Any] = {name: getattr(found, name) for name in NUMBERS}
     facts |= {"noise_model": found.noise_model.value, "diagnostics": asdict(found.diagnostics)}
-    beside = path.with_name(path.name + ".part")
     arrays = {name: np.ascontiguousarray(x) for name, x in vars(found.draws).items()}
-    beside.touch()  # save_file makes a file that only its owner may read
-    mode = beside.stat().st_mode
-    save_file(arrays, beside, {"posterior": json.dumps(facts)})
-    beside.chmod(mode)
-    beside.replace(path)
+    write_arrays(path, arrays, json.dumps(facts))
     return path
 
 
@@ -50,7 +45,7 @@ def load_posterior(path: str | Path) -> Posterior:
     """
     try:
         with safe_open(path, "numpy") as file:
-            facts = json.loads(file.metadata()["posterior"])
+            facts = json.loads(file.metadata()["flatrank"])
             draws = Draws(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         return Posterior(
             draws=draws,

@@ -20,13 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 from flatrank.data import Entries
 from flatrank.gibbs import save_posterior
 from flatrank.selection.average import facts
-from flatrank.solvers.writing import plain, to_json
+from flatrank.solvers.writing import plain, to_json, write_arrays
 
 if TYPE_CHECKING:
     from flatrank.selection import Completion
@@ -151,25 +149,6 @@ def save_run(
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
-
-
-def write_arrays(path: Path, arrays: dict[str, NDArray[Any]], about: str | None = None) -> None:
-    """Write a safetensors file; `about` is a text that travels with it.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
-    # save_file makes a file that only its owner may read. A run is for colleagues too, so it gets
-    # the permissions of any new file.
-    path.touch()
-    mode = path.stat().st_mode
-    try:
-        save_file(arrays, path, metadata=None if about is None else {"flatrank": about})
-    except SafetensorError as refused:
-        raise OSError(f"{path}: {refused}") from refused
-    path.chmod(mode)
 
 
 def _arrays(completion: Completion, entries: Entries) -> dict[str, NDArray[Any]]:

@@ -73,7 +73,7 @@ def average(
         np.column_stack([pair[1], ones2, offsets.col]),
     )
     found = posterior(
-        completion(rows, cols, values, entries.shape, lam_ratio=1.0),
+        completion(rows, cols, values, entries.shape),
         start=start,
         width=width,
         noise=law,
@@ -127,6 +127,7 @@ def facts(found: Posterior) -> dict[str, Any]:
         "noise_model": found.noise_model.value,
         "kept": len(found.draws),
         "diagnostics": asdict(found.diagnostics),
+        "good": found.diagnostics.good,
         "sentence": str(found.diagnostics),
         "trials": found.chosen,
         "seconds": found.seconds,

@@ -8,14 +8,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write a safetensors file so that `path` is never half-written."""
+def write_arrays(path: Path, arrays: dict[str, np.ndarray], about: str | None = None) -> None:
+    """Write a safetensors file so that `path` is never half-written.
+
+    `about` is a text that travels with it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
     part = path.with_name(path.name + ".part")
-    save_file(arrays, part)
-    part.replace(path)
+    # save_file makes a file that only its owner may read. A run is for colleagues too, so it gets
+    # the permissions of any new file.
+    part.touch()
+    mode = part.stat().st_mode
+    try:
+        save_file(arrays, part, metadata=None if about is None else {"flatrank": about})
+        part.chmod(mode)
+        part.replace(path)
+    except SafetensorError as refused:
+        raise OSError(f"{path}: {refused}") from refused
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
