@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmarks import instances, ordinary, running, table
+from benchmarks import coverage, instances, ordinary, running, table
 from benchmarks.blocks import BLOCKS
 
 WORK = running.ROOT / ".benchmarks" / "instances"
@@ -27,6 +27,7 @@ GRADIENTS = {
 NAMED = {
     "hard": instances.HARD,
     "ordinary": {name: f"{n // 4} to {n}" for name, n in ordinary.CLASSES.items()},
+    "coverage": {name: f"{mask}, noise {noise}" for name, (noise, mask) in coverage.CELLS.items()},
     "kernels": GRADIENTS,
     "figures": instances.FIGURES,
     "robust": instances.ROBUST,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +19,7 @@ from flatrank.gibbs.width import choose
 from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem, Separation, as_problem
 from flatrank.solvers import Solution
+from flatrank.solvers.loop import monitor_of
 
 #: Places followed for the diagnostics.
 PROBES = 100
@@ -116,7 +116,7 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     if width is not None and (not isinstance(width, (int, np.integer)) or width < 1):
         raise ValueError(f"width must be a whole number from 1, or None; got {width!r}")
     law = None if noise is None else Noise(noise)
-    monitor = _monitor(progress)
+    monitor = monitor_of(progress, every=1.0)
     mean = float(b.mean())
     unit = float(b.std()) or EVEN * (abs(mean) or 1.0)
     b = (b - mean) / unit
@@ -173,18 +173,3 @@ def _noise(sampler: Sampler, d: Draws) -> float:
         by_row = kernels.sparse_tall(C, ones, 1 / d.col_noise[s][:, None])[:, 0]
         total.append(np.sum(by_row / d.row_noise[s]) / d.alpha[s] / C.m)
     return float(np.sqrt(np.mean(total)))
-
-
-def _monitor(
-    progress: bool | Callable[[dict[str, Any]], None],
-) -> Callable[[dict[str, Any]], None] | None:
-    if callable(progress) or not progress:
-        return progress if callable(progress) else None
-    last = [time.perf_counter()]
-
-    def line(record: dict[str, Any]) -> None:
-        if time.perf_counter() - last[0] > 1:
-            last[0] = time.perf_counter()
-            sys.stderr.write(" ".join(f"{k} {v}" for k, v in record.items()) + "\n")
-
-    return line

@@ -18,6 +18,7 @@ from flatrank.gibbs.diagnostics import Diagnostics
 from flatrank.gibbs.mixtures import log_density, quantile, share_below
 from flatrank.gibbs.priors import draw_precisions
 from flatrank.gibbs.sampler import Noise, generator
+from flatrank.problems import checked_pairs
 
 #: Numbers looked at together.
 PORTION = 1 << 23
@@ -214,9 +215,8 @@ class Posterior:
         ValueError
             If lengths differ, or a place is outside the table.
         """
-        rows, cols, values = np.asarray(rows), np.asarray(cols), np.asarray(values, np.float64)
-        n = int(rows.max(initial=-1)) + 1
-        _checked(rows, cols, (n, self.shape[1]))
+        values, n = np.asarray(values, np.float64), int(np.max(rows, initial=-1)) + 1
+        rows, cols = checked_pairs(rows, cols, (n, self.shape[1]))
         if values.shape != rows.shape or not np.all(np.isfinite(values)):
             raise ValueError(
                 f"values must be finite numbers, one for each place; got {values.shape} for "
@@ -263,7 +263,7 @@ class Posterior:
         scaled: bool = True,
     ) -> Float[np.ndarray, "r q"]:
         """Something of the values and standard deviations, (S, q), portion by portion."""
-        i, j = _checked(np.asarray(rows), np.asarray(cols), self.shape)
+        i, j = checked_pairs(rows, cols, self.shape)
         d, parts = self.draws, [np.empty((2, 0))]
         size = max(1, PORTION // len(d))
         for first in range(0, i.size, size):
@@ -290,17 +290,3 @@ def _pattern(counts: np.ndarray, cols: np.ndarray, width: int) -> kernels.Compre
     """Rows of so many entries each, and their columns, row by row."""
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return kernels.Compressed(indptr, cols.astype(np.int32), width)
-
-
-def _checked(
-    rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    i, j = np.atleast_1d(rows), np.atleast_1d(cols)
-    if i.shape != j.shape or i.ndim != 1:
-        raise ValueError(
-            f"rows and cols must be vectors of one length; got shapes {i.shape} and {j.shape}"
-        )
-    for name, x, d in (("rows", i, shape[0]), ("cols", j, shape[1])):
-        if x.size and (x.dtype.kind not in "iu" or x.min() < 0 or x.max() >= d):
-            raise ValueError(f"{name} must be whole numbers from 0 to {d - 1}")
-    return i.astype(np.int64), j.astype(np.int64)

@@ -190,3 +190,18 @@ def checked_places(name: str, places: ArrayLike, size: int) -> np.ndarray:
         bad = int(x[(x < 0) | (x >= size)][0])
         raise ValueError(f"{name} must lie between 0 and {size - 1}; got {bad}. Places are 0-based")
     return x.astype(np.int32, copy=False)
+
+
+def checked_pairs(
+    rows: ArrayLike, cols: ArrayLike, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places of a matrix, int32 rows and columns of one length; ValueError if they are not."""
+    i, j = (
+        checked_places(name, np.atleast_1d(np.asarray(x)), d)
+        for name, x, d in zip(("rows", "cols"), (rows, cols), shape, strict=True)
+    )
+    if i.size != j.size:
+        raise ValueError(
+            f"rows and cols must have one length, a column for each row; got {i.size} and {j.size}"
+        )
+    return i, j

@@ -129,6 +129,5 @@ def facts(found: Posterior) -> dict[str, Any]:
         "diagnostics": asdict(found.diagnostics),
         "good": found.diagnostics.good,
         "sentence": str(found.diagnostics),
-        "trials": found.chosen,
         "seconds": found.seconds,
     }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, cast
 
@@ -25,34 +23,19 @@ from flatrank.data import (
 from flatrank.data.offsets import Kind
 from flatrank.data.scales import Side
 from flatrank.factors import FactorPair, compact_svd
-from flatrank.problems import Problem, completion
 from flatrank.selection.average import Average, average, checked
 from flatrank.selection.choice import Choice, OutOfTimeError, StoppedError
+from flatrank.selection.fits import Fits, fitted_entries, rmse
 from flatrank.selection.memory import Flat, Memory, from_text, to_text
 from flatrank.selection.records import Completion, PathPoint
 from flatrank.selection.search import climb, refine
 from flatrank.selection.trail import CLIMB, PATH, Best, Stage, Trail
-from flatrank.solvers import (
-    NoisyDataWarning,
-    ProximalPoint,
-    Solution,
-    Status,
-    approximate,
-    largest_lam,
-    solve,
-)
-from flatrank.solvers.proximal_point import may_hold
+from flatrank.solvers import Solution, Status, approximate, largest_lam
 from flatrank.solvers.solution import Counts
 
-# Beside the largest value, a remainder this small after the offsets is rounding.
-_NOTHING = 1e-12
 # Between flat and norm-minimal: on public tables within 0.1 % of the best of 0, ½ and 1.
 SMOOTHING = 0.5
 _HOLDOUT_GAP = 1e-3
-# From this share of the smaller side on, where d1 d2 min(d1, d2) is at most so much, X is an array.
-_HIGH, _HELD = 0.08, 3e8
-# λ_max is known from below, to about 1e-6: from here on X = 0 is optimal for certain.
-_BEYOND = 1 + 1e-5
 
 
 class Run:
@@ -60,6 +43,7 @@ class Run:
 
     def __init__(self, entries: Entries, choice: Choice, memory: Memory, holdout: float):
         self.entries, self.choice, self.memory = entries, choice, memory
+        self.fits = Fits(entries, choice)
         rest, held = np.arange(entries.m), np.empty(0, dtype=np.int64)
         places = (entries.rows, entries.cols)
         if holdout > 0:
@@ -123,7 +107,7 @@ class Run:
         e = self.entries
 
         def compute() -> Flat:
-            self._say("offsets", 0, "choosing offsets")
+            self.fits.say("offsets", 0, "choosing offsets")
             values = e.values / scales.at(e.rows, e.cols)
             chosen, trials = choose_offsets(
                 e.rows, e.cols, values, e.shape, self.train, self.validation
@@ -169,8 +153,8 @@ class Run:
     def _trail(self, name: str, stage: Stage, side: Side, theta: float) -> Trail:
         """Before its first point; λ_max is 0 where the offsets leave nothing to fit."""
         units = self.units[side]
-        problem = self._problem(self.train, units, theta)
-        top = largest_lam(problem, self.choice.seed) if self._remains(problem) else 0.0
+        problem = self.fits.problem(self.train, units, theta)
+        top = largest_lam(problem, self.choice.seed) if self.fits.remains(problem) else 0.0
         zero = PathPoint(
             lam=top, share=1.0, smoothing=theta, validation_rmse=self._error(units, None),
             train_rmse=self._error(units, None, self.train), rank=0, relative_gap=0.0, seconds=0.0,
@@ -189,7 +173,7 @@ class Run:
         problem, left = trail.problem.with_lam(share * trail.zero.lam), self.choice.left()
         try:
             at = stage.name, step
-            solution = self._solve(approximate, problem, stage.gap, start, left, at)
+            solution = self.fits.solve(approximate, problem, stage.gap, start, left, at)
         except StoppedError:
             self._take(trail.flat())
             raise
@@ -205,7 +189,7 @@ class Run:
         if self.choice.left() == 0:
             self._take(trail.flat())
             raise OutOfTimeError
-        self._say(stage.name, step + 1, f"lambda {point.lam:.3g}", asdict(point))
+        self.fits.say(stage.name, step + 1, f"lambda {point.lam:.3g}", asdict(point))
         return L, R
 
     def hold_out(self) -> None:
@@ -220,31 +204,36 @@ class Run:
         self.best = replace(self._chosen, L=found["L"], R=found["R"])
 
     def _held_out(self) -> Flat:
-        self._say("holdout", 0, "refitting without the hold-out")
+        self.fits.say("holdout", 0, "refitting without the hold-out")
         e, held = self.entries, self.held
         units = self._refit_units(self.rest)
-        problem = self._problem(self.rest, units, self._chosen.smoothing)
-        solution = self._fit(problem, _HOLDOUT_GAP, self.choice.left(), approximate)
+        problem = self.fits.problem(self.rest, units, self._chosen.smoothing)
+        solution = self.fits.at(
+            self._chosen, problem, _HOLDOUT_GAP, self.choice.left(), approximate
+        )
         if solution.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         if solution.status is Status.DEADLINE:
             raise OutOfTimeError
         places = e.rows[held], e.cols[held]
         base = units.base(*places)
-        predictions = units.restore(*places, _fitted(solution, *places))
-        flat = _rmse(predictions - e.values[held])
+        predictions = units.restore(*places, fitted_entries(solution, *places))
+        flat = rmse(predictions - e.values[held])
         L, R = (np.asarray(x) for x in (solution.factors.L, solution.factors.R))
         averaged: dict[str, Any] = {}
-        if self.choice.averages and self._remains(problem):
+        if self.choice.averages and self.fits.remains(problem):
             found = self._average(self.rest, units, (L, R))
             if found.posterior.diagnostics.stopped:
                 raise KeyboardInterrupt if self.choice.left() != 0 else OutOfTimeError
             averaged, predictions = checked(found, e, held, self.rest)
-            averaged |= {"width": found.posterior.width, "law": found.posterior.noise_model.value}
+            drawn = found.posterior
+            averaged |= {
+                "width": drawn.width, "law": drawn.noise_model.value, "trials": drawn.chosen
+            }  # fmt: skip
         return {
-            "rmse": _rmse(predictions - e.values[held]),
+            "rmse": rmse(predictions - e.values[held]),
             "flat": flat,
-            "baseline": _rmse(base - e.values[held]),
+            "baseline": rmse(base - e.values[held]),
             "predictions": predictions,
             "averaged": to_text([averaged]),
             "L": L,
@@ -256,7 +245,7 @@ class Run:
         left = self.choice.left()
 
         def tell(record: dict[str, Any]) -> None:
-            self._say("posterior", record.get("sweep", 0), "drawing from the posterior", record)
+            self.fits.say("posterior", record.get("sweep", 0), "drawing from the posterior", record)
 
         return average(
             self.entries, part, units, pair, self.averaged.get("width"), self.averaged.get("law"),
@@ -267,17 +256,19 @@ class Run:
         """The final fit on every entry; none where choosing has already ended early."""
         everything = np.arange(self.entries.m)
         selected = time.perf_counter()
-        self._say("refit", 0, "fitting every entry")
+        self.fits.say("refit", 0, "fitting every entry")
         units = self._refit_units(everything)
-        problem = self._problem(everything, units, self._chosen.smoothing)
-        solution = self._fit(problem, self.choice.tol, 0.0 if ended else self.choice.left())
+        problem = self.fits.problem(everything, units, self._chosen.smoothing)
+        solution = self.fits.at(
+            self._chosen, problem, self.choice.tol, 0.0 if ended else self.choice.left()
+        )
         if solution.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         if ended:
             solution = replace(solution, status=ended)
             self.ended = self.ended or "time"
         solved, found = time.perf_counter(), None
-        if self.choice.averages and self._remains(problem) and not ended:
+        if self.choice.averages and self.fits.remains(problem) and not ended:
             pair = (np.asarray(x) for x in (solution.factors.L, solution.factors.R))
             found = self._average(everything, units, tuple(pair))
         return self._completion(solution, units, begin, (selected, solved), found)
@@ -288,7 +279,7 @@ class Run:
         best, everything = self._chosen, np.arange(self.entries.m)
         units = self._refit_units(everything)
         lam = best.lam if self.choice.lam is None else self.choice.lam
-        problem = self._problem(everything, units, best.smoothing).with_lam(lam)
+        problem = self.fits.problem(everything, units, best.smoothing).with_lam(lam)
         fitted = np.einsum("pk,pk->p", best.L[self.entries.rows], best.R[self.entries.cols])
         solution = Solution(
             factors=FactorPair(best.L, best.R), y=problem.b - fitted,
@@ -315,7 +306,7 @@ class Run:
         return Completion(
             solution=solution,
             offsets=units.offsets,
-            rmse={"train": _rmse(fitted - e.values), **self.rmse},
+            rmse={"train": rmse(fitted - e.values), **self.rmse},
             path=self.points,
             offset_trials=self.trials.get(best.side, []),
             holdout=None if self.predictions is None else (self.held, self.predictions),
@@ -348,67 +339,10 @@ class Run:
         )
         return "smallest" if best.share <= min(alike, default=0.0) else "inside"
 
-    def _problem(self, part: np.ndarray, units: Units, theta: float) -> Problem:
-        e = self.entries
-        rows, cols = e.rows[part], e.cols[part]
-        b = units.remove(rows, cols, e.values[part])
-        return completion(rows, cols, b, e.shape, smoothing=theta)
-
-    def _fit(
-        self,
-        problem: Problem,
-        tol: float,
-        max_seconds: float | None,
-        method: Callable[..., Solution] = solve,
-    ) -> Solution:
-        best = self._chosen
-        lam = self.choice.lam
-        if lam is None:
-            share = best.share if best.share < 1 else _BEYOND
-            lam = share * largest_lam(problem, self.choice.seed)
-        start = (best.L, best.R) if best.L.shape[1] and lam > 0 else None
-        method = solve if lam == 0 else method
-        return self._solve(method, problem.with_lam(lam), tol, start, max_seconds, ("refit", 0))
-
-    def _solve(
-        self,
-        method: Callable[..., Solution],
-        problem: Problem,
-        tol: float,
-        start: Any,
-        seconds: float | None,
-        at: tuple[str, int],
-    ) -> Solution:
-        """Solve, telling of each step; Ctrl-C there is not for the solver to answer."""
-
-        def tell(record: dict[str, Any]) -> None:
-            try:
-                self._say(*at, "fitting", record)
-            except KeyboardInterrupt:
-                raise StoppedError from None
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NoisyDataWarning)  # the run says it in its own words
-            return method(
-                problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed,
-                max_seconds=seconds, progress=tell, solver=self._method(problem, tol, start),
-            )  # fmt: skip
-
-    def _method(self, problem: Problem, tol: float, start: Any) -> ProximalPoint | None:
-        """X as an array, where that is affordable and the rank is high; else the default."""
-        rank = 0 if start is None else start[0].shape[1]
-        high = self.choice.rank is None and rank >= _HIGH * min(problem.shape)
-        return ProximalPoint(tol=tol) if high and may_hold(problem, _HELD) else None
-
     def _carried(self, best: Best, side: Side) -> tuple[np.ndarray, np.ndarray]:
         """The best factors so far, for values on other scales."""
         L, R = self.units[best.side].scales.carried(best.L, best.R, 1)
         return self.units[side].scales.carried(L, R, -1)
-
-    def _remains(self, problem: Problem) -> bool:
-        """Whether the offsets leave anything to fit."""
-        size = np.max(np.abs(self.entries.values))
-        return bool(np.max(np.abs(np.asarray(problem.b)), initial=0.0) > _NOTHING * size)
 
     def _error(
         self, units: Units, solution: Solution | None, part: np.ndarray | None = None
@@ -416,8 +350,8 @@ class Run:
         """RMSE in the unit of the values, by default on the validation part; None is X = 0."""
         e, part = self.entries, self.validation if part is None else part
         rows, cols = e.rows[part], e.cols[part]
-        x = 0.0 if solution is None else _fitted(solution, rows, cols)
-        return _rmse(units.restore(rows, cols, x) - e.values[part])
+        x = 0.0 if solution is None else fitted_entries(solution, rows, cols)
+        return rmse(units.restore(rows, cols, x) - e.values[part])
 
     def _refit_units(self, part: np.ndarray) -> Units:
         e = self.entries
@@ -450,21 +384,3 @@ class Run:
         )  # fmt: skip
         if replacing or self.best is None or best.rmse < self.best.rmse:
             self.best = best
-
-    def _say(
-        self, stage: str, step: int, message: str, numbers: dict[str, Any] | None = None
-    ) -> None:
-        record = {"stage": stage, "step": step, "of": None, "message": message}
-        self.choice.monitor(record | (numbers or {}))
-
-
-def _fitted(solution: Solution, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-    """Entries of X; 0, the offsets alone, where no entry ties the place to the data.
-
-    A run predicts so. Only with λ = 0, between unconnected blocks.
-    """
-    return np.nan_to_num(np.asarray(solution.entries(rows, cols)))
-
-
-def _rmse(error: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(error)))) if error.size else float("nan")

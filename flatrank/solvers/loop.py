@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -164,3 +165,27 @@ def run(
     except KeyboardInterrupt:
         return state, Status.INTERRUPTED, history
     return state, status, history
+
+
+def monitor_of(
+    progress: bool | Callable[[dict[str, Any]], None], every: float = 0.0
+) -> Callable[[dict[str, Any]], None] | None:
+    """Who is told of progress: a callable itself; for True a line on stderr, so often (seconds)."""
+    if callable(progress) or not progress:
+        return progress if callable(progress) else None
+    last = -np.inf
+
+    def line(record: dict[str, Any]) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        if now - last < every:
+            return
+        last = now
+        shown = (
+            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in record.items()
+            if value is not None
+        )
+        sys.stderr.write(" ".join(shown) + "\n")
+
+    return line

@@ -18,7 +18,7 @@ from flatrank.arrays.shapes import Float, Inexact
 from flatrank.certificates import Certificate
 from flatrank.factors import ComplexPair, Cone, FactorPair
 from flatrank.flatness import Flatness
-from flatrank.problems import Problem, Separation, Tomography, flatness_of, rebuilt
+from flatrank.problems import Problem, Separation, Tomography, checked_pairs, flatness_of, rebuilt
 from flatrank.solvers.status import Status
 from flatrank.solvers.writing import write_arrays, write_json
 
@@ -145,7 +145,7 @@ class Solution:
         ValueError
             If a place lies outside the matrix, is no whole number, or the lengths differ.
         """
-        i, j = self._places(rows, cols)
+        i, j = checked_pairs(rows, cols, self.order)
         blank = self.problem.unidentifiable.undetermined(i, j, 1, across=self.problem.lam == 0)
         hermitian = self.problem.cone is Cone.HERMITIAN
         both = (self.U, self.U.conj()) if hermitian else (self.factors.L, self.factors.R)
@@ -185,21 +185,10 @@ class Solution:
         ValueError
             As for `entries`.
         """
-        i, j = self._places(rows, cols)
+        i, j = checked_pairs(rows, cols, self.order)
         exact = self.problem.lam == 0
         needed = self.rank if exact else 1
         return ~self.problem.unidentifiable.undetermined(i, j, needed, across=exact)
-
-    def _places(self, rows: ArrayLike, cols: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs of places, checked."""
-        d1, d2 = self.order
-        i, j = _places("rows", rows, d1), _places("cols", cols, d2)
-        if i.size != j.size:
-            raise ValueError(
-                f"rows and cols must have one length, a column for each row; got {i.size} and "
-                f"{j.size}"
-            )
-        return i, j
 
     def __str__(self) -> str:
         """One screen: status, rank, certificate, flatness, time."""
@@ -306,21 +295,6 @@ class Solution:
         write_arrays(folder / "model.safetensors", arrays)
         write_json(folder / "run.json", record)
         return folder
-
-
-def _places(name: str, given: ArrayLike, d: int) -> np.ndarray:
-    """Indices of one side, checked."""
-    places = np.atleast_1d(np.asarray(given))
-    if not places.size:
-        return places.reshape(-1).astype(np.int64)
-    if places.ndim > 1 or places.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} must be a vector of whole numbers, the first line being 0; "
-            f"got shape {places.shape} of {places.dtype}"
-        )
-    if not (places.min() >= 0 and places.max() < d):
-        raise ValueError(f"{name} must lie between 0 and {d - 1}")
-    return places
 
 
 def load(folder: str | Path) -> Solution:

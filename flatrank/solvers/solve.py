@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from flatrank.solvers.auto import ROUNDING, Auto
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.interior_point import InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian
-from flatrank.solvers.loop import Outcome, Solver, run
+from flatrank.solvers.loop import Outcome, Solver, monitor_of, run
 from flatrank.solvers.proximal_point import ProximalPoint
 from flatrank.solvers.solution import Solution
 from flatrank.solvers.starts import best_multiple
@@ -102,7 +101,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     by_default = solver is None and goal == "recover"
     with scope():
         solver = _chosen(problem, solver or _default(problem, goal, rank, tol))
-        limits = _Limits(tol, max_seconds, seed, _monitor(progress))
+        limits = _Limits(tol, max_seconds, seed, monitor_of(progress))
         solution = _answer(problem, solver, start, limits, prove=True)
     # Of exact data too the flattest interpolant, where it is asked for, may have a high rank.
     if by_default and solution.remark and not problem.hidden:
@@ -145,7 +144,7 @@ def approximate(  # noqa: PLR0913 - the options of `solve`
         raise ValueError("approximate needs lam > 0; exact fits end with a proof: use solve")
     with scope():
         solver = _chosen(problem, solver or _default(problem, "recover", rank, tol, prove=False))
-        limits = _Limits(tol, max_seconds, seed, _monitor(progress))
+        limits = _Limits(tol, max_seconds, seed, monitor_of(progress))
         return _answer(problem, solver, start, limits, prove=False)
 
 
@@ -301,22 +300,3 @@ def _proved(
     if fits and certificate.certified(tol):
         return certificate, y, Status.CERTIFIED
     return certificate, y, status
-
-
-def _monitor(
-    progress: bool | Callable[[dict[str, Any]], None],
-) -> Callable[[dict[str, Any]], None] | None:
-    if callable(progress):
-        return progress
-    if not progress:
-        return None
-
-    def line(record: dict[str, Any]) -> None:
-        shown = " ".join(
-            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in record.items()
-            if value is not None
-        )
-        sys.stderr.write(shown + "\n")
-
-    return line

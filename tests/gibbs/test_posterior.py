@@ -119,9 +119,9 @@ def test_new_rows_are_predicted_as_if_they_had_been_in_the_table(found):
 
 def test_a_place_outside_the_table_is_refused(found):
     post = found[0]
-    with pytest.raises(ValueError, match="rows must be whole numbers from 0 to 59"):
+    with pytest.raises(ValueError, match="rows must lie between 0 and 59; got 60"):
         post.mean([60], [0])
-    with pytest.raises(ValueError, match="vectors of one length"):
+    with pytest.raises(ValueError, match="must have one length"):
         post.mean([1, 2], [0])
     with pytest.raises(ValueError, match="level is a probability"):
         post.interval([0], [0], 1.0)

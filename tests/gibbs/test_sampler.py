@@ -1,4 +1,4 @@
-"""The sampler draws from the law it says: Geweke's joint test, conjugate forms, seeds."""
+"""The sampler draws from the law it says: Geweke's joint test, calibration, conjugate forms."""
 
 import numpy as np
 import pytest
@@ -124,3 +124,32 @@ def test_a_narrower_start_keeps_the_largest_columns():
         wide.R[:, column] = 1.0
     kept = sampler.near(wide, 2, generator(1))
     np.testing.assert_allclose(kept.L.mean(axis=0), [100.0, 10.0], atol=0.5)
+
+
+@pytest.mark.parametrize("tables", [40, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("law", list(Noise))
+def test_ranks_of_the_truth_among_the_draws_are_uniform(law, tables):
+    """Simulation-based calibration (Talts et al. 2018), each chain from afar and burnt in."""
+    A, k, kept = pattern(8, 6, 0.7, seed=4), 1, 19
+    burn, every, ranks = 60, 5, []
+    for table in range(tables):
+        rng = generator(11, table)
+        truth = prior(A.shape, k, law, rng)
+        sampler = Sampler(A, data(A, truth, rng), law)
+        state, drawn = sampler.near(None, k, rng), []
+        for sweep in range(burn + every * kept):
+            state = sampler.sweep(state, rng)
+            if sweep >= burn and (sweep - burn) % every == 0:
+                drawn.append(asked(state))
+        ranks.append(np.sum(np.stack(drawn) < asked(truth), axis=0))
+    # Twenty possible ranks, in five cells: χ² of four degrees of freedom for each quantity.
+    cells = np.stack([np.bincount(r // 4, minlength=5) for r in np.stack(ranks).T])
+    chi2 = np.sum((cells - tables / 5) ** 2, axis=1) / (tables / 5)
+    assert chi2.max() < 20, cells  # one in 2000 by chance
+
+
+def asked(state):
+    """An observed place, one that was not, the noise, and an effect."""
+    x = state.L @ state.R.T
+    tau = state.alpha * state.row_noise[0] * state.col_noise[0]
+    return np.array([x[0, 0], x[-1, -1], tau, state.L[0] @ state.cols.mu])

@@ -68,8 +68,8 @@ def test_entries_that_no_complex_measurement_sees_are_nan(phase):
 @pytest.mark.parametrize(
     ("rows", "cols", "message"),
     [
-        ([0.5], [0], r"rows must be a vector of whole numbers.*shape \(1,\) of float64"),
-        ([0], [[0]], r"cols must be a vector of whole numbers.*shape \(1, 1\) of int64"),
+        ([0.5], [0], r"rows must be whole numbers; 1 are not, first rows\[0\] = 0.5"),
+        ([0], [[0]], r"cols must be a vector of integers.*shape \(1, 1\) of int64"),
         ([0, 1], [0], "rows and cols must have one length.*got 2 and 1"),
     ],
 )
