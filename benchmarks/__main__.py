@@ -23,12 +23,18 @@ GRADIENTS = {
     "1000000x10000000xfloat32": "n = 1e6 + 1e6, 1e7 entries, k = 10, float32",
     "1000000x10000000xfloat64": "n = 1e6 + 1e6, 1e7 entries, k = 10, float64",
 }
+SWEEPS = {
+    "671x9066x100000x16": "671 × 9066, 1e5 entries, k = 16",
+    "25000x100x1800000x16": "25 000 × 100, 1.8e6 entries, k = 16",
+    "100000x20000x10000000x16": "100 000 × 20 000, 1e7 entries, k = 16",
+}
 #: Sections whose adapters make their instances themselves, of the name alone.
 NAMED = {
     "hard": instances.HARD,
     "ordinary": {name: f"{n // 4} to {n}" for name, n in ordinary.CLASSES.items()},
     "coverage": {name: f"{mask}, noise {noise}" for name, (noise, mask) in coverage.CELLS.items()},
     "kernels": GRADIENTS,
+    "sweeps": SWEEPS,
     "figures": instances.FIGURES,
     "robust": instances.ROBUST,
     "tomography": instances.TOMOGRAPHY,

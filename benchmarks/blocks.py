@@ -197,6 +197,19 @@ def kernels(rows: list[Row]) -> str:
     return f"{text}\n\n" + grid(head, lines)
 
 
+def sweeps(rows: list[Row]) -> str:
+    text = ("## One sweep of the posterior's sampler\n\nNoise of rows and columns. *Needed*: its "
+            "Gram matrices, Cholesky factors and draws alone. *Two*: two chains on two cores, a "
+            "sweep of each counted half.")  # fmt: skip
+    head = ["table", "one core", "needed", "ratio", "two", "speedup", "peak GB", "load"]
+    return f"{text}\n\n" + grid(head, [
+        [r["title"], small(r["seconds"]), small(r["needed_seconds"]),
+         f"{r['seconds'] / r['needed_seconds']:.2f}", small(r["two_seconds"]),
+         f"{r['speedup']:.2f}", f"{r['peak_bytes'] / 1e9:.2f}", load_of(r)]
+        for r in rows if "failed" not in r
+    ])  # fmt: skip
+
+
 def figures(rows: list[Row]) -> str:
     text = ("## Instances of the figures\n\nFlat solutions of 20 draws a cell, to a relative gap "
             "of at most 1e-6, computed for everybody in the same way; neither the truth nor its "
@@ -318,6 +331,7 @@ BLOCKS = {
     "penalised": penalised,
     "ordinary": ordinary,
     "kernels": kernels,
+    "sweeps": sweeps,
     "figures": figures,
     "robust": robust,
     "tomography": tomography,

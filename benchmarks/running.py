@@ -45,7 +45,7 @@ class Peer:
     @property
     def ours(self) -> bool:
         """Whether this is the project itself."""
-        return self.adapter.startswith(("flatrank", "gradient"))
+        return self.adapter.startswith(("flatrank", "gradient", "gibbs"))
 
 
 class Absent(Exception):

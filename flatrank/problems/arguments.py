@@ -90,18 +90,18 @@ def rectangular(name: str, values: ArrayLike, ndim: int | None = None) -> np.nda
         x = x[:, 0]
     if x.dtype.kind != "O" or x.ndim == 0:
         return x
-    absent = [n for n, v in enumerate(x.flat) if _absent(v)]
-    if absent:
+    missing = [n for n, v in enumerate(x.flat) if absent(v)]
+    if missing:
         raise ValueError(
-            f"{name} hold {len(absent)} missing entries, the first at {absent[0]}; leave them out, "
-            "with what belongs to them"
+            f"{name} hold {len(missing)} missing entries, the first at {missing[0]}; leave them "
+            "out, with what belongs to them"
         )
     if all(isinstance(v, Number) for v in x.flat):
         return x.astype(complex if any(isinstance(v, complex) for v in x.flat) else float)
     return x
 
 
-def _absent(value: object) -> bool:
+def absent(value: object) -> bool:
     """Whether an object stands for a missing number: None, NaN, NaT, NA."""
     try:
         return value is None or bool(value != value)  # only NaN differs from itself

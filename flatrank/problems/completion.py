@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -13,11 +16,12 @@ from flatrank.problems.arguments import checked_array, checked_parameters, check
 from flatrank.problems.flat import Problem
 from flatrank.problems.sensing import stated
 from flatrank.problems.share import at_share
+from flatrank.problems.tables import observed
 
 
 @scope()
 def completion(  # noqa: PLR0913 - the contract's arguments, each named
-    rows: ArrayLike,
+    rows: Any,
     cols: ArrayLike | None = None,
     values: ArrayLike | None = None,
     shape: tuple[int, int] | None = None,
@@ -37,9 +41,11 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     ----------
     rows, cols : integer arrays of shape (m,)
         0-based places of the observed entries, in any order, each at most once. Arrays, lists,
-        ranges, or columns of data frames; floats where they are whole.
+        ranges, or columns of data frames; floats where they are whole. Or a table in place of all
+        four: an array with NaN in its gaps, a masked array, a data frame of pandas or polars, an
+        xarray.DataArray; or a SciPy sparse matrix, of which what is stored is observed.
     values : real array of shape (m,)
-        The observed values, finite. None of the four may be left out.
+        The observed values, finite.
     shape : (d1, d2)
         Shape of the matrix.
     lam : float
@@ -54,17 +60,25 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     ValueError
         If lengths differ, nothing is observed, a place lies outside `shape` or occurs twice, a
         value is not finite or not real, or a parameter is out of range.
+    TypeError
+        If `rows` alone is given and is no table.
+
+    Warns
+    -----
+    UserWarning
+        If a table has no gaps and is mostly zeros: they may stand for gaps.
 
     Notes
     -----
     Cost: O(m + d1 + d2) time and memory.
     """
+    labels = None
+    if cols is None and values is None and shape is None:
+        rows, cols, values, shape, labels = observed(rows)
     if cols is None or values is None or shape is None:
         raise ValueError(
-            "completion takes rows, cols, values and shape; got "
-            f"{type(rows).__name__} of shape {np.shape(rows)} alone. Of a whole table X with NaN "
-            "in its gaps: X = np.asarray(X, dtype=float); rows, cols = np.nonzero(~np.isnan(X)); "
-            "completion(rows, cols, X[rows, cols], X.shape)"
+            "completion takes a table, or all four of rows, cols, values and shape; got "
+            f"{type(rows).__name__} of shape {np.shape(rows)} and some of the others"
         )
     d1, d2 = checked_shape(shape)
     i, j = checked_places("rows", rows, d1), checked_places("cols", cols, d2)
@@ -76,7 +90,8 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     if v.size == 0:
         raise ValueError("no entry is observed; give at least one (row, col, value)")
     lam, smoothing = checked_parameters(lam, smoothing)
-    return at_share(stated(*sample_entries(i, j, v, (d1, d2)), lam, smoothing), lam, lam_ratio)
+    problem = stated(*sample_entries(i, j, v, (d1, d2)), lam, smoothing)
+    return at_share(replace(problem, labels=labels), lam, lam_ratio)
 
 
 def core(problem: Problem, pair: FactorPair, rank: int) -> tuple[Problem, FactorPair]:

@@ -21,6 +21,7 @@ from flatrank.flatness import Rescaling
 from flatrank.measurements import Measurement, Whitened, to_parts
 from flatrank.problems.arguments import checked_multiple, checked_parameters
 from flatrank.problems.identifiability import Unidentifiable
+from flatrank.problems.tables import Labels
 
 
 class Problem(Module):
@@ -40,6 +41,8 @@ class Problem(Module):
         θ in [0, 1]; 0 is flat, 1 is norm-minimal.
     unidentifiable : Unidentifiable
         What the data cannot determine whatever the method.
+    labels : Labels, optional
+        What rows and columns are called, where a table came in; not saved.
     """
 
     measurement: Measurement
@@ -48,6 +51,7 @@ class Problem(Module):
     lam: float = static()
     smoothing: float = static()
     unidentifiable: Unidentifiable = static()
+    labels: Labels | None = static(default=None, kw_only=True)
 
     @property
     def shape(self) -> tuple[int, int]:

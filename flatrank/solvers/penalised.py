@@ -11,10 +11,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from flatrank.certificates import Effort, certify_whitened, least_gap
 from flatrank.factors import CompactSVD
 from flatrank.problems import Problem
-from flatrank.solvers.growth import GaussNewtonState, narrowed, svd_of
+from flatrank.solvers.growth import GaussNewtonState, cut, narrowed, svd_of
 from flatrank.solvers.loop import Proof
 from flatrank.solvers.status import Status
 
@@ -42,6 +44,17 @@ class Penalised:
         point: the search ends.
     dead : float
         Share of `tol` of the objective: a column that carries no more is dropped in a step.
+    weak : float
+        Share of the gap, once that is below `far`, that a column's λ s must be to stay. Weak
+        columns are often dead ones at a saddle, out of line with the pair they should be, and slow
+        every inner solve; growth puts back what is needed, where it is needed.
+    far : float
+        A gap at which the spectrum says nothing yet about which columns will be needed.
+    near : float
+        Beyond so many times `tol` a gap does not tell single columns apart: half of what the weak
+        ones carry together counts.
+    spared : float
+        By which `weak` is multiplied whenever the columns that were cut have grown again.
     """
 
     first: float = 1e-2
@@ -50,6 +63,10 @@ class Penalised:
     optimal: float = 1e-2
     stagnation: float = 0.999
     dead: float = 1e-3
+    weak: float = 5e-2
+    far: float = 0.1
+    near: float = 30.0
+    spared: float = 0.1
 
     def decide(
         self, find: GaussNewton, problem: Problem, state: GaussNewtonState
@@ -78,7 +95,21 @@ class Penalised:
         # Either the point is not stationary enough, or the search for growth, which goes on from
         # where it was, did not look far enough.
         state = state._replace(loose=0.25 * min(state.loose, gap / find.tol))
-        return state.growing(grown=(-1, math.inf))
+        return self._strong(find, problem, state.growing(grown=(-1, math.inf)), gap)
+
+    def _strong(
+        self, find: GaussNewton, problem: Problem, state: GaussNewtonState, gap: float
+    ) -> GaussNewtonState:
+        """Without columns that carry little of the gap, and with what grows in their place."""
+        if not 0.0 < gap < self.far:
+            return state
+        share = self.weak * self.spared**state.growth.regrown
+        weak = share * gap * state.point.objective / problem.lam
+        carried = state.s if gap < self.near * find.tol else 0.5 * np.cumsum(state.s[::-1])
+        rank = int(np.sum(carried > weak))
+        if rank in (0, state.rank):
+            return state
+        return find.grown(problem, cut(state, rank).growing(cut_from=state.rank))
 
     def weakest(self, find: GaussNewton, problem: Problem, state: GaussNewtonState) -> float:
         """The singular value below which a step drops a column.

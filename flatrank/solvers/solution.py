@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from safetensors.numpy import load_file
 from flatrank.arrays import Array, xp
 from flatrank.arrays.shapes import Float, Inexact
 from flatrank.certificates import Certificate
-from flatrank.factors import ComplexPair, Cone, FactorPair
+from flatrank.factors import ComplexPair, Cone, FactorPair, compact_svd
 from flatrank.flatness import Flatness
+from flatrank.measurements import SampledEntries
 from flatrank.problems import Problem, Separation, Tomography, checked_pairs, flatness_of, rebuilt
 from flatrank.solvers.status import Status
 from flatrank.solvers.writing import write_arrays, write_json
@@ -156,6 +158,72 @@ class Solution:
             values[part] = np.einsum("pk,pk->p", L[i[part]], R[j[part]])
         return np.where(blank, np.nan, values)
 
+    def matrix(self, *, keep_observed: bool = False) -> Inexact[Array, "d1 d2"]:
+        """X = L Rᵀ in full; complex where it is Hermitian.
+
+        Parameters
+        ----------
+        keep_observed : bool
+            Put the observed entries in their places, for completion: a table with its gaps filled.
+
+        Returns
+        -------
+        array of shape (d1, d2)
+            NaN where nothing ties an entry to the data, as in `entries`.
+
+        Raises
+        ------
+        ValueError
+            If `keep_observed` and the data are not entries of X.
+
+        Notes
+        -----
+        8 d1 d2 bytes, 16 where X is complex, and 2 d1 d2 k flops.
+        """
+        d1, d2 = self.order
+        hermitian = self.problem.cone is Cone.HERMITIAN
+        L, R = (self.U, self.U.conj()) if hermitian else (self.factors.L, self.factors.R)
+        X = np.array(np.asarray(L) @ np.asarray(R).T)
+        gaps = self.problem.unidentifiable
+        X[gaps.row_counts[:d1] == 0] = np.nan
+        X[:, gaps.col_counts[:d2] == 0] = np.nan
+        if self.problem.lam == 0 and gaps.components > 1:
+            X[gaps.row_component[:d1, None] != gaps.col_component[:d2]] = np.nan
+        if keep_observed:
+            A = self.problem.measurement
+            if not isinstance(A, SampledEntries):
+                raise ValueError(f"keep_observed needs observed entries; got {type(A).__name__}")
+            X[A.places()] = self.problem.b
+        return X
+
+    def svd(self) -> tuple[Array, Array, Array]:
+        """Thin (U, s, Vh) of X, of rank r: shapes (d1, r), (r,), (r, d2); from the factors alone.
+
+        As `numpy.linalg.svd(X, full_matrices=False)` gives them, without its zeros.
+        """
+        if self.problem.cone is Cone.HERMITIAN:
+            U, s, _ = np.linalg.svd(np.asarray(self.U), full_matrices=False)
+            return U, s**2, U.conj().T
+        svd = compact_svd(self.factors)
+        return svd.U, svd.s, svd.V.T
+
+    def to_frame(self, *, keep_observed: bool = False) -> Any:
+        """X as the kind of table that came in, with its names: pandas, polars or xarray.
+
+        Parameters
+        ----------
+        keep_observed : bool
+            As for `matrix`.
+
+        Raises
+        ------
+        ValueError
+            If no table with names came in.
+        """
+        if self.problem.labels is None:
+            raise ValueError("no table with names came in; use matrix()")
+        return self.problem.labels.table(self.matrix(keep_observed=keep_observed))
+
     def determined(self, rows: ArrayLike, cols: ArrayLike) -> np.ndarray:
         """Whether there are data enough to determine entries: by counting, which is no proof.
 
@@ -189,6 +257,25 @@ class Solution:
         exact = self.problem.lam == 0
         needed = self.rank if exact else 1
         return ~self.problem.unidentifiable.undetermined(i, j, needed, across=exact)
+
+    def __repr__(self) -> str:
+        """One line: what, how far, of which rank, how flat."""
+        d1, d2 = self.order
+        gap = f", gap {self.certificate.relative_gap:.1e}" if self.certificate else ""
+        return (
+            f"Solution({d1} x {d2} of rank {self.rank} from {self.problem.m} data, "
+            f"{self.status.value}{gap}, {self.seconds:.3g} s)"
+        )
+
+    def _repr_html_(self) -> str:
+        """What `str` says, as a table for notebooks."""
+        rows = (line.split(maxsplit=1) for line in str(self).split("\n")[1:])
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{name}</th>"
+            f"<td style='text-align:left'>{escape(said)}</td></tr>"
+            for name, said in rows
+        )
+        return f"<table><caption>{escape(repr(self))}</caption>{cells}</table>"
 
     def __str__(self) -> str:
         """One screen: status, rank, certificate, flatness, time."""

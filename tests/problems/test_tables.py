@@ -1,0 +1,132 @@
+"""Tables as people hold them come in, and go out with their names."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+import xarray as xr
+
+import flatrank as fr
+from flatrank.problems.tables import observed
+
+X = np.array([[1.0, np.nan, 3.0], [4.0, 5.0, np.nan], [0.0, 8.0, 9.0], [2.0, np.nan, 1.0]])
+SEEN = ~np.isnan(X)
+ROWS, COLS = ["ann", "bob", "cy", "dee"], ["a", "b", "c"]
+OBJECTS = np.array([[None if np.isnan(v) else v for v in row] for row in X], dtype=object)
+FRAME = pd.DataFrame(X, index=ROWS, columns=COLS)
+TABLES = {
+    "array": X,
+    "single precision": X.astype(np.float32),
+    "lists": X.tolist(),
+    "objects": OBJECTS,
+    "masked": np.ma.masked_array(np.nan_to_num(X, nan=7.0), mask=~SEEN),
+    "pandas": FRAME,
+    "nullable pandas": FRAME.astype("Float64"),
+    "mixed pandas": FRAME.assign(a=FRAME["a"].astype(int), c=FRAME["c"].astype("Int64")),
+    "objects of pandas": pd.DataFrame(OBJECTS, index=ROWS, columns=COLS),
+    "polars": pl.DataFrame(OBJECTS.tolist(), schema=COLS, orient="row"),
+    "xarray": xr.DataArray(X, coords={"who": ROWS, "what": COLS}, dims=("who", "what")),
+    "csr": sp.csr_array((X[SEEN], np.nonzero(SEEN)), X.shape),
+    "coo matrix": sp.coo_matrix((X[SEEN], np.nonzero(SEEN)), X.shape),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_kind_of_table_is_the_problem_of_its_entries(name):
+    expected = fr.completion(*np.nonzero(SEEN), X[SEEN], X.shape, lam=0.5)
+    found = fr.completion(TABLES[name], lam=0.5)
+    assert found.shape == X.shape
+    np.testing.assert_array_equal(found.measurement.places(), expected.measurement.places())
+    np.testing.assert_array_equal(found.b, expected.b)
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "message"),
+    [
+        (FRAME.assign(name="x"), ValueError, "not 'name'.*set_index"),
+        (FRAME.assign(day=pd.Timestamp("2020-01-01")), ValueError, "not 'day'"),
+        (pl.DataFrame({"u": ["a"], "v": [1.0]}), ValueError, r"not 'u': X\.drop"),
+        (pl.DataFrame({"v": [1.0]}).lazy(), TypeError, r"give X\.collect\(\)"),
+        (xr.Dataset({"t": ("x", [1.0])}), TypeError, "Dataset: give one of its variables"),
+        (np.array([["1", "2"]]), ValueError, "must hold real numbers"),
+        (X + 1j, ValueError, "must hold real numbers"),
+        (sp.csr_array(X * 1j), ValueError, "must hold real numbers"),
+        (np.array([1.0, np.nan]), TypeError, r"takes a table of two dimensions.*shape \(2,\)"),
+        (np.where(X == 9, np.inf, X), ValueError, "1 entries are infinite.*row 2, column 2"),
+        (np.full((3, 3), np.nan), ValueError, "no entry is observed"),
+    ],
+)
+def test_what_is_no_table_is_refused_by_name(table, kind, message):
+    with pytest.raises(kind, match=message):
+        fr.completion(table)
+
+
+def test_duplicates_of_a_sparse_matrix_are_refused():
+    twice = sp.coo_array(([1.0, 2.0, 3.0], ([0, 0, 1], [0, 0, 1])), (2, 2))
+    with pytest.raises(ValueError, match="occurs twice|more than once|twice"):
+        fr.completion(twice)
+
+
+def test_zeros_in_a_full_table_are_doubted():
+    with pytest.warns(UserWarning, match="14 of 16 are 0.*write NaN"):
+        observed(np.diag([1.0, 2.0, 0.0, 0.0]))
+    assert observed(X).values.size == SEEN.sum()  # warnings are errors here
+
+
+def test_part_of_four_arguments_is_refused():
+    with pytest.raises(ValueError, match="a table, or all four"):
+        fr.completion([0, 1], [0, 1])
+
+
+@pytest.mark.parametrize("name", ["pandas", "polars", "xarray"])
+def test_names_come_back(name):
+    solution = fr.solve(fr.completion(TABLES[name], lam=0.1))
+    filled = solution.to_frame(keep_observed=True)
+    assert type(filled) is type(TABLES[name])
+    if name == "pandas":
+        assert filled.index.tolist() == ROWS
+        assert filled.columns.tolist() == COLS
+    elif name == "polars":
+        assert filled.columns == COLS
+    else:
+        assert filled.coords["who"].values.tolist() == ROWS
+    np.testing.assert_array_equal(np.asarray(filled)[SEEN], X[SEEN])
+    np.testing.assert_allclose(solution.to_frame(), solution.matrix())
+
+
+def test_a_solution_has_its_matrix_and_its_singular_values():
+    solution = fr.solve(fr.completion(X, lam=0.1))
+    whole = solution.matrix()
+    rows, cols = np.indices(X.shape).reshape(2, -1)
+    np.testing.assert_allclose(whole.ravel(), solution.entries(rows, cols))
+    U, s, Vh = solution.svd()
+    np.testing.assert_allclose((U * s) @ Vh, whole, atol=1e-12)
+    np.testing.assert_allclose(U.T @ U, np.eye(s.size), atol=1e-12)
+    assert np.all(np.diff(s) <= 0)
+    assert repr(solution).startswith("Solution(4 x 3 of rank ")
+    assert "status" in solution._repr_html_()
+    with pytest.raises(ValueError, match="no table with names"):
+        solution.to_frame()
+
+
+def test_what_nothing_ties_to_the_data_is_nan_in_the_matrix():
+    blocks = np.full((5, 5), np.nan)
+    blocks[:2, :2], blocks[2:4, 2:4] = 1.0, 2.0
+    for lam in (0.0, 0.1):
+        solution = fr.solve(fr.completion(blocks, lam=lam), goal="flat")
+        rows, cols = np.indices(blocks.shape).reshape(2, -1)
+        expected = solution.entries(rows, cols).reshape(blocks.shape)
+        np.testing.assert_array_equal(np.isnan(solution.matrix()), np.isnan(expected))
+
+
+def test_a_state_has_a_complex_matrix():
+    rng = np.random.default_rng(0)
+    x, z = (rng.standard_normal((n, 3)) + 1j * rng.standard_normal((n, 3)) for n in (40, 1))
+    solution = fr.solve(fr.phase_retrieval(x, np.abs(x @ z[0].conj()) ** 2))
+    Z = solution.matrix()
+    np.testing.assert_allclose(Z, Z.conj().T, atol=1e-12)
+    U, s, Vh = solution.svd()
+    np.testing.assert_allclose((U * s) @ Vh, Z, atol=1e-9)
+    with pytest.raises(ValueError, match="keep_observed needs observed entries"):
+        solution.matrix(keep_observed=True)
