@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,21 +134,56 @@ def run_chains(
     """
     chains = [Chain(s, generator(seed, c), [], []) for c, s in enumerate(starts)]
     total, stop = len(chains) * (plan.burn + plan.draws), threading.Event()
-    workers = min(len(chains), kernels.threads())
-    interrupted = False
     if stop_after is not None and time.perf_counter() > stop_after:
         return [], True
+
+    def tell() -> None:
+        if monitor is not None:
+            monitor({"sweep": sum(c.swept for c in chains), "of": total})
+
+    jobs = [partial(_run, sampler, c, plan, stop) for c in chains]
+    interrupted = side_by_side(jobs, stop, tell, stop_after)
+    if not all(c.kept for c in chains):
+        chains = [c for c in chains if c.kept]
+        if not chains and interrupted:
+            raise KeyboardInterrupt
+    return chains, stop.is_set()
+
+
+def side_by_side(
+    jobs: list[Callable[[], None]],
+    stop: threading.Event,
+    tell: Callable[[], None],
+    stop_after: float | None = None,
+) -> bool:
+    """Run jobs, each on a thread of its own; whether there was a Ctrl-C.
+
+    Parameters
+    ----------
+    jobs
+        Each ends soon after `stop` is set.
+    stop
+        Set on Ctrl-C, on an error, and when the time is over.
+    tell
+        Called ten times a second; an error in it, or in a job, is raised when all have ended.
+    stop_after
+        `time.perf_counter()` value at which `stop` is set.
+    """
+    workers, interrupted = min(len(jobs), kernels.threads()), False
+
+    def alone(job: Callable[[], None]) -> None:
+        with kernels.calling_thread_only(workers > 1):
+            job()
+
     with scope(), ThreadPoolExecutor(workers) as pool:
-        alone = workers > 1
-        running = [pool.submit(_run, sampler, c, plan, stop, alone) for c in chains]
+        running = [pool.submit(alone, job) for job in jobs]
         while running:
             try:
                 done, left = wait(running, timeout=0.1)
                 running = list(left)
                 for one in done:
                     one.result()
-                if monitor is not None:
-                    monitor({"sweep": sum(c.swept for c in chains), "of": total})
+                tell()
                 if stop_after is not None and time.perf_counter() > stop_after:
                     stop.set()
             except KeyboardInterrupt:
@@ -156,25 +192,20 @@ def run_chains(
             except BaseException:
                 stop.set()
                 raise
-    if not all(c.kept for c in chains):
-        chains = [c for c in chains if c.kept]
-        if not chains and interrupted:
-            raise KeyboardInterrupt
-    return chains, stop.is_set()
+    return interrupted
 
 
-def _run(sampler: Sampler, chain: Chain, plan: Plan, stop: threading.Event, alone: bool) -> None:
+def _run(sampler: Sampler, chain: Chain, plan: Plan, stop: threading.Event) -> None:
     rows, cols = plan.probes
-    with kernels.calling_thread_only(alone):
-        while chain.swept < plan.burn + plan.draws and not stop.is_set():
-            chain.state = state = sampler.sweep(chain.state, chain.rng)
-            chain.swept += 1
-            past = chain.swept - plan.burn
-            if past > 0:
-                values = np.einsum("pk,pk->p", state.L[rows], state.R[cols])
-                chain.traces.append(np.append(values, sampler.noise(state)))
-                if past % plan.every == 0:
-                    chain.kept.append(single(state))
+    while chain.swept < plan.burn + plan.draws and not stop.is_set():
+        chain.state = state = sampler.sweep(chain.state, chain.rng)
+        chain.swept += 1
+        past = chain.swept - plan.burn
+        if past > 0:
+            values = np.einsum("pk,pk->p", state.L[rows], state.R[cols])
+            chain.traces.append(np.append(values, sampler.noise(state)))
+            if past % plan.every == 0:
+                chain.kept.append(single(state))
 
 
 def single(state: State) -> State:

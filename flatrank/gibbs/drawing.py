@@ -117,6 +117,7 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
         raise ValueError(f"width must be a whole number from 1, or None; got {width!r}")
     law = None if noise is None else Noise(noise)
     monitor = monitor_of(progress, every=1.0)
+    stop = None if max_seconds is None else begin + max_seconds
     mean = float(b.mean())
     unit = float(b.std()) or EVEN * (abs(mean) or 1.0)
     b = (b - mean) / unit
@@ -126,7 +127,7 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     first = None if start is None else started(start, mean, unit)
     tried: list[dict[str, Any]] = []
     if width is None or law is None:
-        width, law, first, tried = choose(A, b, width, law, first, seed, monitor)
+        width, law, first, tried = choose(A, b, width, law, first, seed, monitor, stop)
     sampler = Sampler(A, b, law)
     bytes_each = 4.0 * sum(A.shape) * width + 8.0 * sum(A.shape)
     every = int(np.ceil(draws * chains * bytes_each / max_bytes))
@@ -138,7 +139,6 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     probes = tuple(rng.integers(0, d, PROBES) for d in A.shape)
     starts = [sampler.near(first, width, generator(seed, 1 << 21, c)) for c in range(chains)]
     plan = Plan(burn, draws, every, (probes[0], probes[1]))
-    stop = None if max_seconds is None else begin + max_seconds
     ended, stopped = run_chains(sampler, starts, plan, seed, monitor, stop)
     if not ended:
         raise ValueError(f"max_seconds = {max_seconds} left no time for a draw; give more")

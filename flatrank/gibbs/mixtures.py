@@ -8,7 +8,7 @@ from scipy.special import logsumexp, ndtr, ndtri
 from flatrank.arrays.shapes import Float
 
 #: Newton's steps for a quantile, and the last one, in standard deviations, that is small enough.
-STEPS, CLOSE = 20, 1e-4
+STEPS, CLOSE = 20, 1e-3
 
 
 def log_density(

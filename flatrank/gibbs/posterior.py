@@ -21,7 +21,7 @@ from flatrank.gibbs.sampler import Noise, generator
 from flatrank.problems import checked_pairs
 
 #: Numbers looked at together.
-PORTION = 1 << 23
+PORTION = 1 << 20
 #: Sweeps between a new row's factors and its noise.
 FOLDS = 5
 

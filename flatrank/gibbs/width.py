@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from flatrank.arrays import scope
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
+from flatrank.gibbs.chains import side_by_side
 from flatrank.gibbs.mixtures import log_density
 from flatrank.gibbs.sampler import Noise, Sampler, State, generator
 from flatrank.measurements import SampledEntries
@@ -56,32 +58,57 @@ class Trial(NamedTuple):
 class Trials:
     """Short chains on one part of the entries, judged by the other."""
 
-    def __init__(self, A: SampledEntries, b: Float[np.ndarray, " m"], seed: int):
+    def __init__(
+        self,
+        A: SampledEntries,
+        b: Float[np.ndarray, " m"],
+        seed: int,
+        monitor: Callable[[dict[str, Any]], None] | None,
+        stop_after: float | None,
+    ):
         rows, cols = A.places()
         kept, out = parted(rows, cols, A.shape, seed)
         part = sample_entries(rows[kept], cols[kept], b[kept], A.shape)
         self.samplers = {law: Sampler(*part, law) for law in Noise}
         self.at, self.values, self.shape = (rows[out], cols[out]), b[out], A.shape
-        self.seed, self.found = seed, {}
+        self.seed, self.monitor, self.stop_after = seed, monitor, stop_after
+        self.stop, self.found = threading.Event(), dict[tuple[int, Noise], Trial]()
 
-    def run(self, k: int, law: Noise, start: State | FactorPair | None) -> Trial:
-        """What a width predicts, from a short chain."""
-        if (k, law) in self.found:
-            return self.found[k, law]
+    def run(self, k: int, law: Noise, start: State | FactorPair | None) -> None:
+        """Find what a width and a law predict, from a short chain."""
         rng, sampler = generator(self.seed, 1 << 22, k), self.samplers[law]
         state = sampler.near(start, k, rng)
         x, sd = [], []
         i, j = self.at
         burn = BURN if isinstance(start, State) else FIRST_BURN
         for sweep in range(burn + USED):
+            if self.stop.is_set():
+                return
             state = sampler.sweep(state, rng)
             if sweep >= burn:
                 x.append(np.einsum("pk,pk->p", state.L[i], state.R[j]))
                 sd.append((state.alpha * state.row_noise[i] * state.col_noise[j]) ** -0.5)
         x, sd = np.stack(x), np.stack(sd)
-        trial = Trial(k, law, log_density(self.values, x, sd), x.mean(axis=0) - self.values, state)
-        self.found[k, law] = trial
-        return trial
+        density = log_density(self.values, x, sd)
+        self.found[k, law] = Trial(k, law, density, x.mean(axis=0) - self.values, state)
+
+    def get(
+        self, asked: list[tuple[int, Noise]], start: State | FactorPair | None
+    ) -> list[Trial | None]:
+        """Those asked for, run side by side; None where the time was over.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C.
+        """
+        if self.monitor is not None:
+            widths, laws = ("/".join(dict.fromkeys(map(str, x))) for x in zip(*asked, strict=True))
+            self.monitor({"width": widths, "noise": laws})
+        jobs = [partial(self.run, k, law, start) for k, law in asked if (k, law) not in self.found]
+        if jobs and side_by_side(jobs, self.stop, lambda: None, self.stop_after):
+            raise KeyboardInterrupt
+        return [self.found.get(one) for one in asked]
 
 
 def choose(  # noqa: PLR0913 - what is given, and what is asked
@@ -92,8 +119,9 @@ def choose(  # noqa: PLR0913 - what is given, and what is asked
     start: FactorPair | None,
     seed: int,
     monitor: Callable[[dict[str, Any]], None] | None = None,
+    stop_after: float | None = None,
 ) -> tuple[int, Noise, State | FactorPair | None, list[dict[str, Any]]]:
-    """Width and noise, the last state of the best trial, and all trials.
+    """Width and noise, the last state of the best trial, and all trials; fewer when time is over.
 
     The law of the noise is chosen at the first width; then wider models are tried while they
     predict better, and narrower ones, where the first wider one does not, while they are clearly
@@ -101,35 +129,37 @@ def choose(  # noqa: PLR0913 - what is given, and what is asked
     """
     if A.m < 20:  # too few to keep any out
         return width or min(2, *A.shape), noise or Noise.COMMON, start, []
-    trials = Trials(A, b, seed)
+    trials = Trials(A, b, seed, monitor, stop_after)
     ladder = [k for k in WIDTHS if k <= min(A.shape)]
     at = int(np.searchsorted(ladder, min(FIRST, ladder[-1])))
     k = width or ladder[at]
-
-    def tried(k: int, law: Noise, start: State | FactorPair | None) -> Trial:
-        if monitor is not None:
-            monitor({"width": k, "noise": law.value})
-        return trials.run(k, law, start)
-
-    with scope():
-        best = tried(k, noise or Noise.BY_LINE, start)
-        if noise is None:
-            common = tried(k, Noise.COMMON, start)
-            best = best if better_noise(best, common) else common
-        for step in (1, -1) if width is None else ():
-            moved = False
-            while 0 <= at + step < len(ladder):
-                trial = tried(ladder[at + step], best.law, best.state)
-                gain = trial.densities - best.densities
-                # A wider model than needed predicts nearly as well; one too narrow does not.
-                sure = GAIN if step > 0 else APART * gain.std() / np.sqrt(gain.size)
-                if not gain.mean() > sure:
-                    break
-                best, at, moved = trial, at + step, True
-            if moved:
-                break
+    laws = [Noise.BY_LINE, Noise.COMMON] if noise is None else [noise]
+    first = [trial for trial in trials.get([(k, law) for law in laws], start) if trial is not None]
+    if not first:
+        return k, laws[-1], start, []
+    best = first[-1] if len(first) == 1 or not better_noise(*first) else first[0]
+    if width is None:
+        near = [ladder[n] for n in (at + 1, at - 1) if 0 <= n < len(ladder)]
+        trials.get([(k, best.law) for k in near], best.state)
+        wider = climbed(trials, best, ladder[at + 1 :], 1)
+        best = wider if wider is not best else climbed(trials, best, ladder[:at][::-1], -1)
     records = [trial.record() for trial in trials.found.values()]
     return best.width, best.law, best.state, records
+
+
+def climbed(trials: Trials, best: Trial, ladder: list[int], step: int) -> Trial:
+    """The last of the widths, one after the other, that predicts better than the one before."""
+    for k in ladder:
+        (trial,) = trials.get([(k, best.law)], best.state)
+        if trial is None:
+            break
+        gain = trial.densities - best.densities
+        # A wider model than needed predicts nearly as well; one too narrow does not.
+        sure = GAIN if step > 0 else APART * gain.std() / np.sqrt(gain.size)
+        if not gain.mean() > sure:
+            break
+        best = trial
+    return best
 
 
 def better_noise(apart: Trial, common: Trial) -> bool:

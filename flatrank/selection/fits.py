@@ -19,6 +19,8 @@ from flatrank.solvers.proximal_point import may_hold
 _NOTHING = 1e-12
 # From this share of the smaller side on, where d1 d2 min(d1, d2) is at most so much, X is an array.
 _HIGH, _HELD = 0.08, 3e8
+# Share of the tolerance that X as an array is brought to before its proof.
+_MARGIN = 0.1
 # λ_max is known from below, to about 1e-6: from here on X = 0 is optimal for certain.
 _BEYOND = 1 + 1e-5
 
@@ -79,14 +81,19 @@ class Fits:
             warnings.simplefilter("ignore", NoisyDataWarning)  # the run says it in its own words
             return method(
                 problem, tol=tol, start=start, rank=self.choice.rank, seed=self.choice.seed,
-                max_seconds=seconds, progress=tell, solver=self._method(problem, tol, start),
+                max_seconds=seconds, progress=tell,
+                solver=self._solver(problem, tol, start, prove=method is solve),
             )  # fmt: skip
 
-    def _method(self, problem: Problem, tol: float, start: Any) -> ProximalPoint | None:
+    def _solver(
+        self, problem: Problem, tol: float, start: Any, *, prove: bool
+    ) -> ProximalPoint | None:
         """X as an array, where that is affordable and the rank is high; else the default."""
         rank = 0 if start is None else start[0].shape[1]
         high = self.choice.rank is None and rank >= _HIGH * min(problem.shape)
-        return ProximalPoint(tol=tol) if high and may_hold(problem, _HELD) else None
+        if not (high and may_hold(problem, _HELD)):
+            return None
+        return ProximalPoint(tol=tol, margin=_MARGIN if prove else 1.0)
 
     def say(
         self, stage: str, step: int, message: str, numbers: dict[str, Any] | None = None

@@ -80,7 +80,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             np.zeros(width),
             Point(size, 0.5 * size**2),
             np.random.default_rng(seed),
-            self.penalised.first / self.tol,
+            max(1.0, self.penalised.first / self.tol),
         )
         if start is not None and np.any(np.asarray(start.L)) and np.any(np.asarray(start.R)):
             state = self._warm(problem, state, start)
