@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from flatrank.problems import sensing as sensing
     from flatrank.problems import tomography as tomography
     from flatrank.reporting import load_run as load_run
+    from flatrank.selection import CompletedTable as CompletedTable
+    from flatrank.selection import complete as complete
+    from flatrank.selection import impute as impute
     from flatrank.selection import path as path
     from flatrank.solvers import NoisyDataWarning as NoisyDataWarning
     from flatrank.solvers import Solution as Solution
@@ -57,7 +60,7 @@ _HOMES = {
         "phase_retrieval", "quadratic_network", "robust_pca", "sensing", "tomography",
     ),
     "reporting": ("load_run",),
-    "selection": ("path",),
+    "selection": ("CompletedTable", "complete", "impute", "path"),
     "solvers": ("NoisyDataWarning", "Solution", "Status", "load", "solve"),
     "theory": ("check_manifold",),
 }  # fmt: skip

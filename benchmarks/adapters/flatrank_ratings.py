@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from flatrank.data import Entries
-from flatrank.selection import complete
+from flatrank.selection import complete_entries
 
 
 def main():
@@ -34,7 +34,7 @@ def measure(data, theta, predict):
         col_labels=items.astype(str),
     )
     start = time.perf_counter()
-    model = complete(train, holdout=0.0, smoothing=theta, predict=predict, seed=0)
+    model = complete_entries(train, holdout=0.0, smoothing=theta, predict=predict, seed=0)
     seconds = time.perf_counter() - start
     rows, cols = code(users, data["test_rows"]), code(items, data["test_cols"])
     base = model.offsets.at(rows, cols)

@@ -141,16 +141,14 @@ def solve_entries(
     """The one call that computes, from a state of finished work if there is one."""
     keep_freed_memory(entries.m)
     keep_to_one_blas_thread()
-    from flatrank.selection import complete
+    from flatrank.selection import complete_entries as choose
 
     def monitor(event: dict[str, Any]) -> None:
         progress(event)
         interrupts.check()
 
     try:
-        return complete(
-            entries, **job.fit, monitor=monitor, resume=state, checkpoint=checkpoint.save
-        )
+        return choose(entries, **job.fit, monitor=monitor, resume=state, checkpoint=checkpoint.save)
     except InputError as refused:
         raise InputError(f"{entries.source}: {refused}") from refused
 

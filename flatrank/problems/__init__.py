@@ -20,6 +20,9 @@ from flatrank.problems.saving import rebuilt as rebuilt
 from flatrank.problems.sensing import bilinear as bilinear
 from flatrank.problems.sensing import sensing as sensing
 from flatrank.problems.symmetric import Symmetric as Symmetric
+from flatrank.problems.tables import Labels as Labels
+from flatrank.problems.tables import Observed as Observed
+from flatrank.problems.tables import observed as observed
 from flatrank.problems.tomography import Tomography as Tomography
 from flatrank.problems.tomography import fidelity as fidelity
 from flatrank.problems.tomography import tomography as tomography

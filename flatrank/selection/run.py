@@ -38,6 +38,10 @@ SMOOTHING = 0.5
 _HOLDOUT_GAP = 1e-2
 
 
+class NothingToChooseError(InputError):
+    """Too few entries to hold any out."""
+
+
 class Run:
     """One run: the parts of the data and what has been decided."""
 
@@ -96,7 +100,7 @@ class Run:
         if self.validation.size:
             sides = differing_scales(e.rows[part], e.cols[part], e.values[part], e.shape)
             return [Scales.none(), *sides]
-        raise InputError(
+        raise NothingToChooseError(
             f"{e.m} entries of {e.shape[0]} rows and {e.shape[1]} columns leave none to choose "
             "on: one can be held out only if its row and its column have another. Expected "
             "a larger table, or lambda and smoothing given (--lam, --smoothing), with nothing "

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flatrank.data import InputError, read_entries
-from flatrank.selection import complete
+from flatrank.selection import complete_entries as complete
 from flatrank.solvers import Status
 
 

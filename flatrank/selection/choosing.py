@@ -26,7 +26,7 @@ from flatrank.solvers import Status
 _LARGEST = 1e100
 
 
-def complete(  # noqa: PLR0913 - the command line's options, each named
+def complete_entries(  # noqa: PLR0913 - the command line's options, each named
     entries: Entries,
     *,
     lam: float | None = None,

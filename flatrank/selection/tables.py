@@ -1,0 +1,255 @@
+"""One call for a whole table: everything chosen, proved where it can be, filled with error bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from flatrank.certificates import Certificate
+from flatrank.data import Entries, Offsets, Scales, Units
+from flatrank.problems import Labels, Observed, checked_pairs, completion, observed
+from flatrank.selection.choosing import complete_entries
+from flatrank.selection.records import Completion
+from flatrank.selection.run import NothingToChooseError
+from flatrank.solvers import Solution, Status, largest_lam, solve
+
+#: Entries of mean 0 that shrink effects of rows and columns, where nothing can be held out.
+RIDGE = 1.0
+#: Entries predicted at a time.
+PORTION = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class CompletedTable:
+    """A table with everything chosen: predictions at any place, intervals, proof.
+
+    Parameters
+    ----------
+    completion : Completion
+        The model.
+    observed : Observed
+        The entries that came in.
+    """
+
+    completion: Completion
+    observed: Observed
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2)."""
+        return self.observed.shape
+
+    @property
+    def solution(self) -> Solution:
+        """The flat solution, of what is left after scales and offsets."""
+        return self.completion.solution
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """Of the flat solution."""
+        return self.solution.certificate
+
+    @property
+    def status(self) -> Status:
+        """Of the flat solution."""
+        return self.solution.status
+
+    @property
+    def labels(self) -> Labels | None:
+        """Names of rows and columns, where a table with names came in."""
+        return self.observed.labels
+
+    def predict(self, rows: ArrayLike, cols: ArrayLike) -> np.ndarray:
+        """Predictions at some places.
+
+        Parameters
+        ----------
+        rows, cols : integer array of shape (q,)
+            0-based.
+
+        Returns
+        -------
+        array of shape (q,)
+            In the unit of the table. In a row or column without entries, the level of the other.
+
+        Raises
+        ------
+        ValueError
+            If a place lies outside the table, or the lengths differ.
+        """
+        i, j = checked_pairs(rows, cols, self.shape)
+        return self._predicted(i, j)
+
+    def interval(
+        self, rows: ArrayLike, cols: ArrayLike, level: float = 0.9
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Intervals of new observations at some places, from the posterior.
+
+        Parameters
+        ----------
+        rows, cols : integer array of shape (q,)
+            0-based.
+        level : float
+            In (0, 1).
+
+        Returns
+        -------
+        low, high : arrays of shape (q,)
+            In the unit of the table; wide in a row or column without entries.
+
+        Raises
+        ------
+        ValueError
+            As for `predict`; if there is no posterior, or `level` is not between 0 and 1.
+        """
+        i, j = checked_pairs(rows, cols, self.shape)
+        if not 0 < level < 1:
+            raise ValueError(f"level is a probability between 0 and 1; got {level!r}")
+        if self.completion.average is None:
+            raise ValueError(
+                "no posterior was drawn, and so there are no intervals: predict was 'flat', lam "
+                "was 0, or the table leaves nothing to be uncertain about"
+            )
+        return self.completion.average.interval(i, j, level)
+
+    def matrix(self, *, keep_observed: bool = True) -> np.ndarray:
+        """The whole table, (d1, d2); by default observed entries stay as they came."""
+        d1, d2 = self.shape
+        out = np.empty(self.shape)
+        step = max(1, PORTION // d2)
+        for first in range(0, d1, step):
+            i, j = np.divmod(np.arange(first * d2, min(first + step, d1) * d2), d2)
+            out[first : first + step] = self._predicted(i, j).reshape(-1, d2)
+        if keep_observed:
+            out[self.observed.rows, self.observed.cols] = self.observed.values
+        return out
+
+    def to_frame(self, *, keep_observed: bool = True) -> Any:
+        """`matrix` as the kind of table that came in, with its names; an array of an array."""
+        X = self.matrix(keep_observed=keep_observed)
+        return X if self.labels is None else self.labels.table(X)
+
+    def __repr__(self) -> str:
+        """One line: what, how sure, of which rank."""
+        (d1, d2), m, rmse = self.shape, self.observed.values.size, self.completion.rmse["holdout"]
+        held = "" if rmse is None else f", hold-out RMSE {rmse:.4g}"
+        return (
+            f"CompletedTable({d1} x {d2} from {m} entries{held}; flat solution of rank "
+            f"{self.solution.rank}, {self.status.value})"
+        )
+
+    def _predicted(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        x = self.completion.predict(i, j)
+        # What nothing ties to the data, a row without entries, has its offsets alone.
+        units = Units(self.completion.offsets, self.completion.scales)
+        return np.where(np.isnan(x), units.base(i, j), x)
+
+
+def complete(  # noqa: PLR0913 - the command line's options, each named
+    table: Any,
+    cols: ArrayLike | None = None,
+    values: ArrayLike | None = None,
+    shape: tuple[int, int] | None = None,
+    *,
+    lam: float | None = None,
+    rank: int | None = None,
+    smoothing: float | None = None,
+    holdout: float = 0.1,
+    predict: Literal["posterior", "flat"] = "posterior",
+    tol: float = 1e-4,
+    max_seconds: float | None = None,
+    seed: int = 0,
+    progress: Callable[[dict[str, Any]], None] | None = None,
+) -> CompletedTable:
+    """Complete a table with everything chosen, as `flatrank complete` does.
+
+    Parameters
+    ----------
+    table : array with NaN, masked array, data frame, SciPy sparse, xarray.DataArray; or rows
+        As for `flatrank.completion`.
+    cols, values, shape
+        With `table` the rows: places and values of the observed entries, and the shape.
+    lam, rank, smoothing, predict, tol, max_seconds, seed
+        As for the command line: by default λ and offsets are chosen on held-out entries, and
+        predictions are means over the posterior of the factors.
+    holdout : float
+        Share of the entries that tell how well it predicts, in [0, 1); 0 leaves that out.
+    progress : callable, optional
+        Receives stage, step, message and numbers.
+
+    Returns
+    -------
+    CompletedTable
+
+    Raises
+    ------
+    ValueError
+        If the table is none, nothing is observed, a number is not finite or an argument is out of
+        range.
+    TypeError
+        If it is no table.
+
+    Notes
+    -----
+    Where no entry can be held out (each is the only one of its row or column), predictions are the
+    effects of rows and columns alone.
+    """
+    if cols is None and values is None and shape is None:
+        seen = observed(table)
+        rows, cols, values, shape = seen[:4]
+    else:
+        rows, seen = table, None
+    # The front door checks what comes in, and sorts it by rows.
+    problem = completion(rows, cols, values, shape)
+    i, j = problem.measurement.places()  # pyright: ignore[reportAttributeAccessIssue]
+    v = np.asarray(problem.b, np.float64)
+    seen = Observed(i, j, v, problem.shape, None if seen is None else seen.labels)
+    order = np.lexsort((j, i))
+    names = (np.arange(d).astype(str) for d in problem.shape)
+    entries = Entries(i[order], j[order], v[order], *names)
+    try:
+        found = complete_entries(
+            entries, lam=lam, rank=rank, smoothing=smoothing, holdout=holdout, seed=seed, tol=tol,
+            max_seconds=max_seconds, predict=predict, monitor=progress,
+        )  # fmt: skip
+    except NothingToChooseError:
+        found = _effects(entries, tol, seed)
+    return CompletedTable(found, seen)
+
+
+def impute(table: Any, **options: Any) -> Any:
+    """The same table with its gaps filled: array for array, data frame for data frame.
+
+    Parameters
+    ----------
+    table
+        As for `flatrank.completion`; a SciPy sparse one becomes an array.
+    **options
+        Those of `flatrank.complete`, whose result also has intervals; no hold-out by default.
+
+    Returns
+    -------
+    Table of the same kind, with its names; observed entries are as they were.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `flatrank.complete`.
+    """
+    return complete(table, **({"holdout": 0.0} | options)).to_frame()
+
+
+def _effects(e: Entries, tol: float, seed: int) -> Completion:
+    """Effects of rows and columns alone, and X = 0, which is optimal at λ_max."""
+    offsets = Offsets.fit(e.rows, e.cols, e.values, e.shape, ridge=RIDGE)
+    rest = e.values - offsets.at(e.rows, e.cols)
+    problem = completion(e.rows, e.cols, rest, e.shape, lam=1.0)
+    solution = solve(problem.with_lam(2 * largest_lam(problem, seed) or 1.0), tol=tol, seed=seed)
+    rmse = dict.fromkeys(("holdout", "flat", "baseline")) | {
+        "train": float(np.sqrt(np.mean(rest**2)))
+    }
+    return Completion(solution, offsets, rmse, [], [], None, scales=Scales.none(), chosen_at="zero")
