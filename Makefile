@@ -8,8 +8,8 @@ RUN := $(VENV)/bin
 # Certificates that `make audit` asks for.
 TRIES ?= 2000
 TWICE := --numprocesses 2 --dist worksteal
-# Where single functions are tested, every call is held to the shapes it declares; a solve makes
-# thousands of calls, which that would slow down tenfold.
+# Where single functions are tested, calls are held to the shapes they declare; a solve, which makes
+# thousands of them, takes half as long again.
 SHAPES := tests/certificates tests/kernels tests/laws tests/problems tests/theory
 # One stamp for each set of extras and each interpreter asked for.
 WITH := $(VENV)/.with$(subst /,-,$(PYTHON))

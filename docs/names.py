@@ -6,12 +6,14 @@ to be changed when a name is added. Each is described where it is defined, metho
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ASKED = re.compile(r"^\{\{ public names of ([\w.]+) \}\}$", re.MULTILINE)
 
 
+@cache
 def public(package):
     """Names by which a package is used, and where they come from; no rooms and no constants."""
     file = ROOT / package.replace(".", "/") / "__init__.py"

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 ROOMS = ("measurements", "flatness", "theory", "solvers", "certificates", "experiments", "data")
 
 
+@cache
 def hook():
     spec = importlib.util.spec_from_file_location("names", DOCS / "names.py")
     module = importlib.util.module_from_spec(spec)
@@ -19,6 +21,7 @@ def hook():
     return module
 
 
+@cache
 def described(page):
     text = (DOCS / "reference" / f"{page}.md").read_text(encoding="utf-8")
     return re.findall(r"^::: (\S+)$", hook().on_page_markdown(text), re.MULTILINE)

@@ -186,9 +186,9 @@ def test_a_start_and_a_seed_change_nothing_but_the_way():
     assert np.allclose(product(again), product(first), atol=1e-9)
 
 
-@pytest.mark.parametrize("form", [{"sparsity": 0.2}, {"radius": 90.0}])
+@pytest.mark.parametrize("form", [{"sparsity": 0.2}, {"radius": 25.0}])
 def test_save_and_load_keep_the_proof(form, tmp_path):
-    L, S = corrupted(60, 2, 0.05)
+    L, S = corrupted(30, 2, 0.05)
     solution = fr.solve(fr.robust_pca(L + S, **form))
     loaded = fr.load(solution.save(tmp_path / "run"))
     assert (loaded.problem.radius, loaded.problem.sparsity) == (

@@ -1,6 +1,8 @@
 """Instances of every family whose flattest matrix is known, by a proof that uses NumPy alone."""
 
+import importlib.util
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +12,16 @@ import flatrank as fr
 from flatrank.factors import weighted
 
 SHAPE, M = (8, 6), 40
+
+
+@pytest.fixture(scope="session")
+def oracle():
+    """`oracle.py` beside this file; test folders are no packages."""
+    path = Path(__file__).with_name("oracle.py")
+    spec = importlib.util.spec_from_file_location("flatrank_test_oracle", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")
