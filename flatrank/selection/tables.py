@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from flatrank.certificates import Certificate
 from flatrank.data import Entries, Offsets, Scales, Units
-from flatrank.problems import Labels, Observed, checked_pairs, completion, observed
+from flatrank.problems import Labels, Observed, checked_pairs, completion
 from flatrank.selection.choosing import complete_entries
 from flatrank.selection.records import Completion
 from flatrank.selection.run import NothingToChooseError
@@ -198,19 +198,12 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     Where no entry can be held out (each is the only one of its row or column), predictions are the
     effects of rows and columns alone.
     """
-    if cols is None and values is None and shape is None:
-        seen = observed(table)
-        rows, cols, values, shape = seen[:4]
-    else:
-        rows, seen = table, None
-    # The front door checks what comes in, and sorts it by rows.
-    problem = completion(rows, cols, values, shape)
+    problem = completion(table, cols, values, shape)
     i, j = problem.measurement.places()  # pyright: ignore[reportAttributeAccessIssue]
-    v = np.asarray(problem.b, np.float64)
-    seen = Observed(i, j, v, problem.shape, None if seen is None else seen.labels)
+    v, (d1, d2) = np.asarray(problem.b, np.float64), problem.shape
     order = np.lexsort((j, i))
-    names = (np.arange(d).astype(str) for d in problem.shape)
-    entries = Entries(i[order], j[order], v[order], *names)
+    i, j, v = i[order], j[order], v[order]
+    entries = Entries(i, j, v, np.arange(d1).astype(str), np.arange(d2).astype(str))
     try:
         found = complete_entries(
             entries, lam=lam, rank=rank, smoothing=smoothing, holdout=holdout, seed=seed, tol=tol,
@@ -218,7 +211,7 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
         )  # fmt: skip
     except NothingToChooseError:
         found = _effects(entries, tol, seed)
-    return CompletedTable(found, seen)
+    return CompletedTable(found, Observed(i, j, v, (d1, d2), problem.labels))
 
 
 def impute(table: Any, **options: Any) -> Any:
@@ -240,7 +233,8 @@ def impute(table: Any, **options: Any) -> Any:
     ValueError, TypeError
         As `flatrank.complete`.
     """
-    return complete(table, **({"holdout": 0.0} | options)).to_frame()
+    chosen: dict[str, Any] = {"holdout": 0.0} | options
+    return complete(table, **chosen).to_frame()
 
 
 def _effects(e: Entries, tol: float, seed: int) -> Completion:

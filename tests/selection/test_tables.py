@@ -92,6 +92,6 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="no entry is observed"):
         fr.impute(np.full((3, 3), np.nan))
     with pytest.raises(ValueError, match="predict must be"):
-        fr.impute(np.eye(3), predict="mode")
+        fr.impute(np.ones((3, 3)), predict="mode")
     with pytest.raises(TypeError, match="takes a table of two dimensions"):
         fr.complete([1.0, 2.0])
