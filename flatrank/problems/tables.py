@@ -156,7 +156,7 @@ def _array(X: Any) -> np.ndarray:
 def _floats(X: Any) -> np.ndarray:
     """A new array of float64, NaN where a mask, None or NA says so; TypeError for text."""
     if isinstance(X, np.ma.MaskedArray):
-        return X.astype(np.float64).filled(np.nan)
+        return np.ma.filled(X.astype(np.float64), np.nan)
     x = np.asarray(X)
     if x.dtype.kind == "O":
         flat = [np.nan if absent(v) else v for v in x.flat]

@@ -199,7 +199,7 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     effects of rows and columns alone.
     """
     problem = completion(table, cols, values, shape)
-    i, j = problem.measurement.places()  # pyright: ignore[reportAttributeAccessIssue]
+    i, j = problem.measurement.places()
     v, (d1, d2) = np.asarray(problem.b, np.float64), problem.shape
     order = np.lexsort((j, i))
     i, j, v = i[order], j[order], v[order]
