@@ -60,16 +60,12 @@ class Growth(NamedTuple):
     block : where the block Lanczos outside the factors goes on.
     seen : singular pairs of −ℬ*(c) outside the factors where there was none to append, for λ > 0.
     grown : rank and misfit, for λ = 0, from which it grew last.
-    cut_from, regrown : the rank before weak columns were cut, until it is reached again; how often
-        it was.
     """
 
     waiting: bool = False
     block: Array | None = None
     seen: CompactSVD | None = None
     grown: tuple[int, float] = (-1, math.inf)
-    cut_from: int = 0
-    regrown: int = 0
 
 
 class Rescue(NamedTuple):
@@ -159,8 +155,6 @@ def with_pairs(
     )
     state = state._replace(pair=pair, s=np.pad(np.asarray(s)[:rank], (0, width - rank)))
     block = None if problem.lam > 0 else state.growth.block
-    if 0 < state.growth.cut_from <= rank:
-        state = state.growing(cut_from=0, regrown=state.growth.regrown + 1)
     return state.growing(block=block, seen=None, waiting=True)
 
 

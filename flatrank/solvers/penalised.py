@@ -50,11 +50,9 @@ class Penalised:
         every inner solve; growth puts back what is needed, where it is needed.
     far : float
         A gap at which the spectrum says nothing yet about which columns will be needed.
-    near : float
-        Beyond so many times `tol` a gap does not tell single columns apart: half of what the weak
-        ones carry together counts.
-    spared : float
-        By which `weak` is multiplied whenever the columns that were cut have grown again.
+    slight : float
+        Share of `tol` of the objective: columns that carry no more at the end are left out, where
+        the proof holds without them.
     """
 
     first: float = 1e-2
@@ -63,10 +61,9 @@ class Penalised:
     optimal: float = 1e-2
     stagnation: float = 0.999
     dead: float = 1e-3
-    weak: float = 5e-2
+    weak: float = 5e-3
     far: float = 0.1
-    near: float = 30.0
-    spared: float = 0.1
+    slight: float = 0.1
 
     def decide(
         self, find: GaussNewton, problem: Problem, state: GaussNewtonState
@@ -103,13 +100,8 @@ class Penalised:
         """Without columns that carry little of the gap, and with what grows in their place."""
         if not 0.0 < gap < self.far:
             return state
-        share = self.weak * self.spared**state.growth.regrown
-        weak = share * gap * state.point.objective / problem.lam
-        carried = state.s if gap < self.near * find.tol else 0.5 * np.cumsum(state.s[::-1])
-        rank = int(np.sum(carried > weak))
-        if rank in (0, state.rank):
-            return state
-        return find.grown(problem, cut(state, rank).growing(cut_from=state.rank))
+        rank = int(np.sum(state.s > self.weak * gap * state.point.objective / problem.lam))
+        return state if rank in (0, state.rank) else find.grown(problem, cut(state, rank))
 
     def weakest(self, find: GaussNewton, problem: Problem, state: GaussNewtonState) -> float:
         """The singular value below which a step drops a column.
@@ -138,6 +130,13 @@ class Penalised:
         left, ended = certificate.relative_gap, Status.RUNNING
         if certificate.certified(find.tol):
             ended = Status.CERTIFIED
+            slight = self.slight * find.tol * state.point.objective / problem.lam
+            rank = int(np.sum(state.s > slight))
+            if 0 < rank < state.rank:
+                fewer = cut(state, rank)
+                again = certify_whitened(problem, svd_of(fewer), effort=effort)
+                if again[0].certified(find.tol):
+                    state, (certificate, y) = fewer, again
         elif settled and state.rank >= problem.cone.size(min(problem.shape)):
             ended = Status.STATIONARY
         elif settled and certificate.operator_norm > 1 + find.tol:

@@ -337,8 +337,8 @@ def test_no_global_flag_is_changed():
 
 
 @pytest.mark.slow
-def test_columns_that_grow_back_are_not_cut_again():
-    """Cut at every failed proof, they cost half as many products again (7500 here)."""
+def test_only_columns_that_carry_next_to_nothing_are_cut():
+    """Cut more eagerly, at a twentieth of the gap, columns grow back: 10 000 to 13 000 products."""
     rng = np.random.default_rng(0)
     n, r, m = 100, 3, 1477
     L, R = rng.standard_normal((n, r)), rng.standard_normal((n, r))
@@ -348,7 +348,7 @@ def test_columns_that_grow_back_are_not_cut_again():
     solution = fr.solve(problem, goal="flat", tol=1e-6)
     assert solution.status is fr.Status.CERTIFIED
     assert solution.rank == 22
-    assert solution.counts.forward < 6500
+    assert solution.counts.forward < 8500
 
 
 def test_the_fall_of_a_step_tells_the_misfit_it_leaves():
