@@ -116,10 +116,11 @@ def scale(rows: list[Row]) -> str:
 def ratings(rows: list[Row]) -> str:
     text = ("## Ratings: RMSE on a tenth held out\n\nMean over the splits (± standard deviation "
             "between them). flatrank chooses everything within the training part; *in 90 %* is "
-            "how many test entries lie in its intervals of that level. Peers get the best of "
-            "their grid *on the test part*. Seconds are for everything a solver does for one "
-            "split, its whole path or grid; splits run on another machine count for the error "
-            "alone.")  # fmt: skip
+            "how many test entries lie in its intervals of that level, and in brackets the least "
+            "and the most of the groups by how many entries their row or column has. Peers get "
+            "the best of their grid *on the test part*. Seconds are for everything a solver does "
+            "for one split, its whole path or grid; splits run on another machine count for the "
+            "error alone.")  # fmt: skip
     head = ["solver", "RMSE", "in 90 %", "defaults", "splits", "seconds", "rank", "certified",
             "load"]  # fmt: skip
     for title, group in grouped([r for r in rows if "failed" not in r], "title"):
@@ -146,9 +147,24 @@ def ratings(rows: list[Row]) -> str:
 
 
 def covered(runs: list[Row]) -> str:
-    """Mean share of the test entries inside their intervals, as a percentage."""
+    """Mean share of the test entries inside their intervals, as a percentage; least of a group."""
     shares = [r["coverage"] for r in runs if "coverage" in r]
-    return f"{100 * mean(shares):.1f}" if shares else ""
+    if not shares:
+        return ""
+    by_group = by_known(runs)
+    ends = f" ({100 * min(by_group.values()):.1f}-{100 * max(by_group.values()):.1f})"
+    return f"{100 * mean(shares):.1f}" + (ends if by_group else "")
+
+
+def by_known(runs: list[Row]) -> dict[int, float]:
+    """Coverage of the splits together, by the least number of entries in the row or column."""
+    inside: dict[int, float] = defaultdict(float)
+    number: dict[int, int] = defaultdict(int)
+    for r in runs:
+        for least, n, share in r.get("groups", []):
+            inside[least] += n * share
+            number[least] += n
+    return {least: inside[least] / n for least, n in sorted(number.items())}
 
 
 def coverage(rows: list[Row]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.blocks import BLOCKS, Row, number, seconds, small
+import numpy as np
+
+from benchmarks.blocks import BLOCKS, Row, by_known, grouped, number, seconds, small
 from benchmarks.running import HERE, ROOT, Peer, machine
 
 RESULTS = HERE / "results"
@@ -71,6 +73,10 @@ def line(section: str, row: Row) -> str:
         return f"{seconds(row['seconds'])}, {row['status']}, rank {row['rank']}"
     if section == "figures":
         return f"{small(row['seconds'])} an instance, gap {number(row['relative_gap'])}"
+    if section == "coverage":
+        return f"{100 * row['coverage']:.1f} % in 90 %, {seconds(row['seconds'])}"
+    if section == "sweeps":
+        return f"{small(row['seconds'])} a sweep, speedup {row['speedup']:.2f}"
     if section == "ratings":
         best = row.get("best", row)
         return f"RMSE {best['rmse']:.4f} in {seconds(row['seconds'])}"
@@ -78,9 +84,10 @@ def line(section: str, row: Row) -> str:
 
 
 def write() -> Path:
-    """The page docs/benchmarks.md from all results there are."""
+    """The page docs/benchmarks.md from all results there are, and the picture of coverage."""
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page(), encoding="utf-8")
+    picture(load("ratings"), PAGE.parent / "assets" / "coverage.svg")
     return PAGE
 
 
@@ -107,3 +114,33 @@ def conditions() -> str:
         "and ended (0 is quiet); a figure taken under load is slower than it need be. "
         "Raw results, versions and dates: `benchmarks/results/`."
     )
+
+
+def picture(rows: list[Row], path: Path) -> None:
+    """How many held-out ratings lie in their intervals: by level, and by what is known of them."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "flatrank"
+    from matplotlib.figure import Figure
+
+    runs = [r for r in rows if r["solver"] == "flatrank-ratings" and "levels" in r]
+    if not runs:
+        return
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot([0.5, 1], [0.5, 1], color="0.8")
+    right.axhline(0.9, color="0.8")
+    for (title, group), marker in zip(grouped(runs, "title"), "osv^", strict=False):
+        at = [level for level, _ in group[0]["levels"]]
+        inside = [np.mean([dict(r["levels"])[level] for r in group]) for level in at]
+        left.plot(at, inside, marker + "-", label=title)
+        known = by_known(group)
+        right.plot(list(known), list(known.values()), marker + "-")
+    left.set(xlabel="level of the interval", ylabel="share of ratings inside")
+    left.legend(frameon=False)
+    right.set(
+        xscale="log", ylim=(0.8, 1.0), xlabel="entries of the row or column, at least",
+        ylabel="share inside 90 %",
+    )  # fmt: skip
+    figure.savefig(path, metadata={"Date": None})

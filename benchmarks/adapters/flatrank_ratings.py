@@ -55,15 +55,29 @@ def measure(data, theta, predict):
         "path": [[p.smoothing, p.lam, p.rank, p.validation_rmse, p.relative_gap, p.seconds]
                  for p in model.path],
         "offsets": model.offsets.kind,
-        **({} if average is None else held(average, data["test_values"][known], *places)),
+        **({} if average is None else held(average, train, data["test_values"][known], *places)),
     }  # fmt: skip
 
 
-def held(average, values, rows, cols):
-    """How many values lie in 90 % intervals, and how wide these are."""
+def held(average, train, values, rows, cols):
+    """How many values lie in their intervals, at 90 % also by how much is known of a place."""
     low, high = average.interval(rows, cols, 0.9)
     inside = (low <= values) & (values <= high)
-    return {"coverage": float(inside.mean()), "width": float((high - low).mean())}
+    counts = np.bincount(train.rows)[rows], np.bincount(train.cols)[cols]
+    known = np.minimum(*counts)
+    ends = [1, 3, 10, 30, 100, 1 << 40]
+    groups = [(a, (known >= a) & (known < b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    levels = {}
+    for level in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95):
+        ends_at = average.interval(rows, cols, level)
+        levels[level] = float(np.mean((ends_at[0] <= values) & (values <= ends_at[1])))
+    return {
+        "coverage": float(inside.mean()),
+        "width": float((high - low).mean()),
+        "levels": list(levels.items()),
+        "groups": [[a, int(part.sum()), float(inside[part].mean())]
+                   for a, part in groups if part.sum() >= 50],
+    }  # fmt: skip
 
 
 def code(known, asked):
