@@ -221,6 +221,47 @@ def recommend(
 
 
 @app.command()
+def impute(  # noqa: PLR0913 - one parameter an option
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="A wide table, one line a row, with blanks in it: csv, tsv or parquet; - for "
+            "standard input.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write, csv or parquet, instead of stdout.")
+    ] = None,
+    interval: Annotated[
+        float | None,
+        typer.Option(metavar="LEVEL", help="Add columns NAME_low, NAME_high: 0.9 for 90 %."),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
+    ] = None,
+    predict: Annotated[
+        str,
+        typer.Option(
+            metavar="posterior|flat",
+            help="Fill with the mean of the posterior, or with the flat solution.",
+        ),
+    ] = "posterior",
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --out.")] = False,
+) -> int:
+    """A wide table with gaps in; the same table filled out, with error bars on request."""
+    from flatrank.cli.imputing import impute_table
+
+    fit = {"predict": predict, "seed": seed, "max_seconds": max_seconds}
+    kept = [name.strip() for name in keep.split(",")] if keep else []
+    return impute_table(source, out, interval, kept, fit, quiet=quiet, force=force)
+
+
+@app.command()
 def certify(folder: RunFolder) -> int:
     """Derive the certificate once more, from the files of a run."""
     from flatrank.cli.using import certify_run

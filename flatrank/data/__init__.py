@@ -19,3 +19,5 @@ from flatrank.data.sets import load_insteval as load_insteval
 from flatrank.data.sets import load_ion_states as load_ion_states
 from flatrank.data.sets import load_movielens_small as load_movielens_small
 from flatrank.data.splits import split as split
+from flatrank.data.wide import WideTable as WideTable
+from flatrank.data.wide import read_wide as read_wide

@@ -128,9 +128,9 @@ def split_line(line: str, separator: str) -> list[str] | None:
 
 
 def _layout(file: File, lines: list[str], wanted: dict[str, str | None]) -> _Layout:
-    start, separator, remarks = _opening(file.name, lines)
+    start, separator, remarks = opening_of(file.name, lines)
     filled = [line for line in lines[start:] if line.strip()][:200]
-    separator, width = _separator(file, filled, len(wanted), separator)
+    separator, width = separator_of(file, filled, len(wanted), separator)
     fields = [split_line(line, separator) or [line] for line in filled]
     titles = _titles(fields, wanted, width)
     start += lines[start:].index(filled[titles])
@@ -156,7 +156,7 @@ def _layout(file: File, lines: list[str], wanted: dict[str, str | None]) -> _Lay
     return _Layout(separator, width, start + header, names, picks, len(remarks) + titles)
 
 
-def _opening(source: str, lines: list[str]) -> tuple[int, str | None, list[str]]:
+def opening_of(source: str, lines: list[str]) -> tuple[int, str | None, list[str]]:
     """The number of the first line of the table, a separator that Excel noted, and comments."""
     separator, remarks = None, []
     for n, line in enumerate(lines):
@@ -192,7 +192,7 @@ def _titles(fields: list[list[str]], wanted: dict[str, str | None], width: int) 
     return first if _has_header(fields[first:], wanted, width) else 0
 
 
-def _separator(file: File, lines: list[str], least: int, noted: str | None) -> tuple[str, int]:
+def separator_of(file: File, lines: list[str], least: int, noted: str | None) -> tuple[str, int]:
     """The separator that gives the most lines the same number of fields, and that number."""
     likely = {".csv": ",", ".tsv": "\t"}.get(file.suffix)
     best, most = (0.0, 0.0, "", 0), (1, "")

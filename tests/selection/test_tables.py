@@ -57,7 +57,7 @@ def test_entries_and_tables_are_one(gapped, completed):
 
 
 def test_names_come_back(gapped):
-    Y = gapped[1][:20, :5]
+    Y = gapped[1][:20, 4:9]
     table = pd.DataFrame(Y, index=[f"r{i}" for i in range(20)], columns=list("abcde"))
     filled = fr.impute(table)
     assert filled.index.equals(table.index)
@@ -69,16 +69,23 @@ def test_names_come_back(gapped):
 @pytest.mark.parametrize(
     ("table", "least", "most"),
     [
-        ([[1.0, np.nan, 3.0]], 1.0, 3.0),
+        ([[1.0, 2.0, 3.0], [1.0, np.nan, 3.0]], 1.0, 3.0),
         ([[1.0], [2.0], [np.nan]], 1.0, 2.0),
         ([[1.0, 2.0], [np.nan, 4.0]], 1.0, 4.0),
         (np.where(np.eye(6, dtype=bool), np.nan, 7.0), 7.0, 7.0),
-        ([[5.0, np.nan]], 5.0, 5.0),
+        ([[5.0, 4.0], [5.0, np.nan]], 4.0, 5.0),
     ],
 )
 def test_the_smallest_tables_have_an_answer(table, least, most):
     filled = fr.impute(table)
     assert np.all((filled >= least - 1e-6) & (filled <= most + 1e-6))
+
+
+def test_the_unit_of_a_column_changes_nothing(gapped):
+    Y = np.delete(gapped[1], 3, axis=1)
+    # Powers of two round nothing, so that chains draw the very same numbers.
+    units = 2.0 ** np.arange(-20, 24, 4)
+    np.testing.assert_array_equal(fr.impute(Y * units) / units, fr.impute(Y))
 
 
 def test_the_flat_solution_alone_has_no_intervals(gapped):
@@ -90,7 +97,9 @@ def test_the_flat_solution_alone_has_no_intervals(gapped):
 
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="no entry is observed"):
-        fr.impute(np.full((3, 3), np.nan))
+        fr.complete(np.full((3, 3), np.nan))
+    with pytest.raises(ValueError, match="no entry is observed of column 1: nothing says"):
+        fr.impute([[1.0, np.nan, 3.0]])
     with pytest.raises(ValueError, match="predict must be"):
         fr.impute(np.ones((3, 3)), predict="mode")
     with pytest.raises(TypeError, match="takes a table of two dimensions"):

@@ -1,0 +1,117 @@
+"""`flatrank impute`: a wide table in, the same table filled out."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flatrank.cli.allocation import keep_to_one_blas_thread
+from flatrank.cli.interrupts import INTERRUPTED
+from flatrank.cli.terminal import Progress, certificate_words, complain, emit, write_text
+from flatrank.data import InputError, WideTable, read_wide
+
+
+def impute_table(  # noqa: PLR0913 - what was asked
+    source: str,
+    out: Path | None,
+    level: float | None,
+    keep: list[str],
+    fit: dict[str, Any],
+    *,
+    quiet: bool,
+    force: bool,
+) -> int:
+    """Read, fill and write; 0 for a proof, else 3; on Ctrl-C nothing is written.
+
+    Raises
+    ------
+    InputError
+        If something asked or read cannot be used; nothing was written then.
+    """
+    _check(out, level, fit, force)
+    keep_to_one_blas_thread()
+    from flatrank.selection import Filled, fill
+
+    with Progress(quiet=quiet) as progress:
+        progress({"stage": "read"})
+        table = read_wide(source, keep)
+        X = table.values
+        if not np.isnan(X).any():
+            found = None
+        else:
+            try:
+                found: Filled | None = fill(X, level, progress=progress, **fit)
+            except KeyboardInterrupt:
+                complain("interrupted: nothing was written.")
+                return INTERRUPTED
+    ends = None
+    if found is not None and found.low is not None and found.high is not None:
+        ends = found.low, found.high
+    _write(table, X if found is None else found.X, ends, out)
+    if not quiet:
+        for line in _said(table, found):
+            complain(line)
+    return 0 if found is None or found.completed.status.value == "certified" else 3
+
+
+def _check(out: Path | None, level: float | None, fit: dict[str, Any], force: bool) -> None:
+    if out is not None:
+        if out.is_dir():
+            raise InputError(f"--out {out}: is a folder; name a file.")
+        if not (parent := out.resolve().parent).is_dir():
+            raise InputError(f"--out {out}: there is no folder {parent}; make it first.")
+        if out.exists() and not force:
+            raise InputError(f"--out {out}: exists; name another file, or add --force.")
+    if level is not None and not 0 < level < 1:
+        raise InputError(f"--interval must lie between 0 and 1, such as 0.9; got {level}.")
+    if fit["predict"] not in ("posterior", "flat"):
+        raise InputError(f"--predict must be posterior or flat; got {fit['predict']!r}.")
+    if level is not None and fit["predict"] == "flat":
+        raise InputError("--interval needs the posterior: leave out --predict flat.")
+    if fit["seed"] < 0:
+        raise InputError(f"--seed must be a whole number from 0; got {fit['seed']}.")
+    if fit["max_seconds"] is not None and not fit["max_seconds"] > 0:
+        raise InputError(f"--max-seconds must be positive; got {fit['max_seconds']}.")
+
+
+def _write(table: WideTable, X: np.ndarray, ends: Any, out: Path | None) -> None:
+    parquet = out is not None and out.suffix.lower() == ".parquet"
+    frame = table.filled(X, ends, numbers=parquet)
+    if out is not None and parquet:
+        part = out.with_name(out.name + ".part")
+        frame.write_parquet(part)
+        part.replace(out)
+        return
+    buffer = io.BytesIO()
+    frame.write_csv(buffer, separator=table.separator or ",")
+    text = buffer.getvalue().decode()
+    if out is None:
+        emit(text)
+    else:
+        write_text(out, text)
+
+
+def _said(table: WideTable, found: Any) -> list[str]:
+    """What was done, how well it does on cells held out, and what is proved."""
+    gaps = np.isnan(table.values)
+    if found is None:
+        return ["nothing is missing: the table is as it was."]
+    (d1, d2), completed = table.values.shape, found.completed
+    lines = [
+        f"filled {gaps.sum()} of {gaps.size} cells of {d1} rows and {d2} columns"
+        + (f"; left as they are: {', '.join(table.aside)}" if table.aside else "")
+        + "."
+    ]
+    rmse = completed.completion.rmse
+    if rmse["holdout"] is not None:
+        lines.append(
+            f"cells held out are hit to {rmse['holdout']:.3g} standard deviations of their column; "
+            f"effects of rows and columns alone: {rmse['baseline']:.3g}."
+        )
+    solution = completed.solution
+    proof = certificate_words(None if solution.certificate is None else vars(solution.certificate))
+    lines.append(f"flat solution of rank {solution.rank}: {solution.status.value}; {proof}.")
+    return lines

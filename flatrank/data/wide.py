@@ -1,0 +1,217 @@
+"""Wide tables: one line a row, numbers with blanks among them, names and dates beside."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flatrank.data.columns import ABSENT, kind_of, number
+from flatrank.data.entries import InputError
+from flatrank.data.files import File, Source, open_file
+from flatrank.data.tables import load_polars
+from flatrank.data.text import opening_of, separator_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Written for a gap.
+GAPS = ABSENT | {"nan"}
+
+
+@dataclass
+class WideTable:
+    """A wide table as it was read.
+
+    Parameters
+    ----------
+    source : str
+        What messages call it.
+    frame : polars.DataFrame
+        All of it: text where it came as text.
+    columns : list of str
+        Those with numbers, which are filled.
+    values : array of shape (rows, len(columns))
+        Their numbers, NaN in the gaps.
+    separator : str
+        Between the fields of a text; empty for parquet.
+    comma : bool
+        Whether decimals are behind a comma.
+    """
+
+    source: str
+    frame: pl.DataFrame
+    columns: list[str]
+    values: np.ndarray
+    separator: str
+    comma: bool
+
+    @property
+    def aside(self) -> list[str]:
+        """Columns left as they are."""
+        return [name for name in self.frame.columns if name not in self.columns]
+
+    def filled(
+        self,
+        X: np.ndarray,
+        ends: tuple[np.ndarray, np.ndarray] | None = None,
+        *,
+        numbers: bool = False,
+    ) -> pl.DataFrame:
+        """The table with its gaps filled, what was there unchanged.
+
+        Parameters
+        ----------
+        X
+            All numbers, of the shape of `values`.
+        ends
+            Lower and upper ends of intervals: columns NAME_low and NAME_high follow each column
+            that had gaps, and where nothing was missing both are the number itself.
+        numbers
+            Columns of numbers, also where they came as text.
+        """
+        polars, out = load_polars(), []
+        places = {name: n for n, name in enumerate(self.columns)}
+        gaps = np.isnan(self.values)
+        for name in self.frame.columns:
+            n = places.get(name)
+            if n is None or not (gaps[:, n].any() or numbers):
+                out.append(self.frame[name])
+                continue
+            parts = {name: X}
+            if ends is not None and gaps[:, n].any():
+                parts |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
+            for title, all_numbers in parts.items():
+                if self.separator and not numbers:
+                    at = np.flatnonzero(gaps[:, n])
+                    texts = [self._text(x) for x in all_numbers[at, n]]
+                    column = self.frame[name].scatter(at, texts).alias(title)
+                else:
+                    column = polars.Series(title, all_numbers[:, n])
+                out.append(column)
+        return polars.DataFrame(out)
+
+    def _text(self, x: float) -> str:
+        text = f"{x:.6g}"
+        return text.replace(".", ",") if self.comma else text
+
+
+def read_wide(source: Source, keep: Sequence[str] = ()) -> WideTable:
+    """Read a wide table from csv, tsv, other separated text, gzip of these, or parquet.
+
+    A column is filled where every field that is there is a number; other columns, and those whose
+    name says that they count or date the lines (id, index, year, time) and that have no gaps, are
+    left aside. Blanks, NA, NaN and their like are gaps.
+
+    Parameters
+    ----------
+    source
+        A path, or "-" for standard input (text with a header).
+    keep
+        Names of further columns to leave aside.
+
+    Raises
+    ------
+    InputError
+        If the source cannot be used: no header, no column of numbers, an unknown name.
+    """
+    file = open_file(source)
+    if file.format == "parquet":
+        frame, separator = load_polars().read_parquet(io.BytesIO(file.data)), ""
+    elif file.format == "text":
+        frame, separator = _read_text(file)
+    else:
+        raise InputError(
+            f"{file.name}: a wide table is csv, tsv or parquet; for entries in an npz or "
+            "MatrixMarket file use flatrank complete."
+        )
+    unknown = [name for name in keep if name not in frame.columns]
+    if unknown:
+        raise InputError(
+            f"{file.name}: no column {unknown[0]!r}; the columns are "
+            f"{', '.join(map(repr, frame.columns[:8]))}."
+        )
+    parsed = {name: _numbers(frame[name], separator) for name in frame.columns}
+    columns = [
+        name
+        for name, found in parsed.items()
+        if found is not None and name not in keep and not (_beside(name) and _whole(found[0]))
+    ]
+    if not columns:
+        raise InputError(
+            f"{file.name}: has no column of numbers to fill; its columns are "
+            f"{', '.join(map(repr, frame.columns[:8]))}."
+        )
+    both = [found for name in columns if (found := parsed[name]) is not None]
+    values = np.column_stack([numbers for numbers, _ in both])
+    empty = [name for name, x in zip(columns, values.T, strict=True) if np.isnan(x).all()]
+    columns = [name for name in columns if name not in empty]
+    values = values[:, ~np.isnan(values).all(axis=0)]
+    if not columns:
+        raise InputError(f"{file.name}: not one number is there to fill others from.")
+    return WideTable(file.name, frame, columns, values, separator, any(c for _, c in both))
+
+
+def _read_text(file: File) -> tuple[pl.DataFrame, str]:
+    polars, name = load_polars(), file.name
+    text = file.text()
+    lines = text[: 1 << 20].splitlines()[:2000]
+    start, noted, _ = opening_of(name, lines)
+    body = [line for line in lines[start:] if line.strip()][:200]
+    separator, _ = separator_of(file, body, 2, noted)
+    if separator in ("::", " "):
+        raise InputError(
+            f"{name}: a wide table needs commas, tabs, semicolons or bars between its fields."
+        )
+    try:
+        frame = polars.read_csv(
+            io.BytesIO("\n".join(text.splitlines()[start:]).encode()), separator=separator,
+            infer_schema=False,
+        )  # fmt: skip
+    except polars.exceptions.PolarsError as refused:
+        raise InputError(
+            f"{name}: does not read as a table: {str(refused).splitlines()[0]}"
+        ) from refused
+    if all(map(number, frame.columns)):
+        raise InputError(
+            f"{name}: its first line holds numbers, not names; give every column a name in a "
+            "first line."
+        )
+    return frame, separator
+
+
+def _numbers(column: Any, separator: str) -> tuple[np.ndarray, bool] | None:
+    """The numbers of a column, NaN for gaps, and whether decimals have commas; None if no numbers.
+
+    Without a single field it is a column of gaps.
+    """
+    if not separator:
+        numeric = column.dtype.is_numeric() or str(column.dtype) == "Null"
+        return (column.cast(load_polars().Float64).to_numpy(), False) if numeric else None
+    fields = [(field or "").strip() for field in column.to_list()]
+    seen = [field.lower() not in GAPS for field in fields]
+    there = [field for field, is_there in zip(fields, seen, strict=True) if is_there]
+    comma = separator != "," and any("," in field for field in there)
+    there = [field.replace(",", ".", 1) for field in there] if comma else there
+    try:
+        found = np.array([float(field) for field in there])
+    except ValueError:
+        return None
+    if not np.all(np.isfinite(found)):
+        return None
+    out = np.full(len(fields), np.nan)
+    out[seen] = found
+    return out, comma
+
+
+def _beside(name: str) -> bool:
+    """Whether a name says that its column counts, dates or names the lines."""
+    return kind_of(name)[0] in ("aside", "row")
+
+
+def _whole(x: np.ndarray) -> bool:
+    """Whether there are no gaps, and only whole numbers."""
+    return bool(np.all(np.isfinite(x)) and np.all(x % 1 == 0))
