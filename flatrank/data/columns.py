@@ -196,7 +196,8 @@ def _refuse_wide(head: Head, left: list[int]) -> None:
     beside = f" beside {head.names[left[0]]!r}" if labels else ""
     raise InputError(
         f"{head.source}: looks like a wide table, one line a row, with {len(numeric)} columns of "
-        f"numbers{beside}; expected one line an entry: row, column, value. Melt it, "
+        f"numbers{beside}; expected one line an entry: row, column, value. To fill "
+        f"its gaps as it is: flatrank impute {head.source}. For entries: Melt it, "
         f'{head.reader}{melt}.dropna().to_csv("entries.csv", index={index}), or, if three of its '
         f"columns hold the entries, {_GIVEN}."
     )
