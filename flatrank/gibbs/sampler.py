@@ -72,9 +72,7 @@ class State:
         return self.L.shape[1]
 
 
-def row_blocks(
-    C: Compressed, k: int, grams: int = GRAMS
-) -> list[tuple[slice, slice, Compressed]]:
+def row_blocks(C: Compressed, k: int, grams: int = GRAMS) -> list[tuple[slice, slice, Compressed]]:
     """Rows, entries and pattern of blocks of rows whose Gram matrices are so many numbers."""
     size, indptr, blocks = max(1, grams // k**2), np.asarray(C.indptr), []
     for first in range(0, C.n, size):
