@@ -24,8 +24,8 @@ class NotCertifiedWarning(ConvergenceWarning):
     """The answer is there, but the proof that was asked for is not; says what to do."""
 
 
-def record(estimator: Any, solution: Solution) -> None:
-    """Set what every estimator says of its solution; warn if it is not proved."""
+def record(estimator: Any, solution: Solution, depth: int = 3) -> None:
+    """Set what every estimator says of its solution; warn the caller if it is not proved."""
     estimator.certificate_ = solution.certificate
     estimator.status_ = solution.status
     estimator.rank_ = solution.rank
@@ -36,16 +36,16 @@ def record(estimator: Any, solution: Solution) -> None:
             f"{type(estimator).__name__} ended without the proof asked for ({solution.status}). "
             f"What to do: {advice}",
             NotCertifiedWarning,
-            stacklevel=4,
+            stacklevel=depth,
         )
 
 
-def record_completed(estimator: Any, completed: CompletedTable) -> None:
+def record_completed(estimator: Any, completed: CompletedTable, depth: int = 4) -> None:
     """The same for a completed table, with the noise its posterior found."""
     average = completed.completion.average
     estimator.completed_ = completed
     estimator.noise_ = None if average is None else average.posterior.noise
-    record(estimator, completed.solution)
+    record(estimator, completed.solution, depth)
 
 
 def seed_of(random_state: Any) -> int:

@@ -74,6 +74,15 @@ class NewRows:
             raise ValueError("the table was completed without a posterior: there are no intervals")
         return self._average.interval(i, j, level)
 
+    def whole_rows(self, rows: ArrayLike) -> Float[np.ndarray, "q d2"]:
+        """`predict` at all places of some of the new rows."""
+        i, _ = checked_pairs(rows, np.zeros(np.shape(rows), np.int64), self.shape)
+        if self._average is not None:
+            return self._average.whole_rows(i)
+        (L, R), d2 = self._pair, self.shape[1]
+        places = np.repeat(i, d2), np.tile(np.arange(d2), i.size)
+        return self.units.restore(*places, (L[i] @ R.T).ravel()).reshape(i.size, d2)
+
     def means(self, rows: np.ndarray, cols: np.ndarray) -> Float[np.ndarray, " q"]:
         """`predict` at many places, without drawing anything for one row that others lack."""
         average = self.completion.average

@@ -211,7 +211,7 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             predict=self.prediction, tol=self.tol, max_seconds=self.max_seconds,
             seed=seed_of(self.random_state),
         )  # fmt: skip
-        record_completed(self, completed)
+        record_completed(self, completed, depth=5)
         return X
 
     def _filled(self, X: np.ndarray, predict: Any) -> np.ndarray:

@@ -124,13 +124,11 @@ class FlatRecommender(FlatCompleter):
         return folded
 
     def _scores(self, rows: np.ndarray, by: str) -> np.ndarray:
+        if by == "mean":
+            return self.completed_.whole_rows(rows)
         d2 = self.completed_.shape[1]
         places = np.repeat(rows, d2), np.tile(np.arange(d2), rows.size)
-        if by == "low":
-            scores, _ = self.completed_.interval(*places, CAUTION)
-        else:
-            scores = self.completed_.predict(*places)
-        return scores.reshape(rows.size, d2)
+        return self.completed_.interval(*places, CAUTION)[0].reshape(rows.size, d2)
 
     def _seen(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where some of the rows, (q, d2), have entries."""

@@ -113,6 +113,33 @@ class Posterior:
         """
         return self._over(rows, cols, lambda x, _: x.mean(axis=0))[0]
 
+    def whole_rows(self, rows: ArrayLike) -> Float[np.ndarray, "q d2"]:
+        """`mean` of all entries of some rows, by one product of matrices.
+
+        Parameters
+        ----------
+        rows : integer array of shape (q,)
+            0-based.
+
+        Returns
+        -------
+        array of shape (q, d2)
+            In the data's unit, in single precision.
+
+        Raises
+        ------
+        ValueError
+            If a row lies outside the matrix.
+
+        Notes
+        -----
+        2 S q d2 k flops for S draws. Memory 4 (S k (q + d2) + q d2) bytes.
+        """
+        i, _ = checked_pairs(rows, np.zeros(np.shape(rows), np.int64), self.shape)
+        d = self.draws
+        L = np.concatenate(d.L[:, i], axis=1) * np.float32(self.unit / len(d))
+        return L @ np.concatenate(d.R, axis=1).T + np.float32(self.mean_value)
+
     def interval(
         self, rows: ArrayLike, cols: ArrayLike, level: float = 0.9, *, noise: bool = True
     ) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
