@@ -123,13 +123,14 @@ def flat_rows(
     if k == 0:
         return L
     order = np.lexsort((cols, rows))
+    cols, b = cols[order].astype(np.int32), b[order]
     counts = np.bincount(rows, minlength=n)
     theta = problem.smoothing
     weight = problem.lam * ((1 - theta) * counts / (problem.m * d2) + theta / (d1 * d2))
     ends = np.concatenate([[0], np.cumsum(counts)])
-    C = kernels.Compressed(ends, cols[order].astype(np.int32), d2)
+    C = kernels.Compressed(ends, cols, d2)
     for block, entries, part in row_blocks(C, k):
-        G, h = kernels.row_grams(part, R, b[order][entries])
+        G, h = kernels.row_grams(part, R, b[entries])
         if problem.lam == 0:
             L[block] = (np.linalg.pinv(G, hermitian=True) @ h[:, :, None])[:, :, 0]
         else:

@@ -151,7 +151,7 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         array of shape (n, features out)
             Observed entries as they came. A gap is the mean given the row's entries, exact for each
-            of at most 20 draws of the columns (`Posterior.mean_rows`); with `prediction="flat"` it
+            of at most 16 draws of the columns (`Posterior.mean_rows`); with `prediction="flat"` it
             comes from the exact regularised least squares of the row, weighted by its count.
 
         Raises

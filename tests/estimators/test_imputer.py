@@ -15,7 +15,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import flatrank as fr
-from flatrank.data import Scales
 from flatrank.estimators import NotCertifiedWarning
 from flatrank.estimators._new_rows import NewRows, flat_rows
 
@@ -120,40 +119,9 @@ def test_an_exact_fit_takes_the_least_factors_that_fit():
     np.testing.assert_allclose(one[0], 2.0 * R[3] / (R[3] @ R[3]))
 
 
-def test_scales_of_rows_that_were_measured_come_out_again():
-    rng = np.random.default_rng(0)
-    sizes = np.exp(rng.standard_normal(80))
-    i, j = np.nonzero(rng.random((80, 30)) < 0.7)
-    v = rng.standard_normal(i.size) * sizes[i]
-    scales = Scales("rows", np.ones(80)).refit(i, j, v, (80, 30))
-    np.testing.assert_allclose(scales.of_rows(i, v, 80).of, scales.of, rtol=1e-12)
-    part = i < 10
-    np.testing.assert_allclose(scales.of_rows(i[part], v[part], 10).of, scales.of[:10])
-    assert np.all(Scales("rows", sizes).of_rows(i[part], v[part], 10).of == 1)
-
-
 def test_a_row_does_not_depend_on_its_company(fitted, table):
     new = table[1][100:]
     np.testing.assert_allclose(fitted.transform(new)[7], fitted.transform(new[7:8])[0], rtol=1e-9)
-
-
-def test_the_mean_given_a_row_is_that_of_the_draws():
-    rng = np.random.default_rng(1)
-    R = rng.standard_normal((15, 2))
-    sizes = np.exp(rng.standard_normal((230, 1)))
-    X = rng.standard_normal((230, 2)) @ R.T
-    Y = X + 0.3 * sizes * rng.standard_normal(X.shape)
-    seen = rng.random(X.shape) < 0.7
-    for law in ("common", "rows and columns"):
-        i, j = np.nonzero(seen[:200])
-        post = fr.posterior(fr.completion(i, j, Y[i, j], (200, 15)), width=3, noise=law)
-        i, j = np.nonzero(seen[200:])
-        means = post.mean_rows(i, j, Y[200:][i, j], 30)
-        every = np.divmod(np.arange(450), 15)
-        drawn = post.predict_rows(i, j, Y[200:][i, j]).mean(*every).reshape(30, 15)
-        spread = np.std(drawn - X[200:])
-        assert np.sqrt(np.mean((means - drawn) ** 2)) < 0.35 * spread
-        assert np.std(means - X[200:]) < 1.05 * spread
 
 
 @BOTH
