@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from flatrank import theory as theory
     from flatrank.certificates import Certificate as Certificate
     from flatrank.certificates import certify as certify
+    from flatrank.estimators import FlatCompleter as FlatCompleter
+    from flatrank.estimators import FlatImputer as FlatImputer
+    from flatrank.estimators import FlatRecommender as FlatRecommender
+    from flatrank.estimators import FlatRobustPCA as FlatRobustPCA
     from flatrank.factors import FactorPair as FactorPair
     from flatrank.flatness import Flatness as Flatness
     from flatrank.flatness import Rescaling as Rescaling
@@ -51,6 +55,7 @@ __version__ = "0.1.0"
 _ROOMS = ("experiments", "flatness", "gibbs", "measurements", "solvers", "theory")
 _HOMES = {
     "certificates": ("Certificate", "certify"),
+    "estimators": ("FlatCompleter", "FlatImputer", "FlatRecommender", "FlatRobustPCA"),
     "factors": ("FactorPair",),
     "flatness": ("Flatness", "Rescaling"),
     "gibbs": ("Posterior", "posterior"),
@@ -66,7 +71,8 @@ _HOMES = {
 }  # fmt: skip
 _HOME = {name: room for room, names in _HOMES.items() for name in names}
 
-__all__ = [*_ROOMS, *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
+# `from flatrank import *` must do without scikit-learn.
+__all__ = [*_ROOMS, *(name for name in _HOME if _HOME[name] != "estimators")]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> _Any:
@@ -82,4 +88,4 @@ def __getattr__(name: str) -> _Any:
 
 def __dir__() -> list[str]:
     """The public names, imported or not."""
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_ROOMS, *_HOME})

@@ -41,12 +41,26 @@ def test_public_names_are_those_of_the_block_for_type_checkers():
 
     tree = ast.parse(Path(flatrank.__file__).read_text("utf-8"))
     told = {a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
-    assert set(flatrank.__all__) == told - {"import_module", "TYPE_CHECKING", "Any"}
-    assert set(flatrank.__all__) <= set(dir(flatrank))
+    estimators = {"FlatCompleter", "FlatImputer", "FlatRecommender", "FlatRobustPCA"}
+    assert set(flatrank.__all__) == told - estimators - {"import_module", "TYPE_CHECKING", "Any"}
+    assert set(flatrank.__all__) | estimators <= set(dir(flatrank))
     for name in flatrank.__all__:
         assert getattr(flatrank, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'solv'"):
         flatrank.solv  # noqa: B018 - the look-up is what is tested
+
+
+def test_estimators_say_what_they_need():
+    look = """
+import sys, flatrank
+sys.modules["sklearn"] = None
+try:
+    flatrank.FlatImputer
+except ModuleNotFoundError as missing:
+    print(missing)
+"""
+    run = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert 'pip install "flatrank[sklearn]"' in run.stdout
 
 
 def test_import_loads_nothing_heavy():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -85,6 +85,15 @@ class Offsets:
         if not (row >= 0.0 and col >= 0.0):
             raise InputError(f"Offset ridges must be at least 0 (infinite allowed), got {ridge}.")
         return Design(rows, cols, values, shape).solve((row, col))
+
+    def of_rows(
+        self, rows: NDArray[np.int32], cols: NDArray[np.int32], values: Vector, n: int
+    ) -> Offsets:
+        """The effects of n new rows given their entries; mean and columns as they are."""
+        number = np.bincount(rows, minlength=n)
+        sums = np.bincount(rows, values - self.mean - self.col[cols], n)
+        # Infinite where the side is left out; a row without entries has no effect.
+        return replace(self, row=sums / np.maximum(number + self.ridge[0], np.finfo(float).tiny))
 
     def refit(self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike) -> Offsets:
         """The same kind and ridge, fitted to other entries of the same matrix."""

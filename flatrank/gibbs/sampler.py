@@ -72,6 +72,17 @@ class State:
         return self.L.shape[1]
 
 
+def row_blocks(C: Compressed, k: int, grams: int = GRAMS) -> list[tuple[slice, slice, Compressed]]:
+    """Rows, entries and pattern of blocks of rows whose Gram matrices are so many numbers."""
+    size, indptr, blocks = max(1, grams // k**2), np.asarray(C.indptr), []
+    for first in range(0, C.n, size):
+        ends = indptr[first : min(first + size, C.n) + 1]
+        part = slice(int(ends[0]), int(ends[-1]))
+        block = Compressed(ends - ends[0], C.indices[part], C.width)
+        blocks.append((slice(first, first + ends.size - 1), part, block))
+    return blocks
+
+
 class Side:
     """The entries of one orientation, in blocks of rows whose Gram matrices fit into a cache."""
 
@@ -84,13 +95,7 @@ class Side:
     def blocks(self, k: int) -> list[tuple[slice, slice, Compressed]]:
         """Rows, entries and pattern of each block."""
         if k not in self._blocks:
-            size, n, indptr = max(1, self.grams // k**2), self.C.n, np.asarray(self.C.indptr)
-            self._blocks[k] = []
-            for first in range(0, n, size):
-                ends = indptr[first : min(first + size, n) + 1]
-                part = slice(int(ends[0]), int(ends[-1]))
-                block = Compressed(ends - ends[0], self.C.indices[part], self.C.width)
-                self._blocks[k].append((slice(first, first + ends.size - 1), part, block))
+            self._blocks[k] = row_blocks(self.C, k, self.grams)
         return self._blocks[k]
 
     def draw(

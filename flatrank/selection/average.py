@@ -33,6 +33,12 @@ class Average(NamedTuple):
         """The posterior mean of each entry, (n,), in the unit of the values."""
         return self.units.scales.at(rows, cols) * self.posterior.mean(rows, cols)
 
+    def whole_rows(self, rows: Vector) -> Vector:
+        """The posterior means of all entries of some rows, (q, d2), by one product of matrices."""
+        cols = np.arange(self.posterior.shape[1])
+        scale = self.units.scales.at(rows[:, None], cols[None, :])
+        return scale * self.posterior.whole_rows(rows)
+
     def interval(self, rows: Vector, cols: Vector, level: float) -> tuple[Vector, Vector]:
         """Ends of the intervals of new observations, (n,) each, in the unit of the values."""
         scale = self.units.scales.at(rows, cols)

@@ -118,14 +118,38 @@ class CompletedTable:
             )
         return self.completion.average.interval(i, j, level)
 
+    def whole_rows(self, rows: ArrayLike) -> np.ndarray:
+        """Predictions of all entries of some rows: faster than `predict` at each.
+
+        Parameters
+        ----------
+        rows : integer array of shape (q,)
+            0-based.
+
+        Returns
+        -------
+        array of shape (q, d2)
+            In the unit of the table.
+
+        Raises
+        ------
+        ValueError
+            If a row lies outside the table.
+        """
+        i, _ = checked_pairs(rows, np.zeros(np.shape(rows), np.int64), self.shape)
+        if self.completion.average is not None:
+            return self.completion.average.whole_rows(i)
+        d2 = self.shape[1]
+        places = np.repeat(i, d2), np.tile(np.arange(d2), i.size)
+        return self._predicted(*places).reshape(i.size, d2)
+
     def matrix(self, *, keep_observed: bool = True) -> np.ndarray:
         """The whole table, (d1, d2); by default observed entries stay as they came."""
         d1, d2 = self.shape
         out = np.empty(self.shape)
         step = max(1, PORTION // d2)
         for first in range(0, d1, step):
-            i, j = np.divmod(np.arange(first * d2, min(first + step, d1) * d2), d2)
-            out[first : first + step] = self._predicted(i, j).reshape(-1, d2)
+            out[first : first + step] = self.whole_rows(np.arange(first, min(first + step, d1)))
         if keep_observed:
             out[self.observed.rows, self.observed.cols] = self.observed.values
         return out

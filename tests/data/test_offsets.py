@@ -184,3 +184,17 @@ def test_a_choice_that_cannot_be_made() -> None:
     everything, nothing = np.arange(4000), np.arange(0)
     with pytest.raises(InputError, match="needs training and validation entries, got 4000 and 0"):
         choose_offsets(rows, cols, values, (80, 60), everything, nothing)
+
+
+@pytest.mark.parametrize("ridge", [2.0, (3.0, np.inf), (np.inf, 3.0), np.inf])
+def test_a_row_given_again_has_the_effect_it_had(ridge):
+    rng = np.random.default_rng(0)
+    rows, cols = np.nonzero(rng.random((9, 7)) < 0.6)
+    values = rng.standard_normal(rows.size) + rows
+    offsets = Offsets.fit(rows, cols, values, (9, 7), ridge=ridge)
+    part = rows < 4
+    new = offsets.of_rows(rows[part], cols[part], values[part], 6)
+    np.testing.assert_allclose(new.row[:4], offsets.row[:4], atol=1e-8)
+    assert np.all(new.row[4:] == 0)
+    assert (new.mean, new.kind) == (offsets.mean, offsets.kind)
+    np.testing.assert_array_equal(new.col, offsets.col)

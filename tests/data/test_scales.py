@@ -80,3 +80,15 @@ def test_factors_are_carried_to_other_scales():
         np.testing.assert_allclose(there[0] @ there[1].T, by * (L @ R.T))
         np.testing.assert_allclose(scales.carried(*there, -1)[index], (L, R)[index])
     assert Scales.none().carried(L, R, -1)[0] is L
+
+
+def test_scales_of_rows_that_were_measured_come_out_again():
+    rng = np.random.default_rng(0)
+    sizes = np.exp(rng.standard_normal(80))
+    i, j = np.nonzero(rng.random((80, 30)) < 0.7)
+    v = rng.standard_normal(i.size) * sizes[i]
+    scales = Scales("rows", np.ones(80)).refit(i, j, v, (80, 30))
+    np.testing.assert_allclose(scales.of_rows(i, v, 80).of, scales.of, rtol=1e-12)
+    part = i < 10
+    np.testing.assert_allclose(scales.of_rows(i[part], v[part], 10).of, scales.of[:10])
+    assert np.all(Scales("rows", sizes).of_rows(i[part], v[part], 10).of == 1)

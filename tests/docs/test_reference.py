@@ -10,7 +10,10 @@ import pytest
 import flatrank as fr
 
 DOCS = Path(__file__).parents[2] / "docs"
-ROOMS = ("measurements", "flatness", "theory", "solvers", "certificates", "experiments", "data")
+ROOMS = (
+    "measurements", "flatness", "theory", "solvers", "certificates", "experiments", "data",
+    "estimators",
+)  # fmt: skip
 
 
 @cache

@@ -245,3 +245,38 @@ def test_noise_of_rows_is_found_where_there_is_some():
     low, high = post.interval(rows, cols)
     width = high - low
     assert width[rows % 2 == 0].mean() > 2.5 * width[rows % 2 == 1].mean()
+
+
+def test_the_mean_given_a_row_is_that_of_the_draws():
+    rng = np.random.default_rng(1)
+    R = rng.standard_normal((15, 2))
+    sizes = np.exp(rng.standard_normal((230, 1)))
+    X = rng.standard_normal((230, 2)) @ R.T
+    Y = X + 0.3 * sizes * rng.standard_normal(X.shape)
+    seen = rng.random(X.shape) < 0.7
+    for law in ("common", "rows and columns"):
+        i, j = np.nonzero(seen[:200])
+        post = fr.posterior(fr.completion(i, j, Y[i, j], (200, 15)), width=3, noise=law)
+        i, j = np.nonzero(seen[200:])
+        means = post.mean_rows(i, j, Y[200:][i, j], 30)
+        every = np.divmod(np.arange(450), 15)
+        back = slice(None, None, -1)
+        again = post.mean_rows(i[back], j[back], Y[200:][i, j][back], 30)
+        np.testing.assert_array_equal(again, means)
+        drawn = post.predict_rows(i, j, Y[200:][i, j]).mean(*every).reshape(30, 15)
+        spread = np.std(drawn - X[200:])
+        assert np.sqrt(np.mean((means - drawn) ** 2)) < 0.35 * spread
+        assert np.std(means - X[200:]) < 1.05 * spread
+
+
+def test_whole_rows_are_the_means_of_their_entries():
+    rng = np.random.default_rng(0)
+    i, j = np.nonzero(rng.random((20, 8)) < 0.7)
+    post = fr.posterior(fr.completion(i, j, 5 + rng.standard_normal(i.size), (20, 8)), draws=20)
+    rows = np.array([3, 0, 3])
+    expected = post.mean(np.repeat(rows, 8), np.tile(np.arange(8), 3)).reshape(3, 8)
+    np.testing.assert_allclose(post.whole_rows(rows), expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="rows"):
+        post.whole_rows([20])
+    with pytest.raises(ValueError, match="values must be finite"):
+        post.mean_rows([0], [1], [np.nan], 1)

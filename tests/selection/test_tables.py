@@ -47,6 +47,15 @@ def test_intervals_hold_what_is_not_seen(gapped, completed):
     assert np.all((low < predicted) & (predicted < high))
 
 
+def test_whole_rows_are_the_predictions_of_their_entries(gapped, completed):
+    for found in (completed, fr.complete(gapped[1], predict="flat", holdout=0.0)):
+        i, j = np.repeat([7, 5, 7], 12), np.tile(np.arange(12), 3)
+        expected = found.predict(i, j).reshape(3, 12)
+        np.testing.assert_allclose(found.whole_rows([7, 5, 7]), expected, atol=1e-5)
+        with pytest.raises(ValueError, match="rows"):
+            found.whole_rows([60])
+
+
 def test_entries_and_tables_are_one(gapped, completed):
     Y = gapped[1]
     rows, cols = np.nonzero(~np.isnan(Y))

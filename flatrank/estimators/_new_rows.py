@@ -1,0 +1,140 @@
+"""Rows that come after the fit: predictions given some entries of theirs, the columns kept."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import flatrank.kernels as kernels
+from flatrank.arrays.shapes import Float
+from flatrank.data import Units
+from flatrank.gibbs import row_blocks
+from flatrank.problems import Observed, Problem, checked_pairs
+from flatrank.selection import Average, Completion
+
+
+class NewRows:
+    """New rows of a completed table.
+
+    Parameters
+    ----------
+    completion
+        The model.
+    rows, cols, values
+        Entries of the new rows (q,): which new row, from 0, and which column of the table.
+    n
+        Number of new rows.
+
+    Raises
+    ------
+    ValueError
+        If a place lies outside, lengths differ or a value is not finite.
+    """
+
+    def __init__(
+        self,
+        completion: Completion,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        values: ArrayLike,
+        n: int,
+    ):
+        i, j = checked_pairs(rows, cols, (n, completion.solution.problem.shape[1]))
+        v = np.asarray(values, np.float64)
+        if v.shape != i.shape or not np.all(np.isfinite(v)):
+            raise ValueError(
+                f"values must be finite numbers, one for each place; got {v.shape} for {i.size} "
+                "places"
+            )
+        self.completion = completion
+        self.observed = Observed(i, j, v, (n, completion.solution.problem.shape[1]))
+        self.units = Units(completion.offsets, completion.scales).of_rows(i, j, v, n)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d2)."""
+        return self.observed.shape
+
+    def predict(self, rows: ArrayLike, cols: ArrayLike) -> Float[np.ndarray, " q"]:
+        """Predictions at places of the new rows; ValueError if one lies outside."""
+        i, j = checked_pairs(rows, cols, self.shape)
+        if self._average is not None:
+            return self._average.predict(i, j)
+        L, R = self._pair
+        return self.units.restore(i, j, np.einsum("pk,pk->p", L[i], R[j]))
+
+    def interval(
+        self, rows: ArrayLike, cols: ArrayLike, level: float = 0.9
+    ) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
+        """Intervals at places of the new rows; ValueError also where there is no posterior."""
+        i, j = checked_pairs(rows, cols, self.shape)
+        if self._average is None:
+            raise ValueError("the table was completed without a posterior: there are no intervals")
+        return self._average.interval(i, j, level)
+
+    def whole_rows(self, rows: ArrayLike) -> Float[np.ndarray, "q d2"]:
+        """`predict` at all places of some of the new rows."""
+        i, _ = checked_pairs(rows, np.zeros(np.shape(rows), np.int64), self.shape)
+        if self._average is not None:
+            return self._average.whole_rows(i)
+        (L, R), d2 = self._pair, self.shape[1]
+        places = np.repeat(i, d2), np.tile(np.arange(d2), i.size)
+        return self.units.restore(*places, (L[i] @ R.T).ravel()).reshape(i.size, d2)
+
+    def means(self, rows: np.ndarray, cols: np.ndarray) -> Float[np.ndarray, " q"]:
+        """`predict` at many places, without drawing anything for one row that others lack."""
+        average = self.completion.average
+        if average is None:
+            L, R = self._pair
+            return self.units.restore(rows, cols, (L @ R.T)[rows, cols])
+        i, j, v, (n, _), _ = self.observed
+        X = average.posterior.mean_rows(i, j, v / self.units.scales.at(i, j), n)
+        return self.units.scales.at(rows, cols) * X[rows, cols]
+
+    @cached_property
+    def _average(self) -> Average | None:
+        average, (i, j, v, _, _) = self.completion.average, self.observed
+        if average is None:
+            return None
+        scaled = v / self.units.scales.at(i, j)
+        return Average(average.posterior.predict_rows(i, j, scaled), self.units)
+
+    @cached_property
+    def _pair(self) -> tuple[np.ndarray, np.ndarray]:
+        i, j, v, (n, _), _ = self.observed
+        solution = self.completion.solution
+        R = np.asarray(solution.factors.R, np.float64)
+        return flat_rows(solution.problem, R, i, j, self.units.remove(i, j, v), n), R
+
+
+def flat_rows(
+    problem: Problem, R: np.ndarray, rows: np.ndarray, cols: np.ndarray, b: np.ndarray, n: int
+) -> Float[np.ndarray, "n k"]:
+    """Factors of new rows, argmin ½‖b_i − R l‖² + (λ/2) D1_i² ‖l‖² over the entries of each.
+
+    That is the flat problem with R fixed (D-balanced), and a row of the table comes out as it was.
+    D1_i² = (1−θ) n_i/(m d2) + θ/(d1 d2) for a row of n_i entries. With λ = 0 it is the least of the
+    l that fit best.
+    """
+    (d1, d2), k = problem.shape, R.shape[1]
+    L = np.zeros((n, k))
+    if k == 0:
+        return L
+    order = np.lexsort((cols, rows))
+    cols, b = cols[order].astype(np.int32), b[order]
+    counts = np.bincount(rows, minlength=n)
+    theta = problem.smoothing
+    weight = problem.lam * ((1 - theta) * counts / (problem.m * d2) + theta / (d1 * d2))
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    C = kernels.Compressed(ends, cols, d2)
+    for block, entries, part in row_blocks(C, k):
+        G, h = kernels.row_grams(part, R, b[entries])
+        if problem.lam == 0:
+            L[block] = (np.linalg.pinv(G, hermitian=True) @ h[:, :, None])[:, :, 0]
+        else:
+            # Without entries l = 0, whatever the weight.
+            tau = 1 / np.where(counts[block] > 0, weight[block], 1.0)
+            L[block], _ = kernels.gaussian_rows(G, h, tau, np.eye(k), np.zeros(k), np.zeros_like(h))
+    return L

@@ -1,0 +1,21 @@
+"""scikit-learn's own checks, none of them expected to fail, and the examples of the docstrings."""
+
+import doctest
+import importlib
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import flatrank as fr
+
+
+@parametrize_with_checks([fr.FlatImputer(), fr.FlatRobustPCA()])
+def test_checks_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("file", ["completer", "imputer", "recommender", "robust_pca"])
+def test_examples_of_docstrings(file):
+    module = importlib.import_module(f"flatrank.estimators.{file}")
+    assert doctest.testmod(module).attempted > 2
+    assert doctest.testmod(module).failed == 0
