@@ -10,10 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from flatrank.estimators._checks import record_completed, seed_of
 from flatrank.estimators._new_rows import NewRows
-from flatrank.selection import CompletedTable, complete
-
-# A column whose standard deviation is so much of its mean is constant to rounding.
-_ROUNDING = 10 * np.finfo(np.float64).eps
+from flatrank.selection import CompletedTable, Standard, complete
 
 
 class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -202,8 +199,7 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if not self._kept.any():
             raise ValueError("no entry of the table is observed; expected at least one")
         Z = X[:, self._kept]
-        self.mean_, sd = np.nanmean(Z, axis=0), np.nanstd(Z, axis=0)
-        self.scale_ = np.where(sd > _ROUNDING * np.abs(self.mean_), sd, 1.0)
+        self.mean_, self.scale_ = Standard.of(Z)
         Z = (Z - self.mean_) / self.scale_
         rows, cols = np.nonzero(~np.isnan(Z))
         completed = complete(

@@ -7,6 +7,7 @@ from flatrank.selection.records import Completion as Completion
 from flatrank.selection.records import PathPoint as PathPoint
 from flatrank.selection.tables import CompletedTable as CompletedTable
 from flatrank.selection.tables import Filled as Filled
+from flatrank.selection.tables import Standard as Standard
 from flatrank.selection.tables import complete as complete
 from flatrank.selection.tables import fill as fill
 from flatrank.selection.tables import impute as impute
