@@ -31,6 +31,7 @@ from flatrank.problems import Problem
 from flatrank.solvers.gauss_newton import GaussNewton
 from flatrank.solvers.growth import size_of
 from flatrank.solvers.loop import Outcome, Proof, Solver, run
+from flatrank.solvers.penalised import Penalised
 from flatrank.solvers.solution import Counts
 from flatrank.solvers.starts import largest_lam
 from flatrank.solvers.status import Status
@@ -119,7 +120,10 @@ class Lagrangian(Solver[LagrangianState]):
     def step(self, problem: Problem, state: LagrangianState) -> LagrangianState:
         """One inner solve, one multiplier update, one certificate."""
         lam, tight = state.lam, min(1e-3, 1e-2 * state.left)
-        inner = GaussNewton(tol=max(1e-11, tight), failure_probability=self.failure_probability)
+        # The pair comes from a λ near by: columns that are weak now are needed later.
+        keeping = Penalised(weak=0.0, slight=0.0)
+        chance = self.failure_probability
+        inner = GaussNewton(tol=max(1e-11, tight), failure_probability=chance, penalised=keeping)
         extra = lam - problem.lam
         shifted = replace(problem.with_lam(lam), b=problem.b + extra * state.y)
         found, status, _ = run(
