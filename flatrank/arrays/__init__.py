@@ -17,7 +17,6 @@ from flatrank.arrays.functions import columns as columns
 from flatrank.arrays.functions import contiguous as contiguous
 from flatrank.arrays.functions import dctn as dctn
 from flatrank.arrays.functions import flattened as flattened
-from flatrank.arrays.functions import gathered as gathered
 from flatrank.arrays.functions import idctn as idctn
 from flatrank.arrays.functions import moved as moved
 from flatrank.arrays.functions import normal as normal

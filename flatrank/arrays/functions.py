@@ -94,13 +94,6 @@ def cho_solve(C: Array, B: Array) -> Array:
     return np.linalg.solve(np.swapaxes(C, -1, -2), half)
 
 
-def gathered(x: Array, places: Array) -> Array:
-    """x[places] of a vector, for places that are known to lie in it."""
-    if on_device(x, places):
-        return x[places]
-    return np.take(x, places, mode="wrap")  # without a check of each place: a third less time
-
-
 def put(X: Array, place: Any, value: Any) -> Array:
     """X with a value at a place: X itself, changed, for NumPy, so X must be the caller's own."""
     if on_device(X, value):

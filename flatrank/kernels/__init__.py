@@ -19,6 +19,7 @@ from flatrank.kernels.products import sparse_tall_pair as sparse_tall_pair
 from flatrank.kernels.products import tangent_product as tangent_product
 from flatrank.kernels.signatures import call_width as call_width
 from flatrank.kernels.signatures import padded_width as padded_width
+from flatrank.kernels.steps import gathered as gathered
 from flatrank.kernels.support import calling_thread_only as calling_thread_only
 from flatrank.kernels.support import describe as describe
 from flatrank.kernels.support import path_in_use as path_in_use

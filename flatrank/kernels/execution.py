@@ -134,9 +134,9 @@ def execute(plan: Plan, C: Compressed, reals: list[np.ndarray], k: int) -> list[
     return outs[: plan.results]
 
 
-def execute_flat(loop: str, given: dict[str, np.ndarray], like: np.ndarray) -> None:
+def execute_flat(loop: str, given: dict[str, np.ndarray], like: np.ndarray, **more: int) -> None:
     """Run a loop over vectors of the length and type of `like`; all are contiguous."""
-    where = {name: address(x) for name, x in given.items()}
+    where = {name: address(x) for name, x in given.items()} | more
     words = job(N=-(-like.size // HARDWARE.piece), M=like.size, **where)
     rows = _compiled(Variant(loop, 1, 8 * like.dtype.itemsize, 1, False))
     share(words, HARDWARE.number_cost * like.size, rows)

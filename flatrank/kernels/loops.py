@@ -229,3 +229,13 @@ def turned(code: Rows) -> None:
         for at, n in code.groups(*numbers, HARDWARE.at_once):
             new = code.multiply_add(code.spread(a, n), p(at, n), q(at, n))
             code.store_numbers(code.job("P") + at * code.size, new)
+
+
+def gathered(code: Rows) -> None:
+    """OUT_p = Y at the p-th index."""
+    table = code.table(span=code.size)
+    for _, numbers in code.pieces():
+        for p, n in code.groups(*numbers, HARDWARE.at_once):
+            code.prefetch(table, p, n, table.bytes)
+            found = code.gather_column(table, p, n, code.integer(0))
+            code.store_numbers(code.job("OUT") + p * code.size, found)

@@ -1,4 +1,4 @@
-"""The passes of conjugate gradients over long vectors, on all processors, on NumPy's arrays.
+"""Passes over long vectors on all processors, on NumPy's arrays: of conjugate gradients, and a gather.
 
 A product comes in pieces, one for each factor, that lie anywhere; the other vectors are whole.
 """
@@ -9,6 +9,7 @@ from importlib import import_module
 
 import numpy as np
 
+from flatrank.arrays import Array
 from flatrank.kernels import support
 from flatrank.kernels.hardware import HARDWARE
 
@@ -62,6 +63,19 @@ def turned(p: np.ndarray, a: float, z: np.ndarray) -> None:
     _run("turned", {"P": p, "Q": z, "W": np.full(1, a, p.dtype)}, p)
 
 
+def gathered(x: Array, places: Array) -> Array:
+    """x[places] of a vector, for places (int32) that are known to lie in it."""
+    if not isinstance(x, np.ndarray):
+        return x[places]
+    out = np.empty(places.size, x.dtype)
+    plain = places.dtype == np.int32 and x.flags.c_contiguous and places.flags.c_contiguous
+    if not (plain and worthwhile(out)):
+        return np.take(x, places, mode="wrap")  # no check of each place
+    given = {"Y": x, "INDICES": places, "OUT": out}
+    _run("gathered", given, out, STRIDE=1, WIDTH=x.size)
+    return out
+
+
 def _parts(size: int, pieces: list[np.ndarray]) -> list[tuple[slice, np.ndarray]]:
     """Where each piece belongs, flat."""
     ends = np.cumsum([h.size for h in pieces]).tolist()
@@ -72,5 +86,5 @@ def _parts(size: int, pieces: list[np.ndarray]) -> list[tuple[slice, np.ndarray]
     ]
 
 
-def _run(loop: str, given: dict[str, np.ndarray], like: np.ndarray) -> None:
-    import_module("flatrank.kernels.execution").execute_flat(loop, given, like)
+def _run(loop: str, given: dict[str, np.ndarray], like: np.ndarray, **words: int) -> None:
+    import_module("flatrank.kernels.execution").execute_flat(loop, given, like, **words)

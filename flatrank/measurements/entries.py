@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 import flatrank.kernels as kernels
-from flatrank.arrays import Array, gathered, put, to_numpy, xp
+from flatrank.arrays import Array, put, to_numpy, xp
 from flatrank.arrays.shapes import Float, Int
 from flatrank.factors import FactorPair, Weight
 from flatrank.kernels import Compressed
@@ -125,7 +125,7 @@ class SampledEntries(Measurement):
 
     def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
         """The sparse matrix with the values y at the observed places."""
-        return _SparseAdjoint(self.by_row, self.by_col, y, gathered(y, self.order))
+        return _SparseAdjoint(self.by_row, self.by_col, y, kernels.gathered(y, self.order))
 
     def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m"]:
         """Two passes of the width of `forward`."""
@@ -136,7 +136,7 @@ class SampledEntries(Measurement):
         """`tangent` in both orders, in one pass where the smaller factors are gathered."""
         if self.by_row.n >= self.by_col.n:
             t = kernels.tangent_product(self.by_row, pair.L, pair.R, step.L, step.R)
-            return t, gathered(t, self.order)
+            return t, kernels.gathered(t, self.order)
         t = kernels.tangent_product(self.by_col, pair.R, pair.L, step.R, step.L)
         return put(xp.empty_like(t), self.order, t), t
 

@@ -67,3 +67,16 @@ def test_pieces_must_be_as_long_as_the_vector():
 
 def dtype_of(number, like):
     return like.dtype.type(number)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [0, 1, 100, 16_384, 70_001])
+def test_gathered(size, dtype):
+    rng = np.random.default_rng(size)
+    x = rng.standard_normal(3 * size + 1).astype(dtype)
+    places = rng.integers(0, x.size, size).astype(np.int32)
+    for at in (places, places.astype(np.int64), np.repeat(places, 2)[::2]):
+        found = steps.gathered(x, at)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, x[at])
+    np.testing.assert_array_equal(steps.gathered(x[::2], places // 2), x[::2][places // 2])
