@@ -1,4 +1,4 @@
-"""Passes over long vectors on all processors, on NumPy's arrays: of conjugate gradients, and a gather.
+"""Passes over long vectors on all processors, on NumPy's arrays: conjugate gradients, gathering.
 
 A product comes in pieces, one for each factor, that lie anywhere; the other vectors are whole.
 """
