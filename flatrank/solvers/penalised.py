@@ -126,17 +126,17 @@ class Penalised:
         """
         (settled, seen), before = known, state.proof.certificate
         effort = Effort(find.failure_probability, find.tol)
+        slight = self.slight * find.tol * state.point.objective / problem.lam
+        rank = int(np.sum(state.s > slight))
+        if 0 < rank < state.rank:
+            fewer = cut(state, rank)
+            proof = Proof(*certify_whitened(problem, svd_of(fewer), effort=effort))
+            if proof.certified(find.tol):
+                return fewer._replace(proof=proof, ended=Status.CERTIFIED), 0.0
         certificate, y = certify_whitened(problem, svd, effort=effort)
         left, ended = certificate.relative_gap, Status.RUNNING
         if certificate.certified(find.tol):
             ended = Status.CERTIFIED
-            slight = self.slight * find.tol * state.point.objective / problem.lam
-            rank = int(np.sum(state.s > slight))
-            if 0 < rank < state.rank:
-                fewer = cut(state, rank)
-                again = certify_whitened(problem, svd_of(fewer), effort=effort)
-                if again[0].certified(find.tol):
-                    state, (certificate, y) = fewer, again
         elif settled and state.rank >= problem.cone.size(min(problem.shape)):
             ended = Status.STATIONARY
         elif settled and certificate.operator_norm > 1 + find.tol:
