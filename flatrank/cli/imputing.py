@@ -44,6 +44,8 @@ def impute_table(  # noqa: PLR0913 - what was asked
         else:
             try:
                 found: Filled | None = fill(X, level, progress=progress, **fit)
+            except ValueError as refused:
+                raise InputError(f"{table.source}: {refused}.") from refused
             except KeyboardInterrupt:
                 complain("interrupted: nothing was written.")
                 return INTERRUPTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from flatrank.data.columns import ABSENT, kind_of, number
 from flatrank.data.entries import InputError
 from flatrank.data.files import File, Source, open_file
 from flatrank.data.tables import load_polars
-from flatrank.data.text import opening_of, separator_of
+from flatrank.data.text import opening_of, separator_of, split_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -135,6 +136,9 @@ def read_wide(source: Source, keep: Sequence[str] = ()) -> WideTable:
             f"{', '.join(map(repr, frame.columns[:8]))}."
         )
     parsed = {name: _numbers(frame[name], separator) for name in frame.columns}
+    for name, found in parsed.items():
+        if found is None and name not in keep and separator:
+            _refuse_nearly(file.name, name, frame[name].to_list())
     columns = [
         name
         for name, found in parsed.items()
@@ -162,6 +166,10 @@ def _read_text(file: File) -> tuple[pl.DataFrame, str]:
     start, noted, _ = opening_of(name, lines)
     body = [line for line in lines[start:] if line.strip()][:200]
     separator, _ = separator_of(file, body, 2, noted)
+    names = split_line(body[0], separator) or []
+    twice = next((title for title in names if names.count(title) > 1), None)
+    if twice is not None:
+        raise InputError(f"{name}: two columns are called {twice!r}; give each its own name.")
     if separator in ("::", " "):
         raise InputError(
             f"{name}: a wide table needs commas, tabs, semicolons or bars between its fields."
@@ -205,6 +213,18 @@ def _numbers(column: Any, separator: str) -> tuple[np.ndarray, bool] | None:
     out = np.full(len(fields), np.nan)
     out[seen] = found
     return out, comma
+
+
+def _refuse_nearly(source: str, name: str, fields: list[str | None]) -> None:
+    """Refuse a column of numbers to people, such as "1,000" or "12 %", that would be left aside."""
+    there = [field.strip() for field in fields if field and field.strip().lower() not in GAPS]
+    number_like = all(re.fullmatch(r"[+-]?[\d.]*\d(,[\d.,]+|\s?%)?", field) for field in there)
+    if number_like and any("," in field or "%" in field for field in there):  # else it is a date
+        raise InputError(
+            f"{source}: column {name!r} holds numbers written like {max(there, key=len)!r}: write "
+            "decimals with a point, and leave out thousands separators and percent signs; or leave "
+            f"the column as it is with --keep {name!r}."
+        )
 
 
 def _beside(name: str) -> bool:

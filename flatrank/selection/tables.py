@@ -114,7 +114,8 @@ class CompletedTable:
         if self.completion.average is None:
             raise ValueError(
                 "no posterior was drawn, and so there are no intervals: predict was 'flat', lam "
-                "was 0, or the table leaves nothing to be uncertain about"
+                "was 0, the table is too small to hold an entry out, or effects of rows and "
+                "columns fit it exactly"
             )
         return self.completion.average.interval(i, j, level)
 

@@ -40,6 +40,15 @@ def test_a_csv_is_filled_and_what_was_there_stays(cli, tmp_path, table):
     assert np.mean(inside) > 0.8
 
 
+def test_a_table_too_small_for_intervals_says_so(cli, tmp_path):
+    (tmp_path / "small.csv").write_text("n,a,b\nr1,1,2\nr2,,\nr3,3,4\nr4,4,5\n")
+    outcome = cli("impute", "small.csv", "--interval", "0.9")
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert "too small to hold an entry out" in outcome.err
+    assert cli("impute", "small.csv").code == 0
+
+
 def test_it_reads_and_writes_streams_and_parquet(cli, tmp_path, table):
     assert cli("impute", "in.csv", "--quiet", "--out", "out.parquet").code == 0
     frame = pl.read_parquet(tmp_path / "out.parquet")

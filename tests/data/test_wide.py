@@ -48,6 +48,7 @@ def test_what_was_there_comes_out_as_it_came(tmp_path):
     ("text", "name"),
     [
         ("a;b;c\n1,5;2;x\n;3;y\n", "semicolons.csv"),
+        ("a;b;c\n1,5;2;01.02.2020\n;3;02.02.2020\n", "dates.csv"),
         ("a\tb\tc\n1.5\t2\tx\n\t3\ty\n", "tabs.tsv"),
         (gzip.compress(b"a,b,c\n1.5,2,x\n,3,y\n"), "zipped.csv.gz"),
         ('\ufeff"a","b","c"\r\n"1.5",2,x\r\n,3,y\r\n'.encode(), "windows.csv"),
@@ -76,6 +77,9 @@ def test_parquet_keeps_its_types(tmp_path):
         ("a,b\n,\n,\n", "not one number"),
         ("a,b\n1,2\n3,4,5\n", "does not read as a table: found more fields"),
         ("", "is empty"),
+        ("a,a,b\n1,2,3\n,4,5\n", "two columns are called 'a'"),
+        ('a,b\n"1,000",2\n"2,000",\n', "column 'a' holds numbers written like '1,000'.*--keep 'a'"),
+        ("a,b\n12 %,2\n13%,\n", "column 'a' holds numbers written like '12 %'"),
     ],
 )
 def test_what_is_no_wide_table_is_refused(tmp_path, text, message):
