@@ -87,6 +87,10 @@ class CodedDiffraction(Forms):
 
         return 2.0 * mapped(of_mask, masks).reshape(-1)
 
+    def between(self, scale: Float[Array, " d"]) -> CodedDiffraction:
+        """X ↦ 𝒜(diag(s) X diag(s)), s real and the same for both parts: masks times s."""
+        return CodedDiffraction(self.masks * scale[: self.masks.shape[1]])
+
 
 def _checked(masks: Any) -> Complex[Array, "count n"]:
     """A copy, complex, a row each; arrays on a device as they are."""
