@@ -56,19 +56,14 @@ class Job:
             "lam", fit["lam"], "auto or a number from 0 (0 fits the entries exactly)"
         )
         fit["rank"] = _number("rank", fit["rank"], "auto or a whole number from 1", whole=True)
-        smoothing, limit = fit["smoothing"], fit["max_seconds"]
+        smoothing = fit["smoothing"]
         if smoothing is not None and not 0.0 <= smoothing <= 1.0:
             _refuse("smoothing", "a number from 0 (flat) to 1 (norm-minimal)", smoothing)
         if not 0.0 <= fit["holdout"] < 1.0:
             _refuse("holdout", "a share from 0 to below 1, such as 0.1", fit["holdout"])
-        if fit["seed"] < 0:
-            _refuse("seed", "a whole number from 0", fit["seed"])
         if not (math.isfinite(fit["tol"]) and fit["tol"] > 0.0):
             _refuse("tol", "a positive number, such as 1e-4", fit["tol"])
-        if fit["predict"] not in ("posterior", "flat"):
-            _refuse("predict", "posterior or flat", fit["predict"])
-        if limit is not None and not limit > 0.0:
-            _refuse("max-seconds", "a positive number of seconds", limit)
+        check_fit(fit)
         if self.reading["bad_rows"] not in ("error", "skip"):
             _refuse("bad-rows", "error or skip", self.reading["bad_rows"])
 
@@ -215,6 +210,16 @@ def _write(
     record["seconds"] |= {"report": now - began, "total": now - started}
     save_run(job.out, completion, entries, record, page)
     return record
+
+
+def check_fit(fit: dict[str, Any]) -> None:
+    """Refuse options of a fit that are out of range: its seed, its time, what predicts."""
+    if fit["seed"] < 0:
+        _refuse("seed", "a whole number from 0", fit["seed"])
+    if fit["predict"] not in ("posterior", "flat"):
+        _refuse("predict", "posterior or flat", fit["predict"])
+    if fit["max_seconds"] is not None and not fit["max_seconds"] > 0.0:
+        _refuse("max-seconds", "a positive number of seconds", fit["max_seconds"])
 
 
 def _number(option: str, text: str, wanted: str, *, whole: bool = False) -> float | None:

@@ -26,6 +26,14 @@ MODEL, RECORD = "model.safetensors", "run.json"
 SELDOM = 20.0
 
 
+def check_out(out: Path | None) -> None:
+    """Refuse a file that could not be written, before anything is computed; None is stdout."""
+    if out is not None and out.is_dir():
+        raise InputError(f"--out {out}: is a folder; name a file.")
+    if out is not None and not (parent := out.resolve().parent).is_dir():
+        raise InputError(f"--out {out}: there is no folder {parent}; make it first.")
+
+
 def check_folder(out: Path, *, force: bool, resume: bool) -> None:
     """Refuse an output folder that could not be written, or holds what would be lost.
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from flatrank.cli.allocation import keep_to_one_blas_thread
+from flatrank.cli.completing import check_fit
+from flatrank.cli.folders import check_out
 from flatrank.cli.interrupts import INTERRUPTED
 from flatrank.cli.terminal import Progress, certificate_words, complain, emit, write_text
 from flatrank.data import InputError, WideTable, read_wide
@@ -34,6 +36,7 @@ def impute_table(  # noqa: PLR0913 - what was asked
     _check(out, level, fit, force)
     keep_to_one_blas_thread()
     from flatrank.selection import Filled, fill
+    from flatrank.solvers import Status
 
     with Progress(quiet=quiet) as progress:
         progress({"stage": "read"})
@@ -56,27 +59,18 @@ def impute_table(  # noqa: PLR0913 - what was asked
     if not quiet:
         for line in _said(table, found):
             complain(line)
-    return 0 if found is None or found.completed.status.value == "certified" else 3
+    return 0 if found is None or found.completed.status is Status.CERTIFIED else 3
 
 
 def _check(out: Path | None, level: float | None, fit: dict[str, Any], force: bool) -> None:
-    if out is not None:
-        if out.is_dir():
-            raise InputError(f"--out {out}: is a folder; name a file.")
-        if not (parent := out.resolve().parent).is_dir():
-            raise InputError(f"--out {out}: there is no folder {parent}; make it first.")
-        if out.exists() and not force:
-            raise InputError(f"--out {out}: exists; name another file, or add --force.")
+    check_out(out)
+    check_fit(fit)
+    if out is not None and out.exists() and not force:
+        raise InputError(f"--out {out}: exists; name another file, or add --force.")
     if level is not None and not 0 < level < 1:
         raise InputError(f"--interval must lie between 0 and 1, such as 0.9; got {level}.")
-    if fit["predict"] not in ("posterior", "flat"):
-        raise InputError(f"--predict must be posterior or flat; got {fit['predict']!r}.")
     if level is not None and fit["predict"] == "flat":
         raise InputError("--interval needs the posterior: leave out --predict flat.")
-    if fit["seed"] < 0:
-        raise InputError(f"--seed must be a whole number from 0; got {fit['seed']}.")
-    if fit["max_seconds"] is not None and not fit["max_seconds"] > 0:
-        raise InputError(f"--max-seconds must be positive; got {fit['max_seconds']}.")
 
 
 def _write(table: WideTable, X: np.ndarray, ends: Any, out: Path | None) -> None:

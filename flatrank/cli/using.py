@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from flatrank.cli.folders import check_out
 from flatrank.cli.terminal import (
     certificate_words,
     complain,
@@ -43,10 +44,7 @@ def predict_pairs(
     """
     from flatrank.reporting.saved import load_run
 
-    if out is not None and out.is_dir():
-        raise InputError(f"--out {out}: is a folder; name a file.")
-    if out is not None and not (parent := out.resolve().parent).is_dir():
-        raise InputError(f"--out {out}: there is no folder {parent}; make it first.")
+    check_out(out)
     rows, cols = read_pairs(pairs, row=names[0], col=names[1])
     run = load_run(folder)
     i, j = run.places(zip(rows.tolist(), cols.tolist(), strict=True))

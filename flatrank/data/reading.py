@@ -14,7 +14,7 @@ from flatrank.data.entries import Entries, InputError
 from flatrank.data.files import File, Source, open_file
 from flatrank.data.matrices import read_market, read_npz
 from flatrank.data.sets import NAMED_SETS, is_bundle, open_release, with_titles
-from flatrank.data.tables import BadRows, Table, load_polars
+from flatrank.data.tables import BadRows, Table, load_polars, read_frame
 from flatrank.data.text import read_text
 
 if TYPE_CHECKING:
@@ -123,16 +123,7 @@ def _read_parquet(file: File, wanted: dict[str, str | None]) -> Table:
     InputError
         If the file is damaged or has no rows.
     """
-    polars = load_polars()
-    try:
-        frame = polars.read_parquet(file.data)
-    except (polars.exceptions.PolarsError, OSError) as damaged:
-        reason = str(damaged).splitlines()[0]
-        raise InputError(
-            f"{file.name}: the parquet file is damaged or cut off ({reason}); write it again."
-        ) from damaged
-    if frame.height == 0:
-        raise InputError(f"{file.name}: has no rows; expected at least one entry.")
+    frame = read_frame(file)
     rows = [["" if x is None else str(x) for x in row] for row in frame.head(200).iter_rows()]
     reader = f"pandas.read_parquet({file.name!r})"
     picks = choose_columns(Head(file.name, frame.columns, rows, header=True, reader=reader), wanted)

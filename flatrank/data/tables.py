@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from flatrank.data.columns import ABSENT
 from flatrank.data.entries import BadRow, Entries, InputError
+from flatrank.data.files import File
 
 if TYPE_CHECKING:
     import polars as pl
@@ -221,6 +222,27 @@ def _named(kind: BadRow, unit: str) -> str:
     more = ", ..." if kind.count > len(kind.lines) else ""
     places = ", ".join(map(str, kind.lines))
     return f"{kind.count} with {kind.reason} ({units} {places}{more}: {kind.example!r})"
+
+
+def read_frame(file: File) -> pl.DataFrame:
+    """All of a parquet file.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or has no rows.
+    """
+    polars = load_polars()
+    try:
+        frame = polars.read_parquet(file.data)
+    except (polars.exceptions.PolarsError, OSError) as damaged:
+        reason = str(damaged).splitlines()[0]
+        raise InputError(
+            f"{file.name}: the parquet file is damaged or cut off ({reason}); write it again."
+        ) from damaged
+    if frame.height == 0:
+        raise InputError(f"{file.name}: has no rows; expected at least one entry.")
+    return frame
 
 
 def load_polars() -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from flatrank.data.columns import ABSENT, kind_of, number
 from flatrank.data.entries import InputError
 from flatrank.data.files import File, Source, open_file
-from flatrank.data.tables import load_polars
+from flatrank.data.tables import load_polars, read_frame
 from flatrank.data.text import opening_of, separator_of, split_line
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def read_wide(source: Source, keep: Sequence[str] = ()) -> WideTable:
     """
     file = open_file(source)
     if file.format == "parquet":
-        frame, separator = load_polars().read_parquet(io.BytesIO(file.data)), ""
+        frame, separator = read_frame(file), ""
     elif file.format == "text":
         frame, separator = _read_text(file)
     else:

@@ -11,7 +11,7 @@ import flatrank.kernels as kernels
 from flatrank.arrays.shapes import Float
 from flatrank.data import Units
 from flatrank.gibbs import row_blocks
-from flatrank.problems import Observed, Problem, checked_pairs
+from flatrank.problems import Observed, Problem, checked_entries, checked_pairs
 from flatrank.selection import Average, Completion
 
 
@@ -41,15 +41,10 @@ class NewRows:
         values: ArrayLike,
         n: int,
     ):
-        i, j = checked_pairs(rows, cols, (n, completion.solution.problem.shape[1]))
-        v = np.asarray(values, np.float64)
-        if v.shape != i.shape or not np.all(np.isfinite(v)):
-            raise ValueError(
-                f"values must be finite numbers, one for each place; got {v.shape} for {i.size} "
-                "places"
-            )
+        shape = n, completion.solution.problem.shape[1]
+        i, j, v = checked_entries(rows, cols, values, shape)
         self.completion = completion
-        self.observed = Observed(i, j, v, (n, completion.solution.problem.shape[1]))
+        self.observed = Observed(i, j, v, shape)
         self.units = Units(completion.offsets, completion.scales).of_rows(i, j, v, n)
 
     @property

@@ -19,7 +19,7 @@ from flatrank.gibbs.diagnostics import Diagnostics
 from flatrank.gibbs.mixtures import log_density, quantile, share_below
 from flatrank.gibbs.priors import draw_precisions
 from flatrank.gibbs.sampler import Noise, generator, row_blocks
-from flatrank.problems import checked_pairs
+from flatrank.problems import checked_entries, checked_pairs
 
 #: Numbers looked at together.
 PORTION = 1 << 20
@@ -313,13 +313,7 @@ class Posterior:
         self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike, n: int
     ) -> tuple[kernels.Compressed, Float[np.ndarray, " q"]]:
         """The places of new rows, and their values in the draws' unit, row by row."""
-        values = np.asarray(values, np.float64)
-        rows, cols = checked_pairs(rows, cols, (n, self.shape[1]))
-        if values.shape != rows.shape or not np.all(np.isfinite(values)):
-            raise ValueError(
-                f"values must be finite numbers, one for each place; got {values.shape} for "
-                f"{rows.size} places"
-            )
+        rows, cols, values = checked_entries(rows, cols, values, (n, self.shape[1]))
         place = rows.astype(np.int64) * self.shape[1] + cols
         if np.any(place[1:] < place[:-1]):
             order = np.argsort(place, kind="stable")

@@ -170,6 +170,11 @@ class Measurement(Module):
         """The w with Σᵢ Aᵢ² = Σᵢ wᵢ Aᵢ where Aᵢ² = wᵢ Aᵢ, as for Aᵢ of rank one; None here."""
         return None
 
+    def between(self, scale: Float[Array, " d"]) -> Measurement | None:
+        """X ↦ 𝒜(diag(s) X diag(s)), where that is one of the kind; None here."""
+        del scale
+        return None
+
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """𝒜𝒜*(y), here from 𝒜*(y) a block of columns at a time."""
         if self.orthonormal:

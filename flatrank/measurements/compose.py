@@ -130,9 +130,9 @@ class Whitened(Measurement):
 
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
         """𝒜(D1⁻² 𝒜*(y) D2⁻²) where the inner measurement has the matrix, or takes D1 = D2 in."""
-        between = getattr(self.inner, "between", None)
-        if between is not None and self.diagonal:
-            return between(self.scale1).normal(y)
+        within = self.inner.between(self.scale1) if self.diagonal else None
+        if within is not None:
+            return within.normal(y)
         if not isinstance(self.inner, OnMatrices):
             return super().normal(y)
         S = weighted(self.scale1, weighted(self.scale1, self.inner.matrix(y)))

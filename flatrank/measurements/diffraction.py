@@ -88,7 +88,7 @@ class CodedDiffraction(Forms):
         return 2.0 * mapped(of_mask, masks).reshape(-1)
 
     def between(self, scale: Float[Array, " d"]) -> CodedDiffraction:
-        """X ↦ 𝒜(diag(s) X diag(s)), s real and the same for both parts: masks times s."""
+        """Masks times s, which is the same for real and imaginary parts."""
         return CodedDiffraction(self.masks * scale[: self.masks.shape[1]])
 
 

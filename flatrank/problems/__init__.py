@@ -1,6 +1,7 @@
 """Problem = measurement + data + rescaling + λ; one front door per family."""
 
 from flatrank.problems.arguments import checked_chance as checked_chance
+from flatrank.problems.arguments import checked_entries as checked_entries
 from flatrank.problems.arguments import checked_pairs as checked_pairs
 from flatrank.problems.completion import completion as completion
 from flatrank.problems.completion import core as core

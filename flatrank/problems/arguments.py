@@ -192,6 +192,18 @@ def checked_places(name: str, places: ArrayLike, size: int) -> np.ndarray:
     return x.astype(np.int32, copy=False)
 
 
+def checked_entries(
+    rows: ArrayLike, cols: ArrayLike, values: ArrayLike, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places as `checked_pairs` has them, and a finite number for each; ValueError otherwise."""
+    (i, j), v = checked_pairs(rows, cols, shape), np.asarray(values, np.float64)
+    if v.shape != i.shape or not np.all(np.isfinite(v)):
+        raise ValueError(
+            f"values must be finite numbers, one for each place; got {v.shape} for {i.size} places"
+        )
+    return i, j, v
+
+
 def checked_pairs(
     rows: ArrayLike, cols: ArrayLike, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:

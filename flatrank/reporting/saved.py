@@ -18,7 +18,8 @@ from flatrank.data import InputError, Offsets, Scales, Units
 from flatrank.gibbs import load_posterior
 from flatrank.reporting.runs import MODEL, POSTERIOR
 from flatrank.selection.average import Average
-from flatrank.solvers.solution import Solution, read_solution
+from flatrank.solvers.loading import read_solution
+from flatrank.solvers.solution import Solution
 
 if TYPE_CHECKING:
     from flatrank.measurements.entries import SampledEntries

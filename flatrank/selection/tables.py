@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from flatrank.certificates import Certificate
-from flatrank.data import Entries, Offsets, Scales, Units
+from flatrank.data import Entries, Offsets, Units
 from flatrank.problems import Labels, Observed, checked_pairs, completion, observed
 from flatrank.selection.choosing import complete_entries
+from flatrank.selection.fits import rmse
 from flatrank.selection.records import Completion
 from flatrank.selection.run import NothingToChooseError
 from flatrank.solvers import Solution, Status, largest_lam, solve
@@ -109,8 +110,6 @@ class CompletedTable:
             As for `predict`; if there is no posterior, or `level` is not between 0 and 1.
         """
         i, j = checked_pairs(rows, cols, self.shape)
-        if not 0 < level < 1:
-            raise ValueError(f"level is a probability between 0 and 1; got {level!r}")
         if self.completion.average is None:
             raise ValueError(
                 "no posterior was drawn, and so there are no intervals: predict was 'flat', lam "
@@ -162,8 +161,8 @@ class CompletedTable:
 
     def __repr__(self) -> str:
         """One line: what, how sure, of which rank."""
-        (d1, d2), m, rmse = self.shape, self.observed.values.size, self.completion.rmse["holdout"]
-        held = "" if rmse is None else f", hold-out RMSE {rmse:.4g}"
+        (d1, d2), m, error = self.shape, self.observed.values.size, self.completion.rmse["holdout"]
+        held = "" if error is None else f", hold-out RMSE {error:.4g}"
         return (
             f"CompletedTable({d1} x {d2} from {m} entries{held}; flat solution of rank "
             f"{self.solution.rank}, {self.status.value})"
@@ -345,7 +344,5 @@ def _effects(e: Entries, tol: float, seed: int) -> Completion:
     rest = e.values - offsets.at(e.rows, e.cols)
     problem = completion(e.rows, e.cols, rest, e.shape, lam=1.0)
     solution = solve(problem.with_lam(2 * largest_lam(problem, seed) or 1.0), tol=tol, seed=seed)
-    rmse = dict.fromkeys(("holdout", "flat", "baseline")) | {
-        "train": float(np.sqrt(np.mean(rest**2)))
-    }
-    return Completion(solution, offsets, rmse, [], [], None, scales=Scales.none(), chosen_at="zero")
+    errors = dict.fromkeys(("holdout", "flat", "baseline")) | {"train": rmse(rest)}
+    return Completion(solution, offsets, errors, [], [], None, chosen_at="zero")

@@ -14,12 +14,12 @@ from flatrank.solvers.auto import Auto as Auto
 from flatrank.solvers.gauss_newton import GaussNewton as GaussNewton
 from flatrank.solvers.interior_point import InteriorPoint as InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian as Lagrangian
+from flatrank.solvers.loading import load as load
 from flatrank.solvers.loop import Scope as Scope
 from flatrank.solvers.loop import Solver as Solver
 from flatrank.solvers.proximal_point import ProximalPoint as ProximalPoint
 from flatrank.solvers.solution import Counts as Counts
 from flatrank.solvers.solution import Solution as Solution
-from flatrank.solvers.solution import load as load
 from flatrank.solvers.solve import NoisyDataWarning as NoisyDataWarning
 from flatrank.solvers.solve import approximate as approximate
 from flatrank.solvers.solve import solve as solve

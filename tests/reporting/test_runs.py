@@ -9,7 +9,7 @@ import pytest
 import flatrank as fr
 from flatrank.data import InputError, Scales
 from flatrank.reporting import load_run, make_record, save_run
-from flatrank.solvers.solution import read_solution
+from flatrank.solvers.loading import read_solution
 
 CONTRACT = {
     "status": str,
