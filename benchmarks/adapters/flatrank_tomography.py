@@ -49,7 +49,7 @@ def main():
 
 def of_strings(state):
     strings, (truth, noise) = pauli_strings(state.qubits), state.draw()
-    means = strings.of_hermitian(truth)
+    means = strings.of_matrix(truth)
     return strings, means + noise, truth
 
 

@@ -4,12 +4,14 @@ Everything above is written once, as functions of arrays, and is carried by the 
 arrays belong to. This room alone knows of JAX.
 """
 
+from flatrank.arrays.engines import all_cores as all_cores
 from flatrank.arrays.engines import is_array as is_array
 from flatrank.arrays.engines import is_inexact as is_inexact
 from flatrank.arrays.engines import like as like
 from flatrank.arrays.engines import on_device as on_device
 from flatrank.arrays.engines import placed as placed
 from flatrank.arrays.engines import scope as scope
+from flatrank.arrays.engines import threads as threads
 from flatrank.arrays.engines import to_numpy as to_numpy
 from flatrank.arrays.functions import added_at as added_at
 from flatrank.arrays.functions import cho_solve as cho_solve
@@ -20,6 +22,7 @@ from flatrank.arrays.functions import flattened as flattened
 from flatrank.arrays.functions import idctn as idctn
 from flatrank.arrays.functions import moved as moved
 from flatrank.arrays.functions import normal as normal
+from flatrank.arrays.functions import product as product
 from flatrank.arrays.functions import put as put
 from flatrank.arrays.functions import put_columns as put_columns
 from flatrank.arrays.functions import ravel as ravel

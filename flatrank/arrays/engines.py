@@ -6,10 +6,11 @@ JAX is imported here alone, and only where its arrays are met or asked for.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
@@ -103,16 +104,38 @@ def _release() -> None:
             library.clear_controlling_thread(force=True)
 
 
+def threads() -> int:
+    """How many a call may use: FLATRANK_NUM_THREADS, OMP_NUM_THREADS or all processors.
+
+    Returns
+    -------
+    int
+    """
+    for name in ("FLATRANK_NUM_THREADS", "OMP_NUM_THREADS"):
+        number = os.environ.get(name, "").split(",")[0].strip()
+        if number.isdigit() and int(number) > 0:
+            return int(number)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class _OneThread:
-    """BLAS limited to one thread while anyone is inside; as it was before when all have left."""
+    """BLAS limited to one thread while anyone is inside; as it was before when all have left.
+
+    For as long as anyone says `all_cores` it is as it was before.
+    """
 
     def __init__(self) -> None:
-        self.lock, self.inside, self.limit = threading.Lock(), 0, None
+        self.lock, self.inside, self.lifted, self.limit = threading.Lock(), 0, 0, None
+        self.found: list[tuple[Any, int]] = []
 
     def __enter__(self) -> None:
         with self.lock:
             if self.inside == 0:
                 _release()
+                libraries = _pools().select(user_api="blas").lib_controllers
+                self.found = [(library, library.num_threads) for library in libraries]
                 self.limit = _pools().limit(limits=1, user_api="blas")
             self.inside += 1
 
@@ -123,9 +146,34 @@ class _OneThread:
                 _release()  # the thread that came first may not be the last to leave
                 self.limit.restore_original_limits()
                 _release()
+                self.limit = None
+
+    @contextmanager
+    def all_cores(self) -> Iterator[None]:
+        """As many threads as there were before, and as kernels may use."""
+        self._lift(1)
+        try:
+            yield
+        finally:
+            self._lift(-1)
+
+    def _lift(self, more: int) -> None:
+        with self.lock:
+            before, self.lifted = self.lifted, self.lifted + more
+            if self.limit is not None and 0 in (before, self.lifted):
+                _release()
+                for library, before_us in self.found:
+                    library.set_num_threads(min(before_us, threads()) if self.lifted else 1)
 
 
 _one_thread = _OneThread()
+# Flops from which on waking the other cores takes next to nothing: about ten milliseconds.
+_LONG = 3e8
+
+
+def all_cores(flops: float) -> AbstractContextManager[None]:
+    """BLAS and LAPACK on all cores within a `scope`, if the work is at least `_LONG`."""
+    return _one_thread.all_cores() if flops >= _LONG else nullcontext()
 
 
 @contextmanager
@@ -134,7 +182,7 @@ def scope() -> Iterator[None]:
 
     Everything is as it was before on leaving. The factorisations here are thin (tall QRs, k × k
     singular values): a second LAPACK thread gains nothing on a quiet machine and, where it must
-    wait for a busy core, costs a hundredfold.
+    wait for a busy core, costs a hundredfold. What is long has them by `all_cores`.
     """
     with _one_thread, np.errstate(all="ignore"):
         jax = sys.modules.get("jax")

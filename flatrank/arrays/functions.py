@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from flatrank.arrays.engines import known_to_jax, on_device
+from flatrank.arrays.engines import all_cores, known_to_jax, on_device
 from flatrank.arrays.trees import Array, Scalar, leaves, tree_map
 
 
@@ -53,7 +53,10 @@ def _nan_where_none(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def factored(A: np.ndarray, *args: Any, **options: Any) -> Any:
         try:
-            return function(A, *args, **options)
+            if A.ndim != 2:
+                return function(A, *args, **options)
+            with all_cores(float(A.size) * min(A.shape)):
+                return function(A, *args, **options)
         except np.linalg.LinAlgError:
             eye = np.broadcast_to(np.eye(*A.shape[-2:], dtype=A.dtype), A.shape)
             return tree_map(lambda x: np.full_like(x, np.nan), function(eye, *args, **options))
@@ -92,6 +95,15 @@ def cho_solve(C: Array, B: Array) -> Array:
         return import_module("jax.scipy.linalg").cho_solve((C, True), B)
     half = np.linalg.solve(C, B)
     return np.linalg.solve(np.swapaxes(C, -1, -2), half)
+
+
+def product(A: Array, B: Array) -> Array:
+    """A B, on all cores where it is long."""
+    if on_device(A, B):
+        return A @ B
+    parts = 4.0 if np.iscomplexobj(A) else 1.0
+    with all_cores(2.0 * parts * A.size * B.shape[-1]):
+        return A @ B
 
 
 def put(X: Array, place: Any, value: Any) -> Array:

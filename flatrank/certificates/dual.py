@@ -12,26 +12,20 @@ from flatrank.arrays.shapes import Float
 from flatrank.certificates.leading import top_pairs
 from flatrank.factors import CompactSVD, Cone, FactorPair
 from flatrank.linalg import conjugate_gradients
-from flatrank.measurements import Adjoint, Explicit, Measurement, SampledEntries, Whitened, explicit
+from flatrank.measurements import (
+    Adjoint,
+    DenseAdjoint,
+    Explicit,
+    Measurement,
+    SampledEntries,
+    Whitened,
+    explicit,
+)
 from flatrank.problems import Problem
 
 # Largest d1 d2 min(d1, d2) of entries for which ℬ*(y) is held as an array: products with 300 × 300
 # numbers take less than their kernels do to start.
 SMALL = 3e7
-
-
-class HeldAdjoint(Adjoint):
-    """ℬ*(y) as an array."""
-
-    S: Float[Array, "d1 d2"]
-
-    def right(self, R: Float[Array, "d2 k"]) -> Float[Array, "d1 k"]:
-        """S R."""
-        return self.S @ R
-
-    def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
-        """Sᵀ L."""
-        return self.S.T @ L
 
 
 def held(problem: Problem) -> Explicit | None:
@@ -48,14 +42,14 @@ def array_of(B: Measurement) -> Explicit | None:
 
 
 def adjoint(B: Measurement, y: Float[Array, " m"]) -> Adjoint:
-    """ℬ*(y), as an array where that is small."""
+    """ℬ*(y), as an array where that is small, or soon made."""
     array = None if on_device(B, y) else array_of(B)
-    return _adjoint(B, y) if array is None else HeldAdjoint(array.adjoint(y))
+    return _adjoint(B, y) if array is None else DenseAdjoint(array.adjoint(y))
 
 
 @compiled
 def _adjoint(B: Measurement, y: Array) -> Adjoint:
-    return B.adjoint(y)
+    return B.adjoint(y).formed()
 
 
 def least_squares_dual(

@@ -12,6 +12,7 @@ from flatrank.arrays.shapes import Float
 from flatrank.certificates.dual import adjoint, identity_dual
 from flatrank.certificates.effort import Effort
 from flatrank.certificates.norms import eigenvalue_bound
+from flatrank.certificates.proofs import rounding as lost
 from flatrank.factors import Weight
 from flatrank.measurements import Adjoint, Measurement, Whitened, affordable, spectrum_of
 from flatrank.problems import Problem
@@ -45,11 +46,12 @@ def repaired(problem: Problem, r: Float[Array, " m"]) -> Repair:
     tol, root = min(1e-2 * rounding, 1e-2 * misfit), math.sqrt(min(B.shape))
     if B.inner.orthonormal:
         D = problem.rescaling
-        N, _ = B.inner.right_inverse(r, tol)
-        return Repair(root * float(_size(N, D.D1, D.D2)))
-    N, left = B.right_inverse(r, tol)
+        return Repair(root * float(_size(B.inner.adjoint(r), D.D1, D.D2)))
+    w, left = B.right_inverse(r, tol)
     if xp.linalg.norm(left) <= rounding:
-        return Repair(root * float(_size(N, *(xp.ones(d) for d in B.shape))))
+        square = max(float(xp.vdot(w, r - left)), 0.0)  # ‖ℬ*(w)‖² = wᵀℬℬ*w, summed by parts
+        square += lost(problem, w) ** 2 / (4 * np.finfo(float).eps)
+        return Repair(root * math.sqrt(square))
     if fits_nothing(B, problem.b, left):
         return Repair(math.inf, left)
     written = B.written() if affordable(B) else None

@@ -38,7 +38,7 @@ from flatrank.certificates.dual import adjoint
 from flatrank.certificates.effort import Effort
 from flatrank.certificates.norms import norm_bound
 from flatrank.certificates.uniqueness import least_on_tangent
-from flatrank.factors import CompactSVD, Cone, FactorPair
+from flatrank.factors import CompactSVD, Cone, FactorPair, weighted
 from flatrank.linalg import Operator, ritz_ranges
 from flatrank.measurements import (
     Adjoint,
@@ -274,13 +274,23 @@ class _Normal(Operator):
 
 def _rank_one_size(B: Whitened) -> float:
     """The root of ‖D2⁻¹‖²‖D1⁻¹ (Σ AᵢAᵢᵀ) D1⁻¹‖, or of its like on the other side."""
-    scales, out = [np.asarray(x) for x in (B.scale1, B.scale2)], math.inf
-    for near, far, gram in zip(scales, scales[::-1], B.inner.grams(), strict=True):
-        G = np.asarray(gram)
-        G = np.diag(G) if G.ndim == 1 else G
-        G = near[:, None] * G * near[None, :] if near.ndim == 1 else near @ G @ near
-        top = float(np.linalg.eigvalsh(0.5 * (G + G.T))[-1])
-        reach = np.max(np.abs(far)) if far.ndim == 1 else np.linalg.norm(far, 2)
-        size = math.sqrt(max(top, 0.0)) * float(reach)
-        out = size if size < out else out
+    D1, D2 = (np.asarray(x) for x in (B.scale1, B.scale2))
+    one, other = (np.asarray(G) for G in B.inner.grams())
+    out = _reach(D1, one) * float(np.max(_sizes(D2)))
+    if not (one is other and D1 is D2):
+        out = min(out, _reach(D2, other) * float(np.max(_sizes(D1))))
     return out * (1.0 + _ROUNDING)
+
+
+def _reach(D: np.ndarray, G: np.ndarray) -> float:
+    """‖D G D‖^½."""
+    if D.ndim == G.ndim == 1:
+        return float(np.max(D * D * G)) ** 0.5
+    half = weighted(D, np.diag(G) if G.ndim == 1 else G)
+    whole = weighted(D, half.T)
+    return max(float(xp.linalg.eigvalsh(0.5 * (whole + whole.T))[-1]), 0.0) ** 0.5
+
+
+def _sizes(D: np.ndarray) -> np.ndarray:
+    """The sizes of the eigenvalues of D."""
+    return np.abs(D if D.ndim == 1 else xp.linalg.eigvalsh(D))

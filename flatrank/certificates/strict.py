@@ -130,7 +130,7 @@ class _Search:
 @compiled
 def _look(B: Measurement, svd: CompactSVD, y: Array, X: Array) -> tuple[Array, Array, Array, Array]:
     """φ, ∇φ, ‖W‖ from below, and the block to go on from."""
-    pairs = leading(B, B.adjoint(y), svd, X, 4 * X.shape[1])
+    pairs = leading(B, B.adjoint(y).formed(), svd, X, 4 * X.shape[1])
     excess = xp.maximum(pairs.s - _AIM, 0.0)
     slope = B.forward(FactorPair(pairs.U * excess[None, :], pairs.V))
     frame = FactorPair(svd.U, svd.V)

@@ -1,6 +1,7 @@
 """The unknown: factor pairs, and what can be read off them without forming L Rᵀ."""
 
 from flatrank.factors.cone import Cone as Cone
+from flatrank.factors.cone import complex_form as complex_form
 from flatrank.factors.cone import real_form as real_form
 from flatrank.factors.given import Factors as Factors
 from flatrank.factors.given import given_complex as given_complex

@@ -117,6 +117,12 @@ def _eigenpairs(pair: FactorPair) -> tuple[Float[Array, "d q"], Float[Array, " q
     return Q @ V[:, order], w[order]
 
 
+def complex_form(D: Float[Array, "d d"] | Float[Array, " d"]) -> Inexact[Array, "n n"] | Array:
+    """The n × n matrix that `real_form` made D from; half of a diagonal."""
+    n = D.shape[0] // 2
+    return D[:n] if D.ndim == 1 else D[:n, :n] + 1j * D[n:, :n]
+
+
 def real_form(G: Complex[Array, "n n"]) -> Float[Array, "d d"]:
     """[[Re, −Im], [Im, Re]]: what a Hermitian matrix does to real factors with 2n rows."""
     return xp.block([[xp.real(G), -xp.imag(G)], [xp.imag(G), xp.real(G)]])

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 
 import flatrank.kernels as kernels
-from flatrank.arrays import scope
+from flatrank.arrays import scope, threads
 from flatrank.arrays.shapes import Float
 from flatrank.gibbs.sampler import Sampler, State, generator
 
@@ -169,7 +169,7 @@ def side_by_side(
     stop_after
         `time.perf_counter()` value at which `stop` is set.
     """
-    workers, interrupted = min(len(jobs), kernels.threads()), False
+    workers, interrupted = min(len(jobs), threads()), False
 
     def alone(job: Callable[[], None]) -> None:
         with kernels.calling_thread_only(workers > 1):

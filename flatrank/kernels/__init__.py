@@ -24,5 +24,4 @@ from flatrank.kernels.support import calling_thread_only as calling_thread_only
 from flatrank.kernels.support import describe as describe
 from flatrank.kernels.support import path_in_use as path_in_use
 from flatrank.kernels.support import seconds_compiling as seconds_compiling
-from flatrank.kernels.support import threads as threads
 from flatrank.kernels.support import using as using

@@ -13,13 +13,13 @@ import llvmlite
 import llvmlite.binding
 import numpy as np
 
+from flatrank.arrays import threads
 from flatrank.kernels import loops
 from flatrank.kernels.hardware import HARDWARE
 from flatrank.kernels.native import Native, cache_folder, compiled
 from flatrank.kernels.pattern import Compressed
 from flatrank.kernels.rows import PLACES, Rows, Variant
 from flatrank.kernels.signatures import LOOPS, SIGNATURES, parsed
-from flatrank.kernels.support import threads
 from flatrank.kernels.team import team
 from flatrank.kernels.vectors import Shape, register_count, vector_bytes
 

@@ -42,22 +42,6 @@ def calling_thread_only(alone: bool = True) -> Iterator[None]:
         unshared.reset(token)
 
 
-def threads() -> int:
-    """How many threads a call may use: FLATRANK_NUM_THREADS, OMP_NUM_THREADS or all processors.
-
-    Returns
-    -------
-    int
-    """
-    for name in ("FLATRANK_NUM_THREADS", "OMP_NUM_THREADS"):
-        number = os.environ.get(name, "").split(",")[0].strip()
-        if number.isdigit() and int(number) > 0:
-            return int(number)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @contextmanager
 def using(path: str) -> Iterator[None]:
     """Choose the path of kernels called inside a `with` block.

@@ -21,11 +21,12 @@ from typing import Any
 
 from llvmlite import ir
 
+from flatrank.arrays import threads
 from flatrank.kernels.code import INT32, INT64, Code, Integer
 from flatrank.kernels.hardware import HARDWARE
 from flatrank.kernels.native import compiled
 from flatrank.kernels.rows import PLACES, pointer_at
-from flatrank.kernels.support import threads, unshared
+from flatrank.kernels.support import unshared
 
 # Words of the mailbox: jobs so far, whether one may be joined, helpers in it and asleep; on a cache
 # line of their own, before the chunks taken and finished and what to do with them.

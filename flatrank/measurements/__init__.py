@@ -8,6 +8,7 @@ from flatrank.measurements.compose import ScaledAdjoint as ScaledAdjoint
 from flatrank.measurements.compose import ShiftedAdjoint as ShiftedAdjoint
 from flatrank.measurements.compose import Whitened as Whitened
 from flatrank.measurements.compose import WithTrace as WithTrace
+from flatrank.measurements.compose import whitened as whitened
 from flatrank.measurements.dense import DenseMatrices as DenseMatrices
 from flatrank.measurements.diffraction import CodedDiffraction as CodedDiffraction
 from flatrank.measurements.diffraction import coded_diffraction as coded_diffraction
@@ -22,6 +23,7 @@ from flatrank.measurements.hermitian import OnHermitian as OnHermitian
 from flatrank.measurements.laws import check_measurement as check_measurement
 from flatrank.measurements.linear_map import LinearMap as LinearMap
 from flatrank.measurements.linear_map import linear_map as linear_map
+from flatrank.measurements.matrices import DenseAdjoint as DenseAdjoint
 from flatrank.measurements.matrices import WholeMatrix as WholeMatrix
 from flatrank.measurements.pauli import PauliStrings as PauliStrings
 from flatrank.measurements.pauli import pauli_strings as pauli_strings

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from flatrank.arrays import Array, Module, compiled, for_loop, static, to_numpy, unit_vectors, xp
-from flatrank.arrays.shapes import Float, Int
+from flatrank.arrays.shapes import Float, Inexact, Int
 from flatrank.factors import Cone, FactorPair, Weight, weighted
 
 # Columns of the identity pushed through an operator at a time.
@@ -38,6 +38,10 @@ class Adjoint(Module):
             return total + xp.vdot(part, part)
 
         return xp.sqrt(for_loop(0, -(-d2 // BLOCK), add, xp.zeros_like(D2, shape=())))
+
+    def formed(self) -> Adjoint:
+        """The same as an array, where making it takes fewer products than it has columns."""
+        return self
 
 
 class TangentMap(Module):
@@ -170,15 +174,31 @@ class Measurement(Module):
         """The w with Σᵢ Aᵢ² = Σᵢ wᵢ Aᵢ where Aᵢ² = wᵢ Aᵢ, as for Aᵢ of rank one; None here."""
         return None
 
-    def between(self, scale: Float[Array, " d"]) -> Measurement | None:
-        """X ↦ 𝒜(diag(s) X diag(s)), where that is one of the kind; None here."""
-        del scale
+    def between(self, D1: Weight, D2: Weight) -> Measurement | None:
+        """X ↦ 𝒜(D1 X D2), where that is one of the kind and as quick; None here."""
+        del D1, D2
         return None
 
+    def matrix(self, y: Float[Array, " m"]) -> Inexact[Array, "n1 n2"] | None:
+        """𝒜*(y) as an array, where X may be one; None here. Of Hermitian X the complex one."""
+        del y
+        return None
+
+    def of_matrix(self, X: Inexact[Array, "n1 n2"]) -> Float[Array, " m"]:
+        """𝒜(X) of such an array."""
+        del X
+        raise TypeError(f"{type(self).__name__} takes matrices by their factors only")
+
     def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
-        """𝒜𝒜*(y), here from 𝒜*(y) a block of columns at a time."""
+        """𝒜𝒜*(y): by way of a matrix, or from 𝒜*(y) a block of columns at a time.
+
+        In real forms every product of two matrices counts twice.
+        """
         if self.orthonormal:
             return y
+        S = self.matrix(y)
+        if S is not None:
+            return (2.0 if xp.iscomplexobj(S) else 1.0) * self.of_matrix(S)
         T, d2 = self.adjoint(y), self.shape[1]
 
         def add(n: Array | int, total: Array) -> Array:
@@ -189,17 +209,17 @@ class Measurement(Module):
 
     def right_inverse(
         self, c: Float[Array, " m"], tol: float
-    ) -> tuple[Adjoint, Float[Array, " m"]]:
-        """A matrix N = 𝒜*(w) with 𝒜(N) = c, as nearly as there is one, and y = c − 𝒜(N) (host).
+    ) -> tuple[Float[Array, " m"], Float[Array, " m"]]:
+        """w with 𝒜(𝒜*(w)) = c, as nearly as there is one, and y = c − 𝒜(𝒜*(w)) (host).
 
         By MINRES on 𝒜𝒜* w = c, which ends where ‖y‖ is at most `tol`, or 1e-14 ‖𝒜‖² ‖w‖; where c is
         outside the range of 𝒜 and ‖𝒜𝒜* y‖ ≤ 1e-14 ‖𝒜‖² ‖y‖: y is then what no matrix can fit; or
-        after 500 steps. Where a y larger than c is left, N = 0.
+        after 500 steps. Where a y larger than c is left, w = 0.
         """
         from scipy.sparse.linalg import LinearOperator, minres  # only here: it takes long
 
         if self.orthonormal:
-            return self.adjoint(c), xp.zeros_like(c)
+            return c, xp.zeros_like(c)
         steps = 500
 
         def product(y: np.ndarray) -> np.ndarray:
@@ -209,14 +229,18 @@ class Measurement(Module):
 
         operator = LinearOperator((self.m, self.m), matvec=product, dtype=np.float64)  # pyright: ignore
         c = left = to_numpy(c)
-        w = np.zeros(self.m)
+        w, least = np.zeros(self.m), 1e-14
+        reach = max(least, tol / max(float(np.linalg.norm(c)), tol))  # no further than asked for
         while steps > 0 and np.linalg.norm(left) > tol:
-            more, _ = minres(operator, left, rtol=1e-14, maxiter=steps)
+            more, _ = minres(operator, left, rtol=reach, maxiter=steps)
             new = c - to_numpy(_normal(self, w + more))
-            if not np.linalg.norm(new) < 0.5 * np.linalg.norm(left):
+            if np.linalg.norm(new) < 0.5 * np.linalg.norm(left):
+                w, left = w + more, new
+            elif reach == least:
                 break
-            w, left = w + more, new
-        return self.adjoint(w), left
+            else:
+                reach = least
+        return w, left
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of each measurement, where a measurement is an entry (host)."""

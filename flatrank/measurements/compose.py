@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+
 import numpy as np
 
 from flatrank.arrays import Array, static, to_numpy, xp
-from flatrank.arrays.shapes import Float
-from flatrank.factors import Cone, FactorPair, Weight, weighted
+from flatrank.arrays.shapes import Float, Inexact
+from flatrank.factors import Cone, FactorPair, Weight, complex_form, weighted
 from flatrank.measurements.base import (
     Adjoint,
     CoupledCurvature,
@@ -14,7 +16,6 @@ from flatrank.measurements.base import (
     Measurement,
     of_kind,
 )
-from flatrank.measurements.matrices import OnMatrices
 
 
 class ScaledAdjoint(Adjoint):
@@ -128,15 +129,20 @@ class Whitened(Measurement):
         A = A * D2 if D2.ndim == 1 else A @ D2
         return D1[:, None] * A if D1.ndim == 1 else D1 @ A
 
-    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
-        """𝒜(D1⁻² 𝒜*(y) D2⁻²) where the inner measurement has the matrix, or takes D1 = D2 in."""
-        within = self.inner.between(self.scale1) if self.diagonal else None
-        if within is not None:
-            return within.normal(y)
-        if not isinstance(self.inner, OnMatrices):
-            return super().normal(y)
-        S = weighted(self.scale1, weighted(self.scale1, self.inner.matrix(y)))
-        return self.inner.of_matrix(weighted(self.scale2, weighted(self.scale2, S.T)).T)
+    def matrix(self, y: Float[Array, " m"]) -> Inexact[Array, "n1 n2"] | None:
+        """D1⁻¹ 𝒜*(y) D2⁻¹."""
+        S = self.inner.matrix(y)
+        return None if S is None else self._scaled(S)
+
+    def of_matrix(self, X: Inexact[Array, "n1 n2"]) -> Float[Array, " m"]:
+        """𝒜(D1⁻¹ X D2⁻¹)."""
+        return self.inner.of_matrix(self._scaled(X))
+
+    def _scaled(self, X: Inexact[Array, "n1 n2"]) -> Inexact[Array, "n1 n2"]:
+        D1, D2 = self.scale1, self.scale2
+        if xp.iscomplexobj(X):
+            D1, D2 = complex_form(D1), complex_form(D2).T
+        return weighted(D2, weighted(D1, X).T).T
 
     def density(self) -> tuple[Float[Array, " d1"], Float[Array, " d2"]]:
         """The inner model, scaled on both sides: of D⁻¹ diag(u) D⁻¹ the diagonal."""
@@ -166,6 +172,46 @@ class Whitened(Measurement):
         if self.diagonal and isinstance(inner, CoupledCurvature):
             return ScaledCoupledCurvature(inner, self.scale1, self.scale2)
         return ScaledCurvature(inner, self.scale1, self.scale2)
+
+
+class Absorbed(Whitened):
+    """ℬ as a measurement of the kind of 𝒜, which has taken D1⁻¹ and D2⁻¹ in.
+
+    Parameters
+    ----------
+    within : Measurement
+        `inner.between(scale1, scale2)`.
+    """
+
+    within: Measurement = field(kw_only=True)
+
+    def forward(self, pair: FactorPair) -> Float[Array, " m"]:
+        """Its own."""
+        return self.within.forward(pair)
+
+    def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
+        """Its own."""
+        return self.within.adjoint(y)
+
+    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
+        """Its own."""
+        return self.within.normal(y)
+
+    def tangent(self, pair: FactorPair, step: FactorPair) -> Float[Array, " m"]:
+        """Its own."""
+        return self.within.tangent(pair, step)
+
+    def curvature_at(self, pair: FactorPair, residual: Adjoint | None = None) -> Curvature:
+        """Its own."""
+        return self.within.curvature_at(pair, residual)
+
+
+def whitened(inner: Measurement, scale1: Weight, scale2: Weight, among: Cone) -> Whitened:
+    """ℬ, in the quickest form there is."""
+    within = inner.between(scale1, scale2)
+    if within is None:
+        return Whitened(inner, scale1, scale2, among)
+    return Absorbed(inner, scale1, scale2, among, within=within)
 
 
 def _squared(D: Weight, u: Float[Array, " d"]) -> Float[Array, " d"]:
@@ -228,6 +274,17 @@ class WithTrace(Measurement):
         """𝒜*(y) + w y₀ I."""
         one = np.ones(self.shape[0], y.dtype)
         return ShiftedAdjoint(self.inner.adjoint(y[:-1]), one, self.weight.astype(y.dtype) * y[-1])
+
+    def matrix(self, y: Float[Array, " m1"]) -> Inexact[Array, "n n"] | None:
+        """𝒜*(y) + w y₀ I."""
+        S = self.inner.matrix(y[:-1])
+        return None if S is None else S + self.weight * y[-1] * xp.eye(S.shape[0])
+
+    def of_matrix(self, X: Inexact[Array, "n n"]) -> Float[Array, " m1"]:
+        """𝒜(X) and w tr X."""
+        c = self.inner.of_matrix(X)
+        trace = self.weight.astype(c.dtype) * xp.sum(xp.real(xp.diagonal(X)))
+        return xp.concatenate([c, trace[None]])
 
     def grams(self) -> tuple[Weight, Weight]:
         """Those of 𝒜 with w² more on the diagonal."""

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from flatrank.arrays import Array, mapped, on_device, xp
 from flatrank.arrays.shapes import Complex, Float
-from flatrank.factors import Cone
+from flatrank.factors import Cone, Weight
 from flatrank.measurements.checks import checked_count
 from flatrank.measurements.quadratic import Forms
 from flatrank.measurements.rank_one import Vectors
@@ -87,9 +87,10 @@ class CodedDiffraction(Forms):
 
         return 2.0 * mapped(of_mask, masks).reshape(-1)
 
-    def between(self, scale: Float[Array, " d"]) -> CodedDiffraction:
-        """Masks times s, which is the same for real and imaginary parts."""
-        return CodedDiffraction(self.masks * scale[: self.masks.shape[1]])
+    def between(self, D1: Weight, D2: Weight) -> CodedDiffraction | None:
+        """Masks times D1 = D2, the same for real and imaginary parts."""
+        del D2
+        return CodedDiffraction(self.masks * D1[: self.masks.shape[1]]) if D1.ndim == 1 else None
 
 
 def _checked(masks: Any) -> Complex[Array, "count n"]:

@@ -32,7 +32,7 @@ class OnHermitian(WithGrams):
 
     Factors are real with d = 2n rows, the real over the imaginary parts:
     𝒜(L Rᵀ)ᵢ = Re tr(Eᵢ R L*) with the complex L and R, and Aᵢ is the real form of Eᵢ,
-    [[Re, −Im], [Im, Re]]. A subclass supplies `of_hermitian` and `hermitian`, and is `measured`
+    [[Re, −Im], [Im, Re]]. A subclass supplies `of_matrix` and `matrix`, and is `measured`
     with Σᵢ Eᵢ² in its real form. The n × n matrix is formed: it is small against the Eᵢ, or against
     their number.
     """
@@ -43,25 +43,21 @@ class OnHermitian(WithGrams):
         return Cone.HERMITIAN
 
     @abstractmethod
-    def of_hermitian(self, G: Complex[Array, "n n"]) -> Float[Array, " m"]:
-        """Re tr(Eᵢ G), for any G."""
+    def of_matrix(self, X: Complex[Array, "n n"]) -> Float[Array, " m"]:
+        """Re tr(Eᵢ X), for any X."""
 
     @abstractmethod
-    def hermitian(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
+    def matrix(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
         """Σᵢ yᵢ Eᵢ."""
 
     def forward(self, pair: FactorPair) -> Float[Array, " m"]:
         """Of the complex matrix R L*."""
         L, R = Cone.HERMITIAN.lift(pair.L), Cone.HERMITIAN.lift(pair.R)
-        return self.of_hermitian(R @ L.conj().T)
+        return self.of_matrix(R @ L.conj().T)
 
     def adjoint(self, y: Float[Array, " m"]) -> Adjoint:
         """Σᵢ yᵢ Eᵢ, as a matrix."""
-        return HermitianAdjoint(self.hermitian(y))
-
-    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
-        """𝒜(𝒜*(y)): in the real form twice tr(Eᵢ Σⱼ yⱼ Eⱼ)."""
-        return 2.0 * self.of_hermitian(self.hermitian(y))
+        return HermitianAdjoint(self.matrix(y))
 
     def steepness(self) -> float:
         """A bound on ‖𝒜(u u*)‖² over unit vectors u: Σ (u*Eᵢu)² ≤ u* Σ Eᵢ² u (host)."""
@@ -90,12 +86,12 @@ class HermitianEffects(OnHermitian):
         G = effects.swapaxes(0, 1).reshape(n, -1) @ effects.reshape(-1, n)
         self.measured(len(effects), real_form(G))
 
-    def of_hermitian(self, G: Complex[Array, "n n"]) -> Float[Array, " m"]:
+    def of_matrix(self, X: Complex[Array, "n n"]) -> Float[Array, " m"]:
         """Re Σ (Eᵢ)*_pq G_pq, by two real products with the list of the Eᵢ: half the work."""
-        E, g = self.effects.reshape(self.m, -1).astype(G.dtype, copy=False), G.reshape(-1)
+        E, g = self.effects.reshape(self.m, -1).astype(X.dtype, copy=False), X.reshape(-1)
         return xp.real(E) @ xp.real(g) + xp.imag(E) @ xp.imag(g)
 
-    def hermitian(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
+    def matrix(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
         """The sum of the list."""
         wide = xp.result_type(y.dtype, xp.complex64)
         E = self.effects.reshape(self.m, -1).astype(wide, copy=False)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from flatrank.arrays import Array, is_inexact, mapped, scope, to_numpy, tree_map, unit_vectors, xp
-from flatrank.factors import FactorPair
+from flatrank.factors import FactorPair, real_form
 from flatrank.measurements.base import CoupledCurvature, Measurement
 from flatrank.measurements.compose import Whitened
 
@@ -100,10 +100,15 @@ def _check_normal(A: Measurement, pair: FactorPair, y: np.ndarray) -> None:
     """𝒜𝒜* is the square of 𝒜*, and a matrix made to have given measurements has them."""
     data, S, eye = _at(A, pair, y)[0], A.adjoint(y), np.eye(A.shape[1])
     size = np.linalg.norm(to_numpy(S.right(eye)))
+    _agree("adjoint as an array", S.formed().right(eye), S.right(eye))
+    array = A.matrix(y)
+    if array is not None:
+        array = real_form(array) if np.iscomplexobj(array) else array
+        _agree("adjoint as a matrix", array, S.right(eye))
     _agree("size of the adjoint", S.size(*(np.ones(d) for d in A.shape)), size)
     _agree("normal map", y @ to_numpy(A.normal(y)), size**2)
-    N, _ = A.right_inverse(data, 1e-12 * float(np.linalg.norm(data)))
-    _agree("right inverse", A.forward(FactorPair(N.right(eye), eye)), data)
+    w, _ = A.right_inverse(data, 1e-12 * float(np.linalg.norm(data)))
+    _agree("right inverse", A.forward(FactorPair(A.adjoint(w).right(eye), eye)), data)
 
 
 def _columns(A: Measurement, count: int) -> np.ndarray:

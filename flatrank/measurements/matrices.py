@@ -56,10 +56,6 @@ class OnMatrices(WithGrams):
         """𝒜*(y), as a matrix."""
         return DenseAdjoint(self.matrix(y))
 
-    def normal(self, y: Float[Array, " m"]) -> Float[Array, " m"]:
-        """𝒜(𝒜*(y))."""
-        return y if self.orthonormal else self.of_matrix(self.matrix(y))
-
 
 class WholeMatrix(OnMatrices):
     """The identity map, row by row, m = d1 d2: X is formed, because the data are as large as it.

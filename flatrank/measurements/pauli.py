@@ -59,14 +59,14 @@ class PauliStrings(OnHermitian):
         """A state has Σ tr(P X)² ≤ 2^q over all strings, and tr(P X)² ≤ 1 each."""
         return float(min(self.m, 2**self.qubits))
 
-    def of_hermitian(self, G: Complex[Array, "n n"]) -> Float[Array, " m"]:
+    def of_matrix(self, X: Complex[Array, "n n"]) -> Float[Array, " m"]:
         """Shifted diagonals, transform, phase."""
-        k = np.arange(G.shape[0])
-        diagonals = G[k[None, :], k[None, :] ^ k[:, None]]
-        spectrum = _transformed(diagonals) * _phases(self.qubits, G.dtype)
+        k = np.arange(X.shape[0])
+        diagonals = X[k[None, :], k[None, :] ^ k[:, None]]
+        spectrum = _transformed(diagonals) * _phases(self.qubits, X.dtype)
         return xp.real(spectrum).reshape(-1)[self.chosen]
 
-    def hermitian(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
+    def matrix(self, y: Float[Array, " m"]) -> Complex[Array, "n n"]:
         """Phase, transform, back to where the diagonals were."""
         n = 2**self.qubits
         dtype = xp.result_type(y.dtype, xp.complex64)

@@ -8,11 +8,19 @@ import numpy as np
 
 from flatrank.arrays import Array, to_numpy, xp
 from flatrank.arrays.shapes import Float, Inexact
-from flatrank.factors import Cone, real_form
-from flatrank.measurements.rank_one import OuterProducts, Stored, Vectors, gram_root, outer_products
+from flatrank.factors import Cone, Weight, real_form
+from flatrank.measurements.base import WithGrams
+from flatrank.measurements.rank_one import (
+    OuterProducts,
+    Stored,
+    StoredProducts,
+    Vectors,
+    gram_root,
+    outer_products,
+)
 
 
-class Forms(OuterProducts):
+class Forms(WithGrams, OuterProducts):
     """𝒜(X)ᵢ = xᵢ* X xᵢ, whatever way the vectors are held.
 
     Complex vectors of n numbers act on real factors with d = 2n rows, the real over the imaginary
@@ -53,9 +61,14 @@ class QuadraticForms(Forms):
 
     def vectors(self, dtype: np.dtype) -> tuple[Vectors, Vectors]:
         """Themselves."""
-        wide = xp.result_type(dtype, xp.complex64) if xp.iscomplexobj(self.x) else dtype
-        x = Stored(self.x.astype(wide, copy=False))
+        x = Stored(self.x).astype(dtype)
         return x, x
+
+    def between(self, D1: Weight, D2: Weight) -> StoredProducts:
+        """D1 xᵢ and D2 xᵢ, the same numbers where D1 is D2."""
+        x = Stored(self.x)
+        a = x.times(D1)
+        return StoredProducts(a, a if D1 is D2 else x.times(D2))
 
     def gram_weights(self) -> Float[Array, " m"]:
         """‖xᵢ‖²."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from flatrank.arrays import Array, Module, to_numpy, xp
+from flatrank.arrays import Array, Module, product, to_numpy, xp
 from flatrank.arrays.shapes import Float, Inexact
-from flatrank.factors import Cone, FactorPair
-from flatrank.measurements.base import Adjoint, TangentMap, WithGrams, triangular
+from flatrank.factors import Cone, FactorPair, Weight, complex_form
+from flatrank.measurements.base import Adjoint, Measurement, TangentMap, WithGrams, triangular
+from flatrank.measurements.hermitian import HermitianAdjoint
+from flatrank.measurements.matrices import DenseAdjoint
 
 
 class Vectors(Module):
@@ -35,15 +38,25 @@ class Stored(Vectors):
         """What a real factor stands for."""
         return Cone.HERMITIAN if xp.iscomplexobj(self.x) else Cone.WHOLE
 
+    def times(self, D: Weight) -> Stored:
+        """The D xᵢ."""
+        D = complex_form(D) if self.cone is Cone.HERMITIAN else D
+        return Stored(self.x * D if D.ndim == 1 else product(self.x, D.T))
+
+    def astype(self, dtype: Any) -> Stored:
+        """In another width."""
+        wide = xp.result_type(dtype, xp.complex64) if xp.iscomplexobj(self.x) else dtype
+        return Stored(self.x.astype(wide, copy=False))
+
     # Conjugates and transposes fall on the narrow side: those of x would be copies of it.
 
     def see(self, U: Float[Array, "d k"]) -> Inexact[Array, "m k"]:
         """One product."""
-        return (self.x @ self.cone.lift(U).conj()).conj()
+        return product(self.x, self.cone.lift(U).conj()).conj()
 
     def back(self, t: Inexact[Array, "m k"]) -> Float[Array, "d k"]:
         """One product with the transpose."""
-        return self.cone.lower((t.T @ self.x).T)
+        return self.cone.lower(product(t.T, self.x).T)
 
 
 class _OuterAdjoint(Adjoint):
@@ -58,6 +71,21 @@ class _OuterAdjoint(Adjoint):
 
     def left(self, L: Float[Array, "d1 k"]) -> Float[Array, "d2 k"]:
         return self.c.back(self.y[:, None] * self.a.see(L))
+
+    def formed(self) -> Adjoint:
+        """As an array, where it is no larger than the lists of the vectors."""
+        S = self.array()
+        if S is None:
+            return self
+        return HermitianAdjoint(S) if xp.iscomplexobj(S) else DenseAdjoint(S)
+
+    def array(self) -> Inexact[Array, "n1 n2"] | None:
+        """By one product of stored vectors; None where it would be larger than they are."""
+        if not (isinstance(self.a, Stored) and isinstance(self.c, Stored)):
+            return None
+        if min(self.a.x.shape[1], self.c.x.shape[1]) > self.a.x.shape[0]:
+            return None
+        return product((self.y[:, None] * self.a.x).T, self.c.x.conj())
 
 
 class _OuterTangentMap(TangentMap):
@@ -76,7 +104,7 @@ class _OuterTangentMap(TangentMap):
         return FactorPair(self.a.back(t * self.cR), self.c.back(t * self.aL))
 
 
-class OuterProducts(WithGrams):
+class OuterProducts(Measurement):
     """𝒜(X)ᵢ = aᵢ* X cᵢ = Re Σⱼ (aᵢ* lⱼ)(cᵢ* rⱼ)*; a subclass supplies `vectors`."""
 
     @abstractmethod
@@ -92,13 +120,55 @@ class OuterProducts(WithGrams):
         """Σᵢ yᵢ aᵢ cᵢ*."""
         return _OuterAdjoint(*self.vectors(y.dtype), y)
 
+    def matrix(self, y: Float[Array, " m"]) -> Inexact[Array, "n1 n2"] | None:
+        """Where the vectors are stored, and more than it has rows or columns."""
+        return _OuterAdjoint(*self.vectors(y.dtype), y).array()
+
+    def of_matrix(self, X: Inexact[Array, "n1 n2"]) -> Float[Array, " m"]:
+        """aᵢ* X cᵢ, of stored vectors."""
+        a, c = self.vectors(np.dtype(np.float64))
+        if not (isinstance(a, Stored) and isinstance(c, Stored)):
+            return super().of_matrix(X)
+        return xp.sum(xp.real(product(a.x.conj(), X) * c.x), axis=1)
+
     def tangent_map(self, pair: FactorPair) -> TangentMap:
         """With a* L and c* R at hand."""
         a, c = self.vectors(pair.L.dtype)
         return _OuterTangentMap(a, c, a.see(pair.L), c.see(pair.R))
 
 
-class RankOne(OuterProducts):
+class StoredProducts(OuterProducts):
+    """Of lists of vectors, whatever they are; their Grams are not taken."""
+
+    a: Stored
+    c: Stored
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d1, d2), of complex vectors twice their length."""
+        factor = 2 if self.cone is Cone.HERMITIAN else 1
+        return factor * self.a.x.shape[1], factor * self.c.x.shape[1]
+
+    @property
+    def m(self) -> int:
+        """One for each pair of vectors."""
+        return self.a.x.shape[0]
+
+    @property
+    def cone(self) -> Cone:
+        """Hermitian matrices, of complex vectors."""
+        return self.a.cone
+
+    def vectors(self, dtype: np.dtype) -> tuple[Vectors, Vectors]:
+        """Themselves."""
+        return self.a.astype(dtype), self.c.astype(dtype)
+
+    def grams(self) -> tuple[Weight, Weight]:
+        """Not taken."""
+        raise TypeError("Grams of vectors already rescaled are not taken: ask the measurement")
+
+
+class RankOne(WithGrams, OuterProducts):
     """𝒜(X)ᵢ = aᵢᵀ X cᵢ.
 
     Parameters
@@ -121,7 +191,11 @@ class RankOne(OuterProducts):
 
     def vectors(self, dtype: np.dtype) -> tuple[Vectors, Vectors]:
         """Themselves."""
-        return Stored(self.a.astype(dtype, copy=False)), Stored(self.c.astype(dtype, copy=False))
+        return Stored(self.a).astype(dtype), Stored(self.c).astype(dtype)
+
+    def between(self, D1: Weight, D2: Weight) -> StoredProducts:
+        """D1 aᵢ and D2 cᵢ."""
+        return StoredProducts(Stored(self.a).times(D1), Stored(self.c).times(D2))
 
     def written(self) -> np.ndarray:
         """The aᵢ cᵢᵀ."""

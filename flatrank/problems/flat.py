@@ -18,7 +18,7 @@ from flatrank.arrays import Array, Module, placed, static
 from flatrank.arrays.shapes import Float
 from flatrank.factors import Cone, FactorPair
 from flatrank.flatness import Rescaling
-from flatrank.measurements import Measurement, Whitened, to_parts
+from flatrank.measurements import Measurement, Whitened, to_parts, whitened
 from flatrank.problems.arguments import checked_multiple, checked_parameters
 from flatrank.problems.identifiability import Unidentifiable
 from flatrank.problems.tables import Labels
@@ -84,10 +84,10 @@ class Problem(Module):
         """Whether D leaves out what some measurement sees (`Rescaling.hides`): no proof then."""
         return self.rescaling.hides(self.measurement)
 
-    @property
+    @cached_property
     def whitened(self) -> Whitened:
         """ℬ(X̃) = 𝒜(D1⁻¹ X̃ D2⁻¹)."""
-        return Whitened(self.measurement, *self.rescaling.inverse, self.cone)
+        return whitened(self.measurement, *self.rescaling.inverse, self.cone)
 
     def with_lam(self, lam: float) -> Problem:
         """The same problem at another λ ≥ 0, checked as at the front doors."""

@@ -4,7 +4,7 @@ import threading
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from flatrank.arrays import scope
+from flatrank.arrays import all_cores, scope
 
 
 def blas_threads():
@@ -31,6 +31,18 @@ def test_overlapping_calls_leave_the_threads_of_blas_as_they_were():
         other.join()
         seen["after"] = blas_threads()
     assert seen == {"between": {1}, "second": {1}, "after": {2}}
+
+
+def test_what_is_long_has_all_cores_and_what_is_short_has_not(monkeypatch):
+    monkeypatch.setenv("FLATRANK_NUM_THREADS", "2")
+    with threadpool_limits(2, "blas"), scope():
+        for flops, threads in ((1e6, 1), (1e12, 2)):
+            with all_cores(flops):
+                assert blas_threads() == {threads}
+        assert blas_threads() == {1}
+        monkeypatch.setenv("FLATRANK_NUM_THREADS", "1")
+        with all_cores(1e12):
+            assert blas_threads() == {1}
 
 
 def test_an_error_inside_leaves_them_too():

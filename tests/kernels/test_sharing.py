@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flatrank import kernels
+from flatrank import arrays, kernels
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,7 +110,7 @@ def test_how_many_threads(monkeypatch, ours, others, threads):
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, value)
-    assert kernels.threads() == threads
+    assert arrays.threads() == threads
     assert kernels.describe()["threads"] == threads
 
 
@@ -118,7 +118,7 @@ def test_how_many_threads(monkeypatch, ours, others, threads):
 SHARED = """
 import hashlib, os, sys
 import numpy as np
-from flatrank import kernels
+from flatrank import arrays, kernels
 m, n = 200_000, 1000
 rng = np.random.default_rng(0)
 rows = np.sort(rng.integers(0, n, m))

@@ -87,7 +87,7 @@ def test_bad_input_is_refused_with_a_sentence(arguments, options, message):
         fr.tomography(*arguments, **options)
 
 
-def test_only_measurements_of_hermitian_matrices_will_do():
+def test_only_measurements_of_matrix_matrices_will_do():
     with pytest.raises(ValueError, match="RegeneratedGaussian does not measure Hermitian matrices"):
         fr.tomography(gaussian((4, 4), 3), np.ones(3))
 
@@ -115,7 +115,7 @@ def test_pauli_strings_are_products_of_pauli_matrices():
     assert A.labels[27] == "XYZ"
     assert pauli_strings(QUBITS, ["XYZ", 5]).labels == ["XYZ", "IXX"]
     y = np.random.default_rng(0).standard_normal(64)
-    values, S = A.of_hermitian(np.asarray(rho)), A.hermitian(np.asarray(y))
+    values, S = A.of_matrix(np.asarray(rho)), A.matrix(np.asarray(y))
     P = dense(A.labels)
     assert np.allclose(values, means(P, rho), atol=1e-14)
     assert np.allclose(S, np.einsum("i,ipq->pq", y, P), atol=1e-13)
