@@ -167,8 +167,8 @@ class _OneThread:
 
 
 _one_thread = _OneThread()
-# Flops from which on waking the other cores takes next to nothing: about ten milliseconds.
-_LONG = 3e8
+# Flops from which on waking the other cores takes next to nothing: a few milliseconds.
+_LONG = 1e8
 
 
 def all_cores(flops: float) -> AbstractContextManager[None]:

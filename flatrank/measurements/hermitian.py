@@ -87,7 +87,7 @@ class HermitianEffects(OnHermitian):
         self.measured(len(effects), real_form(G))
 
     def of_matrix(self, X: Complex[Array, "n n"]) -> Float[Array, " m"]:
-        """Re Σ (Eᵢ)*_pq G_pq, by two real products with the list of the Eᵢ: half the work."""
+        """Re Σ (Eᵢ)*_pq X_pq, by two real products with the list of the Eᵢ: half the work."""
         E, g = self.effects.reshape(self.m, -1).astype(X.dtype, copy=False), X.reshape(-1)
         return xp.real(E) @ xp.real(g) + xp.imag(E) @ xp.imag(g)
 
