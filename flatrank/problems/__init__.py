@@ -9,6 +9,9 @@ from flatrank.problems.equalised import Equalised as Equalised
 from flatrank.problems.equalised import equalised as equalised
 from flatrank.problems.flat import Problem as Problem
 from flatrank.problems.identifiability import Unidentifiable as Unidentifiable
+from flatrank.problems.labels import Labels as Labels
+from flatrank.problems.labels import read_texts as read_texts
+from flatrank.problems.labels import written_texts as written_texts
 from flatrank.problems.pairs import as_pair as as_pair
 from flatrank.problems.pairs import as_problem as as_problem
 from flatrank.problems.pairs import flatness_of as flatness_of
@@ -21,7 +24,6 @@ from flatrank.problems.saving import rebuilt as rebuilt
 from flatrank.problems.sensing import bilinear as bilinear
 from flatrank.problems.sensing import sensing as sensing
 from flatrank.problems.symmetric import Symmetric as Symmetric
-from flatrank.problems.tables import Labels as Labels
 from flatrank.problems.tables import Observed as Observed
 from flatrank.problems.tables import observed as observed
 from flatrank.problems.tomography import Tomography as Tomography

@@ -21,7 +21,7 @@ from flatrank.flatness import Rescaling
 from flatrank.measurements import Measurement, Whitened, to_parts, whitened
 from flatrank.problems.arguments import checked_multiple, checked_parameters
 from flatrank.problems.identifiability import Unidentifiable
-from flatrank.problems.tables import Labels
+from flatrank.problems.labels import Labels
 
 
 class Problem(Module):
@@ -42,7 +42,7 @@ class Problem(Module):
     unidentifiable : Unidentifiable
         What the data cannot determine whatever the method.
     labels : Labels, optional
-        What rows and columns are called, where a table came in; not saved.
+        What rows and columns are called, where a table came in.
     """
 
     measurement: Measurement
@@ -116,12 +116,14 @@ class Problem(Module):
             "family": type(self).__name__,
             "among": self.cone.name.lower(),
             "measurement": measurement,
+            "labels": None if self.labels is None else self.labels.saved()[0],
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The data, and the arrays of the measurement."""
+        """The data, the arrays of the measurement, and the labels as text."""
         _, arrays = to_parts(self.measurement)
-        return {"b": np.ascontiguousarray(self.b), **arrays}
+        labels = {} if self.labels is None else self.labels.saved()[1]
+        return {"b": np.ascontiguousarray(self.b), **arrays, **labels}
 
     def whiten(self, pair: FactorPair) -> FactorPair:
         """(L, R) ↦ (D1 L, D2 R), the pair of X̃."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from flatrank.factors import Cone
 from flatrank.measurements import OnHermitian, from_parts
 from flatrank.problems.completion import completion
 from flatrank.problems.flat import Problem
+from flatrank.problems.labels import Labels
 from flatrank.problems.robust import robust_pca
 from flatrank.problems.sensing import stated as of_matrices
 from flatrank.problems.symmetric import stated as of_symmetric
@@ -25,6 +27,15 @@ def rebuilt(
     arrays: Mapping[str, np.ndarray],
 ) -> Problem:
     """The problem of `Problem.form`, None in old files, `Problem.settings` and `Problem.arrays`."""
+    problem, labels = _unlabelled(form, settings, arrays), (form or {}).get("labels")
+    if labels is None:
+        return problem
+    return replace(problem, labels=Labels.from_saved(labels, arrays))
+
+
+def _unlabelled(
+    form: Mapping[str, Any] | None, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> Problem:
     if "Y" in arrays if form is None else form["family"] == "Separation":
         radius, sparsity = settings["radius"], settings["sparsity"]
         mask = arrays.get("mask")

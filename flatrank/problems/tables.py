@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from dataclasses import dataclass
 from numbers import Number
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from flatrank.problems.arguments import absent
+from flatrank.problems.labels import Labels
 
 #: From this share of zeros on, in a table without a gap, zeros are suspected to stand for gaps.
 ZEROS = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class Labels:
-    """What the rows and columns of a table are called, and what kind of table it was.
-
-    Parameters
-    ----------
-    kind
-        The package whose table it was.
-    rows, cols
-        A pandas index each; for polars None and a list of names; for xarray the coordinates by
-        name, those of both sides in `rows`, and the two dimensions in `cols`.
-    """
-
-    kind: Literal["pandas", "polars", "xarray"]
-    rows: Any
-    cols: Any
-
-    def table(self, X: np.ndarray) -> Any:
-        """The same kind of table with the numbers of X, of shape (d1, d2)."""
-        if self.kind == "pandas":
-            return sys.modules["pandas"].DataFrame(X, index=self.rows, columns=self.cols)
-        if self.kind == "polars":
-            return sys.modules["polars"].DataFrame(X, schema=self.cols, orient="row")
-        return sys.modules["xarray"].DataArray(X, coords=self.rows, dims=self.cols)
 
 
 class Observed(NamedTuple):

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,8 +24,9 @@ from numpy.typing import NDArray
 
 from flatrank.data import Entries
 from flatrank.gibbs import save_posterior
+from flatrank.problems import written_texts
 from flatrank.selection.average import facts
-from flatrank.solvers.writing import plain, to_json, write_arrays
+from flatrank.solvers.writing import plain, to_json, write_arrays, write_together
 
 if TYPE_CHECKING:
     from flatrank.selection import Completion
@@ -132,23 +134,18 @@ def save_run(
     A run that is in the folder stays whole until this one is. What this one does not have is
     removed from the folder, since it would belong to another run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = {name: folder / f"{name}.part" for name in (MODEL, POSTERIOR, RECORD, PAGE)}
-    try:
-        write_arrays(parts[MODEL], _arrays(completion, entries))
-        if completion.average is not None:
-            save_posterior(completion.average.posterior, parts[POSTERIOR])
-        parts[RECORD].write_text(to_json(record), encoding="utf-8")
-        if page is not None:
-            parts[PAGE].write_text(page, encoding="utf-8")
-        for name, part in parts.items():
-            if part.exists():
-                part.replace(folder / name)
-            else:
-                (folder / name).unlink(missing_ok=True)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+    files: dict[str, Callable[[Path], Any]] = {
+        MODEL: lambda part: write_arrays(part, _arrays(completion, entries)),
+    }
+    average = completion.average
+    if average is not None:
+        files[POSTERIOR] = lambda part: save_posterior(average.posterior, part)
+    files[RECORD] = lambda part: part.write_text(to_json(record), encoding="utf-8")
+    if page is not None:
+        files[PAGE] = lambda part: part.write_text(page, encoding="utf-8")
+    write_together(folder, files)
+    for name in {MODEL, POSTERIOR, RECORD, PAGE} - files.keys():
+        (folder / name).unlink(missing_ok=True)
 
 
 def _arrays(completion: Completion, entries: Entries) -> dict[str, NDArray[Any]]:
@@ -157,13 +154,6 @@ def _arrays(completion: Completion, entries: Entries) -> dict[str, NDArray[Any]]
         "offset_row": np.ascontiguousarray(offsets.row),
         "offset_col": np.ascontiguousarray(offsets.col),
         "scale": np.ascontiguousarray(completion.scales.of),
-        **_written_labels("row", entries.row_labels),
-        **_written_labels("col", entries.col_labels),
+        **written_texts("row", entries.row_labels.tolist()),
+        **written_texts("col", entries.col_labels.tolist()),
     }
-
-
-def _written_labels(side: str, labels: NDArray[np.str_]) -> dict[str, NDArray[Any]]:
-    """UTF-8 text end to end, and where each label ends (in bytes)."""
-    pieces = [label.encode("utf-8", "surrogatepass") for label in labels.tolist()]
-    ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
-    return {f"{side}_labels": np.frombuffer(b"".join(pieces), np.uint8), f"{side}_ends": ends}

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from flatrank.data import InputError, Offsets, Scales, Units
 from flatrank.gibbs import load_posterior
+from flatrank.problems import read_texts
 from flatrank.reporting.runs import MODEL, POSTERIOR
 from flatrank.selection.average import Average
 from flatrank.solvers.loading import read_solution
@@ -259,13 +260,11 @@ def _coded(rows: ArrayLike, cols: ArrayLike) -> tuple[np.ndarray, np.ndarray, np
 def _read_labels(file: Any, side: str, d: int) -> NDArray[np.str_]:
     if f"{side}_labels" not in file.keys():  # noqa: SIM118 - not a mapping
         return np.arange(d).astype(str)
-    text = file.get_tensor(f"{side}_labels").tobytes()
-    ends = file.get_tensor(f"{side}_ends").tolist()
-    if len(ends) != d or (ends[-1] if ends else 0) != len(text):
+    names = (f"{side}_labels", f"{side}_ends")
+    labels = read_texts({name: file.get_tensor(name) for name in names}, side)
+    if len(labels) != d:
         raise ValueError(f"the labels of the {side}s do not fit the factors")
-    starts = [0, *ends[:-1]]
-    pieces = [text[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]
-    return np.array(pieces, dtype=str)
+    return np.array(labels, dtype=str)
 
 
 def _read_offsets(file: Any, record: dict[str, Any], shape: tuple[int, int]) -> Offsets:

@@ -4,12 +4,41 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
+
+
+def write_together(folder: Path, files: Mapping[str, Callable[[Path], Any]]) -> None:
+    """Write several files so that what was there stays whole until all of them are.
+
+    Parameters
+    ----------
+    folder : Path
+        It, and folders inside it, are made where they are not.
+    files : mapping of str to callable
+        What writes each file, by its name in the folder, such as "frames/1.png".
+    """
+    parts = {folder / name: folder / f"{name}.part" for name in files}
+    inside = {place.parent for place in parts} - {folder}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for (place, part), write in zip(parts.items(), files.values(), strict=True):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write(part)
+        for place, part in parts.items():
+            part.replace(place)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+        for made in inside:
+            with suppress(OSError):  # where there is something in it
+                made.rmdir()
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray], about: str | None = None) -> None:

@@ -1,5 +1,7 @@
 """Tables as people hold them come in, and go out with their names."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -130,3 +132,83 @@ def test_a_state_has_a_complex_matrix():
     np.testing.assert_allclose((U * s) @ Vh, Z, atol=1e-9)
     with pytest.raises(ValueError, match="keep_observed needs observed entries"):
         solution.matrix(keep_observed=True)
+
+
+DAYS = np.array(["2020-01-01", "2020-01-02T12", "2021-06-30", "2021-07-01"], dtype="M8[ns]")
+INDEXES = {
+    "text": pd.Index(ROWS, name="who"),
+    "empty text and line ends": pd.Index(["", "a\nb", "\u00e9\u6f22", "d"]),
+    "a range": pd.RangeIndex(5, 9),
+    "numbers": pd.Index([0.1, np.nan, -np.inf, 1e300]),
+    "truth": pd.Index([True, False, True, True]),
+    "times": pd.DatetimeIndex(DAYS, name="day"),
+    "times of a zone": pd.DatetimeIndex(DAYS, tz="Europe/Berlin"),
+    "spans": pd.to_timedelta([1, 2, 3, 4], unit="s"),
+    "mixed": pd.Index(["a", 1, 2.5, True], dtype=object),
+    "levels": pd.MultiIndex.from_product([["x", "y"], [1, 2]], names=["letter", "n"]),
+    "levels of times": pd.MultiIndex.from_arrays([DAYS, ["a", "b", "c", "d"]]),
+}
+
+
+def loaded(table, folder):
+    solution = fr.solve(fr.completion(table, lam=0.1))
+    return solution, fr.load(solution.save(folder))
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_labels_of_pandas_are_saved(name, tmp_path):
+    frame = pd.DataFrame(X, index=INDEXES[name], columns=pd.Index([10, 20, 30], name="item"))
+    solution, again = loaded(frame, tmp_path / "run")
+    ours, theirs = solution.to_frame(), again.to_frame()
+    pd.testing.assert_frame_equal(ours, theirs, check_index_type=False, check_freq=False)
+    assert theirs.index.dtype == ours.index.dtype
+    assert list(theirs.index.names) == list(ours.index.names)
+    # What was loaded is saved like what came in.
+    once_more = fr.load(again.save(tmp_path / "copy")).to_frame()
+    pd.testing.assert_frame_equal(theirs, once_more)
+
+
+@pytest.mark.parametrize("side", ["index", "columns"])
+def test_labels_of_other_types_come_back_as_text(side, tmp_path):
+    frame = FRAME.copy() if side == "index" else FRAME.T.copy()
+    periods = pd.period_range("2020-01", periods=4, freq="M")
+    setattr(frame, side, periods)
+    _, again = loaded(frame, tmp_path)
+    assert getattr(again.to_frame(), side).tolist() == [str(x) for x in periods]
+
+
+def test_labels_of_polars_and_xarray_are_saved(tmp_path):
+    _, again = loaded(TABLES["polars"], tmp_path / "polars")
+    assert again.to_frame().columns == COLS
+    coords = {
+        "who": ROWS, "what": COLS, "day": ("who", DAYS), "station": 7,
+        "size": ("what", [1.5, 2.5, 3.5]),
+    }  # fmt: skip
+    solution, again = loaded(xr.DataArray(X, coords, ("who", "what")), tmp_path / "xarray")
+    xr.testing.assert_identical(again.to_frame(), solution.to_frame())
+    _, again = loaded(xr.DataArray(X, dims=("who", "what")), tmp_path / "bare")
+    assert again.to_frame().dims == ("who", "what")
+
+
+def test_a_saved_solution_is_asked_by_name(tmp_path):
+    frame = pd.DataFrame(X, index=pd.Index([7, 8, 9, 10]), columns=COLS)
+    solution, _ = loaded(frame, tmp_path)
+    run = fr.load_run(tmp_path)
+    assert run.predict([(9, "b")]) == pytest.approx(solution.entries([2], [1]))
+
+
+def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch):
+    _, again = loaded(FRAME, tmp_path)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ValueError, match="came from pandas.*pip install pandas.*matrix"):
+        again.to_frame()
+
+
+def test_labels_that_are_damaged_are_told(tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    loaded(FRAME, tmp_path)
+    arrays = load_file(tmp_path / "model.safetensors")
+    save_file(arrays | {"row_ends": arrays["row_ends"] + 1}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="damaged run: the labels of the rows are damaged"):
+        fr.load(tmp_path)
