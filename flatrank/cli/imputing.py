@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from flatrank.cli.allocation import keep_to_one_blas_thread
-from flatrank.cli.completing import check_fit
 from flatrank.cli.folders import check_out
 from flatrank.cli.interrupts import INTERRUPTED
+from flatrank.cli.options import check_fit
 from flatrank.cli.terminal import Progress, certificate_words, complain, emit, write_text
 from flatrank.data import InputError, WideTable, read_wide
 

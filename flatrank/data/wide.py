@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +96,27 @@ class WideTable:
                 out.append(column)
         return polars.DataFrame(out)
 
+    def write(self, X: np.ndarray, path: Path) -> None:
+        """Write the table with other numbers, (d1, d2), in all their digits; NaN as blanks.
+
+        Parquet where it came as parquet, and else text with its separator and its decimal commas.
+        """
+        polars, out = load_polars(), []
+        places = {name: n for n, name in enumerate(self.columns)}
+        for name in self.frame.columns:
+            if name not in places:
+                out.append(self.frame[name])
+                continue
+            column = polars.Series(name, X[:, places[name]], nan_to_null=True)
+            if self.comma:
+                column = column.cast(polars.String).str.replace(".", ",", literal=True)
+            out.append(column)
+        frame = polars.DataFrame(out)
+        if self.separator:
+            frame.write_csv(path, separator=self.separator)
+        else:
+            frame.write_parquet(path)
+
     def _text(self, x: float) -> str:
         text = f"{x:.6g}"
         return text.replace(".", ",") if self.comma else text
@@ -119,7 +141,11 @@ def read_wide(source: Source, keep: Sequence[str] = ()) -> WideTable:
     InputError
         If the source cannot be used: no header, no column of numbers, an unknown name.
     """
-    file = open_file(source)
+    return wide_of(open_file(source), keep)
+
+
+def wide_of(file: File, keep: Sequence[str] = ()) -> WideTable:
+    """A wide table from a file that was opened; as `read_wide`."""
     if file.format == "parquet":
         frame, separator = read_frame(file), ""
     elif file.format == "text":

@@ -78,7 +78,7 @@ class Separation(Problem):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Y, and the mask where there is one."""
-        mask = {} if self.mask is None else {"mask": self.mask}
+        mask = {} if self.mask is None else {"mask": np.ascontiguousarray(self.mask)}
         return {"Y": np.ascontiguousarray(self.Y)} | mask
 
 

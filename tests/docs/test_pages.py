@@ -1,6 +1,10 @@
-"""The examples of the documentation run, page by page, in the order in which they stand."""
+"""The examples of the documentation run, page by page, in the order in which they stand.
+
+Commands run where `<!-- run -->` stands above them.
+"""
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,10 @@ import pytest
 import flatrank as fr
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"(?<!<!-- not run -->\n)^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"(?<!<!-- not run -->\n)^```python\n(.*?)^```|(?<=<!-- run -->\n)^```console\n(.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
 PAGES = [
     pytest.param(page, id=page.stem)
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -38,5 +45,17 @@ def test_examples_run(page, tmp_path, monkeypatch):
     text = page.read_text(encoding="utf-8")
     for block in BLOCK.finditer(text):
         line = text[: block.start()].count("\n") + 1
+        if block[1] is None:
+            assert_commands_run(block[2], f"{page.name}, line {line}")
+            continue
         source = "\n" * line + block[1]  # so that an error names the line of the page
         exec(compile(source, str(page), "exec"), names)
+
+
+def assert_commands_run(text, place):
+    from flatrank.cli.app import run
+
+    commands = re.findall(r"^\$ flatrank (.*)$", text, re.MULTILINE)
+    assert commands
+    for command in commands:
+        assert run(shlex.split(command, comments=True)) == 0, f"{place}: {command}"

@@ -48,6 +48,10 @@ FAMILIES = {
     "strings": lambda: fr.tomography(fr.measurements.pauli_strings(2), B[:16]),
     "radius": lambda: fr.robust_pca(RNG.standard_normal((D1, D2)), radius=2.0),
     "sparsity": lambda: fr.robust_pca(RNG.standard_normal((D1, D2)), sparsity=0.3),
+    # In the order of a data frame's columns, which is not the one that files hold.
+    "gaps": lambda: fr.robust_pca(
+        RNG.standard_normal((D1, D2)), mask=np.asfortranarray(RNG.random((D1, D2)) < 0.8)
+    ),
 }
 
 

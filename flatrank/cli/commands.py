@@ -1,0 +1,307 @@
+"""The commands and their options; each hands over to one function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flatrank.cli.terminal import say
+
+app = typer.Typer(
+    name="flatrank",
+    help="Complete a matrix known at some of its entries, and prove the answer.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Exit codes: 0 certified or done; 3 finished without a certificate; 2 bad input; "
+    "130 interrupted.",
+)
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        say(f"flatrank {version('flatrank')}\n")
+        raise typer.Exit(0)
+
+
+@app.callback()
+def flatrank(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Complete a matrix known at some of its entries, and prove the answer."""
+
+
+@app.command()
+def complete(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="Entries: csv, tsv, parquet, MatrixMarket or npz; - for standard input; "
+            "movielens_latest_small_2016 or insteval for a set that is at hand.",
+        ),
+    ],
+    row: Annotated[
+        str | None, typer.Option(help="Column with the row ids; found by name if not given.")
+    ] = None,
+    col: Annotated[
+        str | None, typer.Option(help="Column with the column ids; found by name if not given.")
+    ] = None,
+    value: Annotated[
+        str | None, typer.Option(help="Column with the values; found by name if not given.")
+    ] = None,
+    lam: Annotated[
+        str, typer.Option(metavar="auto|X", help="Weight of the norm; 0 fits exactly.")
+    ] = "auto",
+    rank: Annotated[str, typer.Option(metavar="auto|K", help="Largest rank.")] = "auto",
+    smoothing: Annotated[
+        float | None, typer.Option(help="From 0 (flat) to 1 (norm-minimal); by default a half.")
+    ] = None,
+    holdout: Annotated[float, typer.Option(help="Share of the entries kept for testing.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-4,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("run"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print run.json, and nothing else.")
+    ] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    predict: Annotated[
+        str,
+        typer.Option(
+            metavar="posterior|flat",
+            help="Predict by the mean of the posterior, with intervals, or by the flat solution.",
+        ),
+    ] = "posterior",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what was interrupted.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the run that is in the folder.")
+    ] = False,
+    bad_rows: Annotated[
+        str, typer.Option(metavar="error|skip", help="What to do with unusable lines.")
+    ] = "error",
+) -> int:
+    """Entries in; completed model, certificate and report out."""
+    from flatrank.cli.completing import Job, complete_entries
+
+    fit: dict[str, Any] = {
+        "lam": lam, "rank": rank, "smoothing": smoothing, "holdout": holdout, "seed": seed,
+        "tol": tol, "max_seconds": max_seconds, "predict": predict,
+    }  # fmt: skip
+    job = Job(
+        source,
+        {"row": row, "col": col, "value": value, "bad_rows": bad_rows},
+        fit,
+        out,
+        report=not no_report,
+        quiet=quiet or as_json,
+        json=as_json,
+        resume=resume,
+        force=force,
+        command=context.obj or "",
+    )
+    return complete_entries(job)
+
+
+@app.command()
+def predict(  # noqa: PLR0913 - one parameter an option
+    folder: RunFolder,
+    pairs: Annotated[
+        str, typer.Argument(metavar="PAIRS", help="File with row and column ids; - for stdin.")
+    ],
+    row: Annotated[
+        str | None, typer.Option(help="Column with the row ids; found by name if not given.")
+    ] = None,
+    col: Annotated[
+        str | None, typer.Option(help="Column with the column ids; found by name if not given.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of stdout.")] = None,
+    interval: Annotated[
+        float | None,
+        typer.Option(metavar="LEVEL", help="Add columns low, high: 0.9 for 90 % intervals."),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Add columns: known ids? value determined?")
+    ] = False,
+) -> int:
+    """Values for listed pairs, as csv: row,col,value."""
+    from flatrank.cli.using import predict_pairs
+
+    return predict_pairs(folder, pairs, (row, col), out, interval, verbose)
+
+
+@app.command()
+def recommend(
+    folder: RunFolder,
+    row: Annotated[str, typer.Option(metavar="ID", help="The row to recommend to.")],
+    top: Annotated[int, typer.Option(metavar="N", help="How many.")] = 10,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="mean|low", help="Order by the value, or by what it exceeds 9 times in 10."
+        ),
+    ] = "mean",
+) -> int:
+    """The best columns that a row has not seen."""
+    from flatrank.cli.using import recommend_columns
+
+    return recommend_columns(folder, row, top, by)
+
+
+@app.command()
+def impute(  # noqa: PLR0913 - one parameter an option
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="A wide table, one line a row, with blanks in it: csv, tsv or parquet; - for "
+            "standard input.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write, csv or parquet, instead of stdout.")
+    ] = None,
+    interval: Annotated[
+        float | None,
+        typer.Option(metavar="LEVEL", help="Add columns NAME_low, NAME_high: 0.9 for 90 %."),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
+    ] = None,
+    predict: Annotated[
+        str,
+        typer.Option(
+            metavar="posterior|flat",
+            help="Fill with the mean of the posterior, or with the flat solution.",
+        ),
+    ] = "posterior",
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --out.")] = False,
+) -> int:
+    """A wide table with gaps in; the same table filled out, with error bars on request."""
+    from flatrank.cli.imputing import impute_table
+
+    fit = {"predict": predict, "seed": seed, "max_seconds": max_seconds}
+    return impute_table(source, out, interval, _names(keep), fit, quiet=quiet, force=force)
+
+
+@app.command()
+def separate(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="MATRIX",
+            help="A wide table, one line a row (csv, tsv, parquet; - for standard input), an array "
+            "(npy), or a folder of pictures of one size.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("separated"),
+    sparsity: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="Weight of the outliers; by default 1/sqrt(longer side)."),
+    ] = None,
+    radius: Annotated[
+        float | None,
+        typer.Option(metavar="R", help="What the sizes of the outliers add up to, if known."),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
+    ] = None,
+    tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-4,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print run.json, and nothing else.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the run that is in the folder.")
+    ] = False,
+) -> int:
+    """A matrix with gross errors in; its part of low rank and its outliers out, with proof."""
+    from flatrank.cli.separating import Separation, separate_matrix
+
+    asked = Separation(
+        source,
+        _names(keep),
+        {"sparsity": sparsity, "radius": radius},
+        {"tol": tol, "max_seconds": max_seconds, "seed": seed},
+        out,
+        force,
+        context.obj or "",
+    )
+    return separate_matrix(asked, quiet=quiet, json=as_json)
+
+
+@app.command()
+def certify(folder: RunFolder) -> int:
+    """Derive the certificate once more, from the files of a run."""
+    from flatrank.cli.using import certify_run
+
+    return certify_run(folder)
+
+
+@app.command()
+def experiment(  # noqa: PLR0913 - one parameter an option
+    name: Annotated[str, typer.Argument(metavar="NAME", help="phase-transition or theorem-sweep.")],
+    family: Annotated[
+        str, typer.Option(metavar="sensing|bilinear|completion|quadratic", help="What is measured.")
+    ] = "sensing",
+    dims: Annotated[
+        str | None, typer.Option(metavar="D,D,...", help="Sizes d of the d x d matrices.")
+    ] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="M,M,...",
+            help="Numbers of measurements; for completion probabilities of an entry.",
+        ),
+    ] = None,
+    rank: Annotated[
+        int | None, typer.Option(help="Rank of the truth; 2, for quadratic 3, when not given.")
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Draws of the measurements in each cell.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; finished cells in it are used again.")
+    ] = Path("experiment"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the table as JSON, and nothing else.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+) -> int:
+    """A figure of the theory, every solution certified, as table and picture."""
+    from flatrank.cli.experimenting import run_experiment
+
+    asked = {"family": family, "rank": rank, "draws": draws, "seed": seed}
+    return run_experiment(name, asked, (dims, sizes), out, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def doctor() -> int:
+    """Versions, devices, threads, and the kernels in use."""
+    from flatrank.cli.doctor import examine
+
+    return examine()
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in text.split(",")] if text else []
