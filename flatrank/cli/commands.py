@@ -252,6 +252,64 @@ def separate(  # noqa: PLR0913 - one parameter an option
 
 
 @app.command()
+def recover(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROBLEM",
+            help="Measurements, npz or safetensors, - for standard input: A (m, d1, d2) and b; a, "
+            "c and b; x and y; or effects and frequencies. Or the folder of a saved solution.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("recovered"),
+    family: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="sensing, bilinear, covariance, quadratic_network, phase_retrieval or tomography; "
+            "by default the one whose arrays are there.",
+        ),
+    ] = None,
+    lam: Annotated[
+        float | None, typer.Option(metavar="X", help="Weight of the norm; 0 fits exactly.")
+    ] = None,
+    lam_ratio: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="The weight as a share of the one at which X is zero."),
+    ] = None,
+    smoothing: Annotated[
+        float | None, typer.Option(metavar="X", help="From 0 (flat) to 1 (norm-minimal).")
+    ] = None,
+    goal: Annotated[
+        str,
+        typer.Option(
+            metavar="recover|flat",
+            help="Whether a low-rank matrix that fits exactly will do, or the flattest is asked.",
+        ),
+    ] = "recover",
+    rank: Annotated[int | None, typer.Option(metavar="K", help="Largest rank.")] = None,
+    tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-6,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print run.json, and nothing else.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the run that is in the folder.")
+    ] = False,
+) -> int:
+    """Stored measurements of a matrix in; its factors and singular values out, with proof."""
+    from flatrank.cli.recovering import Recovery, recover_matrix
+
+    fit = {"goal": goal, "rank": rank, "tol": tol, "max_seconds": max_seconds, "seed": seed}
+    numbers = {"lam": lam, "lam_ratio": lam_ratio, "smoothing": smoothing}
+    asked = Recovery(source, family, numbers, fit, out, force, context.obj or "")
+    return recover_matrix(asked, quiet=quiet, json=as_json)
+
+
+@app.command()
 def certify(folder: RunFolder) -> int:
     """Derive the certificate once more, from the files of a run."""
     from flatrank.cli.using import certify_run

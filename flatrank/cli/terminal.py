@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import sys
 import textwrap
@@ -168,6 +169,8 @@ def certificate_words(certificate: dict[str, Any] | None) -> str:
     """The proof in one line."""
     if certificate is None:
         return "none: nothing is proved"
+    if certificate["dual_bound"] == math.inf:
+        return "no matrix fits the data exactly, and that is proved"
     alone = "unique" if certificate["unique"] else "uniqueness not proved"
     kind = certificate["operator_norm_kind"]
     if kind != "exact":

@@ -66,7 +66,7 @@ def read_npz(file: File, wanted: Wanted) -> Table:
     InputError
         If the file is damaged, or an array is absent, of the wrong kind or length.
     """
-    arrays = _arrays(file)
+    arrays = npz_arrays(file)
     shape: tuple[int, int] | None = None
     if "format" in arrays and "data" in arrays:
         matrix = _scipy_matrix(file)
@@ -97,7 +97,8 @@ def read_npz(file: File, wanted: Wanted) -> Table:
     return Table(columns, "entry", shape)
 
 
-def _arrays(file: File) -> dict[str, NDArray[Any]]:
+def npz_arrays(file: File) -> dict[str, NDArray[Any]]:
+    """All arrays of an npz by name; `InputError` if it is damaged or would have to be unpickled."""
     try:
         with np.load(io.BytesIO(file.data), allow_pickle=False) as held:
             return {name: held[name] for name in held.files}

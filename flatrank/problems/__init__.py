@@ -23,6 +23,8 @@ from flatrank.problems.robust import robust_pca as robust_pca
 from flatrank.problems.saving import rebuilt as rebuilt
 from flatrank.problems.sensing import bilinear as bilinear
 from flatrank.problems.sensing import sensing as sensing
+from flatrank.problems.share import at_share as at_share
+from flatrank.problems.stored import from_arrays as from_arrays
 from flatrank.problems.symmetric import Symmetric as Symmetric
 from flatrank.problems.tables import Observed as Observed
 from flatrank.problems.tables import observed as observed
