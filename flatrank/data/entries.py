@@ -37,8 +37,11 @@ class Entries:
     #: (d1,) and (d2,): the name of each code.
     row_labels: NDArray[np.str_]
     col_labels: NDArray[np.str_]
-    #: How many entries were merged away: repeated positions hold the mean of their values.
+    #: How many entries were merged away: repeated positions hold the mean of their values, or the
+    #: last.
     duplicates: int = 0
+    #: How many rows of the file were left out for a value that marks a missing one.
+    missing: int = 0
     #: Rows of the file that were skipped, one item per kind of defect.
     dropped: tuple[BadRow, ...] = ()
     #: Rows and columns that a declared shape has but no entry names; they have no code here.

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 from flatrank.data.entries import InputError
+from flatrank.data.packages import load_polars
 
-Format = Literal["text", "parquet", "npz", "mtx"]
+Format = Literal["text", "parquet", "npz", "mtx", "h5ad"]
 Source = str | os.PathLike[str]
 
 _FORMATS = "a csv, tsv, parquet, MatrixMarket or npz file"
-_BY_SUFFIX: dict[str, Format] = {".parquet": "parquet", ".npz": "npz", ".mtx": "mtx"}
+_BY_SUFFIX: dict[str, Format] = {
+    ".parquet": "parquet", ".npz": "npz", ".mtx": "mtx", ".h5ad": "h5ad"
+}  # fmt: skip
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -24,7 +27,8 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 class File:
     """A source that was read, is unpacked, and is not empty.
 
-    `name` is what messages call it, `suffix` the lower-case ending of the file name without `.gz`.
+    `name` is what messages call it, `suffix` the lower-case ending of the file name without `.gz`
+    or `.zst`.
     """
 
     name: str
@@ -41,6 +45,8 @@ class File:
             return "npz"
         if head[:14].lower() == b"%%matrixmarket":
             return "mtx"
+        if head[:8] == b"\x89HDF\r\n\x1a\n":
+            return "h5ad"
         if head[:6] == b"\x93NUMPY":
             raise InputError(
                 f"{self.name}: is a single NumPy array; expected an .npz with row, col, val and "
@@ -97,12 +103,12 @@ def open_file(source: Source) -> File:
         raise InputError(
             f"{name}: cannot be read ({refused.strerror}); check its permissions."
         ) from refused
-    stem = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    stem = path.with_suffix("") if path.suffix.lower() in (".gz", ".zst") else path
     return unpacked(name, stem.suffix.lower(), data)
 
 
 def unpacked(name: str, suffix: str, data: bytes) -> File:
-    """Bytes as a file, gzip undone; damaged or empty ones raise `InputError`."""
+    """Bytes as a file, gzip and zstandard undone; damaged or empty ones raise `InputError`."""
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
@@ -110,7 +116,26 @@ def unpacked(name: str, suffix: str, data: bytes) -> File:
             raise InputError(
                 f"{name}: the gzip file is damaged or cut off ({damaged}); get it again."
             ) from damaged
+    if data[:4] == b"\x28\xb5\x2f\xfd":
+        data = _lines_of_zst(name, data)
     content = data.removeprefix(b"\xef\xbb\xbf")
     if not content or content.isspace():
         raise InputError(f"{name}: is empty; expected {_FORMATS} with at least one entry.")
     return File(name, suffix, data)
+
+
+def _lines_of_zst(name: str, data: bytes) -> bytes:
+    """Zstandard undone, as polars does it for text: every line is one field of a table."""
+    polars = load_polars()
+    try:
+        lines = polars.read_csv(
+            data, separator="\x01", has_header=False, quote_char=None, infer_schema=False,
+            truncate_ragged_lines=False,
+        )  # fmt: skip
+    except (polars.exceptions.PolarsError, OSError) as refused:
+        raise InputError(
+            f"{name}: does not read as UTF-8 text that zstandard compressed "
+            f"({str(refused).splitlines()[0]}); of zst files only csv, tsv and MatrixMarket are "
+            "read: unpack it with zstd -d."
+        ) from refused
+    return "\n".join(lines.to_series().fill_null("").to_list()).encode()

@@ -9,44 +9,55 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flatrank.data.anndata import read_h5ad
 from flatrank.data.columns import Head, choose_columns
+from flatrank.data.databases import database_of, read_query, refuse_without_query
+from flatrank.data.duplicates import Duplicates, checked_duplicates
 from flatrank.data.entries import Entries, InputError
 from flatrank.data.files import File, Source, open_file
+from flatrank.data.markers import Markers
 from flatrank.data.matrices import read_market, read_npz
+from flatrank.data.packages import load_polars
 from flatrank.data.sets import NAMED_SETS, is_bundle, open_release, with_titles
-from flatrank.data.tables import BadRows, Table, load_polars, read_frame
+from flatrank.data.tables import BadRows, Reading, Table, read_frame
 from flatrank.data.text import read_text
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def read_entries(
+def read_entries(  # noqa: PLR0913 - the command line's options, each named
     source: Source,
     *,
+    query: str | None = None,
     row: str | None = None,
     col: str | None = None,
     value: str | None = None,
     bad_rows: BadRows = "error",
+    duplicates: Duplicates = "mean",
+    missing: Any = None,
 ) -> Entries:
-    """Read observed entries from a file, standard input or a named set.
+    """Read observed entries from a file, standard input, a database or a named set.
 
     Text: csv, tsv, the `::` and tab layouts of MovieLens, semicolons, bars, blanks; quotes, gzip,
     any line ends, UTF-8 or UTF-16; decimal points, or decimal commas throughout. Separator and
     header are found by looking: a first line whose value column is not a number is a header. Blank
     lines, comments (#, %) at the top and titles above the header are passed over.
-    Also parquet, MatrixMarket, and npz with `row`, `col`, `val`, `shape`. What is stored is
-    observed: explicit zeros are entries.
+    Text may be compressed by gzip or zstandard. Also parquet, MatrixMarket, npz with `row`, `col`,
+    `val`, `shape`, and AnnData (h5ad, with h5py), of which X is read. What is stored is observed:
+    explicit zeros are entries.
 
     Ids may be anything; labels are their text, and codes follow the labels' order: by number when
-    all of them are integers, else as text. Positions named more than once get the mean of their
-    values, and are counted.
+    all of them are integers, else as text.
 
     Parameters
     ----------
     source
-        A path (a MovieLens folder or zip too), "-" for standard input (text), or the name of a
-        set, "movielens_latest_small_2016" or "insteval".
+        A path (a MovieLens folder or zip too), "-" for standard input (text), a database (the file
+        of one, SQLite or DuckDB, or an address such as "postgresql://user@host/name"), or the name
+        of a set, "movielens_latest_small_2016" or "insteval".
+    query
+        What to ask a database: SQL that gives a row, a column and a value in each line.
     row, col, value
         Names of the columns; None for those whose names say so ("userId", "item", "rating"), and
         else for the first that are left, times and running numbers last. `Entries.columns` says
@@ -55,6 +66,12 @@ def read_entries(
     bad_rows
         What to do with rows that have no row or column id, or no finite number as value, or the
         wrong number of fields: `"error"`, or `"skip"` and count them.
+    duplicates
+        What a place gets that is named more than once: the `"mean"` of its values or the `"last"`
+        of them, counted; or `"error"`.
+    missing
+        Values that stand for missing ones, one or several, numbers or texts, besides blanks and
+        "NA": rows with them are left out, and counted.
 
     Returns
     -------
@@ -71,15 +88,36 @@ def read_entries(
     One or two seconds for a million lines of csv.
     """
     wanted = {"row": row, "col": col, "value": value}
-    name = str(source)
+    asked, name = _asked(bad_rows, duplicates, missing), str(source)
     if name in NAMED_SETS and not Path(name).is_file():
         if any(wanted.values()):
             raise InputError(f"{name}: is a named set; its columns cannot be chosen.")
         return NAMED_SETS[name]()
     if is_bundle(source):
         return load_movielens(name, bad_rows=bad_rows)
+    database = database_of(source)
+    if database is not None:
+        if query is None:
+            refuse_without_query(database)
+        frame = read_query(database, query)
+        reader = f"polars.read_database({query!r}, ...)"
+        return _of_frame(database.name, frame, wanted, reader).entries(database.name, asked)
+    if query is not None:
+        raise InputError(
+            f"{name}: is no database; --query (query=) is for an SQLite or DuckDB file, or an "
+            "address such as postgresql://user@host/name."
+        )
     file = open_file(source)
-    return _READERS[file.format](file, wanted).entries(file.name, bad_rows)
+    return _READERS[file.format](file, wanted).entries(file.name, asked)
+
+
+def _asked(bad_rows: Any, duplicates: Any, missing: Any) -> Reading:
+    if bad_rows not in ("error", "skip"):
+        raise InputError(f'bad_rows must be "error" or "skip", got {bad_rows!r}.')
+    try:
+        return Reading(bad_rows, checked_duplicates(duplicates), Markers.of(missing))
+    except ValueError as refused:
+        raise InputError(f"{refused}.") from refused
 
 
 def read_pairs(
@@ -107,7 +145,7 @@ def load_movielens(path: Source, *, bad_rows: BadRows = "error") -> Entries:
     """
     ratings, titles = open_release(path)
     table = _READERS[ratings.format](ratings, dict.fromkeys(("row", "col", "value")))
-    entries = table.entries(ratings.name, bad_rows)
+    entries = table.entries(ratings.name, _asked(bad_rows, "mean", None))
     entries = replace(entries, source=str(path))
     return entries if titles is None else with_titles(entries, titles)
 
@@ -116,19 +154,19 @@ def _read_parquet(file: File, wanted: dict[str, str | None]) -> Table:
     """The columns asked for: ids as text, values as numbers (or as text where they are stored so).
 
     Whole-numbered float ids read "17", not "17.0"; dates are written in ISO form, booleans as
-    true and false.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged or has no rows.
+    true and false. `InputError` if the file is damaged or has no rows.
     """
-    frame = read_frame(file)
+    return _of_frame(file.name, read_frame(file), wanted, f"pandas.read_parquet({file.name!r})")
+
+
+def _of_frame(
+    source: str, frame: pl.DataFrame, wanted: dict[str, str | None], reader: str
+) -> Table:
+    """The columns asked for, of a data frame."""
     rows = [["" if x is None else str(x) for x in row] for row in frame.head(200).iter_rows()]
-    reader = f"pandas.read_parquet({file.name!r})"
-    picks = choose_columns(Head(file.name, frame.columns, rows, header=True, reader=reader), wanted)
+    picks = choose_columns(Head(source, frame.columns, rows, header=True, reader=reader), wanted)
     columns = [
-        _values(file.name, frame.to_series(n)) if role == "value" else _ids(file.name, frame, n)
+        _values(source, frame.to_series(n)) if role == "value" else _ids(source, frame, n)
         for role, n in zip(wanted, picks, strict=True)
     ]
 
@@ -161,4 +199,10 @@ def _values(source: str, values: pl.Series) -> pl.Series:
     raise InputError(f"{source}: values in column {values.name!r} must be numbers, got {kind}.")
 
 
-_READERS = {"text": read_text, "parquet": _read_parquet, "mtx": read_market, "npz": read_npz}
+_READERS = {
+    "text": read_text,
+    "parquet": _read_parquet,
+    "mtx": read_market,
+    "npz": read_npz,
+    "h5ad": read_h5ad,
+}

@@ -71,7 +71,7 @@ def _entries(columns: Any, source: str) -> Entries:
     """Entries of a data frame of integer row and column ids and values."""
     rows, cols, values = (columns[name].to_numpy() for name in columns)
     ids = [x.astype(np.int64) for x in (rows, cols)]
-    return Table([*ids, values.astype(np.float64)], "row").entries(source, "error")
+    return Table([*ids, values.astype(np.float64)], "row").entries(source)
 
 
 def with_titles(entries: Entries, titles: dict[str, str]) -> Entries:

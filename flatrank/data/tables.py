@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flatrank.data.columns import ABSENT
+from flatrank.data.duplicates import Duplicates, RepeatedError, merge
 from flatrank.data.entries import BadRow, Entries, InputError
 from flatrank.data.files import File
+from flatrank.data.markers import Markers
+from flatrank.data.packages import load_polars
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,6 +23,15 @@ Coded = tuple[NDArray[np.int32], NDArray[np.str_]]
 BadRows = Literal["error", "skip"]
 Mask = NDArray[np.bool_]
 Defects = list[tuple[str, Mask]]
+
+
+class Reading(NamedTuple):
+    """What is done with rows that are not plainly one entry each."""
+
+    bad_rows: BadRows = "error"
+    duplicates: Duplicates = "mean"
+    missing: Markers = Markers()
+
 
 #: Values that are numbers to people, and what to do; for each the pattern of such a value.
 _NEARLY = {
@@ -61,23 +72,27 @@ class Table:
     unused: tuple[str, ...] = ()
     #: How many comments and titles stand above the table.
     opening: int = 0
+    #: Names of all rows and of all columns, where indices stand for them.
+    titles: tuple[Sequence[str], Sequence[str]] | None = None
+    #: How many rows were left out for a value that marks a missing one.
+    missing: int = 0
 
     def name(self, names: Sequence[str], picks: Sequence[int]) -> None:
         """Note which of all names were picked, in the order of their roles."""
         self.names = tuple(names[n] for n in picks)
         self.unused = tuple(name for n, name in enumerate(names) if n not in picks)
 
-    def entries(self, source: str, bad_rows: BadRows) -> Entries:
+    def entries(self, source: str, asked: Reading | None = None) -> Entries:
         """Sorted entries with labels; bad rows are an error, or left out and counted.
 
         Raises
         ------
         InputError
-            If there are bad rows and they are to be an error, or if no good rows are left.
+            If there are bad rows or repeated places and they are to be an error, or if no good rows
+            are left.
         """
-        if bad_rows not in ("error", "skip"):
-            raise InputError(f'bad_rows must be "error" or "skip", got {bad_rows!r}.')
-        dropped = self._screen(source, bad_rows)
+        asked = asked or Reading()
+        dropped = self._screen(source, asked.bad_rows, asked.missing)
         (rows, row_labels), (cols, col_labels) = self._codes(0), self._codes(1)
         # Without a declared shape indices are mere ids, and a gap between them means nothing.
         declared = self.shape or (row_labels.size, col_labels.size)
@@ -86,8 +101,10 @@ class Table:
             cols,
             self.columns[2],
             (row_labels, col_labels),
+            asked.duplicates,
             source=source,
             dropped=dropped,
+            missing=self.missing,
             empty_rows=declared[0] - row_labels.size,
             empty_cols=declared[1] - col_labels.size,
             columns=self.names,
@@ -106,23 +123,31 @@ class Table:
     def _codes(self, side: int) -> Coded:
         """Codes and labels of the row ids (side 0) or column ids (side 1)."""
         ids = self.columns[side]
-        if isinstance(ids, np.ndarray):
-            return _code_indices(ids, self.shape[side] if self.shape else None, self.base)
-        return code_text(ids)
+        if not isinstance(ids, np.ndarray):
+            return code_text(ids)
+        codes, present = _code_indices(ids, self.shape[side] if self.shape else None)
+        if self.titles is None:
+            return codes, (present + self.base).astype(str)
+        return codes, np.asarray(self.titles[side], dtype=str)[present]
 
-    def _screen(self, source: str, policy: BadRows | None) -> tuple[BadRow, ...]:
+    def _screen(
+        self, source: str, policy: BadRows | None, missing: Markers | None = None
+    ) -> tuple[BadRow, ...]:
         """Make numbers of the values and leave only usable rows; without a policy all must be."""
         for side, ids in zip(("row", "column"), self.columns, strict=False):
             if not isinstance(ids, np.ndarray):
                 missing = (ids.is_null() | (ids == "")).to_numpy()
                 self.defects.append((f"missing {side} id", missing))
         found = [*self.columns]
+        marked = np.zeros(len(found[0]), dtype=bool)
         if len(found) > 2:
-            self.columns[2], wrong = _numbers(self.columns[2])
+            marked, values = _unmarked(found[2], missing or Markers())
+            self.columns[2], wrong = _numbers(values)
             self.defects += wrong
-        good, kinds = self._judged(found)
-        if kinds:
-            if policy != "skip" or not good.any():
+        good, kinds = self._judged(found, marked)
+        self.missing = int(np.count_nonzero(marked))
+        if kinds or self.missing:
+            if kinds and (policy != "skip" or not good.any()):
                 raise InputError(f"{source}: {_complaint(kinds, good, self.unit, policy)}")
             self.columns = [
                 column[good] if isinstance(column, np.ndarray) else column.filter(good)
@@ -130,9 +155,9 @@ class Table:
             ]
         return tuple(kinds)
 
-    def _judged(self, found: list[Any]) -> tuple[Mask, list[BadRow]]:
+    def _judged(self, found: list[Any], marked: Mask) -> tuple[Mask, list[BadRow]]:
         """Which rows are good, and the others by their first defect, with what was found there."""
-        good = np.ones(len(found[0]), dtype=bool)
+        good = ~marked
         kinds: list[BadRow] = []
         for reason, mask in self.defects:
             at = np.flatnonzero(mask & good)
@@ -147,6 +172,23 @@ class Table:
                 text = ", ".join(map(str, named))
             kinds.append(BadRow(reason, int(at.size), tuple(places.tolist()), text[:60]))
         return good, kinds
+
+
+def _unmarked(values: Any, missing: Markers) -> tuple[Mask, Any]:
+    """Which values mark a missing one, and the values without them."""
+    none = np.zeros(len(values), dtype=bool)
+    if missing == Markers():
+        return none, values
+    if isinstance(values, np.ndarray):
+        return missing.among(values), values
+    polars = load_polars()
+    marked = polars.Series(none)
+    if values.dtype == polars.String:
+        marked |= values.str.to_lowercase().is_in(list(missing.texts)).fill_null(value=False)
+        values = values.set(marked, None)
+    numbers = values.cast(polars.Float64, strict=False)
+    marked |= numbers.is_in(list(missing.numbers)).fill_null(value=False)
+    return marked.to_numpy(), values.set(marked, None)
 
 
 def _numbers(values: Any) -> tuple[NDArray[np.float64], Defects]:
@@ -245,17 +287,6 @@ def read_frame(file: File) -> pl.DataFrame:
     return frame
 
 
-def load_polars() -> Any:
-    """The polars module, which reads text and parquet; `InputError` where it is not installed."""
-    try:
-        return importlib.import_module("polars")
-    except ImportError as absent:
-        raise InputError(
-            "Reading text tables and parquet needs polars, which is not installed: "
-            'pip install "flatrank[cli]". (MatrixMarket and npz files are read without it.)'
-        ) from absent
-
-
 def code_text(ids: pl.Series, max_bytes: int = 2 << 30) -> Coded:
     """Codes of (m,) ids, none missing, and the (d,) labels: O(m) hashing, O(d log d) sorting.
 
@@ -280,15 +311,17 @@ def code_text(ids: pl.Series, max_bytes: int = 2 << 30) -> Coded:
     return codes.astype(np.int32), np.array(labels.to_list(), dtype=f"<U{max(longest, 1)}")
 
 
-def _code_indices(index: NDArray[np.int64], size: int | None, base: int) -> Coded:
-    """Number the indices that occur, in order: codes, and the indices plus `base` as labels."""
+def _code_indices(
+    index: NDArray[np.int64], size: int | None
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Number the indices that occur, in order: codes, and which indices these are."""
     if size is None or size > 8 * index.size + 1024:
         present, codes = np.unique(index, return_inverse=True)
-        return codes.astype(np.int32), (present + base).astype(str)
+        return codes.astype(np.int32), present
     seen = np.zeros(size, dtype=bool)
     seen[index] = True
     codes = np.cumsum(seen, dtype=np.int32) - np.int32(1)
-    return codes[index], (np.flatnonzero(seen) + base).astype(str)
+    return codes[index], np.flatnonzero(seen)
 
 
 def assemble(
@@ -296,41 +329,32 @@ def assemble(
     cols: NDArray[Any],
     values: NDArray[np.float64],
     labels: tuple[NDArray[np.str_], NDArray[np.str_]],
+    duplicates: Duplicates = "mean",
     *,
     source: str,
     **counts: Any,
 ) -> Entries:
-    """Sort entries row by row and merge repeated positions into the mean of their values.
+    """Sort entries row by row and merge repeated positions, by default into their mean.
 
     Rows and columns are (m,) codes into the labels, each of which is used; `counts` are further
-    fields of `Entries`. The same set whatever the order of the input; O(m log m) time.
+    fields of `Entries`. O(m log m) time.
 
     Raises
     ------
     InputError
-        If there are no entries.
+        If there are no entries, or repeated positions that are to be an error.
     """
     if values.size == 0:
         raise InputError(f"{source}: expected at least one entry, found none.")
-    key = rows.astype(np.int64) * labels[1].size + cols
-    if not (key[1:] > key[:-1]).all():
-        order = np.argsort(key, kind="stable")
-        key, values = key[order], values[order]
-    starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
-    duplicates = int(key.size - starts.size)
-    if duplicates:
-        lengths = np.diff(np.append(starts, values.size))
-        # Dividing before adding: the mean of two values near the largest float is one too.
-        values = np.add.reduceat(values / np.repeat(lengths, lengths), starts)
-        key = key[starts]
-    row_codes, col_codes = np.divmod(key, labels[1].size)
+    try:
+        found = merge(rows, cols, values, labels[1].size, duplicates)
+    except RepeatedError as refused:
+        (i, j), said = refused.place, refused.said
+        raise InputError(
+            f"{source}: {refused.repeated} values are for a row and column that have one already, "
+            f"first row {labels[0][i]!r}, column {labels[1][j]!r} with {said}. Correct them, or "
+            "say what they get with --duplicates mean or last (duplicates=)."
+        ) from refused
     return Entries(
-        row_codes.astype(np.int32),
-        col_codes.astype(np.int32),
-        np.ascontiguousarray(values, dtype=np.float64),
-        labels[0],
-        labels[1],
-        duplicates=duplicates,
-        source=source,
-        **counts,
+        *found[:3], labels[0], labels[1], duplicates=found.repeated, source=source, **counts
     )

@@ -13,7 +13,8 @@ import numpy as np
 from flatrank.data.columns import ABSENT, Head, choose_columns, kind_of, number
 from flatrank.data.entries import InputError
 from flatrank.data.files import File
-from flatrank.data.tables import Table, load_polars
+from flatrank.data.packages import load_polars
+from flatrank.data.tables import Table
 
 if TYPE_CHECKING:
     import polars as pl

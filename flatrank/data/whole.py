@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 
 from flatrank.data.entries import InputError
 from flatrank.data.files import File, Source, open_file
+from flatrank.data.packages import load
 from flatrank.data.wide import WideTable, wide_of
 
 #: Endings of pictures in a folder; other files in it are left alone.
@@ -224,13 +224,10 @@ def _size(frame: np.ndarray) -> str:
 
 
 def _load_pillow() -> Any:
-    try:
-        return importlib.import_module("PIL.Image")
-    except ImportError as absent:
-        raise InputError(
-            'Reading pictures needs pillow, which is not installed: pip install "flatrank[cli]". '
-            "(An npy file with the frames along its first axis is read without it.)"
-        ) from absent
+    return load(
+        "PIL.Image", "Reading pictures", '"flatrank[cli]"',
+        "An npy file with the frames along its first axis is read without it.",
+    )  # fmt: skip
 
 
 def _save_array(array: np.ndarray, path: Path) -> None:

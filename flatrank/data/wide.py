@@ -14,7 +14,8 @@ import numpy as np
 from flatrank.data.columns import ABSENT, kind_of, number
 from flatrank.data.entries import InputError
 from flatrank.data.files import File, Source, open_file
-from flatrank.data.tables import load_polars, read_frame
+from flatrank.data.packages import load_polars
+from flatrank.data.tables import read_frame
 from flatrank.data.text import opening_of, separator_of, split_line
 
 if TYPE_CHECKING:
