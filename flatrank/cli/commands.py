@@ -19,6 +19,10 @@ app = typer.Typer(
     "130 interrupted.",
 )
 
+Missing = Annotated[
+    str | None,
+    typer.Option(metavar="X,X,...", help="Values that stand for missing ones, such as -999."),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 
 
@@ -47,8 +51,8 @@ def complete(  # noqa: PLR0913 - one parameter an option
         str,
         typer.Argument(
             metavar="INPUT",
-            help="Entries: csv, tsv, parquet, MatrixMarket or npz; - for standard input; "
-            "movielens_latest_small_2016 or insteval for a set that is at hand.",
+            help="Entries: csv, tsv, parquet, MatrixMarket, npz or h5ad; - for standard input; a "
+            "database, with --query; movielens_latest_small_2016 or insteval for a set at hand.",
         ),
     ],
     row: Annotated[
@@ -90,9 +94,18 @@ def complete(  # noqa: PLR0913 - one parameter an option
     force: Annotated[
         bool, typer.Option("--force", help="Replace the run that is in the folder.")
     ] = False,
+    query: Annotated[
+        str | None,
+        typer.Option(metavar="SQL", help="What to read of INPUT, a database: row, column, value."),
+    ] = None,
     bad_rows: Annotated[
         str, typer.Option(metavar="error|skip", help="What to do with unusable lines.")
     ] = "error",
+    duplicates: Annotated[
+        str,
+        typer.Option(metavar="mean|last|error", help="What a place gets that has several values."),
+    ] = "mean",
+    missing: Missing = None,
 ) -> int:
     """Entries in; completed model, certificate and report out."""
     from flatrank.cli.completing import Job, complete_entries
@@ -103,7 +116,15 @@ def complete(  # noqa: PLR0913 - one parameter an option
     }  # fmt: skip
     job = Job(
         source,
-        {"row": row, "col": col, "value": value, "bad_rows": bad_rows},
+        {
+            "query": query,
+            "row": row,
+            "col": col,
+            "value": value,
+            "bad_rows": bad_rows,
+            "duplicates": duplicates,
+            "missing": _names(missing),
+        },
         fit,
         out,
         report=not no_report,
@@ -182,6 +203,7 @@ def impute(  # noqa: PLR0913 - one parameter an option
         str | None,
         typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
     ] = None,
+    missing: Missing = None,
     predict: Annotated[
         str,
         typer.Option(
@@ -198,7 +220,8 @@ def impute(  # noqa: PLR0913 - one parameter an option
     from flatrank.cli.imputing import impute_table
 
     fit = {"predict": predict, "seed": seed, "max_seconds": max_seconds}
-    return impute_table(source, out, interval, _names(keep), fit, quiet=quiet, force=force)
+    aside = _names(keep), _names(missing)
+    return impute_table(source, out, interval, aside, fit, quiet=quiet, force=force)
 
 
 @app.command()
@@ -225,6 +248,7 @@ def separate(  # noqa: PLR0913 - one parameter an option
         str | None,
         typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
     ] = None,
+    missing: Missing = None,
     tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-4,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
@@ -242,6 +266,7 @@ def separate(  # noqa: PLR0913 - one parameter an option
     asked = Separation(
         source,
         _names(keep),
+        _names(missing),
         {"sparsity": sparsity, "radius": radius},
         {"tol": tol, "max_seconds": max_seconds, "seed": seed},
         out,

@@ -15,6 +15,7 @@ from flatrank.cli.interrupts import INTERRUPTED, Interrupts, between_steps
 from flatrank.cli.options import check_fit, number_of, refuse
 from flatrank.cli.terminal import Progress, complain, emit, show_run
 from flatrank.data import Entries, InputError, read_entries
+from flatrank.data.databases import without_password
 
 if TYPE_CHECKING:
     from flatrank.selection import Completion
@@ -64,6 +65,8 @@ class Job:
         check_fit(fit)
         if self.reading["bad_rows"] not in ("error", "skip"):
             refuse("bad-rows", "error or skip", self.reading["bad_rows"])
+        if self.reading["duplicates"] not in ("mean", "last", "error"):
+            refuse("duplicates", "mean, last or error", self.reading["duplicates"])
 
 
 def complete_entries(job: Job) -> int:
@@ -196,7 +199,7 @@ def _write(
         entries,
         options=job.fit | job.reading,
         seconds=seconds | {"report": 0.0, "total": began - started},
-        command=job.command,
+        command=without_password(job.command),
     )
     page = None
     # Whoever interrupts does not wait for pictures.

@@ -20,13 +20,15 @@ def impute_table(  # noqa: PLR0913 - what was asked
     source: str,
     out: Path | None,
     level: float | None,
-    keep: list[str],
+    aside: tuple[list[str], list[str]],
     fit: dict[str, Any],
     *,
     quiet: bool,
     force: bool,
 ) -> int:
     """Read, fill and write; 0 for a proof, else 3; on Ctrl-C nothing is written.
+
+    `aside` are columns to leave as they are, and values that stand for gaps.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def impute_table(  # noqa: PLR0913 - what was asked
 
     with Progress(quiet=quiet) as progress:
         progress({"stage": "read"})
-        table = read_wide(source, keep)
+        table = read_wide(source, *aside)
         X = table.values
         if not np.isnan(X).any():
             found = None

@@ -31,8 +31,8 @@ class Separation:
 
     Parameters
     ----------
-    source, keep
-        What to read, and columns to leave aside.
+    source, keep, missing
+        What to read, columns to leave aside, and values that stand for gaps.
     form
         `sparsity` and `radius`, one of them at most.
     fit
@@ -45,6 +45,7 @@ class Separation:
 
     source: str
     keep: list[str]
+    missing: list[str]
     form: dict[str, float | None]
     fit: dict[str, Any]
     out: Path
@@ -80,7 +81,7 @@ def separate_matrix(asked: Separation, *, quiet: bool, json: bool) -> int:
     started = time.perf_counter()
     with Progress(quiet=quiet or json) as progress, reserved(asked.out):
         progress({"stage": "read"})
-        whole = read_whole(asked.source, asked.keep)
+        whole = read_whole(asked.source, asked.keep, asked.missing)
         read = time.perf_counter() - started
         keep_to_one_blas_thread()
         try:
@@ -139,7 +140,7 @@ def _record(
             "most": {"share": MOST, "count": int(np.searchsorted(sizes, MOST * sizes[-1]) + 1)},
             "largest": largest if outliers else None,
         },
-        "options": asked.form | asked.fit,
+        "options": asked.form | asked.fit | {"keep": asked.keep, "missing": asked.missing},
         "command": asked.command,
         "seconds": seconds,
         "versions": versions(),

@@ -239,7 +239,11 @@ def _notes(record: dict[str, Any]) -> list[str]:
         kinds = ", ".join(f"{kind['count']} with {kind['reason']}" for kind in record["bad_rows"])
         notes.append(f"{record['dropped']} bad rows were left out: {kinds}")
     if record["duplicates"]:
-        notes.append(f"{record['duplicates']} repeated entries were averaged away")
+        last = record["options"].get("duplicates") == "last"
+        how = "replaced by later ones" if last else "averaged away"
+        notes.append(f"{record['duplicates']} repeated entries were {how}")
+    if record.get("missing"):
+        notes.append(f"{record['missing']} entries marked as missing were left out")
     if record.get("remark"):
         notes.append(record["remark"])
     gaps = record["unidentifiable"]

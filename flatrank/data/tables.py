@@ -131,7 +131,7 @@ class Table:
         return codes, np.asarray(self.titles[side], dtype=str)[present]
 
     def _screen(
-        self, source: str, policy: BadRows | None, missing: Markers | None = None
+        self, source: str, policy: BadRows | None, markers: Markers | None = None
     ) -> tuple[BadRow, ...]:
         """Make numbers of the values and leave only usable rows; without a policy all must be."""
         for side, ids in zip(("row", "column"), self.columns, strict=False):
@@ -141,7 +141,7 @@ class Table:
         found = [*self.columns]
         marked = np.zeros(len(found[0]), dtype=bool)
         if len(found) > 2:
-            marked, values = _unmarked(found[2], missing or Markers())
+            marked, values = _unmarked(found[2], markers or Markers())
             self.columns[2], wrong = _numbers(values)
             self.defects += wrong
         good, kinds = self._judged(found, marked)
@@ -349,11 +349,12 @@ def assemble(
     try:
         found = merge(rows, cols, values, labels[1].size, duplicates)
     except RepeatedError as refused:
-        (i, j), said = refused.place, refused.said
+        names = (str(of[n]) for of, n in zip(labels, refused.place, strict=True))
+        at = "row {!r}, column {!r}".format(*names)
         raise InputError(
             f"{source}: {refused.repeated} values are for a row and column that have one already, "
-            f"first row {labels[0][i]!r}, column {labels[1][j]!r} with {said}. Correct them, or "
-            "say what they get with --duplicates mean or last (duplicates=)."
+            f"first {at} with {refused.said}. Correct them, or say what they get with --duplicates "
+            "mean or last (duplicates=)."
         ) from refused
     return Entries(
         *found[:3], labels[0], labels[1], duplicates=found.repeated, source=source, **counts

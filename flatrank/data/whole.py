@@ -13,6 +13,7 @@ import numpy as np
 
 from flatrank.data.entries import InputError
 from flatrank.data.files import File, Source, open_file
+from flatrank.data.markers import Markers
 from flatrank.data.packages import load
 from flatrank.data.wide import WideTable, wide_of
 
@@ -135,7 +136,7 @@ class Film(Stack):
         }
 
 
-def read_whole(source: Source, keep: Sequence[str] = ()) -> Whole:
+def read_whole(source: Source, keep: Sequence[str] = (), missing: Any = None) -> Whole:
     """Read a matrix that is given whole, or with some gaps.
 
     Parameters
@@ -145,6 +146,8 @@ def read_whole(source: Source, keep: Sequence[str] = ()) -> Whole:
         two axes, or of more: things along the first; or a folder of pictures of one size.
     keep
         Columns of a wide table to leave aside.
+    missing
+        Values that stand for gaps, one or several, besides blanks, "NA" and NaN.
 
     Returns
     -------
@@ -156,6 +159,7 @@ def read_whole(source: Source, keep: Sequence[str] = ()) -> Whole:
     InputError
         If the source cannot be used.
     """
+    markers = Markers.of(missing)
     if str(source) != "-" and Path(source).expanduser().is_dir():
         whole = _film(str(source))
     else:
@@ -165,10 +169,11 @@ def read_whole(source: Source, keep: Sequence[str] = ()) -> Whole:
                 raise InputError(
                     f"{file.name}: is an npz; expected the matrix alone: np.save('matrix.npy', Y)."
                 )
-            return Table(wide_of(file, keep))
+            return Table(wide_of(file, keep, markers))
         whole = _array(file)
     if keep:
         raise InputError(f"{whole.source}: has no named columns; leave out --keep.")
+    whole.array[markers.among(whole.array)] = np.nan
     return whole
 
 

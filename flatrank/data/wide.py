@@ -14,6 +14,7 @@ import numpy as np
 from flatrank.data.columns import ABSENT, kind_of, number
 from flatrank.data.entries import InputError
 from flatrank.data.files import File, Source, open_file
+from flatrank.data.markers import Markers
 from flatrank.data.packages import load_polars
 from flatrank.data.tables import read_frame
 from flatrank.data.text import opening_of, separator_of, split_line
@@ -123,7 +124,7 @@ class WideTable:
         return text.replace(".", ",") if self.comma else text
 
 
-def read_wide(source: Source, keep: Sequence[str] = ()) -> WideTable:
+def read_wide(source: Source, keep: Sequence[str] = (), missing: Any = None) -> WideTable:
     """Read a wide table from csv, tsv, other separated text, gzip of these, or parquet.
 
     A column is filled where every field that is there is a number; other columns, and those whose
@@ -136,16 +137,18 @@ def read_wide(source: Source, keep: Sequence[str] = ()) -> WideTable:
         A path, or "-" for standard input (text with a header).
     keep
         Names of further columns to leave aside.
+    missing
+        Values that stand for gaps, one or several, numbers or texts, besides blanks and "NA".
 
     Raises
     ------
     InputError
         If the source cannot be used: no header, no column of numbers, an unknown name.
     """
-    return wide_of(open_file(source), keep)
+    return wide_of(open_file(source), keep, Markers.of(missing))
 
 
-def wide_of(file: File, keep: Sequence[str] = ()) -> WideTable:
+def wide_of(file: File, keep: Sequence[str], missing: Markers) -> WideTable:
     """A wide table from a file that was opened; as `read_wide`."""
     if file.format == "parquet":
         frame, separator = read_frame(file), ""
@@ -162,10 +165,10 @@ def wide_of(file: File, keep: Sequence[str] = ()) -> WideTable:
             f"{file.name}: no column {unknown[0]!r}; the columns are "
             f"{', '.join(map(repr, frame.columns[:8]))}."
         )
-    parsed = {name: _numbers(frame[name], separator) for name in frame.columns}
+    parsed = {name: _numbers(frame[name], separator, missing) for name in frame.columns}
     for name, found in parsed.items():
         if found is None and name not in keep and separator:
-            _refuse_nearly(file.name, name, frame[name].to_list())
+            _refuse_nearly(file.name, name, frame[name].to_list(), missing)
     columns = [
         name
         for name, found in parsed.items()
@@ -218,16 +221,19 @@ def _read_text(file: File) -> tuple[pl.DataFrame, str]:
     return frame, separator
 
 
-def _numbers(column: Any, separator: str) -> tuple[np.ndarray, bool] | None:
+def _numbers(column: Any, separator: str, missing: Markers) -> tuple[np.ndarray, bool] | None:
     """The numbers of a column, NaN for gaps, and whether decimals have commas; None if no numbers.
 
     Without a single field it is a column of gaps.
     """
     if not separator:
         numeric = column.dtype.is_numeric() or str(column.dtype) == "Null"
-        return (column.cast(load_polars().Float64).to_numpy(), False) if numeric else None
-    fields = [(field or "").strip() for field in column.to_list()]
-    seen = [field.lower() not in GAPS for field in fields]
+        if not numeric:
+            return None
+        out = column.cast(load_polars().Float64).to_numpy()
+        return np.where(missing.among(out), np.nan, out), False
+    fields, gaps = [(field or "").strip() for field in column.to_list()], GAPS | missing.texts
+    seen = [field.lower() not in gaps for field in fields]
     there = [field for field, is_there in zip(fields, seen, strict=True) if is_there]
     comma = separator != "," and any("," in field for field in there)
     there = [field.replace(",", ".", 1) for field in there] if comma else there
@@ -238,13 +244,14 @@ def _numbers(column: Any, separator: str) -> tuple[np.ndarray, bool] | None:
     if not np.all(np.isfinite(found)):
         return None
     out = np.full(len(fields), np.nan)
-    out[seen] = found
+    out[seen] = np.where(missing.among(found), np.nan, found)
     return out, comma
 
 
-def _refuse_nearly(source: str, name: str, fields: list[str | None]) -> None:
+def _refuse_nearly(source: str, name: str, fields: list[str | None], missing: Markers) -> None:
     """Refuse a column of numbers to people, such as "1,000" or "12 %", that would be left aside."""
-    there = [field.strip() for field in fields if field and field.strip().lower() not in GAPS]
+    gaps = GAPS | missing.texts
+    there = [field.strip() for field in fields if field and field.strip().lower() not in gaps]
     number_like = all(re.fullmatch(r"[+-]?[\d.]*\d(,[\d.,]+|\s?%)?", field) for field in there)
     if number_like and any("," in field or "%" in field for field in there):  # else it is a date
         raise InputError(

@@ -209,7 +209,8 @@ def sample_entries(
         )
         raise ValueError(
             f"{repeated.size} places are given more than once, first {named}; "
-            "expected each entry once: average the repeats or keep one before calling"
+            'expected each entry once: give one value for each place, or say duplicates="mean" or '
+            '"last" to flatrank.completion'
         )
     wide = np.int32 if csr.nnz < 2**31 else np.int64
     numbered = sp.csr_array((np.arange(csr.nnz, dtype=wide), csr.indices, csr.indptr), shape=shape)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from flatrank.arrays import scope, to_numpy
+from flatrank.data.duplicates import Duplicates, checked_duplicates, merge
 from flatrank.factors import FactorPair
 from flatrank.measurements.checks import checked_shape
 from flatrank.measurements.entries import SampledEntries, sample_entries
@@ -16,7 +17,7 @@ from flatrank.problems.arguments import checked_array, checked_parameters, check
 from flatrank.problems.flat import Problem
 from flatrank.problems.sensing import stated
 from flatrank.problems.share import at_share
-from flatrank.problems.tables import observed
+from flatrank.problems.tables import checked_markers, observed
 
 
 @scope()
@@ -29,6 +30,8 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     lam: float = 0.0,
     lam_ratio: float | None = None,
     smoothing: float = 0.0,
+    duplicates: Duplicates = "error",
+    missing: Any = None,
 ) -> Problem:
     """A matrix known at some of its entries.
 
@@ -40,7 +43,7 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     Parameters
     ----------
     rows, cols : integer arrays of shape (m,)
-        0-based places of the observed entries, in any order, each at most once. Arrays, lists,
+        0-based places of the observed entries, in any order. Arrays, lists,
         ranges, or columns of data frames; floats where they are whole. Or a table in place of all
         four: an array with NaN in its gaps, a masked array, a data frame of pandas or polars, an
         xarray.DataArray; or a SciPy sparse matrix, of which what is stored is observed.
@@ -54,12 +57,16 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
         λ as a share of λ_max, in [0, 1], in place of `lam`: from λ_max on X = 0 is optimal.
     smoothing : float
         θ in [0, 1]: D² ← (1−θ)D² + θ·mean(D²). 0 is flat, 1 is norm-minimal.
+    duplicates : "error", "mean" or "last"
+        What a place gets that occurs more than once: the mean of its values, or the last of them.
+    missing : number, or several, optional
+        Values that stand for gaps, such as -999, besides NaN.
 
     Raises
     ------
     ValueError
-        If lengths differ, nothing is observed, a place lies outside `shape` or occurs twice, a
-        value is not finite or not real, or a parameter is out of range.
+        If lengths differ, nothing is observed, a place lies outside `shape`, or occurs twice and
+        that is an error, a value is not finite or not real, or a parameter is out of range.
     TypeError
         If `rows` alone is given and is no table.
 
@@ -74,7 +81,7 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     """
     labels = None
     if cols is None and values is None and shape is None:
-        rows, cols, values, shape, labels = observed(rows)
+        rows, cols, values, shape, labels = observed(rows, missing)
     if cols is None or values is None or shape is None:
         raise ValueError(
             "completion takes a table, or all four of rows, cols, values and shape; got "
@@ -82,6 +89,7 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
         )
     d1, d2 = checked_shape(shape)
     i, j = checked_places("rows", rows, d1), checked_places("cols", cols, d2)
+    duplicates, markers = checked_duplicates(duplicates), checked_markers(missing)
     v = checked_array("values", values)
     if not i.shape == j.shape == v.shape:
         raise ValueError(
@@ -89,6 +97,13 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
         )
     if v.size == 0:
         raise ValueError("no entry is observed; give at least one (row, col, value)")
+    marked = markers.among(v)
+    if marked.any():
+        i, j, v = i[~marked], j[~marked], v[~marked]
+    if duplicates != "error":
+        i, j, v, _ = merge(i, j, v, d2, duplicates)
+    if v.size == 0:
+        raise ValueError("no entry is observed: every value is one that stands for a gap")
     lam, smoothing = checked_parameters(lam, smoothing)
     problem = stated(*sample_entries(i, j, v, (d1, d2)), lam, smoothing)
     return at_share(replace(problem, labels=labels), lam, lam_ratio)

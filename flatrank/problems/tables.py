@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from flatrank.data.markers import Markers
 from flatrank.problems.arguments import absent
 from flatrank.problems.labels import Labels
 
@@ -25,7 +26,7 @@ class Observed(NamedTuple):
     labels: Labels | None = None
 
 
-def observed(X: Any) -> Observed:
+def observed(X: Any, missing: Any = None) -> Observed:
     """The entries of a table, and its names.
 
     Parameters
@@ -33,6 +34,8 @@ def observed(X: Any) -> Observed:
     X : array, masked array, data frame of pandas or polars, SciPy sparse, or xarray.DataArray
         Of two dimensions. NaN, None and NA are gaps, and so is what a mask hides; of a sparse
         matrix what is stored is observed, zeros among it too.
+    missing : number, or several, optional
+        Values that stand for gaps too.
 
     Raises
     ------
@@ -46,15 +49,17 @@ def observed(X: Any) -> Observed:
     UserWarning
         If nothing is missing and more than half of it is zero.
     """
+    markers = checked_markers(missing)
     if hasattr(X, "tocoo") and hasattr(X, "nnz"):
         stored = X.tocoo()
         values = np.asarray(stored.data)
         if values.dtype.kind not in "fiub":
             raise ValueError(f"the table must hold real numbers; got {values.dtype}")
         rows, cols = (np.asarray(i) for i in (stored.row, stored.col))
-        return Observed(rows, cols, values.astype(np.float64), tuple(X.shape))
+        seen = ~markers.among(values.astype(np.float64))
+        return Observed(rows[seen], cols[seen], values[seen].astype(np.float64), tuple(X.shape))
     table, labels = _numbers(X)
-    seen = ~np.isnan(table)
+    seen = ~(np.isnan(table) | markers.among(table))
     rows, cols = np.nonzero(seen)
     values = table[seen]
     infinite = np.flatnonzero(np.isinf(values))
@@ -68,12 +73,20 @@ def observed(X: Any) -> Observed:
     if values.size == table.size and zero > ZEROS * values.size:
         warnings.warn(
             f"no entry of the table is missing, and {zero} of {values.size} are 0, which counts as "
-            "a value like any other: where 0 stands for a gap, write NaN, or give a SciPy sparse "
-            "matrix, of which only what is stored is observed",
+            "a value like any other: where 0 stands for a gap, write NaN, say missing=0, or give a "
+            "SciPy sparse matrix, of which only what is stored is observed",
             UserWarning,
             stacklevel=4,
         )
     return Observed(rows, cols, values, table.shape, labels)
+
+
+def checked_markers(missing: Any) -> Markers:
+    """Numbers that stand for gaps; ValueError if they are none."""
+    markers = Markers.of(missing)
+    if len(markers.texts) > len(markers.numbers):
+        raise ValueError(f"missing must be a number, or several; got {missing!r}")
+    return markers
 
 
 def _numbers(X: Any) -> tuple[np.ndarray, Labels | None]:

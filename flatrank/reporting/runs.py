@@ -74,6 +74,7 @@ def make_record(
         "rmse": dict(completion.rmse),
         "dropped": entries.dropped_count,
         "duplicates": entries.duplicates,
+        "missing": entries.missing,
         "bad_rows": [asdict(kind) for kind in entries.dropped],
         "unidentifiable": {
             "rows": entries.row_labels[gaps["rows"]].tolist(),

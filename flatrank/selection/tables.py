@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from flatrank.certificates import Certificate
 from flatrank.data import Entries, Offsets, Units
+from flatrank.data.duplicates import Duplicates
 from flatrank.problems import Labels, Observed, checked_pairs, completion, observed
 from flatrank.selection.choosing import complete_entries
 from flatrank.selection.fits import rmse
@@ -189,6 +190,8 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     tol: float = 1e-4,
     max_seconds: float | None = None,
     seed: int = 0,
+    duplicates: Duplicates = "error",
+    missing: Any = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> CompletedTable:
     """Complete a table with everything chosen, as `flatrank complete` does.
@@ -204,6 +207,8 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
         predictions are means over the posterior of the factors.
     holdout : float
         Share of the entries that tell how well it predicts, in [0, 1); 0 leaves that out.
+    duplicates, missing
+        As for `flatrank.completion`.
     progress : callable, optional
         Receives stage, step, message and numbers.
 
@@ -224,7 +229,7 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     Where no entry can be held out (each is the only one of its row or column), predictions are the
     effects of rows and columns alone.
     """
-    problem = completion(table, cols, values, shape)
+    problem = completion(table, cols, values, shape, duplicates=duplicates, missing=missing)
     i, j = problem.measurement.places()
     v, (d1, d2) = np.asarray(problem.b, np.float64), problem.shape
     order = np.lexsort((j, i))
@@ -309,7 +314,7 @@ def fill(X: np.ndarray, level: float | None = None, **options: Any) -> Filled:
     return Filled(filled, put(low), put(high), completed)
 
 
-def impute(table: Any, **options: Any) -> Any:
+def impute(table: Any, *, missing: Any = None, **options: Any) -> Any:
     """The same table with its gaps filled: array for array, data frame for data frame.
 
     Columns are standardised first, so that the unit of a column changes nothing.
@@ -318,6 +323,8 @@ def impute(table: Any, **options: Any) -> Any:
     ----------
     table
         As for `flatrank.completion`; a SciPy sparse one becomes an array.
+    missing : number, or several, optional
+        Values that stand for gaps, such as -999, besides NaN.
     **options
         Those of `flatrank.complete`, whose result also has intervals; no hold-out by default.
 
@@ -330,7 +337,7 @@ def impute(table: Any, **options: Any) -> Any:
     ValueError, TypeError
         As `flatrank.complete`; if a column has no entry.
     """
-    seen = observed(table)
+    seen = observed(table, missing)
     X = np.full(seen.shape, np.nan)
     X[seen.rows, seen.cols] = seen.values
     chosen: dict[str, Any] = {"holdout": 0.0} | options

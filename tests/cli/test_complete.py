@@ -1,5 +1,6 @@
 """`flatrank complete`, with a ready answer in place of the solver."""
 
+import csv
 import json
 import os
 import socket
@@ -326,3 +327,31 @@ def test_the_end_of_the_path_is_told(cli, quick, answers, ratings, tmp_path, mon
     assert (record["chosen_at"], record["path_ended"]) == ("smallest", "floor")
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert "λ is the smallest that was tried" in page
+
+
+def test_a_database_markers_and_repeated_places(cli, quick, tmp_path, ratings):
+    import sqlite3
+    from contextlib import closing
+
+    with ratings.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))[1:]
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("create table r (user, item, rating)")
+        connection.executemany("insert into r values (?, ?, ?)", [*lines, *[(*lines[0][:2], "99")]])
+        connection.commit()
+    query = ("--query", "SELECT user, item, rating FROM r")
+    outcome = cli("complete", "shop.db", *query, "--missing", "99,-1", "--no-report")
+    assert outcome.code == 0
+    _, entries, _ = quick.calls[0]
+    assert (entries.m, entries.missing) == (len(lines), 1)
+    assert "1 entries marked as missing were left out" in outcome.out
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["missing"] == 1
+    assert record["options"]["missing"] == ["99", "-1"]
+    assert record["options"]["query"] == query[1]
+    outcome = cli("complete", "shop.db", *query, "--duplicates", "error", "--out", "other")
+    assert outcome.code == 2
+    assert "--duplicates mean or last" in outcome.err
+    outcome = cli("complete", "shop.db", *query, "--duplicates", "last", "--out", "other")
+    assert "1 repeated entries were replaced by later ones" in outcome.out
+    assert quick.calls[-1][1].values.max() == 99

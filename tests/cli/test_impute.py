@@ -40,6 +40,14 @@ def test_a_csv_is_filled_and_what_was_there_stays(cli, tmp_path, table):
     assert np.mean(inside) > 0.8
 
 
+def test_values_that_stand_for_gaps(cli, tmp_path, table):
+    text = (tmp_path / "in.csv").read_text()
+    (tmp_path / "marked.csv").write_text(text.replace(",,", ",-99,").replace(",,", ",-99,"))
+    for name, options in (("in", []), ("marked", ["--missing", "-99,?"])):
+        assert cli("impute", f"{name}.csv", "--out", f"{name}_out.csv", *options).code == 0
+    assert (tmp_path / "in_out.csv").read_text() == (tmp_path / "marked_out.csv").read_text()
+
+
 def test_a_table_too_small_for_intervals_says_so(cli, tmp_path):
     (tmp_path / "small.csv").write_text("n,a,b\nr1,1,2\nr2,,\nr3,3,4\nr4,4,5\n")
     outcome = cli("impute", "small.csv", "--interval", "0.9")

@@ -70,8 +70,49 @@ def test_duplicates_of_a_sparse_matrix_are_refused():
         fr.completion(twice)
 
 
+def test_places_that_occur_twice_get_what_is_asked():
+    twice = [0, 1, 0, 2], [0, 1, 0, 0], [1.0, 5.0, 4.0, -9.0], (3, 2)
+    with pytest.raises(ValueError, match='more than once, first .*duplicates="mean" or "last"'):
+        fr.completion(*twice)
+    for how, value in (("mean", 2.5), ("last", 4.0)):
+        problem = fr.completion(*twice, duplicates=how, missing=-9)
+        np.testing.assert_array_equal(problem.measurement.places(), [[0, 1], [0, 1]])
+        assert problem.b.tolist() == [value, 5.0]
+    with pytest.raises(ValueError, match='duplicates must be "mean", "last" or "error"'):
+        fr.completion(*twice, duplicates="first")
+    sparse = sp.coo_array((twice[2], twice[:2]), (3, 2))
+    assert fr.completion(sparse, duplicates="last", missing=[-9]).b.tolist() == [4.0, 5.0]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_numbers_that_stand_for_gaps(name):
+    marked = fr.completion(TABLES[name], missing=[1, 9.0])
+    seen = SEEN & ~np.isin(X, [1, 9])
+    np.testing.assert_array_equal(marked.measurement.places(), np.nonzero(seen))
+    np.testing.assert_array_equal(marked.b, X[seen])
+
+
+def test_gaps_of_the_one_call_and_marks_that_are_no_numbers():
+    rng = np.random.default_rng(0)
+    table = np.round(rng.standard_normal((20, 2)) @ rng.standard_normal((2, 6)), 3)
+    gaps = rng.random(table.shape) < 0.2
+    blank, marked = np.where(gaps, np.nan, table), np.where(gaps, -999.0, table)
+    options = {"predict": "flat", "holdout": 0.0}
+    np.testing.assert_array_equal(
+        fr.impute(marked, missing=-999, **options), fr.impute(blank, **options)
+    )
+    np.testing.assert_array_equal(
+        fr.complete(marked, missing=-999, **options).matrix(),
+        fr.complete(blank, **options).matrix(),
+    )
+    with pytest.raises(ValueError, match="missing must be a number, or several; got 'NA'"):
+        fr.completion(table, missing="NA")
+    with pytest.raises(ValueError, match="every value is one that stands for a gap|no entry is"):
+        fr.completion(np.zeros((2, 2)), missing=0)
+
+
 def test_zeros_in_a_full_table_are_doubted():
-    with pytest.warns(UserWarning, match="14 of 16 are 0.*write NaN"):
+    with pytest.warns(UserWarning, match="14 of 16 are 0.*write NaN, say missing=0"):
         observed(np.diag([1.0, 2.0, 0.0, 0.0]))
     assert observed(X).values.size == SEEN.sum()  # warnings are errors here
 
