@@ -32,6 +32,9 @@ from flatrank.linalg import Operator, ritz_ranges, slack
 from flatrank.linalg.lanczos import LONG
 from flatrank.measurements import Adjoint
 
+#: Numbers that a block of columns, of up to 256, may have on the longer side: 32 MB.
+HELD = 1 << 22
+
 
 class Gram(Operator):
     """The smaller of WWᵀ and WᵀW, on vectors that already lie outside the basis on that side.
@@ -56,6 +59,11 @@ class Gram(Operator):
     def length(self) -> int:
         """Of the vectors it is applied to."""
         return min(self.U.shape[0], self.V.shape[0])
+
+    @property
+    def far_length(self) -> int:
+        """Of what becomes of them on the way."""
+        return max(self.U.shape[0], self.V.shape[0])
 
     def outside(self, X: Float[Array, "d n"]) -> Float[Array, "d n"]:
         """X without its part in the basis on the smaller side."""
@@ -114,6 +122,11 @@ class Symmetric(Operator):
     def length(self) -> int:
         """Of the real vectors it is applied to."""
         return self.V.shape[0]
+
+    @property
+    def far_length(self) -> int:
+        """The same."""
+        return self.length
 
     def outside(self, X: Float[Array, "d n"]) -> Float[Array, "d n"]:
         """X without its part in the (complex) column space of V."""
@@ -229,7 +242,7 @@ def _parts(W: Gram | Symmetric) -> tuple[Scalar, Scalar, Scalar]:
 def _formed(W: Gram | Symmetric) -> Array:
     """W, or its Gram, as an array, a block of columns at a time."""
     n = W.cone.size(W.length)
-    block = min(n, 256)
+    block = min(n, 256, max(8, HELD // W.far_length))
 
     def columns(start: Array) -> Array:
         E = unit_vectors(start + xp.arange(block), n, dtype=xp.float64, axis=0)

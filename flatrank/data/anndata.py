@@ -6,7 +6,6 @@ import io
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flatrank.data.entries import InputError
 from flatrank.data.files import File
@@ -31,28 +30,26 @@ def read_h5ad(file: File, wanted: dict[str, str | None]) -> Table:
     try:
         with h5py.File(io.BytesIO(file.data), "r") as held:
             kind = _kind(held["X"])
-            if kind in ("csr", "csc"):
-                rows, cols, values, shape = _stored(held["X"], kind)
-                titles = _names(held, "obs", shape[0]), _names(held, "var", shape[1])
+            found = _stored(held, kind) if kind in ("csr", "csc") else None
     except (OSError, KeyError, IndexError, ValueError, TypeError) as damaged:
         raise InputError(
             f"{file.name}: is no AnnData file, or is damaged ({damaged}); write it again with "
             "adata.write_h5ad."
         ) from damaged
-    if kind not in ("csr", "csc"):
+    if found is None:
         raise InputError(
             f"{file.name}: X is dense, so that every zero would count as observed; store what is "
             "observed alone: adata.X = scipy.sparse.csr_matrix(adata.X), or give the numbers as "
             "they are with flatrank.complete(adata.X)."
         )
+    columns, shape, titles = found
     for side, names in zip(("obs", "var"), titles, strict=True):
         if len(set(names)) < len(names):
             raise InputError(
                 f"{file.name}: names of {side} are repeated, and entries of one would be taken for "
                 f"those of another: adata.{side}_names_make_unique()."
             )
-    columns = [rows, cols, values][: len(wanted)]
-    return Table(columns, "entry", shape, titles=titles)
+    return Table(columns[: len(wanted)], "entry", shape, titles=titles)
 
 
 def _kind(X: Any) -> str:
@@ -62,17 +59,19 @@ def _kind(X: Any) -> str:
 
 
 def _stored(
-    X: Any, kind: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], tuple[int, int]]:
-    """Places, values and shape of X; ValueError or TypeError where they do not fit."""
+    held: Any, kind: str
+) -> tuple[list[np.ndarray], tuple[int, int], tuple[list[str], list[str]]]:
+    """Places and values of X, its shape, and names; ValueError or TypeError where they misfit."""
     from scipy import sparse
 
+    X = held["X"]
     d1, d2 = (int(d) for d in X.attrs["shape" if "shape" in X.attrs else "h5sparse_shape"])
     parts = X["data"][:], X["indices"][:], X["indptr"][:]
     build = sparse.csr_array if kind == "csr" else sparse.csc_array
     stored = build(parts, shape=(d1, d2)).tocoo()
-    rows, cols = (np.asarray(x).astype(np.int64) for x in (stored.row, stored.col))
-    return rows, cols, np.asarray(stored.data).astype(np.float64, casting="same_kind"), (d1, d2)
+    columns = [np.asarray(x).astype(np.int64) for x in (stored.row, stored.col)]
+    columns.append(np.asarray(stored.data).astype(np.float64, casting="same_kind"))
+    return columns, (d1, d2), (_names(held, "obs", d1), _names(held, "var", d2))
 
 
 def _names(held: Any, side: str, d: int) -> list[str]:

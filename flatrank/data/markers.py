@@ -26,8 +26,8 @@ class Markers(NamedTuple):
         ValueError
             If one is neither.
         """
-        alone = missing is None or isinstance(missing, str) or not isinstance(missing, Iterable)
-        given = [] if missing is None else [missing] if alone else list(missing)
+        several = isinstance(missing, Iterable) and not isinstance(missing, str)
+        given: list[Any] = list(missing) if several else [] if missing is None else [missing]
         for x in given:
             if not isinstance(x, (str, int, float, np.integer, np.floating)):
                 raise ValueError(f"missing must be numbers or texts; got {x!r}")

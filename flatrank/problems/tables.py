@@ -56,8 +56,11 @@ def observed(X: Any, missing: Any = None) -> Observed:
         if values.dtype.kind not in "fiub":
             raise ValueError(f"the table must hold real numbers; got {values.dtype}")
         rows, cols = (np.asarray(i) for i in (stored.row, stored.col))
-        seen = ~markers.among(values.astype(np.float64))
-        return Observed(rows[seen], cols[seen], values[seen].astype(np.float64), tuple(X.shape))
+        values = values.astype(np.float64, copy=False)
+        if markers.numbers:
+            seen = ~markers.among(values)
+            rows, cols, values = rows[seen], cols[seen], values[seen]
+        return Observed(rows, cols, values, tuple(X.shape))
     table, labels = _numbers(X)
     seen = ~(np.isnan(table) | markers.among(table))
     rows, cols = np.nonzero(seen)
