@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +13,7 @@ from flatrank.arrays.shapes import Float
 from flatrank.data import Units
 from flatrank.gibbs import row_blocks
 from flatrank.problems import Observed, Problem, checked_entries, checked_pairs
-from flatrank.selection import Average, Completion
+from flatrank.selection import Average, CompletedTable, Completion, complete_again
 
 
 class NewRows:
@@ -88,6 +89,11 @@ class NewRows:
         X = average.posterior.mean_rows(i, j, v / self.units.scales.at(i, j), n)
         return self.units.scales.at(rows, cols) * X[rows, cols]
 
+    @property
+    def factors(self) -> Float[np.ndarray, "n k"]:
+        """Of the flat problem, the columns as they are; see `flat_rows`."""
+        return self._pair[0]
+
     @cached_property
     def _average(self) -> Average | None:
         average, (i, j, v, _, _) = self.completion.average, self.observed
@@ -102,6 +108,37 @@ class NewRows:
         solution = self.completion.solution
         R = np.asarray(solution.factors.R, np.float64)
         return flat_rows(solution.problem, R, i, j, self.units.remove(i, j, v), n), R
+
+
+def added(before: CompletedTable | NewRows, more: Observed, **options: Any) -> CompletedTable:
+    """The table fitted to more entries too, from where it was; new rows begin folded in.
+
+    Parameters
+    ----------
+    before
+        A table that was fitted.
+    more
+        Further entries; rows from d1 on are new.
+    **options
+        Those of `flatrank.selection.complete_again`.
+
+    Raises
+    ------
+    ValueError
+        As there; if `before` are rows that were folded in.
+    """
+    if isinstance(before, NewRows):
+        raise ValueError(
+            "its rows were folded in and its columns kept: partial_fit the recommender that was "
+            "fitted, then fold in"
+        )
+    i, j, v = more.rows, more.cols, more.values
+    d1 = before.shape[0]
+    new, n = i >= d1, max(more.shape[0] - d1, 0)
+    if more.shape[1] != before.shape[1]:  # said in full there
+        return complete_again(before, more, np.zeros((n, 0)), **options)
+    rows = NewRows(before.completion, i[new] - d1, j[new], v[new], n)
+    return complete_again(before, more, rows.factors, **options)
 
 
 def flat_rows(

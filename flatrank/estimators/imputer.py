@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from flatrank.estimators._checks import record_completed, seed_of
-from flatrank.estimators._new_rows import NewRows
+from flatrank.estimators._new_rows import NewRows, added
+from flatrank.problems import Observed
 from flatrank.selection import CompletedTable, Standard, complete
 
 
@@ -116,6 +117,49 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._fit(X)
         return self
 
+    def partial_fit(self, X: Any, y: Any = None) -> FlatImputer:
+        """Learn from further rows too; without a fit, `fit`.
+
+        All rows are fitted, those before and the new ones, at the same share of λ_max. Offsets, λ
+        and the width of the posterior are not chosen again, columns keep the means and scales of
+        the first fit, those that had no entry in it stay left out, and the search starts where the
+        last one ended.
+
+        Parameters
+        ----------
+        X : array or data frame of shape (n, d)
+            Further rows, NaN in their gaps.
+        y
+            Ignored.
+
+        Returns
+        -------
+        FlatImputer
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the columns are not those fitted, or an entry is infinite.
+
+        Warns
+        -----
+        NotCertifiedWarning
+            If the flat solution ends without its proof.
+
+        Notes
+        -----
+        Cost: one fit, where `fit` takes a dozen or two, and the posterior.
+        """
+        if not hasattr(self, "completed_"):
+            return self.fit(X, y)
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        Z, d1 = (X[:, self._kept] - self.mean_) / self.scale_, self.completed_.shape[0]
+        i, j = np.nonzero(~np.isnan(Z))
+        more = Observed(i + d1, j, Z[i, j], (d1 + len(Z), Z.shape[1]))
+        record_completed(self, added(self.completed_, more, **self._options()))
+        return self
+
     def fit_transform(self, X: Any, y: Any = None) -> Any:  # noqa: ARG002 # pyright: ignore[reportIncompatibleMethodOverride]
         """Fit, and fill the same table: each row as it was fitted, not folded in anew.
 
@@ -202,13 +246,16 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.mean_, self.scale_ = Standard.of(Z)
         Z = (Z - self.mean_) / self.scale_
         rows, cols = np.nonzero(~np.isnan(Z))
-        completed = complete(
-            rows, cols, Z[rows, cols], Z.shape, rank=self.rank, lam=self.lam, holdout=0.0,
-            predict=self.prediction, tol=self.tol, max_seconds=self.max_seconds,
-            seed=seed_of(self.random_state),
-        )  # fmt: skip
+        completed = complete(rows, cols, Z[rows, cols], Z.shape, holdout=0.0, **self._options())
         record_completed(self, completed, depth=5)
         return X
+
+    def _options(self) -> dict[str, Any]:
+        """What `complete` and `complete_again` are asked."""
+        return {
+            "rank": self.rank, "lam": self.lam, "predict": self.prediction, "tol": self.tol,
+            "max_seconds": self.max_seconds, "seed": seed_of(self.random_state),
+        }  # fmt: skip
 
     def _filled(self, X: np.ndarray, predict: Any) -> np.ndarray:
         out = X[:, self._kept]

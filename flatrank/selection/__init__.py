@@ -1,5 +1,6 @@
 """Loops over solve: paths in λ, choices on held-out data. No numerics of its own."""
 
+from flatrank.selection.again import complete_again as complete_again
 from flatrank.selection.average import Average as Average
 from flatrank.selection.choosing import complete_entries as complete_entries
 from flatrank.selection.path import path as path

@@ -1,9 +1,11 @@
 """A certificate bounds any pair, from anywhere, and never claims too much."""
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import flatrank as fr
 from flatrank.arrays import static
@@ -220,3 +222,20 @@ def test_directions_that_nothing_sees_are_no_reason_for_doubt():
     problem = fr.sensing(A @ Q @ Q.T, np.ones(12), lam_ratio=0.1)
     assert not problem.hidden
     assert fr.solve(problem).status is fr.Status.CERTIFIED
+
+
+def test_a_long_side_is_held_a_few_columns_at_a_time():
+    rng, shape = np.random.default_rng(0), (200_000, 100)
+    places = rng.choice(shape[0] * shape[1], 100_000, replace=False)
+    rows, cols = np.divmod(places, shape[1])
+    B = fr.completion(rows, cols, np.ones(rows.size), shape).measurement
+    y = rng.standard_normal(rows.size)
+    exact_norm(fr.completion([0], [0], [1.0], (2, 2)).measurement.adjoint(y[:1]), (2, 2))
+    tracemalloc.start()
+    found = exact_norm(B.adjoint(y), shape)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200e6  # all columns at once took 480 MB
+    i, j = B.places()
+    S = scipy.sparse.csr_array((y, (i, j)), shape=shape)
+    assert found == pytest.approx(np.sqrt(np.linalg.eigvalsh((S.T @ S).toarray())[-1]), rel=1e-9)
