@@ -16,11 +16,13 @@ from flatrank.cli.interrupts import INTERRUPTED
 from flatrank.cli.options import check_fit, refuse
 from flatrank.cli.terminal import Progress, Rows, certificate_words, complain, emit, show_table
 from flatrank.data import InputError
-from flatrank.data.whole import Whole, read_whole
+from flatrank.data.whole import Table, Whole, read_whole
 
 if TYPE_CHECKING:
     from flatrank.solvers import Solution
 
+#: Columns of a table whose typical sizes lie so far apart are probably of different units.
+APART = 100.0
 #: Share of the total size of the outliers: small ones are noise, and many.
 MOST = 0.9
 
@@ -140,11 +142,20 @@ def _record(
             "most": {"share": MOST, "count": int(np.searchsorted(sizes, MOST * sizes[-1]) + 1)},
             "largest": largest if outliers else None,
         },
+        "columns_apart": _apart(whole),
         "options": asked.form | asked.fit | {"keep": asked.keep, "missing": asked.missing},
         "command": asked.command,
         "seconds": seconds,
         "versions": versions(),
     }
+
+
+def _apart(whole: Whole) -> float | None:
+    """How many times larger the numbers of one column of a table are than those of another."""
+    if not isinstance(whole, Table):
+        return None
+    sizes = np.nanmedian(np.abs(whole.values), axis=0)
+    return float(sizes.max() / sizes[sizes > 0].min()) if (sizes > 0).any() else None
 
 
 def _write(whole: Whole, solution: Solution, record: dict[str, Any], out: Path) -> None:
@@ -172,6 +183,11 @@ def _rows(record: dict[str, Any], solution: Solution, out: Path) -> Rows:
     if found["largest"]:
         outliers += f"; {found['most']['count']} of them hold {100 * MOST:.0f} % of their size"
         outliers += "; largest {excess:+.4g} in {value:.4g}, {at}".format(**found["largest"])
+    notes = []
+    if (record["columns_apart"] or 0.0) > APART:
+        said = f"typical numbers of columns lie {record['columns_apart']:.3g} times apart: outliers"
+        said += " of columns of small numbers pass unseen. Bring columns to one unit first"
+        notes.append(("note", said))
     folders = sorted({name.split("/")[0] for name in record["files"]} - {MODEL, RECORD})
     return [
         ("input", f"{record['input']}: {record['size']}{gaps}"),
@@ -180,6 +196,7 @@ def _rows(record: dict[str, Any], solution: Solution, out: Path) -> Rows:
         ("outliers", outliers),
         ("certificate", certificate_words(record["certificate"])),
         ("proved", _proved(record)),
+        *notes,
         ("time", "{total:.1f} s (read {read:.1f}, solve {solve:.1f})".format(**record["seconds"])),
         ("written", ", ".join(str(out / name) for name in folders)),
     ]

@@ -69,7 +69,7 @@ def _stored(
     parts = X["data"][:], X["indices"][:], X["indptr"][:]
     build = sparse.csr_array if kind == "csr" else sparse.csc_array
     stored = build(parts, shape=(d1, d2)).tocoo()
-    columns = [np.asarray(x).astype(np.int64) for x in (stored.row, stored.col)]
+    columns: list[np.ndarray] = [x.astype(np.int64) for x in (stored.row, stored.col)]
     columns.append(np.asarray(stored.data).astype(np.float64, casting="same_kind"))
     return columns, (d1, d2), (_names(held, "obs", d1), _names(held, "var", d2))
 

@@ -54,6 +54,14 @@ def test_a_table_comes_apart_with_its_names(cli, tmp_path, table):
     assert fr.load(tmp_path / "run").problem.sparsity == record["sparsity"]
 
 
+def test_columns_of_different_units_are_noticed(cli, tmp_path, table):
+    assert "times apart" not in cli("separate", "in.csv", "--out", "run").out
+    frame = pl.read_csv(tmp_path / "in.csv").with_columns(pl.col("c3") * 1e4)
+    frame.write_csv(tmp_path / "units.csv")
+    said = " ".join(cli("separate", "units.csv", "--out", "other").out.split())
+    assert "times apart: outliers of columns of small numbers pass unseen" in said
+
+
 def test_arrays_and_frames_of_an_array_keep_their_shape(cli, tmp_path):
     stack = (LOW + SPARSE).reshape(80, 5, 8)
     np.save(tmp_path / "stack.npy", stack)
