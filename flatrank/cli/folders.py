@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,23 @@ def check_folder(out: Path, *, force: bool, resume: bool) -> None:
         )
 
 
-def replaceable(out: Path) -> set[str]:
-    """Names of the files of the run that is in the folder, as far as its record tells."""
-    known = {MODEL, RECORD, CHECKPOINT, "posterior.safetensors", "report.html"}
+def replace_run(out: Path, files: Mapping[str, Callable[[Path], Any]]) -> None:
+    """Write the files of a run, all or none, and take away what is left of the one before.
+
+    What writes each is called with the path to write to; see `write_together`.
+    """
+    from flatrank.solvers.writing import write_together
+
+    before = {MODEL, RECORD, CHECKPOINT, "posterior.safetensors", "report.html"}
     with suppress(OSError, ValueError):
         named = json.loads((out / RECORD).read_text("utf-8")).get("files", [])
-        known |= {name for name in named if ".." not in Path(name).parts and name[:1] != "/"}
-    return {name for name in known if (out / name).is_file()}
+        before |= {name for name in named if ".." not in Path(name).parts and name[:1] != "/"}
+    write_together(out, files)
+    for name in before - files.keys():
+        (out / name).unlink(missing_ok=True)
+        if (folder := (out / name).parent) != out:
+            with suppress(OSError):  # where there is something in it, or it is gone
+                folder.rmdir()
 
 
 @contextmanager

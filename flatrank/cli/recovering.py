@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from flatrank.cli.allocation import keep_to_one_blas_thread
-from flatrank.cli.folders import MODEL, RECORD, check_folder, replaceable, reserved
+from flatrank.cli.folders import MODEL, RECORD, check_folder, replace_run, reserved
 from flatrank.cli.interrupts import INTERRUPTED
 from flatrank.cli.options import check_fit, refuse
 from flatrank.cli.terminal import Progress, Rows, certificate_words, complain, emit, show_table
@@ -193,7 +193,7 @@ def _record(given: _Asked, solution: Solution, asked: Recovery) -> dict[str, Any
 
 def _write(solution: Solution, record: dict[str, Any], out: Path) -> None:
     """The factors for any program, and what `certify` needs; all of it or nothing."""
-    from flatrank.solvers.writing import to_json, write_arrays, write_together
+    from flatrank.solvers.writing import to_json, write_arrays
 
     # X = L R*: of a Hermitian X both are the complex U.
     complex_ones = solution.order != solution.problem.shape
@@ -204,10 +204,7 @@ def _write(solution: Solution, record: dict[str, Any], out: Path) -> None:
         MODEL: partial(write_arrays, arrays=solution.arrays()),
         RECORD: lambda part: part.write_text(to_json(record), encoding="utf-8"),
     }
-    before = replaceable(out)
-    write_together(out, files)
-    for name in before - files.keys():
-        (out / name).unlink(missing_ok=True)
+    replace_run(out, files)
 
 
 def _rows(record: dict[str, Any], solution: Solution, given: _Asked, out: Path) -> Rows:

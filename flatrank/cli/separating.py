@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatrank.cli.allocation import keep_to_one_blas_thread
-from flatrank.cli.folders import MODEL, RECORD, check_folder, replaceable, reserved
+from flatrank.cli.folders import MODEL, RECORD, check_folder, replace_run, reserved
 from flatrank.cli.interrupts import INTERRUPTED
 from flatrank.cli.options import check_fit, refuse
 from flatrank.cli.terminal import Progress, Rows, certificate_words, complain, emit, show_table
@@ -128,7 +128,7 @@ def _record(
     Y, S = whole.values, np.asarray(solution.extra["sparse"])
     i, j = np.unravel_index(int(np.argmax(np.abs(S))), S.shape)
     seen, outliers = int(np.count_nonzero(~np.isnan(Y))), int(np.count_nonzero(S))
-    sizes = np.cumsum(np.sort(np.abs(S), axis=None)[::-1])
+    sizes = np.cumsum(np.sort(np.abs(S[S != 0]))[::-1])
     largest = {"at": whole.place(int(i), int(j)), "value": float(Y[i, j]), "excess": float(S[i, j])}
     return solution.record() | {
         "input": whole.source,
@@ -139,7 +139,7 @@ def _record(
             "count": outliers,
             "share": outliers / seen,
             # As many of the largest hold so much of what all of them add up to.
-            "most": {"share": MOST, "count": int(np.searchsorted(sizes, MOST * sizes[-1]) + 1)},
+            "most": {"share": MOST, "count": int(np.count_nonzero(sizes < MOST * sizes[-1:])) + 1},
             "largest": largest if outliers else None,
         },
         "columns_apart": _apart(whole),
@@ -160,7 +160,7 @@ def _apart(whole: Whole) -> float | None:
 
 def _write(whole: Whole, solution: Solution, record: dict[str, Any], out: Path) -> None:
     """Both parts in the form of the input, with what `certify` needs; all of it or nothing."""
-    from flatrank.solvers.writing import to_json, write_arrays, write_together
+    from flatrank.solvers.writing import to_json, write_arrays
 
     # Of an entry that was not seen there is no telling whether it would be an outlier.
     sparse = np.where(np.isnan(whole.values), np.nan, np.asarray(solution.extra["sparse"]))
@@ -168,10 +168,7 @@ def _write(whole: Whole, solution: Solution, record: dict[str, Any], out: Path) 
     files[MODEL] = partial(write_arrays, arrays=solution.arrays())
     record["files"] = [*files, RECORD]
     files[RECORD] = lambda part: part.write_text(to_json(record), encoding="utf-8")
-    before = replaceable(out)
-    write_together(out, files)
-    for name in before - files.keys():
-        (out / name).unlink(missing_ok=True)
+    replace_run(out, files)
 
 
 def _rows(record: dict[str, Any], solution: Solution, out: Path) -> Rows:

@@ -125,11 +125,12 @@ class Film(Stack):
         return f"{self.names[i]}, line {row + 1}, column {col + 1}"
 
     def files(self, name: str, X: np.ndarray) -> Files:
-        """A folder of pictures, the size of every number, rounded to what a picture can hold."""
+        """A folder of pictures: the sizes of the numbers, in the range of a picture; 0 for NaN."""
         stems = [Path(frame).stem for frame in self.names]
         named = stems if len(set(stems)) == len(stems) else self.names
         kind = np.uint8 if self.top == 255 else np.uint16
-        frames = np.rint(np.clip(np.abs(X), 0, self.top)).astype(kind).reshape(self.array.shape)
+        sizes = np.clip(np.abs(np.nan_to_num(X)), 0, self.top)
+        frames = np.rint(sizes).astype(kind).reshape(self.array.shape)
         return {
             f"{name}/{frame}.png": partial(_save_picture, picture)
             for frame, picture in zip(named, frames, strict=True)

@@ -61,8 +61,9 @@ class Unidentifiable:
         """Read the pattern; O(m + d1 + d2)."""
         d1, d2 = shape
         n, c = np.bincount(rows, minlength=d1), np.bincount(cols, minlength=d2)
+        wide = np.int32 if d1 + d2 < 2**31 else np.int64
         edges = sp.coo_array(
-            (np.ones(len(rows), dtype=np.int8), (rows, cols.astype(np.int64) + d1)),
+            (np.ones(len(rows), dtype=np.int8), (rows, cols.astype(wide) + wide(d1))),
             shape=(d1 + d2, d1 + d2),
         )
         _, label = connected_components(edges, directed=False)

@@ -103,6 +103,24 @@ def test_pictures_come_back_as_pictures(cli, tmp_path, mode):
     assert moved[4:6, 3:5].min() > 0.2 * top
 
 
+def test_gaps_of_pictures_and_a_matrix_without_outliers(cli, tmp_path):
+    (tmp_path / "film").mkdir()
+    frame = np.add.outer(np.arange(1, 9), np.arange(8)).astype(np.uint8) * 10
+    for n in range(8):
+        seen = frame * (RNG.random(frame.shape) > 0.1).astype(np.uint8)
+        Image.fromarray(seen).save(tmp_path / "film" / f"{n}.png")
+    outcome = cli("separate", "film", "--out", "run", "--missing", "0", "--sparsity", "9")
+    assert outcome.code == 0
+    assert "outliers 0 of" in " ".join(outcome.out.split())
+    with Image.open(tmp_path / "run" / "low_rank" / "3.png") as opened:
+        assert np.abs(np.asarray(opened).astype(float) - frame).max() < 30
+    assert cli("separate", "film", "--out", "run", "--force", "--quiet").code == 0
+    np.save(tmp_path / "m.npy", LOW + SPARSE)
+    assert cli("separate", "m.npy", "--out", "run", "--force", "--quiet").code == 0
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"low_rank.npy", "sparse.npy", "model.safetensors", "run.json"}
+
+
 def test_what_an_earlier_run_left_is_taken_away(cli, tmp_path, table):
     np.save(tmp_path / "m.npy", LOW + SPARSE)
     assert cli("separate", "in.csv", "--out", "run", "--quiet").code == 0
