@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,6 @@ from flatrank.cli.terminal import complain, prepare_streams, say
 app = typer.Typer(
     name="flatrank",
     help="Complete a matrix known at some of its entries, and prove the answer.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog="Exit codes: 0 certified or done; 3 finished without a certificate; 2 bad input; "
@@ -31,6 +31,8 @@ def run(arguments: list[str]) -> int:
     """The exit code of a command; what went wrong was said in one line on standard error."""
     prepare_streams()
     command = typer.main.get_command(app)
+    if os.environ.get("_FLATRANK_COMPLETE"):  # a shell asks how a line may go on
+        command.main(prog_name="flatrank")
     # Kept in the record: the command that makes the same run from nothing.
     line = shlex.join(["flatrank", *(word for word in arguments if word != "--resume")])
     twice = _given_twice(arguments)
