@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flatrank.arrays import Array, Module, xp
+from flatrank.arrays import Array, Module, product, xp
 from flatrank.arrays.shapes import Float
 
 Weight = Float[Array, " _"] | Float[Array, "_ _"]
@@ -11,7 +11,7 @@ Weight = Float[Array, " _"] | Float[Array, "_ _"]
 
 def weighted(D: Weight, X: Float[Array, "d k"]) -> Float[Array, "d k"]:
     """D X for D given by its diagonal or as a matrix."""
-    return D[:, None] * X if D.ndim == 1 else D @ X
+    return D[:, None] * X if D.ndim == 1 else product(D, X)
 
 
 class FactorPair(Module):
