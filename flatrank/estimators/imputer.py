@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from flatrank.data.standard import Standard
 from flatrank.estimators._checks import record_completed, seed_of
 from flatrank.estimators._new_rows import NewRows
-from flatrank.selection import CompletedTable, Standard, complete
+from flatrank.selection import CompletedTable, complete
 
 
 class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
