@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from flatrank.estimators import FlatImputer as FlatImputer
     from flatrank.estimators import FlatRecommender as FlatRecommender
     from flatrank.estimators import FlatRobustPCA as FlatRobustPCA
+    from flatrank.evaluation import Evaluation as Evaluation
+    from flatrank.evaluation import evaluate as evaluate
     from flatrank.factors import FactorPair as FactorPair
     from flatrank.flatness import Flatness as Flatness
     from flatrank.flatness import Rescaling as Rescaling
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
     from flatrank.problems import tomography as tomography
     from flatrank.reporting import load_run as load_run
     from flatrank.selection import CompletedTable as CompletedTable
+    from flatrank.selection import CrossValidation as CrossValidation
     from flatrank.selection import complete as complete
+    from flatrank.selection import cross_validate as cross_validate
     from flatrank.selection import impute as impute
     from flatrank.selection import path as path
     from flatrank.solvers import NoisyDataWarning as NoisyDataWarning
@@ -56,6 +60,7 @@ _ROOMS = ("experiments", "flatness", "gibbs", "measurements", "solvers", "theory
 _HOMES = {
     "certificates": ("Certificate", "certify"),
     "estimators": ("FlatCompleter", "FlatImputer", "FlatRecommender", "FlatRobustPCA"),
+    "evaluation": ("Evaluation", "evaluate"),
     "factors": ("FactorPair",),
     "flatness": ("Flatness", "Rescaling"),
     "gibbs": ("Posterior", "posterior"),
@@ -65,7 +70,9 @@ _HOMES = {
         "phase_retrieval", "quadratic_network", "robust_pca", "sensing", "tomography",
     ),
     "reporting": ("load_run",),
-    "selection": ("CompletedTable", "complete", "impute", "path"),
+    "selection": (
+        "CompletedTable", "CrossValidation", "complete", "cross_validate", "impute", "path",
+    ),
     "solvers": ("NoisyDataWarning", "Solution", "Status", "load", "solve"),
     "theory": ("check_manifold",),
 }  # fmt: skip

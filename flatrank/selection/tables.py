@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from flatrank.certificates import Certificate
 from flatrank.data import Entries, Offsets, Units
-from flatrank.problems import Labels, Observed, checked_pairs, completion, observed
+from flatrank.data.offsets import RIDGE
+from flatrank.problems import Labels, Observed, checked_pairs, completion
 from flatrank.selection.choosing import complete_entries
 from flatrank.selection.fits import rmse
 from flatrank.selection.records import Completion
 from flatrank.selection.run import NothingToChooseError
 from flatrank.solvers import Solution, Status, largest_lam, solve
 
-#: Entries of mean 0 that shrink effects of rows and columns, where nothing can be held out.
-RIDGE = 1.0
-#: A column whose standard deviation is so much of its mean is constant to rounding.
-ROUNDING = 10 * np.finfo(np.float64).eps
 #: Entries predicted at a time.
 PORTION = 1 << 20
 
@@ -238,104 +235,6 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     except NothingToChooseError:
         found = _effects(entries, tol, seed)
     return CompletedTable(found, Observed(i, j, v, (d1, d2), problem.labels))
-
-
-class Standard(NamedTuple):
-    """Mean and standard deviation of what is observed of each column; 1 where that is rounding."""
-
-    mean: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def of(cls, X: np.ndarray) -> Standard:
-        """Of a table with NaN in its gaps; ValueError names columns without an entry."""
-        empty = np.flatnonzero(np.isnan(X).all(axis=0))
-        if empty.size:
-            named = ", ".join(map(str, empty[:5])) + (", ..." if empty.size > 5 else "")
-            raise ValueError(
-                f"no entry is observed of column {named}: nothing says what belongs there; leave "
-                "such columns out"
-            )
-        mean, sd = np.nanmean(X, axis=0), np.nanstd(X, axis=0)
-        return cls(mean, np.where(sd > ROUNDING * np.abs(mean), sd, 1.0))
-
-
-class Filled(NamedTuple):
-    """A table without gaps, intervals of what was filled, and the model in standard deviations.
-
-    `low` and `high` are the number itself where it was observed; None where none were asked for.
-    """
-
-    X: np.ndarray
-    low: np.ndarray | None
-    high: np.ndarray | None
-    completed: CompletedTable
-
-
-def fill(X: np.ndarray, level: float | None = None, **options: Any) -> Filled:
-    """Fill the gaps of an array, (d1, d2), with NaN in them.
-
-    Columns are standardised first, so that the unit of a column changes nothing.
-
-    Parameters
-    ----------
-    X
-        The table, a number at least in each column.
-    level
-        Of intervals, in (0, 1); none by default.
-    **options
-        Those of `complete`.
-
-    Raises
-    ------
-    ValueError
-        As `complete`; if a column has no entry.
-    """
-    to = Standard.of(X)
-    seen, Z = ~np.isnan(X), (X - to.mean) / to.scale
-    rows, cols = np.nonzero(seen)
-    completed = complete(rows, cols, Z[seen], X.shape, **options)
-    i, j = np.nonzero(~seen)
-
-    def put(x: np.ndarray) -> np.ndarray:
-        out = X.copy()
-        out[i, j] = to.mean[j] + to.scale[j] * x
-        return out
-
-    filled = put(completed.predict(i, j))
-    if level is None:
-        return Filled(filled, None, None, completed)
-    low, high = completed.interval(i, j, level)
-    return Filled(filled, put(low), put(high), completed)
-
-
-def impute(table: Any, **options: Any) -> Any:
-    """The same table with its gaps filled: array for array, data frame for data frame.
-
-    Columns are standardised first, so that the unit of a column changes nothing.
-
-    Parameters
-    ----------
-    table
-        As for `flatrank.completion`; a SciPy sparse one becomes an array.
-    **options
-        Those of `flatrank.complete`, whose result also has intervals; no hold-out by default.
-
-    Returns
-    -------
-    Table of the same kind, with its names; observed entries are as they were.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `flatrank.complete`; if a column has no entry.
-    """
-    seen = observed(table)
-    X = np.full(seen.shape, np.nan)
-    X[seen.rows, seen.cols] = seen.values
-    chosen: dict[str, Any] = {"holdout": 0.0} | options
-    filled = fill(X, **chosen).X
-    return filled if seen.labels is None else seen.labels.table(filled)
 
 
 def _effects(e: Entries, tol: float, seed: int) -> Completion:
