@@ -83,6 +83,11 @@ def _given_twice(arguments: list[str]) -> str | None:
     return None
 
 
+def _names(text: str | None) -> list[str]:
+    """Names with commas between them."""
+    return [name.strip() for name in text.split(",")] if text else []
+
+
 def _show_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -250,6 +255,12 @@ def impute(  # noqa: PLR0913 - one parameter an option
             help="Fill with the mean of the posterior, or with the flat solution.",
         ),
     ] = "posterior",
+    average: Annotated[
+        bool,
+        typer.Option(
+            "--average", help="Fill with a weighted mean of flatrank and simpler ways to fill."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
@@ -258,9 +269,79 @@ def impute(  # noqa: PLR0913 - one parameter an option
     """A wide table with gaps in; the same table filled out, with error bars on request."""
     from flatrank.cli.imputing import impute_table
 
-    fit = {"predict": predict, "seed": seed, "max_seconds": max_seconds}
-    kept = [name.strip() for name in keep.split(",")] if keep else []
-    return impute_table(source, out, interval, kept, fit, quiet=quiet, force=force)
+    fit = {"predict": predict, "seed": seed, "max_seconds": max_seconds, "average": average}
+    return impute_table(source, out, interval, _names(keep), fit, quiet=quiet, force=force)
+
+
+@app.command()
+def evaluate(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="Entries, as for complete, or a wide table with blanks, as for impute; - for "
+            "standard input.",
+        ),
+    ],
+    wide: Annotated[
+        bool,
+        typer.Option("--wide", help="It is a wide table, one line a row; found out if not given."),
+    ] = False,
+    row: Annotated[
+        str | None, typer.Option(help="Column with the row ids; found by name if not given.")
+    ] = None,
+    col: Annotated[
+        str | None, typer.Option(help="Column with the column ids; found by name if not given.")
+    ] = None,
+    value: Annotated[
+        str | None, typer.Option(help="Column with the values; found by name if not given.")
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME,...", help="Columns of a wide table to leave aside."),
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Parts of the entries, hidden in turn.")] = 5,
+    fold: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column that says which part an entry is in."),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Entries, or a filled table, to predict instead."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for evaluation.json.")] = Path("evaluation"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print evaluation.json, and nothing else.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the evaluation that is in the folder.")
+    ] = False,
+    bad_rows: Annotated[
+        str, typer.Option(metavar="error|skip", help="What to do with unusable lines.")
+    ] = "error",
+) -> int:
+    """How well flatrank would do on a file, beside simpler ways."""
+    from flatrank.cli.evaluating import Question, evaluate_file
+
+    question = Question(
+        source,
+        {"row": row, "col": col, "value": value, "bad_rows": bad_rows},
+        wide=wide,
+        keep=_names(keep),
+        folds=folds,
+        fold=fold,
+        test=test,
+        seed=seed,
+        out=out,
+        json=as_json,
+        quiet=quiet or as_json,
+        force=force,
+        command=context.obj or "",
+    )
+    return evaluate_file(question)
 
 
 @app.command()
