@@ -44,6 +44,17 @@ class Filled:
     comparison: Comparison = field(default_factory=Comparison)
     weights: dict[str, float] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """One line: the table, the errors on the hold-out, the weights."""
+        said = f"Filled({self.X.shape[0]} x {self.X.shape[1]}"
+        for what, numbers in (
+            ("; hold-out RMSE in standard deviations of a column: ", self.comparison.errors()),
+            ("; weights: ", self.weights),
+        ):
+            if numbers:
+                said += what + ", ".join(f"{name} {x:.3g}" for name, x in numbers.items())
+        return f"{said})"
+
 
 def fill(  # noqa: PLR0913 - options, each named
     X: np.ndarray,

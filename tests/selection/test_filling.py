@@ -64,6 +64,15 @@ def test_the_weights_have_the_least_squared_error_of_all_means(filled):
     assert np.all(slope >= level - 1e-4)
 
 
+def test_one_line_says_how_well_each_does(filled):
+    said = repr(filled)
+    assert said.startswith(
+        "Filled(120 x 10; hold-out RMSE in standard deviations of a column: flatr"
+    )
+    assert f"nearest neighbours {filled.comparison.errors()[NEIGHBOURS]:.3g}, regression" in said
+    assert "; weights: " in said
+
+
 def test_without_a_hold_out_nothing_is_compared():
     found = fill(two_kinds()[1][:30], holdout=0.0)
     assert found.comparison.errors() == {}
