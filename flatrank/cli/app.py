@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flatrank.cli.interrupts import INTERRUPTED
+from flatrank.cli.intervals import Intervals, asked_for
 from flatrank.cli.terminal import complain, prepare_streams, say
 
 app = typer.Typer(
@@ -199,6 +200,7 @@ def predict(  # noqa: PLR0913 - one parameter an option
         float | None,
         typer.Option(metavar="LEVEL", help="Add columns low, high: 0.9 for 90 % intervals."),
     ] = None,
+    intervals: Intervals = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Add columns: known ids? value determined?")
     ] = False,
@@ -206,7 +208,7 @@ def predict(  # noqa: PLR0913 - one parameter an option
     """Values for listed pairs, as csv: row,col,value."""
     from flatrank.cli.using import predict_pairs
 
-    return predict_pairs(folder, pairs, (row, col), out, interval, verbose)
+    return predict_pairs(folder, pairs, (row, col), out, asked_for(interval, intervals), verbose)
 
 
 @app.command()
@@ -244,6 +246,7 @@ def impute(  # noqa: PLR0913 - one parameter an option
         float | None,
         typer.Option(metavar="LEVEL", help="Add columns NAME_low, NAME_high: 0.9 for 90 %."),
     ] = None,
+    intervals: Intervals = None,
     keep: Annotated[
         str | None,
         typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
@@ -270,7 +273,8 @@ def impute(  # noqa: PLR0913 - one parameter an option
     from flatrank.cli.imputing import impute_table
 
     fit = {"predict": predict, "seed": seed, "max_seconds": max_seconds, "average": average}
-    return impute_table(source, out, interval, _names(keep), fit, quiet=quiet, force=force)
+    asked = asked_for(interval, intervals)
+    return impute_table(source, out, asked, _names(keep), fit, quiet=quiet, force=force)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from flatrank.cli.allocation import keep_to_one_blas_thread
 from flatrank.cli.completing import check_fit
 from flatrank.cli.folders import check_out
 from flatrank.cli.interrupts import INTERRUPTED
+from flatrank.cli.intervals import Asked
 from flatrank.cli.terminal import (
     Progress,
     ascii_only,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def impute_table(  # noqa: PLR0913 - what was asked
     source: str,
     out: Path | None,
-    level: float | None,
+    asked: Asked | None,
     keep: list[str],
     fit: dict[str, Any],
     *,
@@ -43,7 +44,8 @@ def impute_table(  # noqa: PLR0913 - what was asked
     InputError
         If something asked or read cannot be used; nothing was written then.
     """
-    _check(out, level, fit, force)
+    _check(out, asked, fit, force)
+    intervals: dict[str, Any] = {} if asked is None else asked._asdict()
     keep_to_one_blas_thread()
     from flatrank.selection import fill
     from flatrank.solvers import Status
@@ -56,7 +58,9 @@ def impute_table(  # noqa: PLR0913 - what was asked
             found = None
         else:
             try:
-                found: Filled | None = fill(X, level, beside=not quiet, progress=progress, **fit)
+                found: Filled | None = fill(
+                    X, **intervals, beside=not quiet, progress=progress, **fit
+                )
             except ValueError as refused:
                 raise InputError(f"{table.source}: {refused}.") from refused
             except KeyboardInterrupt:
@@ -72,20 +76,21 @@ def impute_table(  # noqa: PLR0913 - what was asked
     return 0 if found is None or found.completed.status is Status.CERTIFIED else 3
 
 
-def _check(out: Path | None, level: float | None, fit: dict[str, Any], force: bool) -> None:
+def _check(out: Path | None, asked: Asked | None, fit: dict[str, Any], force: bool) -> None:
     check_out(out)
     check_fit(fit)
     if out is not None and out.exists() and not force:
         raise InputError(f"--out {out}: exists; name another file, or add --force.")
-    if level is not None and not 0 < level < 1:
-        raise InputError(f"--interval must lie between 0 and 1, such as 0.9; got {level}.")
-    if level is not None and fit["average"]:
+    if asked is not None and fit["average"]:
         raise InputError(
-            "--interval is of the posterior, and an average with other ways does not lie in its "
-            "middle: leave out one of --interval and --average."
+            "intervals are of flatrank's own values, and an average with other ways does not lie "
+            "in their middle: leave out --average, or --interval and --intervals."
         )
-    if level is not None and fit["predict"] == "flat":
-        raise InputError("--interval needs the posterior: leave out --predict flat.")
+    if asked is not None and asked.kind == "posterior" and fit["predict"] == "flat":
+        raise InputError(
+            "--interval needs the posterior: leave out --predict flat, or add --intervals "
+            "conformal."
+        )
 
 
 def _write(table: WideTable, X: np.ndarray, ends: Any, out: Path | None) -> None:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from flatrank.estimators._checks import as_places, as_shape, record_completed, seed_of
 from flatrank.estimators._new_rows import NewRows
-from flatrank.selection import CompletedTable, complete
+from flatrank.selection import CompletedTable, IntervalKind, complete
 
 
 class FlatCompleter(RegressorMixin, BaseEstimator):
@@ -30,6 +30,9 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         λ ≥ 0; by default chosen on held-out entries.
     tol : float
         Relative duality gap of the flat solution.
+    holdout : float
+        Share of the entries in [0, 1) that intervals with `kind="conformal"` are calibrated on;
+        they cost a second fit, which has not seen them. 0 leaves that out.
     max_seconds : float, optional
         No new step of the fit starts after so many seconds.
     random_state : int, RandomState or None
@@ -69,6 +72,7 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         rank: int | None = None,
         lam: float | None = None,
         tol: float = 1e-4,
+        holdout: float = 0.0,
         max_seconds: float | None = None,
         random_state: Any = 0,
     ):
@@ -77,6 +81,7 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         self.rank = rank
         self.lam = lam
         self.tol = tol
+        self.holdout = holdout
         self.max_seconds = max_seconds
         self.random_state = random_state
 
@@ -119,7 +124,7 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
             rows, cols = as_places(X)
             given = rows, cols, y, self.shape or as_shape(rows, cols)
         completed = complete(
-            *given, rank=self.rank, lam=self.lam, holdout=0.0, predict=self.prediction,
+            *given, rank=self.rank, lam=self.lam, holdout=self.holdout, predict=self.prediction,
             tol=self.tol, max_seconds=self.max_seconds, seed=seed_of(self.random_state),
         )  # fmt: skip
         record_completed(self, completed)
@@ -146,8 +151,10 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.completed_.predict(*as_places(X))
 
-    def predict_interval(self, X: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Intervals that hold new observations with probability `level`, from the posterior.
+    def predict_interval(
+        self, X: ArrayLike, level: float = 0.9, kind: IntervalKind = "posterior"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Intervals that hold new observations with probability `level`.
 
         Parameters
         ----------
@@ -155,6 +162,9 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
             Row and column of each place.
         level : float
             In (0, 1).
+        kind : "posterior" or "conformal"
+            What they rest on, as for `CompletedTable.interval`; the second needs a `holdout`, and
+            rows that were fitted.
 
         Returns
         -------
@@ -164,7 +174,8 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As for `predict`; if there is no posterior, or the level is out of range.
+            As for `predict`; if there is no posterior, or nothing to calibrate on, or the level is
+            out of range.
         """
         check_is_fitted(self)
-        return self.completed_.interval(*as_places(X), level)
+        return self.completed_.interval(*as_places(X), level, kind)

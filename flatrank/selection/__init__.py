@@ -3,6 +3,9 @@
 from flatrank.selection.average import Average as Average
 from flatrank.selection.choosing import complete_entries as complete_entries
 from flatrank.selection.comparison import FLATRANK as FLATRANK
+from flatrank.selection.conformal import Calibration as Calibration
+from flatrank.selection.conformal import IntervalKind as IntervalKind
+from flatrank.selection.conformal import checked_kind as checked_kind
 from flatrank.selection.cross_validation import CrossValidation as CrossValidation
 from flatrank.selection.cross_validation import cross_validate as cross_validate
 from flatrank.selection.filling import Filled as Filled

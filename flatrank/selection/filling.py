@@ -12,6 +12,7 @@ from flatrank.baselines import fitters
 from flatrank.data.standard import Standard
 from flatrank.problems import Observed, observed
 from flatrank.selection.comparison import FLATRANK, Comparison, compare
+from flatrank.selection.conformal import IntervalKind
 from flatrank.selection.tables import CompletedTable, complete
 
 #: Seconds that a baseline may take, to be shown beside a filled table and to be averaged with.
@@ -59,6 +60,7 @@ class Filled:
 def fill(  # noqa: PLR0913 - options, each named
     X: np.ndarray,
     level: float | None = None,
+    kind: IntervalKind = "posterior",
     *,
     average: bool = False,
     holdout: float = 0.1,
@@ -77,6 +79,8 @@ def fill(  # noqa: PLR0913 - options, each named
         The table, a number at least in each column.
     level
         Of intervals, in (0, 1); none by default.
+    kind
+        Of intervals, as for `CompletedTable.interval`.
     average
         Fill with a weighted mean of the model and of the baselines, the weights those of least
         squared error on the hold-out (stacked regressions: Breiman, 1996).
@@ -92,8 +96,8 @@ def fill(  # noqa: PLR0913 - options, each named
     Raises
     ------
     ValueError
-        As `complete`; if a column has no entry; if an average is asked for with intervals, or where
-        nothing is held out.
+        As `complete` and `CompletedTable.interval`; if a column has no entry; if an average is
+        asked for with intervals, or where nothing is held out.
     """
     if average and level is not None:
         raise ValueError(
@@ -128,7 +132,7 @@ def fill(  # noqa: PLR0913 - options, each named
         filled = put(completed.predict(i, j))
     low, high = None, None
     if level is not None:
-        low, high = (put(end) for end in completed.interval(i, j, level))
+        low, high = (put(end) for end in completed.interval(i, j, level, kind))
     return Filled(filled, low, high, completed, found, weights)
 
 

@@ -14,6 +14,7 @@ from flatrank.data import Entries, Offsets, Units
 from flatrank.data.offsets import RIDGE
 from flatrank.problems import Labels, Observed, checked_pairs, completion
 from flatrank.selection.choosing import complete_entries
+from flatrank.selection.conformal import IntervalKind, checked_kind
 from flatrank.selection.fits import rmse
 from flatrank.selection.records import Completion
 from flatrank.selection.run import NothingToChooseError
@@ -85,9 +86,13 @@ class CompletedTable:
         return self._predicted(i, j)
 
     def interval(
-        self, rows: ArrayLike, cols: ArrayLike, level: float = 0.9
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        level: float = 0.9,
+        kind: IntervalKind = "posterior",
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Intervals of new observations at some places, from the posterior.
+        """Intervals of new observations at some places.
 
         Parameters
         ----------
@@ -95,23 +100,34 @@ class CompletedTable:
             0-based.
         level : float
             In (0, 1).
+        kind : "posterior" or "conformal"
+            What they rest on. Those of the posterior hold what they say where its model of the
+            values holds, entry by entry. Conformal ones are as wide as predictions of held-out
+            entries were off, hold on average over the missing entries whatever the values are, and
+            need a model of what is missing (`flatrank.selection.conformal`).
 
         Returns
         -------
         low, high : arrays of shape (q,)
-            In the unit of the table; wide in a row or column without entries.
+            In the unit of the table; wide in a row or column without entries, where conformal ones
+            may be infinite.
 
         Raises
         ------
         ValueError
-            As for `predict`; if there is no posterior, or `level` is not between 0 and 1.
+            As for `predict`; if there is no posterior, or no or too few held-out entries to
+            calibrate on, if `level` is not between 0 and 1, or `kind` not a word above.
         """
         i, j = checked_pairs(rows, cols, self.shape)
+        if checked_kind(kind) == "conformal":
+            half = self.completion.half_width(i, j, level)
+            x = self._predicted(i, j)
+            return x - half, x + half
         if self.completion.average is None:
             raise ValueError(
-                "no posterior was drawn, and so there are no intervals: predict was 'flat', lam "
-                "was 0, the table is too small to hold an entry out, or effects of rows and "
-                "columns fit it exactly"
+                "no posterior was drawn, and so there are no intervals of it: predict was 'flat', "
+                "lam was 0, the table is too small to hold an entry out, or effects of rows and "
+                "columns fit it exactly; kind='conformal' does without a posterior"
             )
         return self.completion.average.interval(i, j, level)
 
