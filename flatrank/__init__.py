@@ -47,9 +47,11 @@ if TYPE_CHECKING:
     from flatrank.selection import cross_validate as cross_validate
     from flatrank.selection import impute as impute
     from flatrank.selection import path as path
+    from flatrank.solvers import Debiased as Debiased
     from flatrank.solvers import NoisyDataWarning as NoisyDataWarning
     from flatrank.solvers import Solution as Solution
     from flatrank.solvers import Status as Status
+    from flatrank.solvers import debiased as debiased
     from flatrank.solvers import load as load
     from flatrank.solvers import solve as solve
     from flatrank.theory import check_manifold as check_manifold
@@ -73,7 +75,9 @@ _HOMES = {
     "selection": (
         "CompletedTable", "CrossValidation", "complete", "cross_validate", "impute", "path",
     ),
-    "solvers": ("NoisyDataWarning", "Solution", "Status", "load", "solve"),
+    "solvers": (
+        "Debiased", "NoisyDataWarning", "Solution", "Status", "debiased", "load", "solve",
+    ),
     "theory": ("check_manifold",),
 }  # fmt: skip
 _HOME = {name: room for room, names in _HOMES.items() for name in names}
