@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from flatrank.arrays import Array, Module, product, xp
-from flatrank.arrays.shapes import Float
+from flatrank.arrays.shapes import Float, Inexact
 
 Weight = Float[Array, " _"] | Float[Array, "_ _"]
 """A weight on one side of X: a diagonal, as a vector, or a matrix."""
 
 
-def weighted(D: Weight, X: Float[Array, "d k"]) -> Float[Array, "d k"]:
+def weighted(
+    D: Inexact[Array, " d"] | Inexact[Array, "d d"], X: Inexact[Array, "d k"]
+) -> Inexact[Array, "d k"]:
     """D X for D given by its diagonal or as a matrix."""
     return D[:, None] * X if D.ndim == 1 else product(D, X)
 
