@@ -14,7 +14,7 @@ SHAPES := tests/certificates tests/kernels tests/laws tests/problems tests/theor
 # One stamp for each set of extras and each interpreter asked for.
 WITH := $(VENV)/.with$(subst /,-,$(PYTHON))
 
-.PHONY: help demo test test-all lint format types contracts docs bench audit clean
+.PHONY: help demo test test-all lint format types contracts docs bench audit dist clean
 .NOTPARALLEL:
 
 help:  ## this list
@@ -56,6 +56,11 @@ bench: $(WITH)-dev  ## time and accuracy, side by side with the peers that are i
 
 audit: $(WITH)-dev  ## false claims looked for, against an interior-point method; TRIES=100000 for a nightly run
 	$(RUN)/python -m audit --tries $(TRIES) --processes 2 --results audit-run.json
+
+dist: $(WITH)-dist  ## the wheel and the source archive, as they would be uploaded, checked
+	rm -rf dist
+	$(RUN)/python -m build
+	$(RUN)/twine check --strict dist/*
 
 clean:  ## what the commands above left, all but the environment
 	rm -rf build dist site demo-run audit-run.json .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmarks import coverage, instances, ordinary, running, table
+from benchmarks import coverage, imputing, instances, ordinary, running, table
 from benchmarks.blocks import BLOCKS
 
 WORK = running.ROOT / ".benchmarks" / "instances"
@@ -89,6 +89,11 @@ def every(section: str, seeds: list[int]):
         return [
             (name, recipe if isinstance(recipe, str) else recipe.title, lambda name=name: name)
             for name, recipe in NAMED[section].items()
+        ]
+    if section == "imputing":
+        return [
+            (name, title, lambda n=name: running.table_file(WORK, n))
+            for name, title in imputing.TABLES.items()
         ]
     if section == "penalised":
         return [

@@ -17,6 +17,10 @@ CELLS = {
 }
 
 
+#: Half an interval of 90 % of one who knows the matrix and the noise, in standard deviations of it.
+HALF = 1.6449
+
+
 class Seen(NamedTuple):
     """All of a noisy table, the matrix under it, and which entries are seen."""
 
@@ -46,3 +50,31 @@ def table(name: str, seed: int) -> Seen:
         for line in np.flatnonzero(~seen.any(axis=1 - axis)):
             np.moveaxis(seen, axis, 0)[line, rng.integers(SHAPE[1 - axis])] = True
     return Seen(Y, X, seen)
+
+
+def judged(
+    mean: np.ndarray,
+    new: tuple[np.ndarray, np.ndarray],
+    true: tuple[np.ndarray, np.ndarray] | None,
+    unseen: tuple[np.ndarray, np.ndarray],
+    noise: float,
+) -> dict[str, float]:
+    """What predictions and intervals of unseen entries are worth, given their Y and X.
+
+    `new` are intervals of Y, `true` of X where there are some. Widths are means over the finite
+    ones, over the width of one who knows X and the noise.
+    """
+    (low, high), (Y, X) = new, unseen
+    finite = np.isfinite(high - low)
+    found = {
+        "coverage": inside(new, Y),
+        "width": np.mean((high - low)[finite]) / (2 * HALF * noise),
+        "infinite": 1 - np.mean(finite),
+        "error": np.sqrt(np.mean((mean - X) ** 2)) / X.std(),
+    }
+    return found | ({} if true is None else {"true": inside(true, X)})
+
+
+def inside(ends: tuple[np.ndarray, np.ndarray], values: np.ndarray) -> float:
+    """Share of the values within their intervals."""
+    return float(np.mean((ends[0] <= values) & (values <= ends[1])))

@@ -45,7 +45,8 @@ class Peer:
     @property
     def ours(self) -> bool:
         """Whether this is the project itself."""
-        return self.adapter.startswith(("flatrank", "gradient", "gibbs"))
+        ours = "flatrank", "gradient", "gibbs"
+        return self.name.startswith(ours) or self.adapter.startswith(ours)
 
 
 class Absent(Exception):
@@ -105,6 +106,22 @@ def interpreter(peer: Peer) -> Path:
         if done.returncode:
             raise Absent(f"not installable here: {last_line(done.stderr)}")
     return python
+
+
+def table_file(folder: Path, name: str) -> Path:
+    """The .npz of a table of `imputing`, written where the packages are that it comes in."""
+    path = folder / f"table-{name}.npz"
+    if not path.exists():
+        source = Peer(
+            "tables",
+            "",
+            "",
+            environment="tables",
+            requires=("tensorly", "scikit-image", "scikit-learn"),
+        )
+        command = [interpreter(source), "-m", "benchmarks.imputing", name, path]
+        subprocess.run(command, check=True, cwd=ROOT)
+    return path
 
 
 def installed(python: Path, name: str) -> bool:

@@ -77,6 +77,8 @@ def line(section: str, row: Row) -> str:
         return f"{100 * row['coverage']:.1f} % in 90 %, {seconds(row['seconds'])}"
     if section == "sweeps":
         return f"{small(row['seconds'])} a sweep, speedup {row['speedup']:.2f}"
+    if section == "imputing":
+        return f"error {row['relative']:.4f} in {seconds(row['seconds'])}"
     if section == "ratings":
         best = row.get("best", row)
         return f"RMSE {best['rmse']:.4f} in {seconds(row['seconds'])}"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from flatrank.estimators import FlatImputer as FlatImputer
     from flatrank.estimators import FlatRecommender as FlatRecommender
     from flatrank.estimators import FlatRobustPCA as FlatRobustPCA
+    from flatrank.evaluation import Evaluation as Evaluation
+    from flatrank.evaluation import evaluate as evaluate
     from flatrank.factors import FactorPair as FactorPair
     from flatrank.flatness import Flatness as Flatness
     from flatrank.flatness import Rescaling as Rescaling
@@ -40,12 +42,16 @@ if TYPE_CHECKING:
     from flatrank.problems import tomography as tomography
     from flatrank.reporting import load_run as load_run
     from flatrank.selection import CompletedTable as CompletedTable
+    from flatrank.selection import CrossValidation as CrossValidation
     from flatrank.selection import complete as complete
+    from flatrank.selection import cross_validate as cross_validate
     from flatrank.selection import impute as impute
     from flatrank.selection import path as path
+    from flatrank.solvers import Debiased as Debiased
     from flatrank.solvers import NoisyDataWarning as NoisyDataWarning
     from flatrank.solvers import Solution as Solution
     from flatrank.solvers import Status as Status
+    from flatrank.solvers import debiased as debiased
     from flatrank.solvers import load as load
     from flatrank.solvers import solve as solve
     from flatrank.theory import check_manifold as check_manifold
@@ -56,6 +62,7 @@ _ROOMS = ("experiments", "flatness", "gibbs", "measurements", "solvers", "theory
 _HOMES = {
     "certificates": ("Certificate", "certify"),
     "estimators": ("FlatCompleter", "FlatImputer", "FlatRecommender", "FlatRobustPCA"),
+    "evaluation": ("Evaluation", "evaluate"),
     "factors": ("FactorPair",),
     "flatness": ("Flatness", "Rescaling"),
     "gibbs": ("Posterior", "posterior"),
@@ -65,8 +72,12 @@ _HOMES = {
         "phase_retrieval", "quadratic_network", "robust_pca", "sensing", "tomography",
     ),
     "reporting": ("load_run",),
-    "selection": ("CompletedTable", "complete", "impute", "path"),
-    "solvers": ("NoisyDataWarning", "Solution", "Status", "load", "solve"),
+    "selection": (
+        "CompletedTable", "CrossValidation", "complete", "cross_validate", "impute", "path",
+    ),
+    "solvers": (
+        "Debiased", "NoisyDataWarning", "Solution", "Status", "debiased", "load", "solve",
+    ),
     "theory": ("check_manifold",),
 }  # fmt: skip
 _HOME = {name: room for room, names in _HOMES.items() for name in names}

@@ -26,6 +26,9 @@ from flatrank.problems import Problem
 # Largest d1 d2 min(d1, d2) of entries for which ℬ*(y) is held as an array: products with 300 × 300
 # numbers take less than their kernels do to start.
 SMALL = 3e7
+# Steps after which a first look is taken at a dual point, and how far above what is allowed it is
+# hopeless then: near it, these steps are enough for a hundredth.
+FEW, FAR = 50, 1.2
 
 
 def held(problem: Problem) -> Explicit | None:
@@ -68,14 +71,16 @@ def least_squares_dual(
     point: the certificate computes the norm of what it has.
 
     A y known to a hundredth is returned where ‖W‖, W the part of ℬ*(y) off T, is seen above
-    `give_up`: it proves nothing, and the exact one proves no more. Cost: one curvature product a
-    step.
+    `give_up`: it proves nothing, and the exact one proves no more. So is one of `FEW` steps where
+    it is far above, for ‖W‖ grows as y does. Cost: one curvature product a step.
     """
     at = None
     if give_up < math.inf:
         start = np.random.default_rng(0).standard_normal((min(B.shape), 8))
-        y, at, seen = _look(B, svd, np.asarray(start), max_steps)
-        if float(seen) > give_up:
+        y, at, seen = _look(B, svd, start, None, FEW)
+        if give_up < seen <= FAR * give_up:
+            y, at, seen = _look(B, svd, start, at, max_steps)
+        if seen > give_up:
             return y
     return _solved(B, FactorPair(svd.U, svd.V), at, tol, max_steps)[0]
 
@@ -89,10 +94,10 @@ def _solved(
 
 @compiled
 def _look(
-    B: Measurement, svd: CompactSVD, X: Array, max_steps: int
+    B: Measurement, svd: CompactSVD, X: Array, at: FactorPair | None, max_steps: int
 ) -> tuple[Array, FactorPair, Array]:
     """A loose y, the solution behind it, and ‖W‖ from below."""
-    y, solution = _solved(B, FactorPair(svd.U, svd.V), None, 1e-2, max_steps)
+    y, solution = _solved(B, FactorPair(svd.U, svd.V), at, 1e-2, max_steps)
     return y, solution, top_pairs(B.adjoint(y), svd, X, 3 * X.shape[1]).s[0]
 
 

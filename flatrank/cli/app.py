@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 
 import typer
 
-from flatrank.cli.commands import app
 from flatrank.cli.interrupts import INTERRUPTED
+from flatrank.cli.matrices import app
 from flatrank.cli.terminal import complain, prepare_streams
 
 # typer does not give its usage errors a public name; BadParameter is one of them.
@@ -18,6 +19,8 @@ def run(arguments: list[str]) -> int:
     """The exit code of a command; what went wrong was said in one line on standard error."""
     prepare_streams()
     command = typer.main.get_command(app)
+    if os.environ.get("_FLATRANK_COMPLETE"):  # a shell asks how a line may go on
+        command.main(prog_name="flatrank")
     # Kept in the record: the command that makes the same run from nothing.
     line = shlex.join(["flatrank", *(word for word in arguments if word != "--resume")])
     twice = _given_twice(arguments)

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from flatrank.cli.intervals import Intervals, asked_for
 from flatrank.cli.terminal import say
 
 app = typer.Typer(
     name="flatrank",
     help="Complete a matrix known at some of its entries, and prove the answer.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog="Exit codes: 0 certified or done; 3 finished without a certificate; 2 bad input; "
@@ -24,6 +24,11 @@ Missing = Annotated[
     typer.Option(metavar="X,X,...", help="Values that stand for missing ones, such as -999."),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+
+
+def names_in(text: str | None) -> list[str]:
+    """Names, or values, with commas between them."""
+    return [name.strip() for name in text.split(",")] if text else []
 
 
 def _show_version(asked: bool) -> None:
@@ -123,7 +128,7 @@ def complete(  # noqa: PLR0913 - one parameter an option
             "value": value,
             "bad_rows": bad_rows,
             "duplicates": duplicates,
-            "missing": _names(missing),
+            "missing": names_in(missing),
         },
         fit,
         out,
@@ -154,6 +159,7 @@ def predict(  # noqa: PLR0913 - one parameter an option
         float | None,
         typer.Option(metavar="LEVEL", help="Add columns low, high: 0.9 for 90 % intervals."),
     ] = None,
+    intervals: Intervals = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Add columns: known ids? value determined?")
     ] = False,
@@ -161,7 +167,7 @@ def predict(  # noqa: PLR0913 - one parameter an option
     """Values for listed pairs, as csv: row,col,value."""
     from flatrank.cli.using import predict_pairs
 
-    return predict_pairs(folder, pairs, (row, col), out, interval, verbose)
+    return predict_pairs(folder, pairs, (row, col), out, asked_for(interval, intervals), verbose)
 
 
 @app.command()
@@ -199,6 +205,7 @@ def impute(  # noqa: PLR0913 - one parameter an option
         float | None,
         typer.Option(metavar="LEVEL", help="Add columns NAME_low, NAME_high: 0.9 for 90 %."),
     ] = None,
+    intervals: Intervals = None,
     keep: Annotated[
         str | None,
         typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
@@ -211,6 +218,12 @@ def impute(  # noqa: PLR0913 - one parameter an option
             help="Fill with the mean of the posterior, or with the flat solution.",
         ),
     ] = "posterior",
+    average: Annotated[
+        bool,
+        typer.Option(
+            "--average", help="Fill with a weighted mean of flatrank and simpler ways to fill."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
@@ -219,119 +232,80 @@ def impute(  # noqa: PLR0913 - one parameter an option
     """A wide table with gaps in; the same table filled out, with error bars on request."""
     from flatrank.cli.imputing import impute_table
 
-    fit = {"predict": predict, "seed": seed, "max_seconds": max_seconds}
-    aside = _names(keep), _names(missing)
-    return impute_table(source, out, interval, aside, fit, quiet=quiet, force=force)
+    fit = {"predict": predict, "seed": seed, "max_seconds": max_seconds, "average": average}
+    asked, aside = asked_for(interval, intervals), (names_in(keep), names_in(missing))
+    return impute_table(source, out, asked, aside, fit, quiet=quiet, force=force)
 
 
 @app.command()
-def separate(  # noqa: PLR0913 - one parameter an option
+def evaluate(  # noqa: PLR0913 - one parameter an option
     context: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
-            metavar="MATRIX",
-            help="A wide table, one line a row (csv, tsv, parquet; - for standard input), an array "
-            "(npy), or a folder of pictures of one size.",
+            metavar="FILE",
+            help="Entries, as for complete, or a wide table with blanks, as for impute; - for "
+            "standard input.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("separated"),
-    sparsity: Annotated[
-        float | None,
-        typer.Option(metavar="W", help="Weight of the outliers; by default 1/sqrt(longer side)."),
+    wide: Annotated[
+        bool,
+        typer.Option("--wide", help="It is a wide table, one line a row; found out if not given."),
+    ] = False,
+    row: Annotated[
+        str | None, typer.Option(help="Column with the row ids; found by name if not given.")
     ] = None,
-    radius: Annotated[
-        float | None,
-        typer.Option(metavar="R", help="What the sizes of the outliers add up to, if known."),
+    col: Annotated[
+        str | None, typer.Option(help="Column with the column ids; found by name if not given.")
+    ] = None,
+    value: Annotated[
+        str | None, typer.Option(help="Column with the values; found by name if not given.")
     ] = None,
     keep: Annotated[
         str | None,
-        typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
+        typer.Option(metavar="NAME,NAME,...", help="Columns of a wide table to leave aside."),
     ] = None,
-    missing: Missing = None,
-    tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-4,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print run.json, and nothing else.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the run that is in the folder.")
-    ] = False,
-) -> int:
-    """A matrix with gross errors in; its part of low rank and its outliers out, with proof."""
-    from flatrank.cli.separating import Separation, separate_matrix
-
-    asked = Separation(
-        source,
-        _names(keep),
-        _names(missing),
-        {"sparsity": sparsity, "radius": radius},
-        {"tol": tol, "max_seconds": max_seconds, "seed": seed},
-        out,
-        force,
-        context.obj or "",
-    )
-    return separate_matrix(asked, quiet=quiet, json=as_json)
-
-
-@app.command()
-def recover(  # noqa: PLR0913 - one parameter an option
-    context: typer.Context,
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="PROBLEM",
-            help="Measurements, npz or safetensors, - for standard input: A (m, d1, d2) and b; a, "
-            "c and b; x and y; or effects and frequencies. Or the folder of a saved solution.",
-        ),
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("recovered"),
-    family: Annotated[
+    folds: Annotated[int, typer.Option(help="Parts of the entries, hidden in turn.")] = 5,
+    fold: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="sensing, bilinear, covariance, quadratic_network, phase_retrieval or tomography; "
-            "by default the one whose arrays are there.",
-        ),
+        typer.Option(metavar="NAME", help="Column that says which part an entry is in."),
     ] = None,
-    lam: Annotated[
-        float | None, typer.Option(metavar="X", help="Weight of the norm; 0 fits exactly.")
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Entries, or a filled table, to predict instead."),
     ] = None,
-    lam_ratio: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="The weight as a share of the one at which X is zero."),
-    ] = None,
-    smoothing: Annotated[
-        float | None, typer.Option(metavar="X", help="From 0 (flat) to 1 (norm-minimal).")
-    ] = None,
-    goal: Annotated[
-        str,
-        typer.Option(
-            metavar="recover|flat",
-            help="Whether a low-rank matrix that fits exactly will do, or the flattest is asked.",
-        ),
-    ] = "recover",
-    rank: Annotated[int | None, typer.Option(metavar="K", help="Largest rank.")] = None,
-    tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-6,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for evaluation.json.")] = Path("evaluation"),
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print run.json, and nothing else.")
+        bool, typer.Option("--json", help="Print evaluation.json, and nothing else.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the run that is in the folder.")
+        bool, typer.Option("--force", help="Replace the evaluation that is in the folder.")
     ] = False,
+    bad_rows: Annotated[
+        str, typer.Option(metavar="error|skip", help="What to do with unusable lines.")
+    ] = "error",
 ) -> int:
-    """Stored measurements of a matrix in; its factors and singular values out, with proof."""
-    from flatrank.cli.recovering import Recovery, recover_matrix
+    """How well flatrank would do on a file, beside simpler ways."""
+    from flatrank.cli.evaluating import Question, evaluate_file
 
-    fit = {"goal": goal, "rank": rank, "tol": tol, "max_seconds": max_seconds, "seed": seed}
-    numbers = {"lam": lam, "lam_ratio": lam_ratio, "smoothing": smoothing}
-    asked = Recovery(source, family, numbers, fit, out, force, context.obj or "")
-    return recover_matrix(asked, quiet=quiet, json=as_json)
+    question = Question(
+        source,
+        {"row": row, "col": col, "value": value, "bad_rows": bad_rows},
+        wide=wide,
+        keep=names_in(keep),
+        folds=folds,
+        fold=fold,
+        test=test,
+        seed=seed,
+        out=out,
+        json=as_json,
+        quiet=quiet or as_json,
+        force=force,
+        command=context.obj or "",
+    )
+    return evaluate_file(question)
 
 
 @app.command()
@@ -384,7 +358,3 @@ def doctor() -> int:
     from flatrank.cli.doctor import examine
 
     return examine()
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in text.split(",")] if text else []

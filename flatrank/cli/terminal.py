@@ -26,6 +26,7 @@ _STAGES = {
     "holdout": "Hold-out model",
     "refit": "Final model",
     "certify": "Certificate",
+    "compare": "Other ways",
     "posterior": "Posterior",
     "report": "Report",
 }
@@ -73,6 +74,11 @@ def emit(text: str) -> None:
             sys.stdout.write(text)
 
     _deliver(write, "stdout")
+
+
+def ascii_only(text: str) -> str:
+    """Text that reads the same everywhere: ± and λ in plain letters."""
+    return text.replace("±", "+-").replace("\u03bb", "lambda")
 
 
 def interactive(name: str) -> bool:
@@ -158,7 +164,7 @@ def show_run(record: dict[str, Any], status: Status, out: Path) -> None:
         ("time", _times(record["seconds"])),
     ]
     # Plain ASCII, as all of the table.
-    notes = [note.replace("\u03bb", "lambda") for note in choice_notes(record)]
+    notes = [ascii_only(note) for note in choice_notes(record)]
     rows += [("note", note) for note in (*notes, *_notes(record))]
     page = out / "report.html"
     rows.append(("report", str(page) if page.exists() else f"none; the model is in {out}"))

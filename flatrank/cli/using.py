@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flatrank.cli.folders import check_out
+from flatrank.cli.intervals import Asked
 from flatrank.cli.terminal import (
     certificate_words,
     complain,
@@ -30,7 +31,7 @@ def predict_pairs(
     pairs: str,
     names: tuple[str | None, str | None],
     out: Path | None,
-    level: float | None,
+    asked: Asked | None,
     verbose: bool,
 ) -> int:
     """Write a value for each pair, in the order asked; with `low` and `high` of an interval.
@@ -40,7 +41,7 @@ def predict_pairs(
     Raises
     ------
     InputError
-        If the output cannot be written there, or the run has no posterior to take intervals from.
+        If the output cannot be written there, or the run has nothing to take intervals from.
     """
     from flatrank.reporting.saved import load_run
 
@@ -52,10 +53,10 @@ def predict_pairs(
     known, determined = (i >= 0) & (j >= 0), run.determined(i, j)
     header = ["row", "col", "value"]
     columns = [rows.tolist(), cols.tolist(), values.tolist()]
-    if level is not None:
+    if asked is not None:
         header += ["low", "high"]
         columns += [
-            ["" if x != x else x for x in end.tolist()] for end in run.interval_at(i, j, level)
+            ["" if x != x else x for x in end.tolist()] for end in run.interval_at(i, j, *asked)
         ]
     if verbose:
         for name, marks in (("known", known), ("determined", determined)):

@@ -3,6 +3,7 @@
 from flatrank.data.entries import BadRow as BadRow
 from flatrank.data.entries import Entries as Entries
 from flatrank.data.entries import InputError as InputError
+from flatrank.data.entries import WideTableError as WideTableError
 from flatrank.data.instances import Instance as Instance
 from flatrank.data.instances import random_instance as random_instance
 from flatrank.data.offset_choice import OffsetTrial as OffsetTrial
@@ -18,6 +19,7 @@ from flatrank.data.sets import IonStates as IonStates
 from flatrank.data.sets import load_insteval as load_insteval
 from flatrank.data.sets import load_ion_states as load_ion_states
 from flatrank.data.sets import load_movielens_small as load_movielens_small
+from flatrank.data.splits import folds as folds
 from flatrank.data.splits import split as split
 from flatrank.data.wide import WideTable as WideTable
 from flatrank.data.wide import read_wide as read_wide

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from flatrank.data.entries import InputError
+from flatrank.data.entries import InputError, WideTableError
 
 Kind = Literal["row", "col", "value", "aside", "other"]
 
@@ -30,7 +30,7 @@ _WORDS: dict[Kind, tuple[str, str]] = {
     ),
     "value": ("rating score value val star mark grade", "count weight amount quantity frequency"),
     # Neither a place nor a value while another column is left: times and running numbers.
-    "aside": ("time timestamp ts date datetime year month when", "index id level unnamed"),
+    "aside": ("time timestamp ts date datetime year month when", "index id level unnamed rowname"),
 }
 #: What follows the word that counts: "userId", "movie_name", "FromNodeId".
 _TAILS = ("id", "ids", "name", "node", "code", "key", "no")
@@ -194,7 +194,7 @@ def _refuse_wide(head: Head, left: list[int]) -> None:
         (f".melt({label!r})", "False") if labels else (".melt(ignore_index=False)", "True")
     )
     beside = f" beside {head.names[left[0]]!r}" if labels else ""
-    raise InputError(
+    raise WideTableError(
         f"{head.source}: looks like a wide table, one line a row, with {len(numeric)} columns of "
         f"numbers{beside}; expected one line an entry: row, column, value. To fill "
         f"its gaps as it is: flatrank impute {head.source}. For entries: Melt it, "

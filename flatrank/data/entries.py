@@ -12,6 +12,10 @@ class InputError(ValueError):
     """Input that cannot be used: the message says what was expected, what came, what to do."""
 
 
+class WideTableError(InputError):
+    """A table of one line a row where a list of entries was expected."""
+
+
 @dataclass(frozen=True)
 class BadRow:
     """One kind of defect among the rows of a file: how often, where first, and an example."""

@@ -15,6 +15,9 @@ from flatrank.data.entries import InputError
 Kind = Literal["none", "mean", "row", "col", "both"]
 Vector = NDArray[np.float64]
 
+#: Entries of mean 0 that shrink each effect, where nothing can be held out to choose by.
+RIDGE = 1.0
+
 
 @dataclass(frozen=True)
 class Offsets:

@@ -13,7 +13,14 @@ from flatrank.arrays.shapes import Float
 from flatrank.data import Units
 from flatrank.gibbs import row_blocks
 from flatrank.problems import Observed, Problem, checked_entries, checked_pairs
-from flatrank.selection import Average, CompletedTable, Completion, complete_again
+from flatrank.selection import (
+    Average,
+    CompletedTable,
+    Completion,
+    IntervalKind,
+    checked_kind,
+    complete_again,
+)
 
 
 class NewRows:
@@ -62,10 +69,19 @@ class NewRows:
         return self.units.restore(i, j, np.einsum("pk,pk->p", L[i], R[j]))
 
     def interval(
-        self, rows: ArrayLike, cols: ArrayLike, level: float = 0.9
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        level: float = 0.9,
+        kind: IntervalKind = "posterior",
     ) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
-        """Intervals at places of the new rows; ValueError also where there is no posterior."""
+        """Intervals of the posterior at places of the new rows; ValueError where there is none."""
         i, j = checked_pairs(rows, cols, self.shape)
+        if checked_kind(kind) == "conformal":
+            raise ValueError(
+                "conformal intervals are calibrated on held-out entries of the rows that were "
+                "fitted, and say nothing of new rows: fit them too, or take kind='posterior'"
+            )
         if self._average is None:
             raise ValueError("the table was completed without a posterior: there are no intervals")
         return self._average.interval(i, j, level)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from flatrank.estimators._checks import as_places, as_shape, record_completed, seed_of
 from flatrank.estimators._new_rows import NewRows, added
 from flatrank.problems import Observed, checked_entries, observed
-from flatrank.selection import CompletedTable, complete
+from flatrank.selection import CompletedTable, IntervalKind, complete
 
 
 class FlatCompleter(RegressorMixin, BaseEstimator):
@@ -31,6 +31,9 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         λ ≥ 0; by default chosen on held-out entries.
     tol : float
         Relative duality gap of the flat solution.
+    holdout : float
+        Share of the entries in [0, 1) that intervals with `kind="conformal"` are calibrated on;
+        they cost a second fit, which has not seen them. 0 leaves that out.
     max_seconds : float, optional
         No new step of the fit starts after so many seconds.
     random_state : int, RandomState or None
@@ -70,6 +73,7 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         rank: int | None = None,
         lam: float | None = None,
         tol: float = 1e-4,
+        holdout: float = 0.0,
         max_seconds: float | None = None,
         random_state: Any = 0,
     ):
@@ -78,6 +82,7 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         self.rank = rank
         self.lam = lam
         self.tol = tol
+        self.holdout = holdout
         self.max_seconds = max_seconds
         self.random_state = random_state
 
@@ -119,7 +124,7 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         if y is not None:
             rows, cols = as_places(X)
             given = rows, cols, y, self.shape or as_shape(rows, cols)
-        completed = complete(*given, holdout=0.0, **self._options())
+        completed = complete(*given, holdout=self.holdout, **self._options())
         record_completed(self, completed)
         return self
 
@@ -198,8 +203,10 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.completed_.predict(*as_places(X))
 
-    def predict_interval(self, X: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Intervals that hold new observations with probability `level`, from the posterior.
+    def predict_interval(
+        self, X: ArrayLike, level: float = 0.9, kind: IntervalKind = "posterior"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Intervals that hold new observations with probability `level`.
 
         Parameters
         ----------
@@ -207,6 +214,9 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
             Row and column of each place.
         level : float
             In (0, 1).
+        kind : "posterior" or "conformal"
+            What they rest on, as for `CompletedTable.interval`; the second needs a `holdout`, and
+            rows that were fitted.
 
         Returns
         -------
@@ -216,7 +226,8 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As for `predict`; if there is no posterior, or the level is out of range.
+            As for `predict`; if there is no posterior, or nothing to calibrate on, or the level is
+            out of range.
         """
         check_is_fitted(self)
-        return self.completed_.interval(*as_places(X), level)
+        return self.completed_.interval(*as_places(X), level, kind)

@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from flatrank.data.standard import Standard
 from flatrank.estimators._checks import record_completed, seed_of
 from flatrank.estimators._new_rows import NewRows, added
 from flatrank.problems import Observed
-from flatrank.selection import CompletedTable, Standard, complete
+from flatrank.selection import CompletedTable, IntervalKind, complete
 
 
 class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -29,6 +30,9 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         λ ≥ 0 for the standardised columns; by default chosen on held-out entries.
     tol : float
         Relative duality gap of the flat solution.
+    holdout : float
+        Share of the entries in [0, 1) that intervals with `kind="conformal"` are calibrated on;
+        they cost a second fit, which has not seen them. 0 leaves that out.
     max_seconds : float, optional
         No new step of the fit starts after so many seconds.
     random_state : int, RandomState or None
@@ -73,6 +77,7 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         rank: int | None = None,
         lam: float | None = None,
         tol: float = 1e-4,
+        holdout: float = 0.0,
         max_seconds: float | None = None,
         random_state: Any = 0,
         keep_empty_features: bool = False,
@@ -81,6 +86,7 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.rank = rank
         self.lam = lam
         self.tol = tol
+        self.holdout = holdout
         self.max_seconds = max_seconds
         self.random_state = random_state
         self.keep_empty_features = keep_empty_features
@@ -153,7 +159,7 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         if not hasattr(self, "completed_"):
             return self.fit(X, y)
-        X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        X = self._checked(X)
         Z, d1 = (X[:, self._kept] - self.mean_) / self.scale_, self.completed_.shape[0]
         i, j = np.nonzero(~np.isnan(Z))
         more = Observed(i + d1, j, Z[i, j], (d1 + len(Z), Z.shape[1]))
@@ -204,16 +210,50 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -----
         2 k² flops for each entry and k³/3 for each row, for each draw. Memory O(n d).
         """
+        X = self._checked(X)
+        return self._filled(X, lambda i, j: self._new_rows(X).means(i, j))
+
+    def predict_interval(
+        self, X: Any = None, level: float = 0.9, kind: IntervalKind = "posterior"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of intervals that hold what is missing with probability `level`.
+
+        Parameters
+        ----------
+        X : array or data frame of shape (n, d), optional
+            NaN in its gaps, its rows folded in as by `transform`; by default the table that was
+            fitted, as by `fit_transform`.
+        level : float
+            In (0, 1).
+        kind : "posterior" or "conformal"
+            What they rest on, as for `CompletedTable.interval`; the second needs a `holdout`, and
+            is for the table that was fitted.
+
+        Returns
+        -------
+        low, high : arrays of shape (n, features out)
+            Both the number itself, to rounding, where an entry is observed.
+
+        Raises
+        ------
+        ValueError
+            As for `transform`; if there is no posterior, or nothing to calibrate on, if the level
+            is out of range, or rows are new and `kind` is "conformal".
+        """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-
-        def folded(i: np.ndarray, j: np.ndarray) -> np.ndarray:
-            Z = (X[:, self._kept] - self.mean_) / self.scale_
-            rows, cols = np.nonzero(~np.isnan(Z))
-            new = NewRows(self.completed_.completion, rows, cols, Z[rows, cols], len(Z))
-            return new.means(i, j)
-
-        return self._filled(X, folded)
+        if X is None:
+            rows, cols, values, shape, _ = self.completed_.observed
+            X = np.full((shape[0], self._kept.size), np.nan)
+            X[rows, np.flatnonzero(self._kept)[cols]] = (
+                self.mean_[cols] + self.scale_[cols] * values
+            )
+            model: CompletedTable | NewRows = self.completed_
+        else:
+            X = self._checked(X)
+            model = self._new_rows(X)
+        i, j = np.nonzero(np.isnan(X[:, self._kept]))
+        low, high = model.interval(i, j, level, kind)
+        return self._filled(X, lambda *_: low), self._filled(X, lambda *_: high)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns that come out.
@@ -246,7 +286,9 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.mean_, self.scale_ = Standard.of(Z)
         Z = (Z - self.mean_) / self.scale_
         rows, cols = np.nonzero(~np.isnan(Z))
-        completed = complete(rows, cols, Z[rows, cols], Z.shape, holdout=0.0, **self._options())
+        completed = complete(
+            rows, cols, Z[rows, cols], Z.shape, holdout=self.holdout, **self._options()
+        )
         record_completed(self, completed, depth=5)
         return X
 
@@ -256,6 +298,17 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             "rank": self.rank, "lam": self.lam, "predict": self.prediction, "tol": self.tol,
             "max_seconds": self.max_seconds, "seed": seed_of(self.random_state),
         }  # fmt: skip
+
+    def _checked(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return np.asarray(
+            validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        )
+
+    def _new_rows(self, X: np.ndarray) -> NewRows:
+        Z = (X[:, self._kept] - self.mean_) / self.scale_
+        rows, cols = np.nonzero(~np.isnan(Z))
+        return NewRows(self.completed_.completion, rows, cols, Z[rows, cols], len(Z))
 
     def _filled(self, X: np.ndarray, predict: Any) -> np.ndarray:
         out = X[:, self._kept]

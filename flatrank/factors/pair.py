@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from flatrank.arrays import Array, Module, xp
-from flatrank.arrays.shapes import Float
+from flatrank.arrays import Array, Module, product, xp
+from flatrank.arrays.shapes import Float, Inexact
 
 Weight = Float[Array, " _"] | Float[Array, "_ _"]
 """A weight on one side of X: a diagonal, as a vector, or a matrix."""
 
 
-def weighted(D: Weight, X: Float[Array, "d k"]) -> Float[Array, "d k"]:
+def weighted(
+    D: Inexact[Array, " d"] | Inexact[Array, "d d"], X: Inexact[Array, "d k"]
+) -> Inexact[Array, "d k"]:
     """D X for D given by its diagonal or as a matrix."""
-    return D[:, None] * X if D.ndim == 1 else D @ X
+    return D[:, None] * X if D.ndim == 1 else product(D, X)
 
 
 class FactorPair(Module):

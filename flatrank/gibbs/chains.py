@@ -66,6 +66,22 @@ class Draws:
         """S."""
         return self.alpha.shape[0]
 
+    def entries(self, i: np.ndarray, j: np.ndarray) -> Float[np.ndarray, "S q"]:
+        """<l_i, r_j> of every draw at (q,) places, in single precision."""
+        order = np.argsort(i, kind="stable")
+        lines, counts = np.unique(i, return_counts=True)
+        C = row_by_row(counts, j[order], self.R.shape[1])
+        out = np.empty((len(self), i.size), np.float32)
+        for s in range(len(self)):
+            out[s, order] = kernels.sampled_product(C, self.L[s, lines], self.R[s])
+        return out
+
+
+def row_by_row(counts: np.ndarray, cols: np.ndarray, width: int) -> kernels.Compressed:
+    """The pattern of rows of so many entries each, their columns one row after the other."""
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return kernels.Compressed(indptr, cols.astype(np.int32), width)
+
 
 @dataclass
 class Chain:

@@ -27,6 +27,11 @@ def share_below(
     return ndtr((value - x) / sd).mean(axis=0)
 
 
+def spread(x: Float[np.ndarray, "S q"], sd: Float[np.ndarray, "S q"]) -> Float[np.ndarray, " q"]:
+    """Standard deviation of each mixture: √((1/S) Σ_s sd_s² + (1/S) Σ_s (x_s − x̄)²)."""
+    return np.sqrt(np.mean(sd**2, axis=0) + x.var(axis=0))
+
+
 def quantile(
     p: float, x: Float[np.ndarray, "S q"], sd: Float[np.ndarray, "S q"]
 ) -> Float[np.ndarray, " q"]:
@@ -37,8 +42,8 @@ def quantile(
     """
     z, x, sd = ndtri(p), np.asarray(x, np.float64), np.asarray(sd, np.float64)
     low, high = np.min(x + z * sd, axis=0), np.max(x + z * sd, axis=0)
-    spread = np.sqrt(np.mean(sd**2, axis=0) + x.var(axis=0))
-    t = np.clip(x.mean(axis=0) + z * spread, low, high)
+    unit = spread(x, sd)
+    t = np.clip(x.mean(axis=0) + z * unit, low, high)
     for _ in range(STEPS):
         u = (t - x) / sd
         F = ndtr(u).mean(axis=0)
@@ -46,7 +51,7 @@ def quantile(
         f = np.mean(np.exp(-0.5 * u * u) / sd, axis=0) / np.sqrt(2 * np.pi)
         new = t - np.divide(F - p, f, out=np.zeros_like(f), where=f > 0)
         new = np.where((new >= low) & (new <= high), new, (low + high) / 2)
-        moved, t = np.max(np.abs(new - t) / spread, initial=0.0), new
+        moved, t = np.max(np.abs(new - t) / unit, initial=0.0), new
         if moved < CLOSE:
             break
     return t

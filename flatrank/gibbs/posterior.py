@@ -14,9 +14,9 @@ from scipy.special import gammaincinv
 import flatrank.kernels as kernels
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, compact_svd
-from flatrank.gibbs.chains import Draws
+from flatrank.gibbs.chains import Draws, row_by_row
 from flatrank.gibbs.diagnostics import Diagnostics
-from flatrank.gibbs.mixtures import log_density, quantile, share_below
+from flatrank.gibbs.mixtures import log_density, quantile, share_below, spread
 from flatrank.gibbs.priors import draw_precisions
 from flatrank.gibbs.sampler import Noise, generator, row_blocks
 from flatrank.problems import checked_entries, checked_pairs
@@ -174,6 +174,26 @@ class Posterior:
             both = self._over(rows, cols, lambda x, _: np.quantile(x, ends, axis=0))
         return both[0], both[1]
 
+    def spread(self, rows: ArrayLike, cols: ArrayLike) -> Float[np.ndarray, " q"]:
+        """Standard deviation of a new observation at some places, its noise included.
+
+        Parameters
+        ----------
+        rows, cols : integer array of shape (q,)
+            0-based.
+
+        Returns
+        -------
+        array of shape (q,)
+            In the data's unit.
+
+        Raises
+        ------
+        ValueError
+            As for `mean`.
+        """
+        return self.unit * self._over(rows, cols, spread, scaled=False)[0]
+
     def log_density(
         self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike
     ) -> Float[np.ndarray, " q"]:
@@ -318,7 +338,7 @@ class Posterior:
         if np.any(place[1:] < place[:-1]):
             order = np.argsort(place, kind="stable")
             cols, values = cols[order], values[order]
-        C = _pattern(np.bincount(rows, minlength=n), cols, self.shape[1])
+        C = row_by_row(np.bincount(rows, minlength=n), cols, self.shape[1])
         return C, (values - self.mean_value) / self.unit
 
     def _normal_equations(self, C: Any, b: np.ndarray, s: int) -> tuple[np.ndarray, ...]:
@@ -365,24 +385,7 @@ class Posterior:
         for first in range(0, i.size, size):
             part = slice(first, first + size)
             tau = d.row_noise[:, i[part]] * d.col_noise[:, j[part]] * d.alpha[:, None]
-            x = entries_of(d, i[part], j[part])
+            x = d.entries(i[part], j[part])
             parts.append(np.atleast_2d(what(*(g[part] for g in given), x, tau**-0.5)))
         out = np.hstack([x[: parts[-1].shape[0]] for x in parts])
         return self.mean_value + self.unit * out if scaled else out
-
-
-def entries_of(d: Draws, i: np.ndarray, j: np.ndarray) -> Float[np.ndarray, "S q"]:
-    """<l_i, r_j> of every draw, row by row of the table."""
-    order = np.argsort(i, kind="stable")
-    lines, counts = np.unique(i, return_counts=True)
-    C = _pattern(counts, j[order], d.R.shape[1])
-    out = np.empty((len(d), i.size), np.float32)
-    for s in range(len(d)):
-        out[s, order] = kernels.sampled_product(C, d.L[s, lines], d.R[s])
-    return out
-
-
-def _pattern(counts: np.ndarray, cols: np.ndarray, width: int) -> kernels.Compressed:
-    """Rows of so many entries each, and their columns, row by row."""
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return kernels.Compressed(indptr, cols.astype(np.int32), width)

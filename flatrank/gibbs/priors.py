@@ -32,7 +32,7 @@ def draw_common(X: Float[np.ndarray, "n k"], rng: Generator) -> Common:
     After n rows of mean x̄ and scatter S: Λ ~ Wishart(k + n, (I + S + n/(n + 1) x̄ x̄ᵀ)⁻¹) and
     μ ~ N(n x̄/(n + 1), ((n + 1) Λ)⁻¹).
     """
-    n, k = X.shape
+    X, (n, k) = np.asarray(X, np.float64), X.shape
     mean = X.mean(axis=0)
     D = X - mean
     C = np.linalg.cholesky(np.eye(k) + D.T @ D + n / (n + 1) * np.outer(mean, mean))

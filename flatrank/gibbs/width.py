@@ -26,7 +26,7 @@ KEPT_OUT, LEAST, LARGEST, MOST = 0.05, 1000, 0.15, 20_000
 #: Sweeps of a trial left out, of one that starts from no state, and used.
 BURN, FIRST_BURN, USED = 15, 25, 25
 #: Log-density an entry, in nats, that a wider model must gain to be worth its time.
-GAIN = 2e-3
+GAIN = 1e-3
 #: Standard errors by which two models must differ for the less likely of them to be taken.
 APART = 2.0
 

@@ -37,13 +37,12 @@ PIVOT = 100.0
 
 
 def padded_width(k: int) -> int:
-    """Columns to give factors of rank k: multiples of four, beyond 16 of eight."""
-    step = 4 if k <= HARDWARE.narrow else 8
-    return -(-k // step) * step
+    """Columns to give factors of rank k: a multiple of four."""
+    return -(-k // 4) * 4
 
 
 def call_width(k: int) -> int:
-    """Columns that a call is run with: k, and beyond 16 the next multiple of eight."""
+    """Columns that a call is run with: k, and beyond 16 the next multiple of four."""
     return k if k <= HARDWARE.narrow else padded_width(k)
 
 

@@ -43,7 +43,8 @@ class QuadraticForms(Forms):
 
     Notes
     -----
-    Memory: m n numbers, and d² for the Gram Σᵢ ‖xᵢ‖² xᵢxᵢ*, taken once. Cost: 4 k m n flops a
+    Memory: m n numbers, as many again for the rescaled vectors of a problem, and d² for the Gram
+    Σᵢ ‖xᵢ‖² xᵢxᵢ*, taken once. Cost: 4 k m n flops a
     product with k columns, four times that for complex numbers.
     """
 

@@ -178,8 +178,9 @@ class RankOne(WithGrams, OuterProducts):
 
     Notes
     -----
-    Memory: m (d1 + d2) numbers, and d1² + d2² for the Grams aᵀ diag(‖cᵢ‖²) a, cᵀ diag(‖aᵢ‖²) c,
-    taken once. Cost: 2 k m (d1 + d2) flops a product with k columns.
+    Memory: m (d1 + d2) numbers, as many again for the rescaled vectors of a problem, and d1² + d2²
+    for the Grams aᵀ diag(‖cᵢ‖²) a, cᵀ diag(‖aᵢ‖²) c, taken once.
+    Cost: 2 k m (d1 + d2) flops a product with k columns.
     """
 
     a: Float[Array, "m d1"]

@@ -155,6 +155,14 @@ def _arrays(completion: Completion, entries: Entries) -> dict[str, NDArray[Any]]
         "offset_row": np.ascontiguousarray(offsets.row),
         "offset_col": np.ascontiguousarray(offsets.col),
         "scale": np.ascontiguousarray(completion.scales.of),
+        **_held_out(completion),
         **written_texts("row", entries.row_labels.tolist()),
         **written_texts("col", entries.col_labels.tolist()),
     }
+
+
+def _held_out(completion: Completion) -> dict[str, NDArray[Any]]:
+    """What conformal intervals are calibrated on: numbers of the held-out entries, their scores."""
+    if completion.holdout is None or completion.scores is None:
+        return {}
+    return {"held": np.asarray(completion.holdout[0], np.int64), "scores": completion.scores}

@@ -19,6 +19,7 @@ from flatrank.gibbs import load_posterior
 from flatrank.problems import read_texts
 from flatrank.reporting.runs import MODEL, POSTERIOR
 from flatrank.selection.average import Average
+from flatrank.selection.conformal import Calibration, IntervalKind, checked_kind
 from flatrank.solvers.loading import read_solution
 from flatrank.solvers.solution import Solution
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Among more names than this, similar ones are looked for by their first letter only.
 _MANY = 20_000
+#: Lower and upper ends.
+Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
 #: Level of the interval whose lower end a cautious recommendation goes by: 0.9 lies above that end.
 CAUTION = 0.8
 
@@ -49,6 +52,9 @@ class Run:
         What is multiplied back.
     average : Average or None
         What predictions are means over; None where the flat solution itself predicts.
+    held : (numbers, scores) or None
+        Held-out entries and how far off their predictions were, for conformal intervals; None where
+        nothing was held out, and in old runs.
     """
 
     solution: Solution
@@ -58,6 +64,14 @@ class Run:
     record: dict[str, Any]
     scales: Scales = field(default_factory=Scales.none)
     average: Average | None = None
+    held: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """Of conformal intervals; None where there is nothing to calibrate them on."""
+        if self.held is None:
+            return None
+        return Calibration.of(self.solution.problem.measurement, *self.held)
 
     @cached_property
     def row_codes(self) -> dict[str, int]:
@@ -97,7 +111,10 @@ class Run:
         return self.at(*self.places(pairs))
 
     def interval(
-        self, pairs: Iterable[tuple[Any, Any]], level: float = 0.9
+        self,
+        pairs: Iterable[tuple[Any, Any]],
+        level: float = 0.9,
+        kind: IntervalKind = "posterior",
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Intervals that hold a new observation of each pair with probability `level`.
 
@@ -107,6 +124,8 @@ class Run:
             As for `predict`; an unknown row or column has no interval, NaN.
         level : float
             In (0, 1).
+        kind : "posterior" or "conformal"
+            What they rest on, as for `CompletedTable.interval`.
 
         Returns
         -------
@@ -116,9 +135,10 @@ class Run:
         Raises
         ------
         InputError
-            If the run has no posterior, or the level is not between 0 and 1.
+            If the run has no posterior, or no or too few held-out entries, or the level is not
+            between 0 and 1.
         """
-        return self.interval_at(*self.places(pairs), level)
+        return self.interval_at(*self.places(pairs), level, kind)
 
     def recommend(
         self, label: Any, top: int = 10, *, by: Literal["mean", "low"] = "mean"
@@ -182,15 +202,43 @@ class Run:
         return Units(self.offsets, self.scales).restore(i, j, x)
 
     def interval_at(
-        self, rows: ArrayLike, cols: ArrayLike, level: float
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        level: float,
+        kind: IntervalKind = "posterior",
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Intervals at (n,) codes, in the unit of the input; NaN at −1.
 
         Raises
         ------
         InputError
-            If the run has no posterior, or the level is not between 0 and 1.
+            As `interval`.
         """
+        i, j, known = _coded(rows, cols)
+        low, high = np.full(i.shape, np.nan), np.full(i.shape, np.nan)
+        interval = {"conformal": self._conformal, "posterior": self._of_posterior}[
+            checked_kind(kind)
+        ]
+        low[known], high[known] = interval(i[known], j[known], level)
+        return low, high
+
+    def _conformal(self, i: np.ndarray, j: np.ndarray, level: float) -> Ends:
+        if self.calibration is None:
+            raise InputError(
+                "The run keeps no errors of held-out entries, and so has no conformal intervals: "
+                "it was made with --holdout 0, ended early, or before there were any. Make it "
+                "again with --holdout 0.1."
+            )
+        try:
+            half = self.calibration.multiples(i, j, level)
+        except ValueError as refused:
+            raise InputError(f"{refused}.") from refused
+        half *= self.scales.at(i, j) if self.average is None else self.average.spread(i, j)
+        x = self.at(i, j)
+        return x - half, x + half
+
+    def _of_posterior(self, i: np.ndarray, j: np.ndarray, level: float) -> Ends:
         if self.average is None:
             raise InputError(
                 "The run has no posterior, and so no intervals: it was made with --predict flat or "
@@ -198,10 +246,7 @@ class Run:
             )
         if not 0 < level < 1:
             raise InputError(f"The level of an interval lies between 0 and 1; got {level}.")
-        i, j, known = _coded(rows, cols)
-        low, high = np.full(i.shape, np.nan), np.full(i.shape, np.nan)
-        low[known], high[known] = self.average.interval(i[known], j[known], level)
-        return low, high
+        return self.average.interval(i, j, level)
 
     def determined(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.bool_]:
         """Whether data determine the values at (n,) codes; unknown rows and columns never are."""
@@ -244,11 +289,12 @@ def load_run(folder: str | Path) -> Run:
             rows, cols = _read_labels(file, "row", shape[0]), _read_labels(file, "col", shape[1])
             offsets = _read_offsets(file, record, shape)
             scales = _read_scales(file, record, shape)
+            held = _read_held(file, solution)
         found = load_posterior(folder / POSTERIOR) if record.get("posterior") else None
         average = None if found is None else Average(found, Units(offsets, scales))
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as damaged:
         raise InputError(f"{folder} holds a damaged run: {damaged}.") from damaged
-    return Run(solution, offsets, rows, cols, record, scales, average)
+    return Run(solution, offsets, rows, cols, record, scales, average, held)
 
 
 def _coded(rows: ArrayLike, cols: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -286,6 +332,15 @@ def _read_scales(file: Any, record: dict[str, Any], shape: tuple[int, int]) -> S
     if scales.of.size != shape[side == "columns"]:
         raise ValueError("the scales do not fit the factors")
     return scales
+
+
+def _read_held(file: Any, solution: Solution) -> tuple[np.ndarray, np.ndarray] | None:
+    if "scores" not in file.keys():  # noqa: SIM118 - not a mapping
+        return None
+    held, scores = file.get_tensor("held"), file.get_tensor("scores")
+    if held.shape != scores.shape or np.any((held < 0) | (held >= solution.problem.m)):
+        raise ValueError("the held-out entries do not fit the data")
+    return held, scores
 
 
 def _name(label: Any) -> str:

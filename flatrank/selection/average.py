@@ -45,6 +45,10 @@ class Average(NamedTuple):
         low, high = self.posterior.interval(rows, cols, level)
         return scale * low, scale * high
 
+    def spread(self, rows: Vector, cols: Vector) -> Vector:
+        """Standard deviations of new observations, (n,), in the unit of the values."""
+        return self.units.scales.at(rows, cols) * self.posterior.spread(rows, cols)
+
 
 def average(
     entries: Entries,

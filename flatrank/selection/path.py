@@ -81,8 +81,7 @@ def _grid(
     smallest: float | None,
 ) -> tuple[Callable[[float], Problem], np.ndarray]:
     """What makes the problem at a value, and the values."""
-    if not isinstance(count, (int, np.integer)) or count < 1:
-        raise ValueError(f"count must be a whole number >= 1; got {count!r}")
+    check_count(count)
     number = isinstance(smallest, (int, float, np.integer, np.floating))
     if smallest is not None and not (number and 0 < smallest < 1):
         raise ValueError(f"smallest must be a number between 0 and 1; got {smallest!r}")
@@ -96,7 +95,7 @@ def _grid(
             )
         if asked:
             return problem.with_lam, _checked("lams", given["lams"])[::-1]
-        return problem.with_lam, _falling(largest_lam(problem), count, smallest)
+        return problem.with_lam, falling(largest_lam(problem), count, smallest)
     if asked == ["lams"]:
         raise ValueError(
             "robust PCA has no lam: lams would weigh a least-squares misfit. Give sparsities "
@@ -107,7 +106,7 @@ def _grid(
     if asked == ["radii"]:
         return problem.with_radius, _checked("radii", given["radii"])[::-1]
     if problem.radius is not None:
-        return problem.with_radius, _falling(float(np.abs(problem.Y).sum()), count, smallest)
+        return problem.with_radius, falling(float(np.abs(problem.Y).sum()), count, smallest)
     return problem.with_sparsity, _weights(problem, count, smallest)
 
 
@@ -123,7 +122,13 @@ def _checked(name: str, values: Any) -> np.ndarray:
     return grid
 
 
-def _falling(top: float, count: int, smallest: float | None) -> np.ndarray:
+def check_count(count: int) -> None:
+    """Refuse what is no number of values."""
+    if not isinstance(count, (int, np.integer)) or count < 1:
+        raise ValueError(f"count must be a whole number >= 1; got {count!r}")
+
+
+def falling(top: float, count: int, smallest: float | None) -> np.ndarray:
     """`count` values, geometric, from just below the top."""
     last = _LAST if smallest is None else smallest
     if not top > 0:
@@ -136,4 +141,4 @@ def _weights(problem: Separation, count: int, smallest: float | None) -> np.ndar
     top = dense_norm(np.sign(problem.Y))
     if smallest is None and top > 0:
         smallest = min(math.sqrt(max(problem.shape)) / (_MULTIPLE * top), _FIRST)
-    return np.minimum(1.0 / _falling(top, count, smallest), 1.0)
+    return np.minimum(1.0 / falling(top, count, smallest), 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from flatrank.data import Offsets, OffsetTrial, Scales, Units
 from flatrank.selection.average import Average
+from flatrank.selection.conformal import Calibration
 from flatrank.solvers import Solution
 
 
@@ -72,6 +74,10 @@ class Completion:
         predicts.
     holdout_check : dict
         How intervals did on the hold-out (`average.checked`); empty without an average.
+    scores : array or None
+        How far off predictions of the hold-out were, in what `spread` said there: what conformal
+        intervals are calibrated on. None without a hold-out, and where the run ended before
+        predictions were of the same kind as those.
     """
 
     solution: Solution
@@ -87,6 +93,14 @@ class Completion:
     share: float | None = None
     average: Average | None = None
     holdout_check: dict[str, Any] = field(default_factory=dict)
+    scores: np.ndarray | None = None
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """Of conformal intervals; None where there is nothing to calibrate them on."""
+        if self.holdout is None or self.scores is None:
+            return None
+        return Calibration.of(self.solution.problem.measurement, self.holdout[0], self.scores)
 
     def predict(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.float64]:
         """Values at known places, in the unit of the input; where nothing is determined, NaN."""
@@ -94,3 +108,18 @@ class Completion:
             return self.average.predict(np.asarray(rows), np.asarray(cols))
         units = Units(self.offsets, self.scales)
         return units.restore(rows, cols, np.asarray(self.solution.entries(rows, cols)))
+
+    def spread(self, rows: np.ndarray, cols: np.ndarray) -> NDArray[np.float64]:
+        """What errors are measured in: standard deviations of the posterior, else scales."""
+        if self.average is None:
+            return self.scales.at(rows, cols)
+        return self.average.spread(rows, cols)
+
+    def half_width(self, rows: np.ndarray, cols: np.ndarray, level: float) -> NDArray[np.float64]:
+        """How far conformal intervals reach to either side, (q,); ValueError without scores."""
+        if self.calibration is None:
+            raise ValueError(
+                "no held-out entries are there to calibrate conformal intervals on: give a "
+                "holdout, such as 0.1, and the time to end"
+            )
+        return self.calibration.multiples(rows, cols, level) * self.spread(rows, cols)

@@ -63,6 +63,7 @@ class Run:
         self.ended = ""
         self.rmse: dict[str, float | None] = dict.fromkeys(("holdout", "flat", "baseline"))
         self.predictions: np.ndarray | None = None
+        self.scores: np.ndarray | None = None
         self.averaged: dict[str, Any] = {}
 
     # ---- stages ----
@@ -204,7 +205,7 @@ class Run:
         self.rmse = {name: float(found[name]) for name in ("flat", "baseline")}
         self.rmse["holdout"] = float(found["rmse"])
         (self.averaged,) = from_text(found["averaged"])
-        self.predictions = np.asarray(found["predictions"])
+        self.predictions, self.scores = np.asarray(found["predictions"]), found.get("scores")
         self.best = replace(self._chosen, L=found["L"], R=found["R"])
 
     def _held_out(self) -> Flat:
@@ -225,11 +226,13 @@ class Run:
         flat = rmse(predictions - e.values[held])
         L, R = (np.asarray(x) for x in (solution.factors.L, solution.factors.R))
         averaged: dict[str, Any] = {}
+        spread = units.scales.at(*places)
         if self.choice.averages and self.fits.remains(problem):
             found = self._average(self.rest, units, (L, R))
             if found.posterior.diagnostics.stopped:
                 raise KeyboardInterrupt if self.choice.left() != 0 else OutOfTimeError
             averaged, predictions = checked(found, e, held, self.rest)
+            spread = found.spread(*places)
             drawn = found.posterior
             averaged |= {
                 "width": drawn.width, "law": drawn.noise_model.value, "trials": drawn.chosen
@@ -239,6 +242,7 @@ class Run:
             "flat": flat,
             "baseline": rmse(base - e.values[held]),
             "predictions": predictions,
+            "scores": np.abs(predictions - e.values[held]) / spread,
             "averaged": to_text([averaged]),
             "L": L,
             "R": R,
@@ -324,6 +328,8 @@ class Run:
             share=None if given else best.share,
             average=found,
             holdout_check=self.averaged,
+            # Errors in standard deviations of a posterior mean nothing where none is left.
+            scores=self.scores if bool(self.averaged) == (found is not None) else None,
         )  # fmt: skip
 
     # ---- pieces ----

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,17 +12,15 @@ from numpy.typing import ArrayLike
 from flatrank.certificates import Certificate
 from flatrank.data import Entries, Offsets, Units
 from flatrank.data.duplicates import Duplicates
-from flatrank.problems import Labels, Observed, checked_pairs, completion, observed
+from flatrank.data.offsets import RIDGE
+from flatrank.problems import Labels, Observed, checked_pairs, completion
 from flatrank.selection.choosing import complete_entries
+from flatrank.selection.conformal import IntervalKind, checked_kind
 from flatrank.selection.fits import rmse
 from flatrank.selection.records import Completion
 from flatrank.selection.run import NothingToChooseError
 from flatrank.solvers import Solution, Status, largest_lam, solve
 
-#: Entries of mean 0 that shrink effects of rows and columns, where nothing can be held out.
-RIDGE = 1.0
-#: A column whose standard deviation is so much of its mean is constant to rounding.
-ROUNDING = 10 * np.finfo(np.float64).eps
 #: Entries predicted at a time.
 PORTION = 1 << 20
 
@@ -89,9 +87,13 @@ class CompletedTable:
         return self._predicted(i, j)
 
     def interval(
-        self, rows: ArrayLike, cols: ArrayLike, level: float = 0.9
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        level: float = 0.9,
+        kind: IntervalKind = "posterior",
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Intervals of new observations at some places, from the posterior.
+        """Intervals of new observations at some places.
 
         Parameters
         ----------
@@ -99,23 +101,34 @@ class CompletedTable:
             0-based.
         level : float
             In (0, 1).
+        kind : "posterior" or "conformal"
+            What they rest on. Those of the posterior hold what they say where its model of the
+            values holds, entry by entry. Conformal ones are as wide as predictions of held-out
+            entries were off, hold on average over the missing entries whatever the values are, and
+            need a model of what is missing (`flatrank.selection.conformal`).
 
         Returns
         -------
         low, high : arrays of shape (q,)
-            In the unit of the table; wide in a row or column without entries.
+            In the unit of the table; wide in a row or column without entries, where conformal ones
+            may be infinite.
 
         Raises
         ------
         ValueError
-            As for `predict`; if there is no posterior, or `level` is not between 0 and 1.
+            As for `predict`; if there is no posterior, or no or too few held-out entries to
+            calibrate on, if `level` is not between 0 and 1, or `kind` not a word above.
         """
         i, j = checked_pairs(rows, cols, self.shape)
+        if checked_kind(kind) == "conformal":
+            half = self.completion.half_width(i, j, level)
+            x = self._predicted(i, j)
+            return x - half, x + half
         if self.completion.average is None:
             raise ValueError(
-                "no posterior was drawn, and so there are no intervals: predict was 'flat', lam "
-                "was 0, the table is too small to hold an entry out, or effects of rows and "
-                "columns fit it exactly"
+                "no posterior was drawn, and so there are no intervals of it: predict was 'flat', "
+                "lam was 0, the table is too small to hold an entry out, or effects of rows and "
+                "columns fit it exactly; kind='conformal' does without a posterior"
             )
         return self.completion.average.interval(i, j, level)
 
@@ -243,106 +256,6 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     except NothingToChooseError:
         found = _effects(entries, tol, seed)
     return CompletedTable(found, Observed(i, j, v, (d1, d2), problem.labels))
-
-
-class Standard(NamedTuple):
-    """Mean and standard deviation of what is observed of each column; 1 where that is rounding."""
-
-    mean: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def of(cls, X: np.ndarray) -> Standard:
-        """Of a table with NaN in its gaps; ValueError names columns without an entry."""
-        empty = np.flatnonzero(np.isnan(X).all(axis=0))
-        if empty.size:
-            named = ", ".join(map(str, empty[:5])) + (", ..." if empty.size > 5 else "")
-            raise ValueError(
-                f"no entry is observed of column {named}: nothing says what belongs there; leave "
-                "such columns out"
-            )
-        mean, sd = np.nanmean(X, axis=0), np.nanstd(X, axis=0)
-        return cls(mean, np.where(sd > ROUNDING * np.abs(mean), sd, 1.0))
-
-
-class Filled(NamedTuple):
-    """A table without gaps, intervals of what was filled, and the model in standard deviations.
-
-    `low` and `high` are the number itself where it was observed; None where none were asked for.
-    """
-
-    X: np.ndarray
-    low: np.ndarray | None
-    high: np.ndarray | None
-    completed: CompletedTable
-
-
-def fill(X: np.ndarray, level: float | None = None, **options: Any) -> Filled:
-    """Fill the gaps of an array, (d1, d2), with NaN in them.
-
-    Columns are standardised first, so that the unit of a column changes nothing.
-
-    Parameters
-    ----------
-    X
-        The table, a number at least in each column.
-    level
-        Of intervals, in (0, 1); none by default.
-    **options
-        Those of `complete`.
-
-    Raises
-    ------
-    ValueError
-        As `complete`; if a column has no entry.
-    """
-    to = Standard.of(X)
-    seen, Z = ~np.isnan(X), (X - to.mean) / to.scale
-    rows, cols = np.nonzero(seen)
-    completed = complete(rows, cols, Z[seen], X.shape, **options)
-    i, j = np.nonzero(~seen)
-
-    def put(x: np.ndarray) -> np.ndarray:
-        out = X.copy()
-        out[i, j] = to.mean[j] + to.scale[j] * x
-        return out
-
-    filled = put(completed.predict(i, j))
-    if level is None:
-        return Filled(filled, None, None, completed)
-    low, high = completed.interval(i, j, level)
-    return Filled(filled, put(low), put(high), completed)
-
-
-def impute(table: Any, *, missing: Any = None, **options: Any) -> Any:
-    """The same table with its gaps filled: array for array, data frame for data frame.
-
-    Columns are standardised first, so that the unit of a column changes nothing.
-
-    Parameters
-    ----------
-    table
-        As for `flatrank.completion`; a SciPy sparse one becomes an array.
-    missing : number, or several, optional
-        Values that stand for gaps, such as -999, besides NaN.
-    **options
-        Those of `flatrank.complete`, whose result also has intervals; no hold-out by default.
-
-    Returns
-    -------
-    Table of the same kind, with its names; observed entries are as they were.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `flatrank.complete`; if a column has no entry.
-    """
-    seen = observed(table, missing)
-    X = np.full(seen.shape, np.nan)
-    X[seen.rows, seen.cols] = seen.values
-    chosen: dict[str, Any] = {"holdout": 0.0} | options
-    filled = fill(X, **chosen).X
-    return filled if seen.labels is None else seen.labels.table(filled)
 
 
 def _effects(e: Entries, tol: float, seed: int) -> Completion:

@@ -11,6 +11,8 @@ from flatrank.solvers.alternating_directions import (
     AlternatingDirections as AlternatingDirections,
 )
 from flatrank.solvers.auto import Auto as Auto
+from flatrank.solvers.confidence import Debiased as Debiased
+from flatrank.solvers.debiasing import debiased as debiased
 from flatrank.solvers.gauss_newton import GaussNewton as GaussNewton
 from flatrank.solvers.interior_point import InteriorPoint as InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian as Lagrangian

@@ -48,12 +48,39 @@ def test_values_that_stand_for_gaps(cli, tmp_path, table):
     assert (tmp_path / "in_out.csv").read_text() == (tmp_path / "marked_out.csv").read_text()
 
 
+def test_simpler_ways_stand_beside_and_can_be_mixed_in(cli, table):
+    outcome = cli("impute", "in.csv", "--average", "--out", "out.csv")
+    assert outcome.code == 0
+    for name in ("column mean", "effects", "nearest neighbours", "regression on the other"):
+        assert f"{name}" in outcome.err
+    assert "Low rank and regression on the other columns cannot be told apart" in outcome.err
+    assert "filled with a weighted mean: flatrank 1.00; cells held out are hit to 0." in outcome.err
+    outcome.err.encode("ascii")
+    alone = cli("impute", "in.csv", "--out", "alone.csv")
+    assert "weighted" not in alone.err
+    assert "nearest neighbours 0.5" in alone.err
+
+
+def test_intervals_of_held_out_cells_need_no_posterior(cli, tmp_path, table):
+    X, gaps = table
+    asked = ("--predict", "flat", "--intervals", "conformal", "--out", "out.csv")
+    assert cli("impute", "in.csv", *asked).code == 0
+    after = pl.read_csv(tmp_path / "out.csv", infer_schema=False)
+    ends = [[after[f"{name}_{end}"].cast(float).to_numpy() for name in "abcdef"]
+            for end in ("low", "high")]  # fmt: skip
+    low, high = (np.column_stack(end) for end in ends)
+    assert np.mean(((low < X) & (high > X))[gaps]) > 0.8
+
+
 def test_a_table_too_small_for_intervals_says_so(cli, tmp_path):
     (tmp_path / "small.csv").write_text("n,a,b\nr1,1,2\nr2,,\nr3,3,4\nr4,4,5\n")
     outcome = cli("impute", "small.csv", "--interval", "0.9")
     assert outcome.code == 2
     assert outcome.out == ""
     assert "too small to hold an entry out" in outcome.err
+    outcome = cli("impute", "small.csv", "--intervals", "conformal")
+    assert outcome.code == 2
+    assert "no held-out entries are there to calibrate" in outcome.err
     assert cli("impute", "small.csv").code == 0
 
 
@@ -73,6 +100,8 @@ def test_it_reads_and_writes_streams_and_parquet(cli, tmp_path, table):
     [
         (["in.csv", "--interval", "90"], "--interval must lie between 0 and 1"),
         (["in.csv", "--interval", "0.9", "--predict", "flat"], "--interval needs the posterior"),
+        (["in.csv", "--interval", "0.9", "--average"], "leave out --average, or --interval"),
+        (["in.csv", "--intervals", "exact"], "--intervals must be posterior or conformal"),
         (["in.csv", "--predict", "mode"], "--predict must be posterior or flat"),
         (["in.csv", "--out", "in.csv"], "--out in.csv: exists; name another file, or add --force"),
         (["in.csv", "--out", "no/where.csv"], "there is no folder"),

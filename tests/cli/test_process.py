@@ -184,3 +184,12 @@ def test_help_loads_nothing_heavy():
         [sys.executable, "-c", look], capture_output=True, text=True, check=True, timeout=120
     )
     assert outcome.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_shell_is_told_how_a_line_may_go_on():
+    asked = {"_FLATRANK_COMPLETE": "complete_bash", "COMP_WORDS": "flatrank im", "COMP_CWORD": "1"}
+    told = subprocess.run(
+        [sys.executable, "-m", "flatrank"],
+        env=environment(**asked), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (told.returncode, told.stdout.split()) == (0, ["impute"])

@@ -48,6 +48,32 @@ def test_predict_verbose_says_which_are_known(cli, run_folder, pairs):
     assert [row[4] for row in table] == ["determined", "true", "true", "true", "false"]
 
 
+def test_predict_with_intervals_of_held_out_entries(cli, run_folder, pairs):
+    asked = ("predict", run_folder, pairs, "--interval", "0.8", "--intervals", "conformal")
+    table = rows_of(cli(*asked).out)
+    assert table[0] == ["row", "col", "value", "low", "high"]
+    value, low, high = map(float, table[1][2:])
+    assert high - value == pytest.approx(0.3)
+    assert value - low == pytest.approx(0.3)
+    assert table[4][3:] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--interval", "0.9"], "The run has no posterior"),
+        (["--interval", "0.95", "--intervals", "conformal"], "need at least 19 held-out entries"),
+        (["--intervals", "exact"], "--intervals must be posterior or conformal; got exact."),
+        (["--interval", "90"], "--interval must lie between 0 and 1, such as 0.9; got 90.0."),
+    ],
+)
+def test_predict_refuses_intervals_that_there_are_not(cli, run_folder, pairs, options, message):
+    outcome = cli("predict", run_folder, pairs, *options)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert message in outcome.err
+
+
 def test_predict_to_a_file(cli, run_folder, pairs, tmp_path):
     outcome = cli("predict", run_folder, pairs, "--out", "predictions.csv")
     assert outcome.out == ""

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from flatrank.data import InputError, random_instance, split
+from flatrank.data import InputError, folds, random_instance, split
 
 
 @given(
@@ -60,3 +60,43 @@ def test_fractions_outside_the_unit_interval(fraction: float) -> None:
 def test_positions_that_do_not_match() -> None:
     with pytest.raises(InputError, match="equally long, got"):
         split((np.arange(3), np.arange(4)), 0.1, seed=0)
+
+
+@given(
+    n1=st.integers(1, 12),
+    n2=st.integers(1, 12),
+    fill=st.floats(0.05, 1.0),
+    number=st.integers(2, 6),
+    seed=st.integers(0, 2**32),
+)
+def test_folds_are_disjoint_and_leave_every_row_and_column_an_entry(
+    n1: int, n2: int, fill: float, number: int, seed: int
+) -> None:
+    entries = random_instance(n1, n2, 1, m=max(1, int(fill * n1 * n2)), seed=seed)
+    rows, cols = entries.rows, entries.cols
+    assume(entries.m >= number)
+    parts = folds((rows, cols), number, seed=seed)
+    assert len(parts) == number
+    together = np.concatenate(parts)
+    assert np.unique(together).size == together.size
+    for part in parts:
+        train = np.setdiff1d(np.arange(entries.m), part)
+        assert set(rows[train]) == set(rows)
+        assert set(cols[train]) == set(cols)
+    # What is never hidden was needed: one entry of a row or column within one fold, at most.
+    assert entries.m - together.size <= n1 + n2
+
+
+def test_folds_are_of_equal_size_and_hide_everything_in_full_tables() -> None:
+    places = np.divmod(np.arange(200), 10)
+    parts = folds(places, 7, seed=1)
+    assert sorted({part.size for part in parts}) == [28, 29]
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(200))
+    again = folds(places, 7, seed=1)
+    assert all(np.array_equal(x, y) for x, y in zip(parts, again, strict=True))
+
+
+@pytest.mark.parametrize("number", [1, 0, 2.5, True, 201])
+def test_impossible_numbers_of_folds_are_refused(number) -> None:
+    with pytest.raises(InputError, match="at least 2 and at most that of the entries, 200; got"):
+        folds(np.divmod(np.arange(200), 10), number, seed=0)

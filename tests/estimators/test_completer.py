@@ -42,6 +42,18 @@ def test_predictions_and_intervals(entries, fitted):
     assert 0.15 < fitted.noise_ < 0.25
 
 
+def test_conformal_intervals_need_a_holdout(entries, fitted):
+    X, pairs, values = entries
+    unseen = np.ones(X.shape, bool)
+    unseen[tuple(pairs.T)] = False
+    places = np.argwhere(unseen)
+    model = fr.FlatCompleter(prediction="flat", holdout=0.1).fit(pairs, values)
+    low, high = model.predict_interval(places, level=0.9, kind="conformal")
+    assert np.mean((low < X[unseen]) & (X[unseen] < high)) > 0.85
+    with pytest.raises(ValueError, match="no held-out entries are there to calibrate"):
+        fitted.predict_interval(places, kind="conformal")
+
+
 def test_pairs_sparse_and_tables_are_one(entries):
     X, pairs, values = entries
     model, places = fr.FlatCompleter(prediction="flat"), np.argwhere(np.isfinite(X))

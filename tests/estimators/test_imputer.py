@@ -173,6 +173,32 @@ def test_in_a_pipeline_rank_is_chosen(table):
     assert search.best_params_ == {"flatimputer__rank": 3}
 
 
+def test_intervals_of_the_fitted_table_and_of_new_rows(table):
+    X, Y = table
+    imputer = fr.FlatImputer(holdout=0.1).fit(Y[:100])
+    with pytest.raises(ValueError, match="say nothing of new rows"):
+        imputer.predict_interval(Y[100:], kind="conformal")
+    for truth, given, options in (
+        (X[:100], Y[:100], {}),
+        (X[:100], Y[:100], {"kind": "conformal"}),
+        (X[100:], Y[100:], {"X": Y[100:]}),
+    ):
+        low, high = imputer.predict_interval(level=0.9, **options)
+        gaps = np.isnan(given)
+        np.testing.assert_allclose(low[~gaps], given[~gaps], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(high[~gaps], given[~gaps], rtol=1e-9, atol=1e-9)
+        assert 0.8 < np.mean(((low < truth) & (truth < high))[gaps]) < 0.98
+
+
+def test_an_empty_column_of_intervals_is_left_out_or_kept(table):
+    Y = table[1][:40, 5:10].copy()
+    Y[:, 2] = np.nan
+    low, high = fr.FlatImputer().fit(Y).predict_interval()
+    assert low.shape == high.shape == (40, 4)
+    kept = fr.FlatImputer(keep_empty_features=True).fit(Y).predict_interval()
+    assert kept[0].shape == (40, 5)
+
+
 def test_pickle_and_clone(fitted, table):
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.transform(table[1]), fitted.transform(table[1]))

@@ -51,6 +51,16 @@ def test_predictions_are_near_the_truth_and_intervals_hold_what_they_say(found):
     assert 0.8 < np.mean((low <= X.ravel()) & (X.ravel() <= high)) < 0.97
 
 
+def test_spread_is_what_draws_and_noise_leave_open(found):
+    post, d = found[0], found[0].draws
+    i, j = np.array([3, 59, 3]), np.array([7, 0, 39])
+    x = np.einsum("spk,spk->sp", d.L[:, i].astype(float), d.R[:, j].astype(float))
+    variance = x.var(axis=0) + np.mean(
+        1 / (d.alpha[:, None] * d.row_noise[:, i] * d.col_noise[:, j]), axis=0
+    )
+    np.testing.assert_allclose(post.spread(i, j), post.unit * np.sqrt(variance), rtol=1e-4)
+
+
 def test_its_facts_are_told(found):
     post, _, _, _ = found
     assert post.shape == (60, 40)

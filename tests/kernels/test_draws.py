@@ -51,6 +51,15 @@ def test_the_reference_agrees():
         np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
 
 
+def test_single_precision_is_kept_and_close():
+    given = blocks(21, 9) | {"Z": np.random.default_rng(1).standard_normal((21, 9))}
+    exact = kernels.gaussian_rows(**given)
+    found = kernels.gaussian_rows(**given | {"G": given["G"].astype(np.float32)})
+    for x, y in zip(found, exact, strict=True):
+        assert x.dtype == np.float32
+        np.testing.assert_allclose(x, y, rtol=0, atol=1e-4 * np.max(np.abs(y)))
+
+
 def test_no_rows_are_no_draws():
     given = blocks(0, 3) | {"Z": np.zeros((0, 3))}
     X, misfit = kernels.gaussian_rows(**given)
@@ -59,10 +68,16 @@ def test_no_rows_are_no_draws():
 
 
 @pytest.mark.parametrize("path", ["auto", "reference"])
-def test_data_are_scaled_by_column_and_squared_by_row(path):
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_data_are_scaled_by_column_and_squared_by_row(path, dtype):
     indptr, indices = np.array([0, 2, 2, 5]), np.array([0, 3, 1, 2, 3], np.int32)
-    C, b, s = Compressed(indptr, indices, 4), np.arange(1.0, 6.0), np.array([1.0, 2.0, 3.0, 0.5])
+    C, b, s = (
+        Compressed(indptr, indices, 4),
+        np.arange(1.0, 6.0, dtype=dtype),
+        np.array([1.0, 2.0, 3.0, 0.5]),
+    )
     with kernels.using(path):
         out, squares = kernels.scaled_data(C, b, s)
+    assert out.dtype == dtype
     np.testing.assert_allclose(out, [1, 1, 6, 12, 2.5])
     np.testing.assert_allclose(squares, [2, 0, 36 + 144 + 6.25])

@@ -52,6 +52,7 @@ def small_completion(
         [OffsetTrial("none", (np.inf, np.inf), 3.1), OffsetTrial("both", (1.0, 1.0), 0.8)],
         (held, entries.values[held] + 0.3),
         {"select": 0.1, "solve": 0.2, "certify": 0.05},
+        scores=np.full(held.size, 0.3),
     )
 
 

@@ -130,6 +130,37 @@ def test_scales_come_back(tmp_path, found, entries, side, d):
     np.testing.assert_allclose(expected, plain * scaled.scales.at(entries.rows, entries.cols))
 
 
+def test_conformal_intervals_come_back(folder, found, entries):
+    run = load_run(folder)
+    pairs = [(entries.row_labels[2], entries.col_labels[0]), ("nobody", "film 2")]
+    low, high = run.interval(pairs, 0.8, kind="conformal")
+    expected = found.half_width(np.array([2]), np.array([0]), 0.8)
+    assert high[0] - run.predict(pairs)[0] == pytest.approx(expected[0])
+    assert expected[0] == 0.3
+    assert np.isnan([low[1], high[1]]).all()
+    with pytest.raises(InputError, match="0.99 need at least 99 held-out entries"):
+        run.interval(pairs, 0.99, kind="conformal")
+    with pytest.raises(InputError, match="The run has no posterior"):
+        run.interval(pairs, 0.9)
+
+
+def test_a_run_without_scores_is_read_and_has_no_conformal_intervals(
+    tmp_path, found, entries, record
+):
+    save_run(tmp_path, replace(found, scores=None), entries, record, None)
+    run = load_run(tmp_path)
+    assert np.isfinite(run.at([0], [0]))
+    with pytest.raises(InputError, match="keeps no errors of held-out entries"):
+        run.interval_at([0], [0], 0.9, kind="conformal")
+
+
+def test_scores_that_do_not_fit(tmp_path, found, entries, record):
+    held = np.append(found.holdout[0][:-1], entries.m)
+    save_run(tmp_path, replace(found, holdout=(held, found.holdout[1])), entries, record, None)
+    with pytest.raises(InputError, match="the held-out entries do not fit the data"):
+        load_run(tmp_path)
+
+
 def test_scales_that_do_not_fit(tmp_path, found, entries, record):
     record = record | {"scales": {"side": "rows", "least": 1, "most": 1}}
     save_run(tmp_path, found, entries, record, None)

@@ -33,6 +33,7 @@ def test_a_completed_table_beats_its_offsets_and_is_certified(entries):
     assert {"offsets", "coarse", "posterior", "refit"} <= {record["stage"] for record in seen}
     again = complete(entries, smoothing=1.0, resume=kept[-1])
     assert again.rmse["holdout"] == done.rmse["holdout"]
+    np.testing.assert_array_equal(again.scores, done.scores)
     assert again.solution.certificate.primal == pytest.approx(
         done.solution.certificate.primal, rel=1e-3
     )
@@ -91,6 +92,7 @@ def test_ctrl_c_within_a_fit_leaves_the_best_so_far_without_a_proof(entries):
     assert done.solution.status is Status.INTERRUPTED
     assert done.solution.certificate is None
     assert done.path_ended == "interrupted"
+    assert done.scores is None
     assert done.rmse["train"] < 1
     again = complete(entries, smoothing=1.0, resume=kept[-1])
     assert again.solution.status is Status.CERTIFIED

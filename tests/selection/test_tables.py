@@ -47,6 +47,46 @@ def test_intervals_hold_what_is_not_seen(gapped, completed):
     assert np.all((low < predicted) & (predicted < high))
 
 
+def test_conformal_intervals_hold_too_with_and_without_a_posterior(gapped, completed):
+    X, Y = gapped
+    rows, cols = np.nonzero(np.isnan(Y))
+    rows, cols = (x[(rows != 5) & (cols != 3)] for x in (rows, cols))
+    for found in (completed, fr.complete(Y, seed=1, predict="flat")):
+        low, high = found.interval(rows, cols, 0.9, kind="conformal")
+        assert np.mean((low < X[rows, cols]) & (X[rows, cols] < high)) > 0.85
+        known = np.isfinite(high)
+        assert np.mean(known) > 0.9
+        middle = (low[known] + high[known]) / 2
+        np.testing.assert_allclose(middle, found.predict(rows, cols)[known], atol=1e-12)
+    # Without a posterior errors are compared as they are: widths differ by the weights alone.
+    assert np.unique(np.round((high - low)[known], 9)).size < 10
+    narrow, wide = (completed.interval(rows, cols, level, "conformal") for level in (0.8, 0.9))
+    assert np.all((wide[0] <= narrow[0]) & (narrow[1] <= wide[1]))
+    assert not np.isfinite(completed.interval([5], [3], 0.9, kind="conformal")).any()
+
+
+def test_conformal_intervals_hold_where_the_model_of_the_posterior_does_not():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 2)) @ rng.standard_normal((2, 80))
+    seen, votes = rng.random(X.shape) < 0.4, np.sign(X + rng.logistic(size=X.shape))
+    found, held = fr.complete(np.where(seen, votes, np.nan)), {}
+    for kind in ("posterior", "conformal"):
+        low, high = found.interval(*np.nonzero(~seen), 0.5, kind=kind)
+        held[kind] = np.mean((low <= votes[~seen]) & (votes[~seen] <= high))
+    assert held["posterior"] < 0.35
+    assert 0.42 < held["conformal"] < 0.6
+
+
+def test_conformal_intervals_say_what_they_need(gapped, completed):
+    with pytest.raises(ValueError, match="level 0.999 need at least 999 held-out entries"):
+        completed.interval([0], [0], 0.999, kind="conformal")
+    with pytest.raises(ValueError, match="kind must be 'posterior' or 'conformal'; got 'exact'"):
+        completed.interval([0], [0], kind="exact")
+    found = fr.complete(gapped[1], predict="flat", holdout=0.0)
+    with pytest.raises(ValueError, match="no held-out entries are there to calibrate"):
+        found.interval([0], [0], kind="conformal")
+
+
 def test_whole_rows_are_the_predictions_of_their_entries(gapped, completed):
     for found in (completed, fr.complete(gapped[1], predict="flat", holdout=0.0)):
         i, j = np.repeat([7, 5, 7], 12), np.tile(np.arange(12), 3)

@@ -1,0 +1,120 @@
+"""Commands about matrices given whole, or through measurements: `separate` and `recover`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flatrank.cli.commands import Missing, app, names_in
+
+
+@app.command()
+def separate(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="MATRIX",
+            help="A wide table, one line a row (csv, tsv, parquet; - for standard input), an array "
+            "(npy), or a folder of pictures of one size.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("separated"),
+    sparsity: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="Weight of the outliers; by default 1/sqrt(longer side)."),
+    ] = None,
+    radius: Annotated[
+        float | None,
+        typer.Option(metavar="R", help="What the sizes of the outliers add up to, if known."),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
+    ] = None,
+    missing: Missing = None,
+    tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-4,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print run.json, and nothing else.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the run that is in the folder.")
+    ] = False,
+) -> int:
+    """A matrix with gross errors in; its part of low rank and its outliers out, with proof."""
+    from flatrank.cli.separating import Separation, separate_matrix
+
+    asked = Separation(
+        source,
+        names_in(keep),
+        names_in(missing),
+        {"sparsity": sparsity, "radius": radius},
+        {"tol": tol, "max_seconds": max_seconds, "seed": seed},
+        out,
+        force,
+        context.obj or "",
+    )
+    return separate_matrix(asked, quiet=quiet, json=as_json)
+
+
+@app.command()
+def recover(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROBLEM",
+            help="Measurements, npz or safetensors, - for standard input: A (m, d1, d2) and b; a, "
+            "c and b; x and y; or effects and frequencies. Or the folder of a saved solution.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("recovered"),
+    family: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="sensing, bilinear, covariance, quadratic_network, phase_retrieval or tomography; "
+            "by default the one whose arrays are there.",
+        ),
+    ] = None,
+    lam: Annotated[
+        float | None, typer.Option(metavar="X", help="Weight of the norm; 0 fits exactly.")
+    ] = None,
+    lam_ratio: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="The weight as a share of the one at which X is zero."),
+    ] = None,
+    smoothing: Annotated[
+        float | None, typer.Option(metavar="X", help="From 0 (flat) to 1 (norm-minimal).")
+    ] = None,
+    goal: Annotated[
+        str,
+        typer.Option(
+            metavar="recover|flat",
+            help="Whether a low-rank matrix that fits exactly will do, or the flattest is asked.",
+        ),
+    ] = "recover",
+    rank: Annotated[int | None, typer.Option(metavar="K", help="Largest rank.")] = None,
+    tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-6,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print run.json, and nothing else.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the run that is in the folder.")
+    ] = False,
+) -> int:
+    """Stored measurements of a matrix in; its factors and singular values out, with proof."""
+    from flatrank.cli.recovering import Recovery, recover_matrix
+
+    fit = {"goal": goal, "rank": rank, "tol": tol, "max_seconds": max_seconds, "seed": seed}
+    numbers = {"lam": lam, "lam_ratio": lam_ratio, "smoothing": smoothing}
+    asked = Recovery(source, family, numbers, fit, out, force, context.obj or "")
+    return recover_matrix(asked, quiet=quiet, json=as_json)
