@@ -265,6 +265,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         str | None,
         typer.Option(metavar="NAME,NAME,...", help="Columns of a wide table to leave aside."),
     ] = None,
+    missing: Missing = None,
     folds: Annotated[int, typer.Option(help="Parts of the entries, hidden in turn.")] = 5,
     fold: Annotated[
         str | None,
@@ -292,7 +293,13 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 
     question = Question(
         source,
-        {"row": row, "col": col, "value": value, "bad_rows": bad_rows},
+        {
+            "row": row,
+            "col": col,
+            "value": value,
+            "bad_rows": bad_rows,
+            "missing": names_in(missing),
+        },
         wide=wide,
         keep=names_in(keep),
         folds=folds,

@@ -49,6 +49,11 @@ class Question:
         """Check what needs no file."""
         if self.fold is not None and self.test is not None:
             raise InputError("--fold and --test both say what is hidden: give one of them.")
+        if self.fold is not None and self.reading.get("missing"):
+            raise InputError(
+                "--fold needs a number for every line, and --missing leaves lines out: take these "
+                "out of the file first."
+            )
         if self.folds < 2:
             raise InputError(f"--folds must be a whole number from 2; got {self.folds}.")
         if self.seed < 0:
@@ -104,14 +109,16 @@ def read(question: Question) -> Material:
 
 
 def _wide(question: Question) -> Material:
-    table = read_wide(question.source, question.keep)
+    missing = question.reading.get("missing")
+    table = read_wide(question.source, question.keep, missing)
     d1, d2 = table.values.shape
     how = f"a wide table of {d1} rows and {d2} columns"
     if table.aside:
         how += f"; left aside: {', '.join(table.aside)}"
     options: dict[str, Any] = {}
     if question.test is not None:
-        other = read_wide(question.test, [n for n in question.keep if n not in table.columns])
+        aside = [n for n in question.keep if n not in table.columns]
+        other = read_wide(question.test, aside, missing)
         if len(other.values) != d1:
             raise InputError(
                 f"{other.source}: has {len(other.values)} lines, and {table.source} has {d1}; a "

@@ -54,6 +54,21 @@ def test_a_wide_table_is_found_out_and_judged(cli, tmp_path, table):
     assert "holds an evaluation, which would be lost" in again.err
 
 
+def test_values_that_stand_for_gaps(cli, tmp_path, table):
+    gaps = np.random.default_rng(3).random(table.shape) < 0.1
+    scores = []
+    for number, options in ((np.nan, []), (-99.0, ["--missing", "-99"])):
+        wide(tmp_path / "gaps.csv", np.where(gaps, number, table))
+        asked = ["evaluate", "gaps.csv", "--folds", 2, "--json", "--force", "--quiet", *options]
+        outcome = cli(*asked)
+        assert outcome.code == 0, outcome.err
+        scores.append(json.loads(outcome.out)["scores"]["column mean"]["rmse"])
+    assert scores[0] == scores[1]
+    outcome = cli("evaluate", "gaps.csv", "--fold", "a", "--missing", "-99", "--out", "other")
+    assert outcome.code == 2
+    assert "--missing leaves lines out" in outcome.err
+
+
 def test_ratings_have_rankings_and_a_cold_row(cli, tmp_path, ratings):
     outcome = cli("evaluate", "ratings.csv", "--folds", 2, "--json", "--out", "here")
     assert outcome.code == 0, outcome.err
