@@ -12,6 +12,7 @@ from flatrank.factors import Cone
 from flatrank.measurements import OnHermitian, from_parts
 from flatrank.problems.completion import completion
 from flatrank.problems.flat import Problem
+from flatrank.problems.implicit import stated as of_clicks
 from flatrank.problems.robust import robust_pca
 from flatrank.problems.sensing import stated as of_matrices
 from flatrank.problems.symmetric import stated as of_symmetric
@@ -29,7 +30,7 @@ def rebuilt(
         radius, sparsity = settings["radius"], settings["sparsity"]
         mask = arrays.get("mask")
         return robust_pca(arrays["Y"], radius=radius, sparsity=sparsity, mask=mask)
-    b, lam, smoothing = arrays["b"], settings["lam"], settings["smoothing"]
+    b, lam, smoothing = arrays["b"], settings["lam"], settings.get("smoothing", 1.0)
     if form is None:
         shape = tuple(settings["shape"])
         rows, cols = arrays["rows"], arrays["cols"]
@@ -39,6 +40,8 @@ def rebuilt(
         return of_matrices(measurement, b, lam, smoothing)
     if family == "Symmetric":
         return of_symmetric(measurement, b, lam, Cone[form["among"].upper()])
+    if family == "ImplicitFeedback":
+        return of_clicks(measurement, b, lam)
     if family == "Tomography" and isinstance(measurement, OnHermitian):
         return of_states(measurement, b, lam)
     raise ValueError(f"unknown problem {family!r} with {type(measurement).__name__}")
