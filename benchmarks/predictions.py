@@ -1,4 +1,4 @@
-"""The sections of the page that are about predictions: ratings, clicks, intervals, imputed tables."""
+"""The sections about predictions: ratings, clicks, intervals, imputed tables."""
 
 from __future__ import annotations
 
