@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmarks import coverage, imputing, instances, ordinary, running, table
+from benchmarks import clicks, coverage, imputing, instances, ordinary, running, table
 from benchmarks.blocks import BLOCKS
 
 WORK = running.ROOT / ".benchmarks" / "instances"
@@ -99,6 +99,11 @@ def every(section: str, seeds: list[int]):
         return [
             (name, r.title, lambda n=name, r=r: instances.discrete_file(WORK, n, r))
             for name, r in instances.PENALISED.items()
+        ]
+    if section == "implicit":
+        return [
+            (name, log.title, lambda n=name, g=log: clicks.clicks_file(WORK, n, g))
+            for name, log in clicks.CLICKS.items()
         ]
     if section == "ratings":
         return [

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from statistics import mean
-
 from benchmarks.cells import (
     Row,
-    certified_count,
     grid,
     grouped,
     label,
@@ -16,9 +12,9 @@ from benchmarks.cells import (
     number,
     seconds,
     small,
-    spread,
     yes,
 )
+from benchmarks.predictions import coverage, implicit, imputing, ratings
 
 
 def completion(rows: list[Row]) -> str:
@@ -111,22 +107,6 @@ def ordinary(rows: list[Row]) -> str:
     ])  # fmt: skip
 
 
-def imputing(rows: list[Row]) -> str:
-    text = ("## Tables with gaps\n\nA fifth of the entries hidden at random, five times; every "
-            "imputer with its own defaults. *Error* is the root mean square over the hidden "
-            "entries in standard deviations of the table (± standard deviation between the five). "
-            "*Seconds* is the median for one table, everything chosen.")  # fmt: skip
-    head = ["imputer", "error", "seconds", "load"]
-    for title, group in grouped([r for r in rows if "failed" not in r], "title"):
-        lines = [
-            [label(r), f"{r['relative']:.4f} ± {r['deviation']:.4f}", seconds(r["seconds"]),
-             load_of(r)]
-            for r in sorted(group, key=lambda r: r["relative"])
-        ]  # fmt: skip
-        text += f"\n\n### {title}\n\n" + grid(head, lines)
-    return text + notes(rows)
-
-
 def scale(rows: list[Row]) -> str:
     text = ("## Scale\n\nOne process, one solve, compilation included. *Found* is when the misfit "
             "of the answer was reached; proofs come after it. *Peak* is the whole process: "
@@ -139,89 +119,6 @@ def scale(rows: list[Row]) -> str:
          str(r["rank"]), number(r["relative_gap"]), number(r["error"]), load_of(r)]
         for r in rows if "failed" not in r
     ])  # fmt: skip
-
-
-def ratings(rows: list[Row]) -> str:
-    text = ("## Ratings: RMSE on a tenth held out\n\nMean over the splits (± standard deviation "
-            "between them). flatrank chooses everything within the training part; *in 90 %* is "
-            "how many test entries lie in its intervals of that level, and in brackets the least "
-            "and the most of the groups by how many entries their row or column has. Peers get "
-            "the best of their grid *on the test part*. Seconds are for everything a solver does "
-            "for one split, its whole path or grid; splits run on another machine count for the "
-            "error alone.")  # fmt: skip
-    head = ["solver", "RMSE", "in 90 %", "defaults", "splits", "seconds", "rank", "certified",
-            "load"]  # fmt: skip
-    for title, group in grouped([r for r in rows if "failed" not in r], "title"):
-        lines = []
-        for _, runs in grouped(group, "solver"):
-            scores = [r.get("best", r)["rmse"] for r in runs]
-            plain = [r["default"]["rmse"] for r in runs if "default" in r]
-            lines.append((mean(scores), [
-                label(runs[0]), spread(scores), covered(runs), spread(plain), str(len(runs)),
-                seconds(mean(r["seconds"] for r in runs if "elsewhere" not in r["conditions"])),
-                ", ".join(str(r["rank"]) for r in runs if "rank" in r),
-                certified_count(runs), load_of(runs[0]),
-            ]))  # fmt: skip
-        own = [r["offsets_rmse"] for r in group if r["solver"] == "flatrank-ratings"]
-        if own:
-            lines.append(
-                (
-                    mean(own),
-                    ["offsets alone (ours)", spread(own), "", "", str(len(own)), "", "", "", ""],
-                )
-            )
-        text += f"\n\n### {title}\n\n" + grid(head, [row for _, row in sorted(lines)])
-    return text + notes(rows)
-
-
-def covered(runs: list[Row]) -> str:
-    """Mean share of the test entries inside their intervals, as a percentage; least of a group."""
-    shares = [r["coverage"] for r in runs if "coverage" in r]
-    if not shares:
-        return ""
-    by_group = by_known(runs)
-    ends = f" ({100 * min(by_group.values()):.1f}-{100 * max(by_group.values()):.1f})"
-    return f"{100 * mean(shares):.1f}" + (ends if by_group else "")
-
-
-def by_known(runs: list[Row]) -> dict[int, float]:
-    """Coverage of the splits together, by the least number of entries in the row or column."""
-    inside: dict[int, float] = defaultdict(float)
-    number: dict[int, int] = defaultdict(int)
-    for r in runs:
-        for least, n, share in r.get("groups", []):
-            inside[least] += n * share
-            number[least] += n
-    return {least: inside[least] / n for least, n in sorted(number.items())}
-
-
-def coverage(rows: list[Row]) -> str:
-    text = ("## Error bars where the truth is known\n\nTables of 200 × 150 of rank 3 with effects "
-            "of rows and columns; *noise* over the spread of the entries; a third of them seen "
-            "uniformly, by a power law, or with two corners of 40 % × 40 % unseen. On each draw of "
-            "the cell: `fr.posterior`; `fr.complete`, a tenth held out; `fr.debiased` of the "
-            "solution at a fifth of λ_max, which refuses where nothing stands out of the noise. "
-            "*In 90 %* is how many unseen entries, with noise, lie in their intervals, the least "
-            "and the most of one draw beside it; *width* that of the intervals over those of one "
-            "who knows the matrix; *truth in 90 %* how many entries of the matrix itself lie in "
-            "theirs; *error* of the predictions, over the spread of the entries.")  # fmt: skip
-    head = ["mask, noise", "kind", "draws", "in 90 %", "of one draw", "width", "truth in 90 %",
-            "error", "seconds", "load"]  # fmt: skip
-    kinds = ("posterior", "conformal", "debiased")
-    measured = [({"kind": kinds[0]} | r) for r in rows if "failed" not in r]
-    return f"{text}\n\n" + grid(head, [
-        [r["title"], r["kind"], answered(r), f"{100 * r['coverage']:.1f}",
-         f"{100 * r['least']:.1f}-{100 * r['most']:.1f}", f"{r['width']:.2f}",
-         f"{100 * r['true']:.1f}" if "true" in r else "", f"{r['error']:.3f}",
-         seconds(r["seconds"]), load_of(r)]
-        for r in sorted(measured, key=lambda r: (r["instance"], kinds.index(r["kind"])))
-    ])  # fmt: skip
-
-
-def answered(r: Row) -> str:
-    """How many draws; of how many, where there were intervals for some of them only."""
-    tries, found = r["tries"], r.get("answered", r["tries"])
-    return str(tries) if found == tries else f"{found} of {tries}"
 
 
 def cli(rows: list[Row]) -> str:
@@ -394,6 +291,7 @@ BLOCKS = {
     "balanced": balanced,
     "cli": cli,
     "ratings": ratings,
+    "implicit": implicit,
     "coverage": coverage,
     "imputing": imputing,
     "scale": scale,

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.blocks import BLOCKS, Row, by_known, grouped, number, seconds, small
+from benchmarks.blocks import BLOCKS
+from benchmarks.cells import Row, grouped, number, seconds, small
+from benchmarks.predictions import by_known
 from benchmarks.running import HERE, ROOT, Peer, machine
 
 RESULTS = HERE / "results"
@@ -79,6 +81,8 @@ def line(section: str, row: Row) -> str:
         return f"{small(row['seconds'])} a sweep, speedup {row['speedup']:.2f}"
     if section == "imputing":
         return f"error {row['relative']:.4f} in {seconds(row['seconds'])}"
+    if section == "implicit":
+        return f"{small(row['seconds'])} a sweep, NDCG {row['ndcg']:.4f}"
     if section == "ratings":
         best = row.get("best", row)
         return f"RMSE {best['rmse']:.4f} in {seconds(row['seconds'])}"

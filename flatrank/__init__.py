@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flatrank.certificates import Certificate as Certificate
     from flatrank.certificates import certify as certify
     from flatrank.estimators import FlatCompleter as FlatCompleter
+    from flatrank.estimators import FlatImplicitRecommender as FlatImplicitRecommender
     from flatrank.estimators import FlatImputer as FlatImputer
     from flatrank.estimators import FlatRecommender as FlatRecommender
     from flatrank.estimators import FlatRobustPCA as FlatRobustPCA
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from flatrank.problems import covariance as covariance
     from flatrank.problems import fidelity as fidelity
     from flatrank.problems import flatness_of as flatness_of
+    from flatrank.problems import implicit as implicit
     from flatrank.problems import phase_retrieval as phase_retrieval
     from flatrank.problems import quadratic_network as quadratic_network
     from flatrank.problems import robust_pca as robust_pca
@@ -61,7 +63,10 @@ __version__ = "0.1.0"
 _ROOMS = ("experiments", "flatness", "gibbs", "measurements", "solvers", "theory")
 _HOMES = {
     "certificates": ("Certificate", "certify"),
-    "estimators": ("FlatCompleter", "FlatImputer", "FlatRecommender", "FlatRobustPCA"),
+    "estimators": (
+        "FlatCompleter", "FlatImplicitRecommender", "FlatImputer", "FlatRecommender",
+        "FlatRobustPCA",
+    ),
     "evaluation": ("Evaluation", "evaluate"),
     "factors": ("FactorPair",),
     "flatness": ("Flatness", "Rescaling"),
@@ -69,7 +74,7 @@ _HOMES = {
     "measurements": ("check_measurement",),
     "problems": (
         "Problem", "bilinear", "completion", "covariance", "fidelity", "flatness_of",
-        "phase_retrieval", "quadratic_network", "robust_pca", "sensing", "tomography",
+        "implicit", "phase_retrieval", "quadratic_network", "robust_pca", "sensing", "tomography",
     ),
     "reporting": ("load_run",),
     "selection": (

@@ -33,6 +33,7 @@ ROOMS = (
 FRONT_DOORS = {
     "flatrank.problems.arguments",
     "flatrank.problems.completion",
+    "flatrank.problems.implicit",
     "flatrank.problems.quadratic",
     "flatrank.problems.pairs",
     "flatrank.problems.sensing",

@@ -12,6 +12,7 @@ from flatrank.arrays import Array, compiled, scope, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates.certificate import CLOSED, Certificate
 from flatrank.certificates.effort import Effort
+from flatrank.certificates.implicit import certify_implicit
 from flatrank.certificates.interpolant import certify_interpolating
 from flatrank.certificates.point import LONGEST, measured
 from flatrank.certificates.polish import sharpened
@@ -27,6 +28,7 @@ from flatrank.certificates.states import (
 )
 from flatrank.factors import CompactSVD, Cone, FactorPair, Factors
 from flatrank.problems import (
+    ImplicitFeedback,
     Problem,
     Separation,
     Tomography,
@@ -64,6 +66,10 @@ def certify(
     so that the gap never closes where the data are missed; it is infinite where the misfit proves
     that nothing in the cone fits.
 
+    For implicit feedback the sums run over all cells and the dual point is a multiple of the slope
+    of the loss (see `certificates.implicit`): with the rank limited the gap says how far the pair
+    is from the optimum at any rank, and need not close.
+
     For tomography the pair is also brought to trace one, and the bounds enclose the optimum of
     ½‖𝒜(X) − b‖² + λ tr(D²X) over states (see `certify_state`). Where λ = 0 and the state fits, they
     enclose that of tr(D²X) over the states that fit, as above; where all states have the same
@@ -82,7 +88,8 @@ def certify(
         these leave a gap and the problem is small, also those of a copy of the pair after some
         Newton steps (λ > 0), or of an ascent on the dual (λ = 0): the bound is then no longer that
         of the pair, and `operator_norm` still is.
-        Robust PCA also takes it as a matrix (see `certify_separation`).
+        Robust PCA also takes it as a matrix (see `certify_separation`). Implicit feedback makes its
+        own of the pair, whatever is given.
     failure_probability : float
         Allowed chance that the bound on the operator norm is too small; 0 asks for the exact norm
         whatever it costs.
@@ -166,7 +173,9 @@ def certify_whitened(
     if svd.s.shape[0] == 0:  # of X̃ = 0: products with no columns at all are not worth having
         d1, d2 = problem.shape
         svd = CompactSVD(xp.zeros((d1, 1)), xp.zeros(1), xp.zeros((d2, 1)))
-    if isinstance(problem, Separation):
+    if isinstance(problem, ImplicitFeedback):
+        found = certify_implicit(problem, svd, effort)
+    elif isinstance(problem, Separation):
         found = certify_separation(problem, svd, y)
     elif isinstance(problem, Tomography):
         found = _of_state(problem, as_state(svd), y, effort)

@@ -32,6 +32,9 @@ class Effort:
         Order up to which a strict dual point is looked for whatever X may be.
     polished : float
         Numbers in pair and data up to which a better dual point is looked for from the pair.
+    cut : int
+        Leading singular triplets of the slope of implicit feedback that are looked for, to be cut
+        back to λ.
     """
 
     failure_probability: float = 1e-9
@@ -44,3 +47,4 @@ class Effort:
     images: float = 5e7
     small: int = 128
     polished: float = 2e5
+    cut: int = 128

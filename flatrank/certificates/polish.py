@@ -21,7 +21,7 @@ from flatrank.certificates.strict import range_of
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import conjugate_gradients
 from flatrank.measurements import Measurement
-from flatrank.problems import Problem, Separation, Tomography
+from flatrank.problems import ImplicitFeedback, Problem, Separation, Tomography
 
 Prove = Callable[[Problem, CompactSVD, Array | None, Effort], tuple[Certificate, Array]]
 
@@ -37,7 +37,7 @@ def sharpened(
     (d1, d2), k = problem.shape, svd.s.shape[0]
     large = (d1 + d2) * k + problem.m > effort.polished
     # No step leads away from the zero pair.
-    if large or isinstance(problem, Separation | Tomography) or not svd.rank:
+    if large or isinstance(problem, ImplicitFeedback | Separation | Tomography) or not svd.rank:
         return certificate
     if certificate.certified(CLOSED) and (certificate.unique or problem.lam == 0):
         return certificate

@@ -12,14 +12,14 @@ import numpy as np
 
 from flatrank.arrays import Array, Scalar, compiled, xp
 from flatrank.arrays.shapes import Float
-from flatrank.certificates.certificate import Certificate
+from flatrank.certificates.certificate import Certificate, NormBound
 from flatrank.certificates.dual import adjoint
 from flatrank.certificates.effort import Effort
 from flatrank.certificates.norms import norm_bound, norm_seen, whole_bound
 from flatrank.certificates.point import Point, in_range
 from flatrank.certificates.proofs import penalised_alone
 from flatrank.factors import CompactSVD
-from flatrank.measurements import Measurement
+from flatrank.measurements import Adjoint, Measurement
 from flatrank.problems import Problem
 
 
@@ -33,16 +33,8 @@ def certify_penalised(
     if B.cone.positive and float(xp.vdot(b, direction)) < 0:
         direction = xp.zeros_like(direction)  # no multiple s ≥ 0 of it is worth more than z = 0
     S = adjoint(B, direction)
-    d, bound = min(B.shape), None
-    if effort.failure_probability > 0 and d > effort.undivided:
-        share = lam * point.nuclear / max(primal, 1e-300)
-        enough = lam / (1 - affordable(share, 0.25 * effort.tol))
-        hopeless = lam / (1 - affordable(share, effort.tol)) if effort.tol else math.inf
-        # ‖W‖ is not wanted exactly: where the parts are not enough, the whole is.
-        parts = norm_bound(S, svd, enough, replace(effort, exact_size=0), hopeless, B.cone)
-        if parts.value <= enough or parts.reached > hopeless or d > effort.exact_size:
-            bound = parts
-    bound = whole_bound(S, B.cone, svd) if bound is None else bound
+    share = lam * point.nuclear / max(primal, 1e-300)
+    bound = slope_bound(S, problem, svd, share, effort)
     # NaN, which compares with nothing, is no bound; 1e-150 for parts whose squares are lost.
     norm = 0.0 if bound.value < 0 else bound.value if bound.value >= 0 else math.inf
     norm = norm * (1.0 + problem.rescaling.rounding) + 1e-150
@@ -57,6 +49,24 @@ def certify_penalised(
         return penalised_alone(problem, svd.narrow(), y, off, gap, effort)
 
     return found.closed(effort.tol, alone), z
+
+
+def slope_bound(
+    S: Adjoint, problem: Problem, svd: CompactSVD, share: float, effort: Effort
+) -> NormBound:
+    """‖S‖ from above as a bound of the optimum needs it, λ‖X̃‖_* being a `share` of the objective.
+
+    By parts where that is enough or has to be, and as a whole, exactly, elsewhere.
+    """
+    lam, d = problem.lam, min(problem.shape)
+    if effort.failure_probability > 0 and d > effort.undivided:
+        enough = lam / (1 - affordable(share, 0.25 * effort.tol))
+        hopeless = lam / (1 - affordable(share, effort.tol)) if effort.tol else math.inf
+        # ‖W‖ is not wanted exactly: where the parts are not enough, the whole is.
+        parts = norm_bound(S, svd, enough, replace(effort, exact_size=0), hopeless, problem.cone)
+        if parts.value <= enough or parts.reached > hopeless or d > effort.exact_size:
+            return parts
+    return whole_bound(S, problem.cone, svd)
 
 
 def affordable(share: float, tol: float) -> float:

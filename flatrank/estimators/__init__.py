@@ -12,6 +12,7 @@ except ModuleNotFoundError as missing:
 
 from flatrank.estimators._checks import NotCertifiedWarning as NotCertifiedWarning
 from flatrank.estimators.completer import FlatCompleter as FlatCompleter
+from flatrank.estimators.implicit import FlatImplicitRecommender as FlatImplicitRecommender
 from flatrank.estimators.imputer import FlatImputer as FlatImputer
 from flatrank.estimators.recommender import FlatRecommender as FlatRecommender
 from flatrank.estimators.robust_pca import FlatRobustPCA as FlatRobustPCA

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from sklearn.utils.validation import check_is_fitted
 
+from flatrank.estimators._best import best_columns
 from flatrank.estimators._checks import as_places, as_shape
 from flatrank.estimators._new_rows import NewRows
 from flatrank.estimators.completer import FlatCompleter
@@ -86,8 +87,7 @@ class FlatRecommender(FlatCompleter):
             scores = self._scores(asked[part], by)
             if exclude_seen:
                 scores[self._seen(asked[part])] = -np.inf
-            cols[part] = np.argsort(-scores, axis=1, kind="stable")[:, :top]
-            values[part] = np.take_along_axis(scores, cols[part], axis=1)
+            cols[part], values[part] = best_columns(scores, top)
         cols[values == -np.inf] = -1
         return (cols, values) if np.ndim(rows) else (cols[0], values[0])
 

@@ -17,7 +17,7 @@ from flatrank.gibbs.posterior import Posterior
 from flatrank.gibbs.sampler import Noise, Sampler, generator
 from flatrank.gibbs.width import choose
 from flatrank.measurements import SampledEntries
-from flatrank.problems import Problem, Separation, as_problem
+from flatrank.problems import ImplicitFeedback, Problem, Separation, as_problem
 from flatrank.solvers import Solution
 from flatrank.solvers.loop import monitor_of
 
@@ -105,7 +105,7 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     solution = problem if isinstance(problem, Solution) else None
     problem = as_problem(problem.problem if isinstance(problem, Solution) else problem)
     A, b = problem.measurement, np.asarray(to_numpy(problem.b), np.float64)
-    if not isinstance(A, SampledEntries) or isinstance(problem, Separation):
+    if not isinstance(A, SampledEntries) or isinstance(problem, ImplicitFeedback | Separation):
         raise TypeError(
             "posterior needs sampled entries, from flatrank.completion; got "
             f"{type(problem).__name__} of {type(A).__name__}"

@@ -17,6 +17,7 @@ from flatrank.kernels.products import sampled_product as sampled_product
 from flatrank.kernels.products import sparse_tall as sparse_tall
 from flatrank.kernels.products import sparse_tall_pair as sparse_tall_pair
 from flatrank.kernels.products import tangent_product as tangent_product
+from flatrank.kernels.ridge import ridge_steps as ridge_steps
 from flatrank.kernels.signatures import call_width as call_width
 from flatrank.kernels.signatures import padded_width as padded_width
 from flatrank.kernels.steps import gathered as gathered

@@ -113,6 +113,50 @@ def row_grams(code: Rows) -> None:
         code.store(out, acc.get(), shape)
 
 
+def ridge_steps(code: Rows) -> None:
+    """STEPS of conjugate gradients on (I + Σ_p W_p Y_j Y_jᵀ) x = Σ_p V_p Y_j, from x = OUT_i on.
+
+    Of wide rows. A row's entries are gathered from memory once, and then from the cache.
+    """
+    table, v, w = code.table(), code.numbers("V"), code.numbers("W")
+    r, d, h = (code.spare() for _ in range(3))
+    one, zero = code.constant(1.0), code.constant(0.0)
+
+    def weighted(p, n, x):
+        s = code.products([(lambda at, shape: code.load_left(x + at, shape), table, None)], p, n)
+        return code.multiply(w(p, n), s)
+
+    for i, entries in code.rows():
+        x = code.row("OUT", i)
+        code.clear(r)
+        for batch in code.batches(entries):
+            code.scored(
+                r, batch, lambda p, n, x=x: code.subtract(v(p, n), weighted(p, n, x)), table
+            )
+        code.combine(r, code.constant(-1.0), x, r)
+        code.clear(d)
+        square, turn = code.variable([code.inner(r, r)]), code.variable([zero])
+        for _ in code.loop(0, code.job("STEPS")):
+            code.combine(d, turn.get()[0], d, r)
+            code.clear(h)
+            for batch in code.batches(entries):
+                code.scored(h, batch, partial(weighted, x=d), table)
+            code.combine(h, one, d, h)
+            step = _ratio(code, square.get()[0], code.inner(d, h))
+            code.combine(x, step, d, x)
+            code.combine(r, code.negative(step), h, r)
+            left = code.inner(r, r)
+            turn.set([_ratio(code, left, square.get()[0])])
+            square.set([left])
+
+
+def _ratio(code, a, b):
+    """a/b, or 0 where b is not above 0; not a number stays."""
+    zero = code.constant(0.0)
+    none = code.builder.fcmp_ordered("<=", b, zero)
+    return code.builder.select(none, zero, code.builder.fdiv(a, b))
+
+
 def inverses(code: Rows) -> None:
     """OUT_i = X_i⁻¹ for symmetric X_i, its pivots swept one after the other.
 

@@ -69,6 +69,26 @@ def row_grams(C, Y, b, w=None):
 weighted_row_grams = row_grams
 
 
+def ridge_steps(C, X, Y, b, w, steps):
+    """Conjugate gradients on (I + Σ_p w_p Y_j Y_jᵀ) x_i = Σ_p b_p Y_j, from X on."""
+
+    def product(P):
+        return P + sparse_tall(C, w * sampled_product(C, P, Y), Y)
+
+    def ratio(a, b):
+        return xp.where(b > 0, a / xp.where(b > 0, b, 1.0), 0.0)[:, None]
+
+    R = sparse_tall(C, b, Y) - product(X)
+    D, square = R, xp.sum(R * R, axis=1)
+    for _ in range(steps):
+        H = product(D)
+        a = ratio(square, xp.sum(D * H, axis=1))
+        X, R = X + a * D, R - a * H
+        before, square = square, xp.sum(R * R, axis=1)
+        D = R + ratio(square, before) * D
+    return X
+
+
 def inverses(C, A):
     """The inverse of each block, by sweeping its pivots.
 

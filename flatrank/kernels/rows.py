@@ -4,7 +4,8 @@ A *job* is the run of 8-byte words `WORDS` that tells a loop what to work on. Th
 entries. X and P are the sides read row by row, Y and Q those gathered, of WIDTH rows; K is the
 number of columns of each, STRIDE the distance between rows of Y in numbers. V and W are vectors
 along the entries. OUT has a row or a block, and SUM a number or a matrix, for each row of the
-pattern. WORK is scratch. LONG is 1 where POINTERS are int64. Absent addresses are 0.
+pattern. WORK is scratch. STEPS are those of an iteration on each row. LONG is 1 where POINTERS are
+int64. Absent addresses are 0.
 
 A row of at most HARDWARE.narrow columns is held in registers, its number of columns known when the
 loop is written. Of a wider row a first block of 16 to 31 columns and further ones of 16 are
@@ -24,7 +25,7 @@ from flatrank.kernels.code import INT8, INT32, INT64, Code, Integer
 from flatrank.kernels.hardware import HARDWARE
 from flatrank.kernels.vectors import Shape, Vectors, register_count
 
-WORDS = "N M LONG POINTERS INDICES K X P Y Q STRIDE WIDTH V W OUT SUM WORK"
+WORDS = "N M LONG POINTERS INDICES K X P Y Q STRIDE WIDTH V W OUT SUM WORK STEPS"
 PLACES = {name: i for i, name in enumerate(WORDS.split())}
 Left = Callable[[Integer, Shape], list[Any]]
 Numbers = Callable[[Integer, int], Any]
@@ -154,6 +155,25 @@ class Rows(Vectors):
         if self.wide:
             self.clear(out)
         return out
+
+    def spare(self) -> Integer:
+        """Where a row begins that belongs to nobody, on the stack."""
+        place = self.builder.alloca(self.element, self.k.value)
+        return self.integer(self.builder.ptrtoint(place, INT64))
+
+    def combine(self, out: Integer, s: Any, x: Integer, y: Integer) -> None:
+        """The row s x + y, of rows at addresses and one number, to the row at `out`."""
+        for at, shape in self.blocks():
+            row = self.add_scaled(s, [self.load(x + at, shape)], self.load(y + at, shape))
+            self.store(out + at, row, shape)
+
+    def inner(self, x: Integer, y: Integer) -> Any:
+        """The inner product of the rows at two addresses."""
+        total = self.variable([ir.Constant(self.rest.vector, None)])
+        for at, shape in self.blocks():
+            row = [self.load(y + at, shape)]
+            total.set(self.times(self.load_left(x + at, shape), row, total.get()))
+        return self.folded(total.get()[0])
 
     def columns(self) -> Any:
         """A loop over the columns, unrolled where there are few."""

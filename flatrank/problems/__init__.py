@@ -9,6 +9,9 @@ from flatrank.problems.equalised import Equalised as Equalised
 from flatrank.problems.equalised import equalised as equalised
 from flatrank.problems.flat import Problem as Problem
 from flatrank.problems.identifiability import Unidentifiable as Unidentifiable
+from flatrank.problems.implicit import Difference as Difference
+from flatrank.problems.implicit import ImplicitFeedback as ImplicitFeedback
+from flatrank.problems.implicit import implicit as implicit
 from flatrank.problems.labels import Labels as Labels
 from flatrank.problems.labels import read_texts as read_texts
 from flatrank.problems.labels import written_texts as written_texts

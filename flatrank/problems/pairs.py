@@ -9,6 +9,7 @@ from flatrank.arrays import scope
 from flatrank.factors import FactorPair, Factors, given_form, given_pair
 from flatrank.flatness import Flatness, measure_flatness
 from flatrank.problems.flat import Problem
+from flatrank.problems.implicit import ImplicitFeedback
 from flatrank.problems.symmetric import Symmetric
 
 
@@ -35,7 +36,7 @@ def flatness_of(problem: Problem, factors: Factors) -> Flatness:
     ----------
     problem : Problem
         Gives D1, D2 and the number of measurements; its data do not matter, but for the scaled
-        trace of a symmetric problem off the data (see `Symmetric`).
+        trace of a symmetric problem off the data (see `Symmetric`) and for confidences.
     factors : FactorPair, Solution or (L, R)
         (d1, k) and (d2, k), of X (not of D1 X D2). Where X is complex, `solution.U` will do, and so
         will complex L and R with X = L R*. Where X is symmetric L = U E, R = U with E = diag(±1).
@@ -59,6 +60,6 @@ def flatness_of(problem: Problem, factors: Factors) -> Flatness:
     with scope():
         pair = given_form(factors, as_problem(problem).shape, problem.cone)
         found = measure_flatness(problem.measurement, pair, problem.rescaling)
-        if isinstance(problem, Symmetric):
+        if isinstance(problem, ImplicitFeedback | Symmetric):
             found = replace(found, scaled_trace=problem.scaled_trace(pair))
         return found

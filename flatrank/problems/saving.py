@@ -13,6 +13,7 @@ from flatrank.factors import Cone
 from flatrank.measurements import OnHermitian, from_parts
 from flatrank.problems.completion import completion
 from flatrank.problems.flat import Problem
+from flatrank.problems.implicit import stated as of_clicks
 from flatrank.problems.labels import Labels
 from flatrank.problems.robust import robust_pca
 from flatrank.problems.sensing import stated as of_matrices
@@ -40,7 +41,7 @@ def _unlabelled(
         radius, sparsity = settings["radius"], settings["sparsity"]
         mask = arrays.get("mask")
         return robust_pca(arrays["Y"], radius=radius, sparsity=sparsity, mask=mask)
-    b, lam, smoothing = arrays["b"], settings["lam"], settings["smoothing"]
+    b, lam, smoothing = arrays["b"], settings["lam"], settings.get("smoothing", 1.0)
     if form is None:
         shape = tuple(settings["shape"])
         rows, cols = arrays["rows"], arrays["cols"]
@@ -50,6 +51,8 @@ def _unlabelled(
         return of_matrices(measurement, b, lam, smoothing)
     if family == "Symmetric":
         return of_symmetric(measurement, b, lam, Cone[form["among"].upper()])
+    if family == "ImplicitFeedback":
+        return of_clicks(measurement, b, lam)
     if family == "Tomography" and isinstance(measurement, OnHermitian):
         return of_states(measurement, b, lam)
     raise ValueError(f"unknown problem {family!r} with {type(measurement).__name__}")

@@ -20,6 +20,7 @@ from flatrank.arrays import to_numpy
 from flatrank.flatness import Rescaling
 from flatrank.problems.arguments import checked_multiple
 from flatrank.problems.flat import Problem
+from flatrank.problems.implicit import ImplicitFeedback
 from flatrank.problems.tomography import Tomography
 
 
@@ -51,10 +52,10 @@ class Units(NamedTuple):
 def in_units(problem: Problem) -> Units:
     """The problem with its largest datum, and D1 and D2, near one.
 
-    The trace of a state fixes the unit of its data: it is left as it is. ValueError if λ is out of
-    range in those units.
+    The trace of a state fixes the unit of its data, and so does a click, which is 1: such problems
+    are left as they are. ValueError if λ is out of range in those units.
     """
-    if isinstance(problem, Tomography):
+    if isinstance(problem, ImplicitFeedback | Tomography):
         return Units(problem, 1.0, 1.0)
     data, D = _power(float(np.max(np.abs(to_numpy(problem.b)), initial=0.0))), problem.rescaling
     scaled = problem if data == 1.0 else problem.scaled(1.0 / data)

@@ -14,6 +14,7 @@ from flatrank.solvers.auto import Auto as Auto
 from flatrank.solvers.confidence import Debiased as Debiased
 from flatrank.solvers.debiasing import debiased as debiased
 from flatrank.solvers.gauss_newton import GaussNewton as GaussNewton
+from flatrank.solvers.implicit import ImplicitLeastSquares as ImplicitLeastSquares
 from flatrank.solvers.interior_point import InteriorPoint as InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian as Lagrangian
 from flatrank.solvers.loading import load as load

@@ -52,7 +52,8 @@ class Scope(NamedTuple):
     """What a solver is for: `init` refuses the rest.
 
     `exact` is λ = 0, `penalised` λ > 0; `entries`: only sampled entries; `separates`: only a low
-    rank plus a sparse part; `states`: only positive matrices of trace one.
+    rank plus a sparse part; `states`: only positive matrices of trace one; `clicks`: only implicit
+    feedback.
     """
 
     exact: bool = True
@@ -60,6 +61,7 @@ class Scope(NamedTuple):
     entries: bool = False
     separates: bool = False
     states: bool = False
+    clicks: bool = False
 
 
 @dataclass(frozen=True)

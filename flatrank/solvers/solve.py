@@ -13,6 +13,7 @@ from flatrank.arrays import Array, like, scope
 from flatrank.certificates import Certificate, Effort, certify_whitened
 from flatrank.factors import Cone, FactorPair, Factors
 from flatrank.problems import (
+    ImplicitFeedback,
     Problem,
     Separation,
     Tomography,
@@ -25,6 +26,7 @@ from flatrank.problems import (
 from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import ROUNDING, Auto
 from flatrank.solvers.gauss_newton import GaussNewton
+from flatrank.solvers.implicit import ImplicitLeastSquares
 from flatrank.solvers.interior_point import InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Outcome, Solver, monitor_of, run
@@ -33,6 +35,9 @@ from flatrank.solvers.solution import Solution
 from flatrank.solvers.starts import best_multiple
 from flatrank.solvers.states import StateSearch
 from flatrank.solvers.status import Status
+
+# Problems of which a start is taken as it is.
+_GIVEN_SIZE = ImplicitFeedback, Separation, Tomography
 
 
 class NoisyDataWarning(UserWarning):
@@ -63,7 +68,7 @@ def solve(  # noqa: PLR0913 - the contract's options, each named
     solver : Solver, optional
         `Auto` by default.
     rank : int, optional
-        Rank limit; found by default.
+        Rank limit; found by default. Of implicit feedback the width of the factors, 64 by default.
     tol : float
         Relative duality gap to prove, in (0, 1).
     max_seconds : float, optional
@@ -166,7 +171,7 @@ def _answer(
     even = equalised(scaled)
     scaled = scaled if even is None else even.problem
     first = None if start is None else _started(problem, start, root)
-    if first is not None and not isinstance(problem, (Separation, Tomography)):
+    if first is not None and not isinstance(problem, _GIVEN_SIZE):
         first = best_multiple(scaled, first)
     state, status, history = run(
         solver,
@@ -213,6 +218,8 @@ def _default(
     tol: float,
     prove: bool = True,
 ) -> Solver[Any]:
+    if isinstance(problem, ImplicitFeedback):
+        return ImplicitLeastSquares(rank or ImplicitLeastSquares.rank, tol=tol)
     if isinstance(problem, Separation):
         return AlternatingDirections(rank, tol)
     if isinstance(problem, Tomography):
@@ -234,6 +241,11 @@ def _chosen(problem: Problem, solver: Solver[Any]) -> Solver[Any]:
         raise ValueError(
             f"{type(solver).__name__} does not separate a sparse part; robust PCA needs "
             "AlternatingDirections, which is the default"
+        )
+    if isinstance(problem, ImplicitFeedback) and not isinstance(solver, ImplicitLeastSquares):
+        raise ValueError(
+            f"{type(solver).__name__} does not see the cells without a click; implicit feedback "
+            "needs ImplicitLeastSquares, which is the default"
         )
     if isinstance(problem, Tomography):
         if not isinstance(solver, StateSearch):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from flatrank.solvers.alternating_directions import AlternatingDirections
 from flatrank.solvers.auto import Auto
 from flatrank.solvers.gauss_newton import GaussNewton
+from flatrank.solvers.implicit import ImplicitLeastSquares
 from flatrank.solvers.interior_point import InteriorPoint
 from flatrank.solvers.lagrangian import Lagrangian
 from flatrank.solvers.loop import Solver
@@ -37,16 +38,18 @@ SOLVERS: tuple[type[Solver[Any]], ...] = (
     BalancedDescent,
     AlternatingDirections,
     StateSearch,
+    ImplicitLeastSquares,
 )
 
 
 class Family(NamedTuple):
-    """What a front door makes: sampled entries or not, with a sparse part, states of trace one."""
+    """What a front door makes: entries or not, a sparse part, states, clicks or not."""
 
     door: str
     entries: bool = False
     separates: bool = False
     states: bool = False
+    clicks: bool = False
 
 
 FAMILIES = (
@@ -55,6 +58,7 @@ FAMILIES = (
     Family("bilinear"),
     Family("robust_pca", separates=True),
     Family("tomography", states=True),
+    Family("implicit", entries=True, clicks=True),
 )
 
 
@@ -65,6 +69,8 @@ def missing(solver: type[Solver[Any]], family: Family, penalised: bool) -> str |
         return "no sparse part" if family.separates else "needs a sparse part"
     if family.states != scope.states:
         return "no trace kept" if family.states else "needs states"
+    if family.clicks != scope.clicks:
+        return "no empty cells" if family.clicks else "needs clicks"
     if scope.entries and not family.entries:
         return "needs sampled entries"
     if penalised and not scope.penalised:
@@ -75,15 +81,15 @@ def missing(solver: type[Solver[Any]], family: Family, penalised: bool) -> str |
 
 
 def forms(family: Family) -> tuple[bool, ...]:
-    """Whether penalised, for each form of a family: robust PCA has no λ."""
-    return (False,) if family.separates else (False, True)
+    """Whether penalised, for each form of a family: robust PCA has no λ, clicks always have one."""
+    return (False,) if family.separates else (True,) if family.clicks else (False, True)
 
 
 def table() -> str:
     """The whole as a Markdown table: ✓, or what is missing."""
     columns = [(family, form) for family in FAMILIES for form in forms(family)]
     heads = [
-        f"`{family.door}`" + ("" if family.separates else ", λ > 0" if form else ", λ = 0")
+        f"`{family.door}`" + ("" if len(forms(family)) == 1 else ", λ > 0" if form else ", λ = 0")
         for family, form in columns
     ]
     rows = [

@@ -9,12 +9,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import flatrank as fr
 
 
-@parametrize_with_checks([fr.FlatImputer(), fr.FlatRobustPCA()])
+@parametrize_with_checks([fr.FlatImplicitRecommender(), fr.FlatImputer(), fr.FlatRobustPCA()])
 def test_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("file", ["completer", "imputer", "recommender", "robust_pca"])
+@pytest.mark.parametrize("file", ["completer", "implicit", "imputer", "recommender", "robust_pca"])
 def test_examples_of_docstrings(file):
     module = importlib.import_module(f"flatrank.estimators.{file}")
     assert doctest.testmod(module).attempted > 2

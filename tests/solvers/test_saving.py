@@ -46,6 +46,7 @@ FAMILIES = {
     "diffraction": lambda: fr.phase_retrieval(fr.measurements.coded_diffraction(N, 5), B, lam=0.3),
     "effects": lambda: fr.tomography(E + E.conj().transpose(0, 2, 1), B, lam=0.3),
     "strings": lambda: fr.tomography(fr.measurements.pauli_strings(2), B[:16]),
+    "clicks": lambda: fr.implicit([0, 0, 2], [1, 4, 3], [1, 2, 1], (D1, D2), alpha=2.0, lam=0.3),
     "radius": lambda: fr.robust_pca(RNG.standard_normal((D1, D2)), radius=2.0),
     "sparsity": lambda: fr.robust_pca(RNG.standard_normal((D1, D2)), sparsity=0.3),
     # In the order of a data frame's columns, which is not the one that files hold.

@@ -26,6 +26,9 @@ def problem_of(door, penalised):
     if door == "bilinear":
         a, c = rng.standard_normal((25, 6)), rng.standard_normal((25, 5))
         return fr.bilinear(a, c, np.einsum("mi,ij,mj->m", a, M, c), lam=lam)
+    if door == "implicit":
+        rows, cols = np.nonzero(M > 0)
+        return fr.implicit(rows, cols, shape=(6, 5), lam=lam)
     if door == "tomography":
         effects = rng.standard_normal((12, 3, 3))
         effects = effects + effects.transpose(0, 2, 1)
