@@ -145,6 +145,9 @@ class ProximalPoint(Solver[ProximalPointState]):
         A step that leaves more of the gap than this is slow: once the gap is `tol`, it is the last.
     stagnation : int
         Steps in a row that may leave the gap as it is: the rest is then rounding.
+    small : float
+        Largest d1 d2 min(d1, d2) at which it is the method to begin with. From 100 × 100 on the
+        search for factors takes half the time and less, and has it to fall back upon.
     least : float
         λ, in units of ‖ℬ*(b)‖, from which on it is the method to begin with; below, the rest of a
         step is rounding relative to ‖b‖.
@@ -169,12 +172,13 @@ class ProximalPoint(Solver[ProximalPointState]):
     margin: float = 1e-3
     slow: float = 0.3
     stagnation: int = 6
+    small: float = 3e5
     least: float = 2e-5
 
     def suits(self, problem: Problem) -> bool:
-        """Whether to begin with it: entries of a small matrix, and λ at least `least`."""
+        """Whether to begin with it: entries of a `small` matrix, and λ at least `least`."""
         B = held(problem)
-        if B is None:
+        if B is None or math.prod(B.shape) * min(B.shape) > self.small:
             return False
         return problem.lam >= self.least * _norm(B.adjoint(np.asarray(problem.b)))
 
