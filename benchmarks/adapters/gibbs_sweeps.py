@@ -53,7 +53,7 @@ def measure(shape, m, k, repeats):
             ):
                 c, Z, ones = law.Lam @ law.mu, np.zeros_like(X), np.ones(X.shape[0])
                 for part, entries, block in side.blocks(k):
-                    G, h = kernels.row_grams(block, Y, side.b[entries])
+                    G, h = kernels.row_grams(block, Y, side.data[Y.dtype.type][entries])
                     kernels.gaussian_rows(G, h, ones[part], law.Lam, c, Z[part])
 
     one, least, two = (timed(f, repeats) for f in (sweep, needed, both))
