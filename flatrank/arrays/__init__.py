@@ -9,6 +9,7 @@ from flatrank.arrays.engines import is_array as is_array
 from flatrank.arrays.engines import is_inexact as is_inexact
 from flatrank.arrays.engines import like as like
 from flatrank.arrays.engines import on_device as on_device
+from flatrank.arrays.engines import one_blas_thread as one_blas_thread
 from flatrank.arrays.engines import placed as placed
 from flatrank.arrays.engines import scope as scope
 from flatrank.arrays.engines import threads as threads

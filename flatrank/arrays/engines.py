@@ -171,6 +171,11 @@ _one_thread = _OneThread()
 _LONG = 1e8
 
 
+def one_blas_thread() -> None:
+    """BLAS on one thread for as long as the process lives, except for what has `all_cores`."""
+    _one_thread.__enter__()
+
+
 def all_cores(flops: float) -> AbstractContextManager[None]:
     """BLAS and LAPACK on all cores within a `scope`, if the work is at least `_LONG`."""
     return _one_thread.all_cores() if flops >= _LONG else nullcontext()

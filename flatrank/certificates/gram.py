@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cholesky, eigh
+
+from flatrank.arrays import all_cores
 
 # Up to this order the eigenvalues themselves are computed.
 AT_ONCE = 64
@@ -43,11 +46,13 @@ def root_of_largest(gram: np.ndarray, guesses: Iterable[float] = ()) -> float:
     from scipy.sparse.linalg import ArpackNoConvergence, eigsh  # only here: it takes long
 
     start = np.random.default_rng(0).standard_normal(d)
-    try:
-        found = eigsh(gram, 1, v0=start, ncv=40, tol=1e-9, maxiter=20, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
-        top = float(found[0])
-    except ArpackNoConvergence:
-        top = float(eigh(gram, eigvals_only=True, subset_by_index=[d - 1, d - 1])[0])
+    with all_cores(float(d) ** 3):
+        try:
+            few: dict[str, Any] = {"ncv": 40, "tol": 1e-9, "maxiter": 20}
+            found = eigsh(gram, 1, v0=start, return_eigenvectors=False, **few)
+            top = float(found[0])
+        except ArpackNoConvergence:
+            top = float(eigh(gram, eigvals_only=True, subset_by_index=[d - 1, d - 1])[0])
     top = max(top, float(np.trace(gram)) / d)  # from below too, and above zero
     more = 1e-11
     while not _above(gram, (1 + more) * top):
@@ -60,7 +65,8 @@ def _above(gram: np.ndarray, value: float) -> bool:
     shifted = -gram
     shifted[np.diag_indices(gram.shape[0])] += value
     try:
-        cholesky(shifted, overwrite_a=True, check_finite=False)
+        with all_cores(float(len(gram)) ** 3):
+            cholesky(shifted, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
         return False
     return True

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 import numpy as np
 from scipy.linalg import LinAlgError, eigh
 
-from flatrank.arrays import Array, Scalar, compiled, mapped, static, unit_vectors, xp
+from flatrank.arrays import Array, Scalar, all_cores, compiled, mapped, static, unit_vectors, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates.certificate import NormBound
 from flatrank.certificates.effort import Effort
@@ -148,10 +148,11 @@ class Symmetric(Operator):
         if not np.all(np.isfinite(W)):
             return math.inf
         W, last = 0.5 * (W + W.conj().T), W.shape[0] - 1
-        try:
-            return float(eigh(W, eigvals_only=True, subset_by_index=[last, last])[0])
-        except LinAlgError:  # looking for one of many equal eigenvalues can fail in LAPACK
-            return float(np.linalg.eigvalsh(W)[last])
+        with all_cores(float(last) ** 3):
+            try:
+                return float(eigh(W, eigvals_only=True, subset_by_index=[last, last])[0])
+            except LinAlgError:  # looking for one of many equal eigenvalues can fail in LAPACK
+                return float(np.linalg.eigvalsh(W)[last])
 
     def parts(self) -> tuple[Scalar, Scalar, Scalar]:
         """λ_max(VᵀSV) and twice ‖(I−VVᵀ)SV‖; −∞ and 0 where V has no columns."""

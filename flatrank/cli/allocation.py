@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-from threadpoolctl import threadpool_limits
+from flatrank.arrays import one_blas_thread
 
 # From malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
@@ -41,10 +41,10 @@ def keep_freed_memory(entries: int) -> bool:
 
 
 def keep_to_one_blas_thread() -> None:
-    """No second BLAS thread from here on.
+    """No second BLAS thread from here on, except for what takes long.
 
     The library keeps to one thread inside its entry points (`arrays.scope`). Small products on the
     host between them wake the second one, which then waits for more by spinning on a core that the
     kernels need: a tenth of the time of a run.
     """
-    threadpool_limits(1, user_api="blas")
+    one_blas_thread()
