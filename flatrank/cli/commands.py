@@ -19,6 +19,25 @@ app = typer.Typer(
     "130 interrupted.",
 )
 
+Row = Annotated[
+    str | None, typer.Option(help="Column with the row ids; found by name if not given.")
+]
+Col = Annotated[
+    str | None, typer.Option(help="Column with the column ids; found by name if not given.")
+]
+Value = Annotated[
+    str | None, typer.Option(help="Column with the values; found by name if not given.")
+]
+BadRows = Annotated[str, typer.Option(metavar="error|skip", help="What to do with unusable lines.")]
+Keep = Annotated[
+    str | None, typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are.")
+]
+Seed = Annotated[int, typer.Option(help="Of every random choice.")]
+Tol = Annotated[float, typer.Option(help="Relative gap to prove.")]
+MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so long.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print run.json, and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the run that is in the folder.")]
 Missing = Annotated[
     str | None,
     typer.Option(metavar="X,X,...", help="Values that stand for missing ones, such as -999."),
@@ -60,15 +79,9 @@ def complete(  # noqa: PLR0913 - one parameter an option
             "database, with --query; movielens_latest_small_2016 or insteval for a set at hand.",
         ),
     ],
-    row: Annotated[
-        str | None, typer.Option(help="Column with the row ids; found by name if not given.")
-    ] = None,
-    col: Annotated[
-        str | None, typer.Option(help="Column with the column ids; found by name if not given.")
-    ] = None,
-    value: Annotated[
-        str | None, typer.Option(help="Column with the values; found by name if not given.")
-    ] = None,
+    row: Row = None,
+    col: Col = None,
+    value: Value = None,
     lam: Annotated[
         str, typer.Option(metavar="auto|X", help="Weight of the norm; 0 fits exactly.")
     ] = "auto",
@@ -77,15 +90,13 @@ def complete(  # noqa: PLR0913 - one parameter an option
         float | None, typer.Option(help="From 0 (flat) to 1 (norm-minimal); by default a half.")
     ] = None,
     holdout: Annotated[float, typer.Option(help="Share of the entries kept for testing.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
-    tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-4,
+    seed: Seed = 0,
+    tol: Tol = 1e-4,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("run"),
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print run.json, and nothing else.")
-    ] = False,
+    as_json: AsJson = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    quiet: Quiet = False,
+    max_seconds: MaxSeconds = None,
     predict: Annotated[
         str,
         typer.Option(
@@ -96,16 +107,12 @@ def complete(  # noqa: PLR0913 - one parameter an option
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what was interrupted.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the run that is in the folder.")
-    ] = False,
+    force: Force = False,
     query: Annotated[
         str | None,
         typer.Option(metavar="SQL", help="What to read of INPUT, a database: row, column, value."),
     ] = None,
-    bad_rows: Annotated[
-        str, typer.Option(metavar="error|skip", help="What to do with unusable lines.")
-    ] = "error",
+    bad_rows: BadRows = "error",
     duplicates: Annotated[
         str,
         typer.Option(metavar="mean|last|error", help="What a place gets that has several values."),
@@ -148,12 +155,8 @@ def predict(  # noqa: PLR0913 - one parameter an option
     pairs: Annotated[
         str, typer.Argument(metavar="PAIRS", help="File with row and column ids; - for stdin.")
     ],
-    row: Annotated[
-        str | None, typer.Option(help="Column with the row ids; found by name if not given.")
-    ] = None,
-    col: Annotated[
-        str | None, typer.Option(help="Column with the column ids; found by name if not given.")
-    ] = None,
+    row: Row = None,
+    col: Col = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of stdout.")] = None,
     interval: Annotated[
         float | None,
@@ -206,10 +209,7 @@ def impute(  # noqa: PLR0913 - one parameter an option
         typer.Option(metavar="LEVEL", help="Add columns NAME_low, NAME_high: 0.9 for 90 %."),
     ] = None,
     intervals: Intervals = None,
-    keep: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
-    ] = None,
+    keep: Keep = None,
     missing: Missing = None,
     predict: Annotated[
         str,
@@ -224,8 +224,8 @@ def impute(  # noqa: PLR0913 - one parameter an option
             "--average", help="Fill with a weighted mean of flatrank and simpler ways to fill."
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    seed: Seed = 0,
+    max_seconds: MaxSeconds = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --out.")] = False,
 ) -> int:
@@ -252,15 +252,9 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         bool,
         typer.Option("--wide", help="It is a wide table, one line a row; found out if not given."),
     ] = False,
-    row: Annotated[
-        str | None, typer.Option(help="Column with the row ids; found by name if not given.")
-    ] = None,
-    col: Annotated[
-        str | None, typer.Option(help="Column with the column ids; found by name if not given.")
-    ] = None,
-    value: Annotated[
-        str | None, typer.Option(help="Column with the values; found by name if not given.")
-    ] = None,
+    row: Row = None,
+    col: Col = None,
+    value: Value = None,
     keep: Annotated[
         str | None,
         typer.Option(metavar="NAME,NAME,...", help="Columns of a wide table to leave aside."),
@@ -275,18 +269,16 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         str | None,
         typer.Option(metavar="FILE", help="Entries, or a filled table, to predict instead."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json.")] = Path("evaluation"),
     as_json: Annotated[
         bool, typer.Option("--json", help="Print evaluation.json, and nothing else.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    quiet: Quiet = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace the evaluation that is in the folder.")
     ] = False,
-    bad_rows: Annotated[
-        str, typer.Option(metavar="error|skip", help="What to do with unusable lines.")
-    ] = "error",
+    bad_rows: BadRows = "error",
 ) -> int:
     """How well flatrank would do on a file, beside simpler ways."""
     from flatrank.cli.evaluating import Question, evaluate_file
@@ -343,14 +335,14 @@ def experiment(  # noqa: PLR0913 - one parameter an option
         int | None, typer.Option(help="Rank of the truth; 2, for quadratic 3, when not given.")
     ] = None,
     draws: Annotated[int, typer.Option(help="Draws of the measurements in each cell.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    seed: Seed = 0,
     out: Annotated[
         Path, typer.Option(help="Folder for the results; finished cells in it are used again.")
     ] = Path("experiment"),
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the table as JSON, and nothing else.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """A figure of the theory, every solution certified, as table and picture."""
     from flatrank.cli.experimenting import run_experiment

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from flatrank.cli.commands import Missing, app, names_in
+from flatrank.cli.commands import (
+    AsJson,
+    Force,
+    Keep,
+    MaxSeconds,
+    Missing,
+    Quiet,
+    Seed,
+    Tol,
+    app,
+    names_in,
+)
 
 
 @app.command()
@@ -30,21 +41,14 @@ def separate(  # noqa: PLR0913 - one parameter an option
         float | None,
         typer.Option(metavar="R", help="What the sizes of the outliers add up to, if known."),
     ] = None,
-    keep: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,NAME,...", help="Columns to leave as they are."),
-    ] = None,
+    keep: Keep = None,
     missing: Missing = None,
-    tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-4,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print run.json, and nothing else.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the run that is in the folder.")
-    ] = False,
+    tol: Tol = 1e-4,
+    max_seconds: MaxSeconds = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Force = False,
 ) -> int:
     """A matrix with gross errors in; its part of low rank and its outliers out, with proof."""
     from flatrank.cli.separating import Separation, separate_matrix
@@ -100,16 +104,12 @@ def recover(  # noqa: PLR0913 - one parameter an option
         ),
     ] = "recover",
     rank: Annotated[int | None, typer.Option(metavar="K", help="Largest rank.")] = None,
-    tol: Annotated[float, typer.Option(help="Relative gap to prove.")] = 1e-6,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print run.json, and nothing else.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the run that is in the folder.")
-    ] = False,
+    tol: Tol = 1e-6,
+    max_seconds: MaxSeconds = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Force = False,
 ) -> int:
     """Stored measurements of a matrix in; its factors and singular values out, with proof."""
     from flatrank.cli.recovering import Recovery, recover_matrix
