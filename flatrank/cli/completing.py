@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flatrank.cli.allocation import keep_freed_memory, keep_to_one_blas_thread
 from flatrank.cli.folders import LOCK, Checkpoint, check_folder, reserved
-from flatrank.cli.interrupts import INTERRUPTED, Interrupts, between_steps
+from flatrank.cli.interrupts import INTERRUPTED, Interrupts, between_steps, exit_code
 from flatrank.cli.options import check_fit, number_of, refuse
-from flatrank.cli.terminal import Progress, complain, emit, show_run
+from flatrank.cli.terminal import Progress, complain, show_record, show_run
 from flatrank.data import Entries, InputError, read_entries
 from flatrank.data.databases import without_password
 
@@ -115,15 +116,11 @@ def complete_entries(job: Job) -> int:
                 checkpoint.remove()
         if read and not job.quiet and not unfinished:
             complain(f"{read}.")
-    if job.json:
-        from flatrank.solvers.writing import to_json
-
-        emit(to_json(record))
-    elif not job.quiet:
-        show_run(record, found.solution.status, job.out)
+    table = partial(show_run, record, found.solution.status, job.out)
+    show_record(record, table, quiet=job.quiet, json=job.json)
     if unfinished:
         complain(f"stopped early; the same command with --resume continues from {job.out}.")
-    return {"certified": 0, "interrupted": INTERRUPTED}.get(record["status"], 3)
+    return exit_code(record["status"])
 
 
 def solve_entries(

@@ -10,7 +10,7 @@ from flatrank.cli.allocation import keep_to_one_blas_thread
 from flatrank.cli.folders import LOCK, check_folder, reserved
 from flatrank.cli.interrupts import INTERRUPTED, between_steps
 from flatrank.cli.questions import Material, Question, read
-from flatrank.cli.terminal import Progress, ascii_only, complain, emit, say
+from flatrank.cli.terminal import Progress, ascii_only, complain, say, show_record
 from flatrank.data import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _end(question: Question, material: Material, finished: list[Evaluation], sta
         complain("interrupted before the first fold was finished; nothing was written.")
         return INTERRUPTED
     from flatrank.reporting.runs import versions
-    from flatrank.solvers.writing import to_json, write_json
+    from flatrank.solvers.writing import write_json
 
     (found,) = finished
     record = found.record() | {
@@ -93,11 +93,9 @@ def _end(question: Question, material: Material, finished: list[Evaluation], sta
     }
     question.out.mkdir(parents=True, exist_ok=True)
     write_json(question.out / RECORD, record)
-    if question.json:
-        emit(to_json(record))
-    elif not question.quiet:
-        head, tail = f"{material.source}: {material.how}", question.out / RECORD
-        say(ascii_only(f"{head}\n{found}\neverything is in {tail}\n"))
+    head, tail = f"{material.source}: {material.how}", question.out / RECORD
+    text = ascii_only(f"{head}\n{found}\neverything is in {tail}\n")
+    show_record(record, lambda: say(text), quiet=question.quiet, json=question.json)
     stopped = len(found.folds) < found.asked
     if stopped:
         complain(f"interrupted: {len(found.folds)} of {found.asked} folds were finished.")

@@ -23,6 +23,11 @@ INTERRUPTED = 130
 GRACE = 1.2
 
 
+def exit_code(status: str) -> int:
+    """0 for what is certified, 130 for what was interrupted, 3 for the rest."""
+    return {"certified": 0, "interrupted": INTERRUPTED}.get(status, 3)
+
+
 class Interrupts:
     """Whether Ctrl-C was pressed and nobody has been told.
 

@@ -13,9 +13,16 @@ import numpy as np
 
 from flatrank.cli.allocation import keep_to_one_blas_thread
 from flatrank.cli.folders import MODEL, RECORD, check_folder, replace_run, reserved
-from flatrank.cli.interrupts import INTERRUPTED
+from flatrank.cli.interrupts import INTERRUPTED, exit_code
 from flatrank.cli.options import check_fit, refuse
-from flatrank.cli.terminal import Progress, Rows, certificate_words, complain, emit, show_table
+from flatrank.cli.terminal import (
+    Progress,
+    Rows,
+    certificate_words,
+    complain,
+    show_record,
+    show_table,
+)
 from flatrank.data import InputError
 
 if TYPE_CHECKING:
@@ -101,15 +108,11 @@ def recover_matrix(asked: Recovery, *, quiet: bool, json: bool) -> int:
         record["seconds"] = {"read": read, "solve": solution.seconds}
         record["seconds"]["total"] = time.perf_counter() - started
         _write(solution, record, asked.out)
-    if json:
-        from flatrank.solvers.writing import to_json
-
-        emit(to_json(record))
-    elif not quiet:
-        show_table(_rows(record, solution, given, asked.out), "flatrank recover")
+    rows = partial(_rows, record, solution, given, asked.out)
+    show_record(record, lambda: show_table(rows(), "flatrank recover"), quiet=quiet, json=json)
     if record["status"] == "interrupted":
         complain(f"interrupted: what is in {asked.out} is the best found until then.")
-    return {"certified": 0, "interrupted": INTERRUPTED}.get(record["status"], 3)
+    return exit_code(record["status"])
 
 
 def _read(asked: Recovery) -> _Asked:

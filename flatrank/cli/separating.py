@@ -12,9 +12,16 @@ import numpy as np
 
 from flatrank.cli.allocation import keep_to_one_blas_thread
 from flatrank.cli.folders import MODEL, RECORD, check_folder, replace_run, reserved
-from flatrank.cli.interrupts import INTERRUPTED
+from flatrank.cli.interrupts import INTERRUPTED, exit_code
 from flatrank.cli.options import check_fit, refuse
-from flatrank.cli.terminal import Progress, Rows, certificate_words, complain, emit, show_table
+from flatrank.cli.terminal import (
+    Progress,
+    Rows,
+    certificate_words,
+    complain,
+    show_record,
+    show_table,
+)
 from flatrank.data import InputError
 from flatrank.data.whole import Table, Whole, read_whole
 
@@ -94,15 +101,11 @@ def separate_matrix(asked: Separation, *, quiet: bool, json: bool) -> int:
         record = _record(whole, solution, asked, {"read": read, "solve": solution.seconds})
         record["seconds"]["total"] = time.perf_counter() - started
         _write(whole, solution, record, asked.out)
-    if json:
-        from flatrank.solvers.writing import to_json
-
-        emit(to_json(record))
-    elif not quiet:
-        show_table(_rows(record, solution, asked.out), "flatrank separate")
+    rows = partial(_rows, record, solution, asked.out)
+    show_record(record, lambda: show_table(rows(), "flatrank separate"), quiet=quiet, json=json)
     if record["status"] == "interrupted":
         complain(f"interrupted: the parts in {asked.out} are the best found until then.")
-    return {"certified": 0, "interrupted": INTERRUPTED}.get(record["status"], 3)
+    return exit_code(record["status"])
 
 
 def _solve(whole: Whole, asked: Separation, progress: Progress) -> Solution:

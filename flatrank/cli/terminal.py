@@ -63,6 +63,18 @@ def say(text: str) -> None:
     _deliver(lambda: sys.stdout.write(text), "stdout")
 
 
+def show_record(
+    record: dict[str, Any], table: Callable[[], None], *, quiet: bool, json: bool
+) -> None:
+    """What a command found: the record itself on standard output, or the table, or nothing."""
+    if json:
+        from flatrank.solvers.writing import to_json
+
+        emit(to_json(record))
+    elif not quiet:
+        table()
+
+
 def emit(text: str) -> None:
     """Data on standard output: UTF-8 whatever the locale, so that files and pipes agree."""
 

@@ -24,6 +24,15 @@ class NotCertifiedWarning(ConvergenceWarning):
     """The answer is there, but the proof that was asked for is not; says what to do."""
 
 
+def options_of(estimator: Any) -> dict[str, Any]:
+    """What `complete` and `complete_again` are asked by the parameters of an estimator."""
+    return {
+        "rank": estimator.rank, "lam": estimator.lam, "predict": estimator.prediction,
+        "tol": estimator.tol, "max_seconds": estimator.max_seconds,
+        "seed": seed_of(estimator.random_state),
+    }  # fmt: skip
+
+
 def record(estimator: Any, solution: Solution, depth: int = 3) -> None:
     """Set what every estimator says of its solution; warn the caller if it is not proved."""
     estimator.certificate_ = solution.certificate

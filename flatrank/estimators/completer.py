@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from flatrank.estimators._checks import as_places, as_shape, record_completed, seed_of
+from flatrank.estimators._checks import as_places, as_shape, options_of, record_completed
 from flatrank.estimators._new_rows import NewRows, added
 from flatrank.problems import Observed, checked_entries, observed
 from flatrank.selection import CompletedTable, IntervalKind, complete
@@ -124,7 +124,7 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         if y is not None:
             rows, cols = as_places(X)
             given = rows, cols, y, self.shape or as_shape(rows, cols)
-        completed = complete(*given, holdout=self.holdout, **self._options())
+        completed = complete(*given, holdout=self.holdout, **options_of(self))
         record_completed(self, completed)
         return self
 
@@ -172,15 +172,8 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
             rows, cols = as_places(X)
             shape = max(d1, as_shape(rows, cols)[0]), d2
             more = Observed(*checked_entries(rows, cols, y, shape), shape)
-        record_completed(self, added(self.completed_, more, **self._options()))
+        record_completed(self, added(self.completed_, more, **options_of(self)))
         return self
-
-    def _options(self) -> dict[str, Any]:
-        """What `complete` and `complete_again` are asked."""
-        return {
-            "rank": self.rank, "lam": self.lam, "predict": self.prediction, "tol": self.tol,
-            "max_seconds": self.max_seconds, "seed": seed_of(self.random_state),
-        }  # fmt: skip
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predictions at some places.

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from flatrank.data.standard import Standard
-from flatrank.estimators._checks import record_completed, seed_of
+from flatrank.estimators._checks import options_of, record_completed
 from flatrank.estimators._new_rows import NewRows, added
 from flatrank.problems import Observed
 from flatrank.selection import CompletedTable, IntervalKind, complete
@@ -163,7 +163,7 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Z, d1 = (X[:, self._kept] - self.mean_) / self.scale_, self.completed_.shape[0]
         i, j = np.nonzero(~np.isnan(Z))
         more = Observed(i + d1, j, Z[i, j], (d1 + len(Z), Z.shape[1]))
-        record_completed(self, added(self.completed_, more, **self._options()))
+        record_completed(self, added(self.completed_, more, **options_of(self)))
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:  # noqa: ARG002 # pyright: ignore[reportIncompatibleMethodOverride]
@@ -287,17 +287,10 @@ class FlatImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Z = (Z - self.mean_) / self.scale_
         rows, cols = np.nonzero(~np.isnan(Z))
         completed = complete(
-            rows, cols, Z[rows, cols], Z.shape, holdout=self.holdout, **self._options()
+            rows, cols, Z[rows, cols], Z.shape, holdout=self.holdout, **options_of(self)
         )
         record_completed(self, completed, depth=5)
         return X
-
-    def _options(self) -> dict[str, Any]:
-        """What `complete` and `complete_again` are asked."""
-        return {
-            "rank": self.rank, "lam": self.lam, "predict": self.prediction, "tol": self.tol,
-            "max_seconds": self.max_seconds, "seed": seed_of(self.random_state),
-        }  # fmt: skip
 
     def _checked(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

@@ -24,9 +24,9 @@ class CompactSVD(NamedTuple):
         """How many singular values are above zero (host)."""
         return int(np.count_nonzero(self.s > 0))
 
-    def narrow(self) -> CompactSVD:
-        """Without the terms that are zero (host)."""
-        r = self.rank
+    def narrow(self, terms: int | None = None) -> CompactSVD:
+        """The first of its terms; by default those that are not zero (host)."""
+        r = self.rank if terms is None else terms
         return CompactSVD(self.U[:, :r], self.s[:r], self.V[:, :r])
 
     def pair(self) -> FactorPair:

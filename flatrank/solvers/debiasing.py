@@ -97,7 +97,7 @@ def debiased(solution: Solution, *, rank: int | None = None) -> Debiased:
             f"rank {r} has {problem.degrees(r)} degrees of freedom, no fewer than the {problem.m} "
             "entries, which leaves nothing to tell the noise by: take a smaller rank"
         )
-    svd, misfit = _fitted(A, b, _cut(svd, r), free / problem.degrees(r))
+    svd, misfit = _fitted(A, b, svd.narrow(r), free / problem.degrees(r))
     return Debiased(svd, math.sqrt(misfit / free), *_inverses(A, svd))
 
 
@@ -135,7 +135,7 @@ def _outstanding(problem: Problem, A: SampledEntries, svd: CompactSVD, p: float)
         free = problem.m - problem.degrees(r)
         if free <= 0:
             break
-        misfit = _misfit(A, problem.b, _cut(svd, r).pair())
+        misfit = _misfit(A, problem.b, svd.narrow(r).pair())
         if svd.s[r - 1] <= least * math.sqrt(misfit / free):
             break
         found = r
@@ -187,10 +187,6 @@ def _misfit(A: SampledEntries, b: np.ndarray, X: FactorPair) -> float:
     """‖b − 𝒜(X)‖²."""
     r = b - A.forward(X)
     return float(r @ r)
-
-
-def _cut(svd: CompactSVD, r: int) -> CompactSVD:
-    return CompactSVD(svd.U[:, :r], svd.s[:r], svd.V[:, :r])
 
 
 def _threshold(shape: tuple[int, int]) -> float:
