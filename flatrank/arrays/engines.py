@@ -172,7 +172,12 @@ _LONG = 1e8
 
 
 def one_blas_thread() -> None:
-    """BLAS on one thread for as long as the process lives, except for what has `all_cores`."""
+    """BLAS on one thread for as long as the process lives, except for what has `all_cores`.
+
+    For a process that does nothing but one run. Small products on the host between entry points,
+    each of which is a `scope`, wake the second thread, which then waits for more by spinning on a
+    core that the kernels need: a tenth of the time of a run.
+    """
     _one_thread.__enter__()
 
 

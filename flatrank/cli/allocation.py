@@ -1,4 +1,4 @@
-"""How memory is given out and BLAS uses threads, for a process that does nothing but one run.
+"""How memory is given out, for a process that does nothing but one run.
 
 Arrays of a few megabytes are made and dropped thousands of times. By default each goes back to the
 system and costs an interruption for every page when it is made anew: about a sixth of the time of a
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-
-from flatrank.arrays import one_blas_thread
 
 # From malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
@@ -38,13 +36,3 @@ def keep_freed_memory(entries: int) -> bool:
         return False
     settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26))
     return all(mallopt(what, value) for what, value in settings)
-
-
-def keep_to_one_blas_thread() -> None:
-    """No second BLAS thread from here on, except for what takes long.
-
-    The library keeps to one thread inside its entry points (`arrays.scope`). Small products on the
-    host between them wake the second one, which then waits for more by spinning on a core that the
-    kernels need: a tenth of the time of a run.
-    """
-    one_blas_thread()

@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flatrank.cli.allocation import keep_freed_memory, keep_to_one_blas_thread
+from flatrank.arrays import one_blas_thread
+from flatrank.cli.allocation import keep_freed_memory
 from flatrank.cli.folders import LOCK, Checkpoint, check_folder, reserved
 from flatrank.cli.interrupts import INTERRUPTED, Interrupts, between_steps, exit_code
 from flatrank.cli.options import check_fit, number_of, refuse
@@ -133,7 +134,7 @@ def solve_entries(
 ) -> Completion:
     """The one call that computes, from a state of finished work if there is one."""
     keep_freed_memory(entries.m)
-    keep_to_one_blas_thread()
+    one_blas_thread()
     from flatrank.selection import complete_entries as choose
 
     def monitor(event: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from flatrank.cli.allocation import keep_to_one_blas_thread
+from flatrank.arrays import one_blas_thread
 from flatrank.cli.folders import LOCK, check_folder, reserved
 from flatrank.cli.interrupts import INTERRUPTED, between_steps
 from flatrank.cli.questions import Material, Question, read
@@ -60,7 +60,7 @@ def evaluate_file(question: Question) -> int:
 
 
 def _evaluations(question: Question, material: Material, monitor: Any) -> Any:
-    keep_to_one_blas_thread()
+    one_blas_thread()
     from flatrank.evaluation import evaluations
 
     options = {"folds": question.folds, "seed": question.seed} | material.options

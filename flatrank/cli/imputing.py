@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatrank.cli.allocation import keep_to_one_blas_thread
+from flatrank.arrays import one_blas_thread
 from flatrank.cli.folders import check_out
 from flatrank.cli.interrupts import INTERRUPTED
 from flatrank.cli.intervals import Asked
@@ -48,7 +48,7 @@ def impute_table(  # noqa: PLR0913 - what was asked
     """
     _check(out, asked, fit, force)
     intervals: dict[str, Any] = {} if asked is None else asked._asdict()
-    keep_to_one_blas_thread()
+    one_blas_thread()
     from flatrank.selection import fill
     from flatrank.solvers import Status
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from flatrank.cli.allocation import keep_to_one_blas_thread
+from flatrank.arrays import one_blas_thread
 from flatrank.cli.folders import MODEL, RECORD, check_folder, replace_run, reserved
 from flatrank.cli.interrupts import INTERRUPTED, exit_code
 from flatrank.cli.options import check_fit, refuse
@@ -99,7 +99,7 @@ def recover_matrix(asked: Recovery, *, quiet: bool, json: bool) -> int:
         try:
             given = _read(asked)
             read = time.perf_counter() - started
-            keep_to_one_blas_thread()
+            one_blas_thread()
             solution = _solve(given, asked, progress)
         except KeyboardInterrupt:
             complain("interrupted: nothing was written.")

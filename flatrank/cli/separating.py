@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatrank.cli.allocation import keep_to_one_blas_thread
+from flatrank.arrays import one_blas_thread
 from flatrank.cli.folders import MODEL, RECORD, check_folder, replace_run, reserved
 from flatrank.cli.interrupts import INTERRUPTED, exit_code
 from flatrank.cli.options import check_fit, refuse
@@ -92,7 +92,7 @@ def separate_matrix(asked: Separation, *, quiet: bool, json: bool) -> int:
         progress({"stage": "read"})
         whole = read_whole(asked.source, asked.keep, asked.missing)
         read = time.perf_counter() - started
-        keep_to_one_blas_thread()
+        one_blas_thread()
         try:
             solution = _solve(whole, asked, progress)
         except KeyboardInterrupt:

@@ -41,8 +41,8 @@ def test_large_tables_leave_it_alone():
 ONE_THREAD = """
 import numpy, scipy.linalg
 from threadpoolctl import threadpool_info
-from flatrank.cli.allocation import keep_to_one_blas_thread
-keep_to_one_blas_thread()
+from flatrank.arrays import one_blas_thread
+one_blas_thread()
 print(*{pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
 """
 
