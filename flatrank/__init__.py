@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from flatrank import flatness as flatness
     from flatrank import gibbs as gibbs
     from flatrank import measurements as measurements
+    from flatrank import networks as networks
     from flatrank import solvers as solvers
     from flatrank import theory as theory
     from flatrank.certificates import Certificate as Certificate
@@ -60,7 +61,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_ROOMS = ("experiments", "flatness", "gibbs", "measurements", "solvers", "theory")
+_ROOMS = (
+    "experiments", "flatness", "gibbs", "measurements", "networks", "solvers", "theory",
+)  # fmt: skip
 _HOMES = {
     "certificates": ("Certificate", "certify"),
     "estimators": (
@@ -87,8 +90,11 @@ _HOMES = {
 }  # fmt: skip
 _HOME = {name: room for room, names in _HOMES.items() for name in names}
 
-# `from flatrank import *` must do without scikit-learn.
-__all__ = [*_ROOMS, *(name for name in _HOME if _HOME[name] != "estimators")]  # pyright: ignore[reportUnsupportedDunderAll]
+# `from flatrank import *` must do without scikit-learn and JAX.
+__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+    *(room for room in _ROOMS if room != "networks"),
+    *(name for name in _HOME if _HOME[name] != "estimators"),
+]
 
 
 def __getattr__(name: str) -> _Any:
