@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +17,26 @@ WORDS = {"n": "C.n", "m": "C.m", "w": "C.width", "k": "k"}
 
 def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     """Check the arguments of a kernel, given in the order of its signature, and run it."""
+    arrays = [*reals.values()]
+    ready = C.__dict__.get("_ready", {}).get(_form(kernel, arrays))
+    if ready is None or support.obstacle():
+        return _checked(kernel, C, reals)
+    out = ready(arrays)
+    return tuple(out) if len(out) > 1 else out[0]
+
+
+def _form(kernel: str, arrays: list[Any]) -> tuple[Any, ...] | None:
+    """What a kernel has to know of arrays before it reads them; None if it cannot as they are."""
+    form: list[Any] = [kernel]
+    for x in arrays:
+        if type(x) is not np.ndarray or not x.flags.c_contiguous:
+            return None
+        form += x.shape, x.dtype.str
+    return tuple(form)
+
+
+def _checked(kernel: str, C: Compressed, reals: dict[str, Any]) -> Any:
+    """The same for arrays of a form not met before, or that have to be copied first."""
     k = check(kernel, C, reals)
     on_host = all(isinstance(x, np.ndarray) for x in (C.indptr, *reals.values()))
     if not on_host and on_device(C, reals):
@@ -28,19 +47,17 @@ def call(kernel: str, C: Compressed, **reals: Any) -> Any:
     if k == 0 or dtype.char not in "fd" or support.obstacle():
         return _plain(C, arrays, kernel)
     width = call_width(k)
-    try:
-        plan = _execution().plan(kernel, width, 8 * dtype.itemsize)
-    except Exception as error:  # a compiler that is broken, or does not fit the rest
-        support.failed(kernel, error)
-        return _plain(C, arrays, kernel)
-    if width == k:
-        out = _execution().execute(plan, C, arrays, k)
-    else:
-        inputs, outputs = (parsed(text) for text in SIGNATURES[kernel])
-        arrays = [_widened(x, axes, width) for x, (_, axes) in zip(arrays, inputs, strict=True)]
-        axes = [axes for name, axes in outputs if name != "WORK"]
-        out = _execution().execute(plan, C, arrays, width)
-        out = [_narrowed(x, a, k) for x, a in zip(out, axes, strict=True)]
+    inputs, outputs = (parsed(text) for text in SIGNATURES[kernel])
+    arrays = [_widened(x, axes, width) for x, (_, axes) in zip(arrays, inputs, strict=True)]
+    kept, form = C.__dict__.setdefault("_ready", {}), _form(kernel, arrays)
+    if form not in kept:
+        try:
+            kept[form] = import_module("flatrank.kernels.execution").Ready(kernel, C, width, dtype)
+        except Exception as error:  # a compiler that is broken, or does not fit the rest
+            support.failed(kernel, error)
+            return _plain(C, [np.ascontiguousarray(x, dtype) for x in reals.values()], kernel)
+    axes = [axes for name, axes in outputs if name != "WORK"]
+    out = [_narrowed(x, a, k) for x, a in zip(kept[form](arrays), axes, strict=True)]
     return tuple(out) if len(out) > 1 else out[0]
 
 
@@ -62,12 +79,6 @@ def _widened(x: np.ndarray, axes: list[str], width: int) -> np.ndarray:
 def _narrowed(x: np.ndarray, axes: list[str], k: int) -> np.ndarray:
     """Without the columns that `_widened` added."""
     return x[tuple(slice(k if a == "k" else None) for a in axes)]
-
-
-@cache
-def _execution() -> Any:
-    """The compiled path, which brings llvmlite."""
-    return import_module("flatrank.kernels.execution")
 
 
 def check(kernel: str, C: Compressed, reals: dict[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -104,12 +105,10 @@ def _run(
 ) -> None:
     """Run one of the loops on arrays and the entries of a pattern."""
     execution = import_module("flatrank.kernels.execution")
-    if C is not None:
-        own = execution.pattern_words(C)
-        words |= {w: own[at] for w, at in execution.PLACES.items() if own[at] and w not in words}
-    where = {w: execution.address(x) for w, x in arrays.items()}
-    bits = 8 * arrays["OUT"].itemsize
-    execution.share(execution.job(**words, **where), cost, _compiled(name, bits))
+    job = execution.pattern_words(C)[:] if C is not None else array("q", execution.job())
+    for word, value in (words | {w: execution.address(x) for w, x in arrays.items()}).items():
+        job[execution.PLACES[word]] = value
+    execution.share(job, cost, _compiled(name, 8 * arrays["OUT"].itemsize))
 
 
 @cache

@@ -5,9 +5,9 @@ One is compiled for each loop, number of columns and element type when first ask
 
 from __future__ import annotations
 
+import ctypes
 from array import array
 from functools import cache
-from typing import NamedTuple
 
 import llvmlite
 import llvmlite.binding
@@ -33,6 +33,10 @@ COST = {
     "row_grams": 8,
     "inverses": 32,
 }
+_BYTE = ctypes.c_char
+
+
+N, X, Y, P, Q, OUT = (PLACES[word] for word in ("N", "X", "Y", "P", "Q", "OUT"))
 
 
 def group_rows(name: str, k: int, bits: int) -> int:
@@ -61,93 +65,86 @@ def _compiled(variant: Variant) -> Native:
     return compiled("_".join(map(str, variant)), write, 3)
 
 
-class Plan(NamedTuple):
-    """What the kernel, the number of columns and their type decide about a call."""
-
-    takes: list[int]  # words of the arguments
-    gives: list[tuple[int, list[str]]]  # words and axes of the results, and of scratch behind them
-    results: int
-    cost: int  # multiply-adds for each entry, or for each row of a block
-    rows: Native  # the loop
-    paired: bool  # whether two sides are gathered, and copied side by side for that
-    dense: bool  # whether rows hold blocks and no entries
-
-
-@cache
-def plan(kernel: str, k: int, bits: int) -> Plan:
-    """The plan of a kernel for k columns of so many bits, compiled on first use."""
-    inputs, outputs = (
-        [(PLACES[name], axes) for name, axes in parsed(s)] for s in SIGNATURES[kernel]
-    )
-    name = LOOPS.get(kernel, kernel)
-    return Plan(
-        takes=[place for place, _ in inputs],
-        gives=outputs,
-        results=sum(place != PLACES["WORK"] for place, _ in outputs),
-        cost=COST.get(name, 1) * k,
-        rows=rows_of(name, k, bits),
-        paired=name == "curvature_product",
-        dense=name in ("inverses", "block_product"),
-    )
-
-
 def job(**words: int) -> list[int]:
     """The words of a job; those not given are 0."""
     return [words.get(name, 0) for name in PLACES]
 
 
 def address(x: np.ndarray) -> int:
-    """Where the numbers of an array begin."""
-    return x.__array_interface__["data"][0]
+    """Where the numbers of an array begin, without the dict that NumPy would make for it."""
+    try:
+        return ctypes.addressof(_BYTE.from_buffer(x))  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):  # read-only, or empty
+        return x.ctypes.data
 
 
-def pattern_words(C: Compressed) -> list[int]:
+def pattern_words(C: Compressed) -> array[int]:
     """The words of a job that a pattern decides, kept with it and with the arrays they point to."""
     if "_words" not in C.__dict__:
         pointers, indices = np.ascontiguousarray(C.indptr), np.ascontiguousarray(C.indices)
         where = {"POINTERS": address(pointers), "INDICES": address(indices)}
         words = job(N=C.n, M=C.m, WIDTH=C.width, LONG=int(pointers.dtype.itemsize == 8), **where)
-        C.__dict__["_words"] = words, pointers, indices
+        C.__dict__["_words"] = array("q", words), pointers, indices
     return C.__dict__["_words"][0]
 
 
-def execute(plan: Plan, C: Compressed, reals: list[np.ndarray], k: int) -> list[np.ndarray]:
-    """The results of a kernel; the reals are contiguous and of one type."""
-    words, dtype = pattern_words(C).copy(), reals[0].dtype
-    lengths, outs = {"n": C.n, "m": C.m, "k": k}, []
-    Y, STRIDE = PLACES["Y"], PLACES["STRIDE"]
-    words[PLACES["K"]] = words[STRIDE] = k
-    for place, x in zip(plan.takes, reals, strict=True):
-        words[place] = address(x)
-    for place, axes in plan.gives:
-        outs.append(np.empty([lengths[a] for a in axes], dtype))
-        words[place] = address(outs[-1])
-    if plan.paired:
-        beside = np.empty((C.width, 2 * k), dtype)
-        sides = {"X": words[Y], "P": words[PLACES["Q"]], "OUT": address(beside)}
-        copy = job(N=C.width, K=k, **sides)
-        share(copy, k * C.width, rows_of("side_by_side", k, 8 * dtype.itemsize))
-        words[Y], words[STRIDE] = address(beside), 2 * k
-    if plan.dense:
-        words[PLACES["POINTERS"]] = 0
-    share(words, plan.cost * (C.n * k if plan.dense else C.m), plan.rows)
-    return outs[: plan.results]
+class Ready:
+    """A kernel on a pattern, for factors of k columns of a type: only where they lie is missing.
+
+    Two thirds of the time of a short call went into what is made here once.
+    """
+
+    def __init__(self, kernel: str, C: Compressed, k: int, dtype: np.dtype):
+        name, bits = LOOPS.get(kernel, kernel), 8 * dtype.itemsize
+        dense = name in ("inverses", "block_product")  # rows hold blocks and no entries
+        inputs, outputs = (parsed(text) for text in SIGNATURES[kernel])
+        lengths = {"n": C.n, "m": C.m, "k": k}
+        self.dtype, self.rows = dtype, rows_of(name, k, bits)
+        self.cost = COST.get(name, 1) * k * (C.n * k if dense else C.m)
+        self.takes = [PLACES[word] for word, _ in inputs]
+        self.gives = [(PLACES[word], tuple(lengths[a] for a in axes)) for word, axes in outputs]
+        self.results = sum(word != "WORK" for word, _ in outputs)
+        self.words = pattern_words(C)[:]
+        self.words[PLACES["K"]] = self.words[PLACES["STRIDE"]] = k
+        if dense:
+            self.words[PLACES["POINTERS"]] = 0
+        # Where two sides are gathered, they are copied side by side for that.
+        self.paired = name == "curvature_product"
+        if self.paired:
+            self.words[PLACES["STRIDE"]] = 2 * k
+            self.beside, self.copying = (C.width, 2 * k), rows_of("side_by_side", k, bits)
+            self.copy = array("q", job(N=C.width, K=k))
+
+    def __call__(self, reals: list[np.ndarray]) -> list[np.ndarray]:
+        """The results; the reals are contiguous and of one type, with the shapes expected."""
+        words, outs = self.words[:], []
+        for place, x in zip(self.takes, reals, strict=True):
+            words[place] = address(x)
+        for place, shape in self.gives:
+            outs.append(np.empty(shape, self.dtype))
+            words[place] = address(outs[-1])
+        if self.paired:
+            copy, beside = self.copy[:], np.empty(self.beside, self.dtype)
+            copy[X], copy[P], copy[OUT] = words[Y], words[Q], address(beside)
+            share(copy, beside.size // 2, self.copying)
+            words[Y] = copy[OUT]
+        share(words, self.cost, self.rows)
+        return outs[: self.results]
 
 
 def execute_flat(loop: str, given: dict[str, np.ndarray], like: np.ndarray, **more: int) -> None:
     """Run a loop over vectors of the length and type of `like`; all are contiguous."""
     where = {name: address(x) for name, x in given.items()} | more
-    words = job(N=-(-like.size // HARDWARE.piece), M=like.size, **where)
+    words = array("q", job(N=-(-like.size // HARDWARE.piece), M=like.size, **where))
     rows = _compiled(Variant(loop, 1, 8 * like.dtype.itemsize, 1, False))
     share(words, HARDWARE.number_cost * like.size, rows)
 
 
-def share(words: list[int], cost: int, rows: Native) -> None:
+def share(words: array[int], cost: int, rows: Native) -> None:
     """Run all rows of a job, with the help of threads where that pays."""
-    job = array("q", words)
-    at = job.buffer_info()[0]
+    at = words.buffer_info()[0]
     if cost < HARDWARE.sharing or not team().share(at, rows.address, cost):
-        rows.call(at, 0, words[PLACES["N"]])
+        rows.call(at, 0, words[N])
 
 
 def facts() -> dict[str, object]:

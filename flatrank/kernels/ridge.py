@@ -61,7 +61,7 @@ def ridge_steps(
         support.failed("ridge_steps", error)
         return reference.ridge_steps(C, X, Y, b, w, steps)
     Y, out = _widened(Y, width), _widened(X, width, copied=True)
-    words = execution.pattern_words(C).copy()
+    words = execution.pattern_words(C)[:]
     given = {"Y": Y, "V": b, "W": w, "OUT": out}
     numbers = {"K": width, "STRIDE": width, "STEPS": steps}
     for name, word in (numbers | {x: execution.address(a) for x, a in given.items()}).items():

@@ -90,11 +90,16 @@ def calls(monkeypatch):
     """Names of the kernels of which compiled code was called."""
     from flatrank.kernels import execution
 
-    names, plan = [], execution.plan
+    names = []
 
-    def recorded(kernel, *rest):
-        names.append(kernel)
-        return plan(kernel, *rest)
+    class Recorded(execution.Ready):
+        def __init__(self, kernel, *rest):
+            super().__init__(kernel, *rest)
+            self.kernel = kernel
 
-    monkeypatch.setattr(execution, "plan", recorded)
+        def __call__(self, reals):
+            names.append(self.kernel)
+            return super().__call__(reals)
+
+    monkeypatch.setattr(execution, "Ready", Recorded)
     return names

@@ -92,7 +92,7 @@ def test_a_failure_to_compile_leaves_the_reference(pattern, arguments, monkeypat
         raise RuntimeError("no room for code")
 
     monkeypatch.setattr(support, "failures", [])
-    monkeypatch.setattr(execution, "plan", broken)
+    monkeypatch.setattr(execution, "rows_of", broken)
     C = pattern(20, 10, 50)
     X, Y, *_ = arguments(C, 3, "float32")
     with pytest.warns(RuntimeWarning, match="compiling sampled_product failed: .*no room"):
