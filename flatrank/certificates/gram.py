@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-from scipy.linalg import cholesky, eigh
+from scipy.linalg import cho_solve, cholesky
 
 from flatrank.arrays import all_cores
+from flatrank.linalg import krylov_eigenpairs
 
 # Up to this order the eigenvalues themselves are computed.
 AT_ONCE = 64
+# Columns at once, and products with them, of a Krylov space.
+STEPS = 8, 8
+# Relative distances above the spectrum from which it is looked at.
+CLOSER = 1e-3, 1e-7
 
 
 def dense_norm(S: np.ndarray) -> float:
     """An upper bound on ‖S‖ of a matrix held as an array, equal to it within 1e-9.
 
     c² I − S Sᵀ has a Cholesky factor if and only if ‖S‖ < c, which proves c whatever it came
-    from: here from Lanczos, from below, raised until the factor exists. Valid to rounding (about
-    min(d1, d2)·1e-16, relatively, in ‖S‖²).
+    from: here from Krylov spaces, from below, raised until the factor exists. Valid to rounding
+    (about min(d1, d2)·1e-16, relatively, in ‖S‖²).
 
     Cost: with d = min(d1, d2), d² max(d1, d2) flops for the Gram and d³/3 a factor, of which there
     are one to three; d² memory, three times. Up to d = 64 the eigenvalues themselves.
@@ -34,39 +38,47 @@ def dense_norm(S: np.ndarray) -> float:
 
 
 def root_of_largest(gram: np.ndarray, guesses: Iterable[float] = ()) -> float:
-    """An upper bound on the root of a Gram's largest eigenvalue: a guess that is one, or close."""
+    """An upper bound on the root of a Gram's largest eigenvalue: a guess that is one, or close.
+
+    A few Krylov steps show where the spectrum ends; a Cholesky factor above it then serves for
+    steps on the inverse, which part eigenvalues that lie together there. (ARPACK gives up on them.)
+    """
     d = gram.shape[0]
     if not np.all(np.isfinite(gram)):
         return math.inf
     if d <= AT_ONCE or not np.any(gram):
         return math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0))
     for guess in guesses:
-        if _above(gram, guess * guess):
+        if _factor(gram, guess * guess) is not None:
             return guess
-    from scipy.sparse.linalg import ArpackNoConvergence, eigsh  # only here: it takes long
-
-    start = np.random.default_rng(0).standard_normal(d)
+    start = np.random.default_rng(0).standard_normal((d, STEPS[0]))
     with all_cores(float(d) ** 3):
-        try:
-            few: dict[str, Any] = {"ncv": 40, "tol": 1e-9, "maxiter": 20}
-            found = eigsh(gram, 1, v0=start, return_eigenvectors=False, **few)
-            top = float(found[0])
-        except ArpackNoConvergence:
-            top = float(eigh(gram, eigvals_only=True, subset_by_index=[d - 1, d - 1])[0])
-    top = max(top, float(np.trace(gram)) / d)  # from below too, and above zero
-    more = 1e-11
-    while not _above(gram, (1 + more) * top):
+        found, V = krylov_eigenpairs(lambda X: gram @ X, start, math.prod(STEPS))
+        top = max(float(found[-1]), float(np.trace(gram)) / d)  # from below, and above zero
+        for more in CLOSER:
+            above, C = _raised(gram, top, more)
+            found, V = krylov_eigenpairs(
+                lambda X, C=C: cho_solve((C, False), X, check_finite=False),
+                V[:, -STEPS[0] :],
+                math.prod(STEPS),
+            )
+            top = max(top, above - 1 / float(found[-1]))
+        return math.sqrt(_raised(gram, top, 1e-11)[0])
+
+
+def _raised(gram: np.ndarray, top: float, more: float) -> tuple[float, np.ndarray]:
+    """The first of (1 + more) top, more = …, 30 more, … above all eigenvalues, and its factor."""
+    while (C := _factor(gram, (1 + more) * top)) is None:
         more *= 30
-    return math.sqrt((1 + more) * top)
+    return (1 + more) * top, C
 
 
-def _above(gram: np.ndarray, value: float) -> bool:
-    """Whether all eigenvalues lie below: value·I − gram has a Cholesky factor."""
+def _factor(gram: np.ndarray, value: float) -> np.ndarray | None:
+    """The Cholesky factor of value·I − gram, which exists if all eigenvalues lie below."""
     shifted = -gram
     shifted[np.diag_indices(gram.shape[0])] += value
     try:
         with all_cores(float(len(gram)) ** 3):
-            cholesky(shifted, overwrite_a=True, check_finite=False)
+            return cholesky(shifted, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
-        return False
-    return True
+        return None

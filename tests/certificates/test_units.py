@@ -140,6 +140,23 @@ def test_norms_of_what_overflows_and_of_what_underflows():
         assert dense_norm(size * S) == pytest.approx(size * np.linalg.norm(S, 2), rel=1e-9)
 
 
+@pytest.mark.parametrize("width", [0.0, 1e-12, 1e-7, 1e-3])
+@pytest.mark.parametrize("top", [1, 30])
+def test_a_norm_that_many_singular_values_nearly_reach(width, top):
+    # Residuals of penalised problems: as many values as the rank, all at λ but for the tolerance.
+    rng, d = np.random.default_rng(top), 90
+    U, V = (np.linalg.qr(rng.standard_normal((n, d)))[0] for n in (d, d + 20))
+    s = np.concatenate([[1], 1 - width * rng.random(top - 1), 0.9 * rng.random(d - top)])
+    found = dense_norm(U * s @ V.T)
+    assert 1 - 1e-14 * d <= found <= 1 + 1e-9
+
+
+def test_norms_of_one_direction():
+    u, v = np.linspace(1, 2, 70), np.linspace(-1, 1, 80)
+    long = np.linalg.norm(u) * np.linalg.norm(v)
+    assert dense_norm(np.outer(u, v)) == pytest.approx(long, rel=1e-9)
+
+
 class Broken(Adjoint):
     """All products are NaN."""
 
