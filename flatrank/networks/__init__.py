@@ -4,10 +4,28 @@ The one room that speaks JAX by name: losses are JAX functions of a tree of para
 are optax transformations, the factored layer is an equinox module.
 """
 
-from importlib.util import find_spec as _find_spec
+from importlib import import_module as _import
 
-_missing = [name for name in ("jax", "optax", "equinox") if _find_spec(name) is None]
-if _missing:
+try:
+    for _name in ("jax", "optax", "equinox"):
+        _import(_name)
+except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
-        f'networks need {", ".join(_missing)}: pip install "flatrank[networks]"'
-    )
+        f'networks need {missing.name}: pip install "flatrank[networks]"'
+    ) from missing
+
+from flatrank.networks.decay import adam_with_averaged_decay as adam_with_averaged_decay
+from flatrank.networks.decay import add_averaged_decay as add_averaged_decay
+from flatrank.networks.invariance import scale_invariant as scale_invariant
+from flatrank.networks.last_layer import LastLayer as LastLayer
+from flatrank.networks.linear import FlatLinear as FlatLinear
+from flatrank.networks.linear import flat_pairs as flat_pairs
+from flatrank.networks.penalty import flat_penalty as flat_penalty
+from flatrank.networks.penalty import rescaled_nuclear_norm as rescaled_nuclear_norm
+from flatrank.networks.penalty import second_moment as second_moment
+from flatrank.networks.projected import add_projected_spread as add_projected_spread
+from flatrank.networks.projected import projected_spread as projected_spread
+from flatrank.networks.projected import projections as projections
+from flatrank.networks.rebalancing import rebalance as rebalance
+from flatrank.networks.rebalancing import rebalanced as rebalanced
+from flatrank.networks.weight_rescaling import rescale_weights as rescale_weights
