@@ -37,7 +37,7 @@ def scale_invariant(
     Raises
     ------
     ValueError
-        If the loss is not one finite number at `params`.
+        If the loss is not one number, or not finite at `params`.
 
     Notes
     -----
@@ -52,11 +52,11 @@ def scale_invariant(
         return float(compiled(structure.unflatten(changed)))
 
     here = compiled(params)
-    if here.shape != () or not math.isfinite(here):
-        raise ValueError(
-            f"loss must be one finite number at the parameters; got {here} of shape {here.shape}"
-        )
+    if here.shape != ():
+        raise ValueError(f"loss must be one number; got shape {here.shape}")
     base = float(here)
+    if not math.isfinite(base):
+        raise ValueError(f"loss must be finite at the parameters; got {base}")
 
     def same(other: float) -> bool:
         return abs(other - base) <= tolerance * max(abs(other), abs(base))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -86,6 +87,12 @@ def _checked(pairs: Pairs, tree: Any) -> list[tuple[Any, Any]]:
             "rebalance: pairs(params) must give pairs (L, R) of leaves of the parameters; "
             f"it failed with {type(error).__name__}: {error}"
         ) from None
+    inside = {id(leaf) for leaf in jax.tree.leaves(tree)}
+    if any(id(leaf) not in inside for pair in found for leaf in pair):
+        raise ValueError(
+            "rebalance: pairs(params) must be leaves of the parameters themselves, not computed "
+            "from them; hold the factors as L and R of L Rᵀ"
+        )
     for L, R in found:
         shapes = jnp.shape(L), jnp.shape(R)
         if not len(shapes[0]) == len(shapes[1]) == 2 or shapes[0][1] != shapes[1][1]:
