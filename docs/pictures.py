@@ -1,20 +1,21 @@
-"""Draw the pictures of the gallery: run the examples of its page where pictures are kept."""
+"""Draw the pictures of the pages: run the examples of each where pictures are kept."""
 
 import os
 import re
 from pathlib import Path
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parent
+PAGES = "gallery.md", "regularisers.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def main() -> None:
-    """Run the blocks of gallery.md, one after the other."""
-    text = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    """Run the blocks of each page, one after the other."""
     os.chdir(DOCS / "assets")
-    names: dict[str, object] = {}
-    for block in BLOCK.finditer(text):
-        exec(compile(block[1], "gallery.md", "exec"), names)
+    for page in PAGES:
+        names: dict[str, object] = {}
+        for block in BLOCK.finditer((DOCS / page).read_text(encoding="utf-8")):
+            exec(compile(block[1], page, "exec"), names)
 
 
 if __name__ == "__main__":

@@ -87,11 +87,11 @@ def _checked(pairs: Pairs, tree: Any) -> list[tuple[Any, Any]]:
             "rebalance: pairs(params) must give pairs (L, R) of leaves of the parameters; "
             f"it failed with {type(error).__name__}: {error}"
         ) from None
-    inside = {id(leaf) for leaf in jax.tree.leaves(tree)}
-    if any(id(leaf) not in inside for pair in found for leaf in pair):
+    chosen = [id(leaf) for pair in found for leaf in pair]
+    if len(set(chosen)) < len(chosen) or not set(chosen) <= set(map(id, jax.tree.leaves(tree))):
         raise ValueError(
-            "rebalance: pairs(params) must be leaves of the parameters themselves, not computed "
-            "from them; hold the factors as L and R of L Rᵀ"
+            "rebalance: pairs(params) must be leaves of the parameters, each in one pair, and not "
+            "computed from them: hold the factors as L and R of L Rᵀ"
         )
     for L, R in found:
         shapes = jnp.shape(L), jnp.shape(R)

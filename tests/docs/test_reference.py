@@ -12,7 +12,7 @@ import flatrank as fr
 DOCS = Path(__file__).parents[2] / "docs"
 ROOMS = (
     "measurements", "flatness", "theory", "solvers", "certificates", "experiments", "data",
-    "estimators",
+    "estimators", "networks",
 )  # fmt: skip
 
 

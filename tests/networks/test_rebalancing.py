@@ -58,7 +58,8 @@ def test_what_is_no_pair_gets_a_sentence():
         (lambda p: [(p["L"], p["R"])], r"for L Rᵀ; got \(4, 2\) and \(3, 3\)"),
         (lambda p: [(p["L"], p["S"])], r"it failed with KeyError: 'S'"),
         (lambda p: [p["L"]], r"must give pairs \(L, R\) of leaves"),
-        (lambda p: [(p["L"], 2 * p["L"])], r"must be leaves of the parameters themselves"),
+        (lambda p: [(p["L"], 2 * p["L"])], r"must be leaves of the parameters, each in one pair"),
+        (lambda p: [(p["L"], p["L"])], r"must be leaves of the parameters, each in one pair"),
     ):
         optimiser = rebalance(pairs)
         with pytest.raises(ValueError, match=sentence):
