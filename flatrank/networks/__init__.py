@@ -14,6 +14,7 @@ except ModuleNotFoundError as missing:
         f'networks need {missing.name}: pip install "flatrank[networks]"'
     ) from missing
 
+from flatrank.networks.classification import Classification as Classification
 from flatrank.networks.decay import adam_with_averaged_decay as adam_with_averaged_decay
 from flatrank.networks.decay import add_averaged_decay as add_averaged_decay
 from flatrank.networks.invariance import scale_invariant as scale_invariant
@@ -28,4 +29,10 @@ from flatrank.networks.projected import projected_spread as projected_spread
 from flatrank.networks.projected import projections as projections
 from flatrank.networks.rebalancing import rebalance as rebalance
 from flatrank.networks.rebalancing import rebalanced as rebalanced
+from flatrank.networks.tasks import DeepLinear as DeepLinear
+from flatrank.networks.tasks import FactorRecovery as FactorRecovery
+from flatrank.networks.tasks import QuadraticNetwork as QuadraticNetwork
+from flatrank.networks.tasks import Task as Task
+from flatrank.networks.training import Trained as Trained
+from flatrank.networks.training import Training as Training
 from flatrank.networks.weight_rescaling import rescale_weights as rescale_weights
