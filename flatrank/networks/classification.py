@@ -1,4 +1,4 @@
-"""Digits to tell apart, by a network with batch normalisation."""
+"""Digits to tell apart, by a network with batch normalisation or without."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Layer = FlatLinear | eqx.nn.Linear
 
 @dataclass(frozen=True)
 class Classification:
-    """A perceptron with batch normalisation; parameters a dict of `layers`, `gains`, `shifts`.
+    """A perceptron; parameters a dict of `layers`, `shifts` and, where normalised, `gains`.
 
     Parameters
     ----------
     train, test : (inputs, labels)
         (N, d) and (N,), the labels whole numbers from 0.
     hidden : tuple of int
-        Units of each hidden layer: linear, normalised over the batch, ReLU.
+        Units of each hidden layer: linear, normalised over the batch if so asked, ReLU.
     width : int, optional
         Where given, each hidden layer is a `FlatLinear` of this width, otherwise dense.
-    eps : float
-        Added to the variance by batch normalisation.
+    eps : float, optional
+        What batch normalisation adds to the variance; None for none of it.
 
     Notes
     -----
@@ -43,7 +43,7 @@ class Classification:
     test: Batch
     hidden: tuple[int, ...] = (64, 64)
     width: int | None = None
-    eps: float = 1e-5
+    eps: float | None = 1e-5
 
     @classmethod
     def digits(cls, *, seed: int = 0, **options: Any) -> Classification:
@@ -87,7 +87,7 @@ class Classification:
         classes = int(np.asarray(self.train[1]).max()) + 1
         return {
             "layers": [*layers, eqx.nn.Linear(sizes[-1], classes, key=keys[-1])],
-            "gains": [jnp.ones(b) for b in self.hidden],
+            "gains": [] if self.eps is None else [jnp.ones(b) for b in self.hidden],
             "shifts": [jnp.zeros(b) for b in self.hidden],
         }
 
@@ -105,7 +105,9 @@ class Classification:
         """The sum over hidden layers of `flat_penalty`, or of its least value where dense.
 
         Σ is that of each layer's inputs and taken as a constant, the weight of its outputs one: an
-        approximation of the curvature, in the sense of `flatrank.networks.penalty`.
+        approximation of the curvature, in the sense of `flatrank.networks.penalty`. Behind batch
+        normalisation the loss is blind to the scale of a layer, so that shrinking it lowers the
+        penalty and changes nothing else: hold the norm (`rescale_weights`), or do without it.
         """
         _, inputs = self._forward(params, batch[0], batch[0])
         moments = [jax.lax.stop_gradient(second_moment(x)) for x in inputs]
@@ -118,11 +120,12 @@ class Classification:
         """Logits, and the inputs of each hidden layer; normalised by what `reference` becomes."""
         *hidden, last = params["layers"]
         inputs = []
-        for layer, gain, shift in zip(hidden, params["gains"], params["shifts"], strict=True):
+        for n, (layer, shift) in enumerate(zip(hidden, params["shifts"], strict=True)):
             inputs.append(x)
-            h, r = jax.vmap(layer)(x), jax.vmap(layer)(reference)
-            size = gain / jnp.sqrt(r.var(0) + self.eps)
-            x, reference = (jax.nn.relu((z - r.mean(0)) * size + shift) for z in (h, r))
+            h, r, mean, size = jax.vmap(layer)(x), jax.vmap(layer)(reference), 0.0, 1.0
+            if self.eps is not None:
+                mean, size = r.mean(0), params["gains"][n] / jnp.sqrt(r.var(0) + self.eps)
+            x, reference = (jax.nn.relu((z - mean) * size + shift) for z in (h, r))
         return jax.vmap(last)(x), inputs
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from numpy.typing import ArrayLike
 
 from flatrank.certificates import Certificate
@@ -101,8 +102,12 @@ class FlatLinear(eqx.Module):
         ValueError
             If shapes do not fit, a number is not finite, or λ is not positive.
         """
-        shift = 0.0 if self.bias is None else self.bias
-        return LastLayer.of(inputs, jnp.asarray(targets) - shift, lam).certify(self.L, self.R)
+        y, d_out = np.asarray(targets, dtype=np.float64), len(self.L)
+        if y.ndim != 2 or y.shape[1] != d_out:
+            raise ValueError(f"targets must have shape (N, {d_out}); got {y.shape}")
+        if self.bias is not None:
+            y = y - np.asarray(self.bias, dtype=np.float64)
+        return LastLayer.of(inputs, y, lam).certify(self.L, self.R)
 
 
 def flat_pairs(tree: Any) -> list[tuple[jax.Array, jax.Array]]:

@@ -57,7 +57,7 @@ def add_projected_spread(
     weight : float
         Of the penalty; 0 leaves the updates as they are.
     key : jax.Array or int
-        Of the random directions; new ones are drawn each step.
+        Of the random directions, as of `jax.random.key`, or a seed; new ones are drawn each step.
     directions : int
         How many, from 2 on. The default is ours.
     mask : tree of bool, or callable, optional

@@ -80,8 +80,17 @@ class Training:
     ) -> Trained:
         """Train from `task.init` of each seed; the same seeds give the same numbers on a machine.
 
+        Raises
+        ------
+        ValueError
+            Without a seed.
+
+        Notes
+        -----
         Cost: memory for all seeds at once; one compilation a call.
         """
+        if not len(seeds):
+            raise ValueError("seeds must hold at least one whole number; got none")
 
         def objective(params: Any, data: Any) -> jax.Array:
             value = task.loss(params, data)

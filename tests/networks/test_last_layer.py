@@ -107,6 +107,19 @@ def test_bad_data_get_a_sentence(change, sentence):
     assert sentence in str(caught.value)
 
 
+def test_targets_of_another_layer_get_a_sentence():
+    layer = FlatLinear(6, 4, 2, key=jax.random.key(0))
+    with pytest.raises(ValueError, match=r"targets must have shape \(N, 4\); got \(40, 5\)"):
+        layer.certify(np.ones((40, 6)), np.ones((40, 5)), 0.1)
+
+
+def test_targets_of_zero_are_fitted_by_the_zero_layer():
+    layer = LastLayer.of(features()[0], np.zeros((40, 4)), 0.1)
+    best = layer.flattest()
+    assert best.rank == 0
+    assert layer.certify(best.L, best.R).primal == 0
+
+
 def test_factors_of_another_layer_get_a_sentence():
     layer = LastLayer.of(*features(), 0.1)
     with pytest.raises(ValueError, match=r"R must have a row for each of the 6 inputs"):

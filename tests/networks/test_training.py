@@ -55,6 +55,20 @@ def test_digits_are_learnt_with_a_regulariser_of_every_kind():
     np.testing.assert_allclose(L.T @ L, R.T @ R, atol=1e-3)
 
 
+@pytest.mark.slow
+def test_signals_are_learnt_without_batch_normalisation():
+    task = Classification.mnist1d(hidden=(64,), width=40, eps=None)
+    assert task.init(jax.random.key(0))["gains"] == []
+    end = Training(400, batch=128, records=1).run(task, optax.adam(3e-3))
+    assert end.error[0, 0] < 0.6  # by chance 0.9
+
+
+def test_no_seed_gets_a_sentence():
+    task = FactorRecovery.draw((6, 5), m=40, width=3)
+    with pytest.raises(ValueError, match="seeds must hold at least one whole number; got none"):
+        Training(2, records=1).run(task, optax.sgd(0.1), seeds=())
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
