@@ -127,9 +127,9 @@ def choose(  # noqa: PLR0913 - what is given, and what is asked
     predict better, and narrower ones, where the first wider one does not, while they are clearly
     better.
     """
-    if A.m < 20:  # too few to keep any out
-        return width or min(2, *A.shape), noise or Noise.COMMON, start, []
     trials = Trials(A, b, seed, monitor, stop_after)
+    if A.m < 20 or not trials.values.size:  # too few to keep any out
+        return width or min(2, *A.shape), noise or Noise.COMMON, start, []
     ladder = [k for k in WIDTHS if k <= min(A.shape)]
     at = int(np.searchsorted(ladder, min(FIRST, ladder[-1])))
     k = width or ladder[at]

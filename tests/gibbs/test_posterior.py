@@ -211,6 +211,13 @@ def test_tiny_tables_have_an_answer():
     assert abs(posterior(constant, draws=20).mean([1], [0])[0] - 3) < 0.5
 
 
+@pytest.mark.parametrize("cols", [1, 4])
+def test_rows_of_one_entry_leave_no_width_to_choose(cols):
+    rows = np.arange(30)
+    problem = fr.completion(rows, rows % cols, np.sin(rows), (30, cols), lam=1.0)
+    assert posterior(problem, draws=20, progress=lambda _: None).width <= 2
+
+
 def share_below(t, x, sd, p):
     return norm.cdf((t - x) / sd).mean() - p
 
