@@ -18,6 +18,7 @@ from flatrank.networks.curvature import Curvature
 from flatrank.networks.vectors import Form, Vector, times
 
 Kind = Literal["hessian", "gauss-newton", "empirical-fisher"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Reduction = Literal["mean", "sum"]
 Batches = Iterable[Any] | Callable[[], Iterable[Any]] | None
 
@@ -182,8 +183,8 @@ def curvature(
     """
     if not callable(loss):
         raise TypeError(f"loss must be a function of the parameters; got {type(loss).__name__}")
-    if kind not in get_args(Kind):
-        raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}; got {kind!r}")
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
     if reduction not in get_args(Reduction):
         raise ValueError(f'reduction must be "mean" or "sum"; got {reduction!r}')
     if kind != "hessian" and not (isinstance(loss, Composition) and batches is not None):

@@ -118,9 +118,15 @@ def _stein(x: np.ndarray, first: int, exact: float, rounding: float, level: floa
 
 
 def _root(square: Estimate, least: float) -> Estimate:
-    """√ of an estimate that is not below `least`."""
-    low, high = (math.sqrt(max(end, least)) for end in square.interval)
-    return Estimate(math.sqrt(max(square.value, least)), (low, high), square.confidence)
+    """√ of an estimate that is positive and not below `least`, with an interval in its logarithm.
+
+    Squares are skewed to the right: a mean that is too small comes with a spread that is too small,
+    and a symmetric interval then ends below the truth more often than it says.
+    """
+    value = max(square.value, least)
+    factor = math.exp(square.half_width / value) if value > 0 else 1.0
+    low, high = math.sqrt(max(value / factor, least)), math.sqrt(value * factor)
+    return Estimate(math.sqrt(value), (low, high), square.confidence)
 
 
 def block_weights(H: Curvature, weights: Weights) -> np.ndarray:
