@@ -57,8 +57,10 @@ class TopEigenvalues:
 class Recurrence:
     """H V = V T + β v eᵀ outside found vectors; the last two columns of V are all that is kept."""
 
-    def __init__(self, H: Curvature, seed: tuple[int, ...], found: list[Vector]) -> None:
-        self.H, self.found = H, found
+    def __init__(
+        self, H: Curvature, seed: tuple[int, ...], found: list[Vector], size: float = 0.0
+    ) -> None:
+        self.H, self.found, self.known = H, found, size
         start = outside(H.form.normal(*seed), found)
         self.vector, self.before = times(start, 1.0 / norm(start)), None
         self.diagonal: list[float] = []
@@ -83,11 +85,15 @@ class Recurrence:
         self.off_diagonal.append(beta)
 
     @property
+    def size(self) -> float:
+        """About ‖H‖, as far as it has been seen: what rounding is relative to."""
+        return max(self.known, max(map(abs, self.diagonal)) + max(self.off_diagonal))
+
+    @property
     def ended(self) -> bool:
         """Whether the space is invariant, or all there is."""
         left = self.H.form.n - len(self.found)
-        size = max(map(abs, self.diagonal)) + max(self.off_diagonal)
-        small = 8 * self.H.form.eps * size
+        small = 8 * self.H.form.eps * self.size
         return len(self.diagonal) >= left or self.off_diagonal[-1] <= small
 
     def ritz(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -148,13 +154,16 @@ def leading(H: Curvature, count: int, asked: Asked) -> TopEigenvalues:
     if checked_count("the number of eigenvalues", count, 1) > H.form.n:
         raise ValueError(f"there are only {H.form.n} eigenvalues; {count} were asked for")
     pairs: list[Pair] = []
-    ceiling, begun, most = np.inf, H.products, asked.budget.max_products // 4
+    ceiling, size, begun, most = np.inf, 0.0, H.products, asked.budget.max_products // 4
     for turn in range(most):
         seeds, found = (asked.seed, 1, turn), [pair.vector for pair in pairs]
         steps = (most - (H.products - begun) - count) // 2
-        wanted, theta, ended = _converged(Recurrence(H, seeds, found), pairs, count, steps, asked)
+        run = Recurrence(H, seeds, found, size)
+        wanted, theta = _converged(run, pairs, count, steps, asked)
         if turn == 0:
-            ceiling = _ceiling(theta, 0.0 if ended else _slack(H, theta.size, asked))
+            size = float(np.max(np.abs(theta)))
+            ceiling = _ceiling(theta, 0.0 if run.ended else _slack(H, theta.size, asked))
+        del run
         fresh = _vectors(H, seeds, found, wanted)
         pairs = sorted([*pairs, *fresh], key=lambda pair: -pair.value)[:count]
         complete = len(pairs) == count and (count == 1 or not fresh or len(pairs) == H.form.n)
@@ -166,25 +175,24 @@ def leading(H: Curvature, count: int, asked: Asked) -> TopEigenvalues:
 
 def _converged(
     run: Recurrence, pairs: list[Pair], k: int, steps: int, asked: Asked
-) -> tuple[np.ndarray, np.ndarray, bool]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Steps until the Ritz values among the k largest stand.
 
-    Those above what was found as vectors in the basis, all of them as values, and whether the space
-    was invariant.
+    Those above what was found as vectors in the basis, and all of them as values.
     """
     tol = asked.budget.eigenvalue_tol
     least = pairs[k - 1].value if len(pairs) >= k else -np.inf
     while True:
         run.step()
         theta, residual, S = run.ritz()
-        size = np.max(np.abs(theta))
+        size = max(run.known, float(np.max(np.abs(theta))))
         first, *others = _distinct(theta, S, run.H.form.eps**0.5 * size)[:k]
         # Where k are known already, one that is not above them speaks for all below it.
         at = [first, *(i for i in others if theta[i] > least)]
         enough = len(at) >= k or least > -np.inf or run.ended
         asked.tell(steps=theta.size, largest=float(theta[0]), residual=float(residual[0]))
         if enough and np.all(residual[at] <= tol * size) or run.ended or theta.size >= steps:
-            return S[:, [i for i in at if theta[i] > least + tol * size]], theta, run.ended
+            return S[:, [i for i in at if theta[i] > least + tol * size]], theta
 
 
 def _distinct(theta: np.ndarray, S: np.ndarray, width: float) -> list[int]:

@@ -37,12 +37,12 @@ def test_the_largest_with_multiplicity(values):
 
 
 def test_few_products_leave_a_residual_that_bounds_the_error_and_a_ceiling_that_holds():
-    """λ_max of a spectrum dense at its top: below the ceiling in 95 of 100, above each value."""
-    values = np.sqrt(np.linspace(0, 1, 300))
+    """λ_max of a spectrum dense at its top: below the ceiling in 95 %, above each value."""
+    values = np.sqrt(np.linspace(0, 1, 100))
     held, distance = 0, []
-    for seed in range(100):
+    for seed in range(50):
         found = largest_eigenvalues(
-            rotated(values), seed=seed, budget=Budget(max_products=120, eigenvalue_tol=1e-9)
+            rotated(values), seed=seed, budget=Budget(max_products=80, eigenvalue_tol=1e-9)
         )
         e = found.eigenvalues[0]
         assert np.min(np.abs(values - e.value)) <= e.residual
@@ -50,7 +50,7 @@ def test_few_products_leave_a_residual_that_bounds_the_error_and_a_ceiling_that_
         held += e.ceiling >= 1
         distance.append(e.ceiling - 1)
     # The bound is for the worst spectrum: it holds every time here, a third above λ_max.
-    assert held >= 95
+    assert held >= 48
     assert np.mean(distance) < 0.5
 
 
