@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmarks import clicks, coverage, imputing, instances, ordinary, running, table
+from benchmarks import clicks, coverage, imputing, instances, nets, ordinary, running, table
 from benchmarks.blocks import BLOCKS
 
 WORK = running.ROOT / ".benchmarks" / "instances"
@@ -94,6 +94,11 @@ def every(section: str, seeds: list[int]):
         return [
             (name, title, lambda n=name: running.table_file(WORK, n))
             for name, title in imputing.TABLES.items()
+        ]
+    if section == "sharpness":
+        return [
+            (name, title, lambda n=name: nets.net_file(WORK, n))
+            for name, (title, _) in nets.NETS.items()
         ]
     if section == "penalised":
         return [

@@ -14,6 +14,7 @@ from benchmarks.cells import (
     small,
     yes,
 )
+from benchmarks.nets import sharpness
 from benchmarks.predictions import coverage, implicit, imputing, ratings
 
 
@@ -294,5 +295,6 @@ BLOCKS = {
     "implicit": implicit,
     "coverage": coverage,
     "imputing": imputing,
+    "sharpness": sharpness,
     "scale": scale,
 }

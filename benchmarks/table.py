@@ -79,6 +79,9 @@ def line(section: str, row: Row) -> str:
         return f"{100 * row['coverage']:.1f} % in 90 %, {seconds(row['seconds'])}"
     if section == "sweeps":
         return f"{small(row['seconds'])} a sweep, speedup {row['speedup']:.2f}"
+    if section == "sharpness":
+        found = f"trace {row['trace']:.5g}, largest {row['largest']:.5g}"
+        return f"{found} in {seconds(row['seconds'])}"
     if section == "imputing":
         return f"error {row['relative']:.4f} in {seconds(row['seconds'])}"
     if section == "implicit":

@@ -154,7 +154,7 @@ def test_weights_of_the_scaled_trace():
     for weights, value in expected.items():
         assert inside(value, flatness(H, weights=weights).scaled_trace)
     assert inside(25, flatness(H, weights={"W": 1.0, "b": 0.0, "c": 0.5}).scaled_trace)
-    by = flatness(H, weights=lambda name, shape: len(shape))
+    by = flatness(H, weights=lambda _, shape: len(shape))
     assert inside(2 * 24 + 6, by.scaled_trace)
     assert by.layers["W"].weight == 2
     with pytest.raises(ValueError, match='weights must be "rows"'):
