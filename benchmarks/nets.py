@@ -18,8 +18,8 @@ BATCH, EPOCHS, TRAINED_ON = 512, 5, 4000
 def sharpness(rows: list[Row]) -> str:
     """The section of the page."""
     text = ("## The flatness of a network\n\nTrace and largest eigenvalue of the Hessian of a "
-            "trained network, 1 011 370 parameters (40-980-980-10, ReLU, mnist1d, batch 512), in so many "
-            "products with it. *Error* is the distance from a longer run, which is good to one "
+            "trained network, 1 011 370 parameters (40-980-980-10, ReLU, mnist1d, batch 512), in "
+            "so many products with it. *Error* is the distance from a longer run, good to one "
             "percent (trace) and 1e-4 (eigenvalue); *stated* is half the interval of 95 %, or the "
             "residual. Seconds are warm; *cold* includes compilation. A product beside a "
             "gradient says what it costs.")  # fmt: skip
