@@ -55,9 +55,9 @@ def probed(
     while len(samples) < wanted:
         samples.append(_sample(H, top, (asked.seed, 2, len(samples))))
         asked.tell(probes=len(samples), of=wanted)
-        if len(samples) == first:
-            x = np.array(samples) @ whole
-            wanted = min(_needed(x, float(exact @ whole), asked), max(left, first))
+        if len(samples) == wanted:
+            needed = _needed(np.array(samples) @ whole, first, float(exact @ whole), asked)
+            wanted = min(needed, max(left, first))
     every = np.array(samples)
     # A sample is a sum of n terms of products: its rounding, where the spread is less.
     size = math.sqrt(np.mean(every[:, -1])) + max(abs(pair.value) for pair in top.pairs)
@@ -102,10 +102,10 @@ def _adaptive(H: Curvature, x: Vector, y: Vector) -> float:
     return 0.0 if H.parameters is None else squared_dot(H.parameters, x, y)
 
 
-def _needed(x: np.ndarray, exact: float, asked: Asked) -> int:
-    """Probes in all for half an interval of `trace_tol` times the value."""
+def _needed(x: np.ndarray, first: int, exact: float, asked: Asked) -> int:
+    """Probes in all for half an interval of `trace_tol` of the value, by the first ones' spread."""
     goal = asked.budget.trace_tol * abs(exact + float(np.mean(x)))
-    spread = student(x.size, asked.confidence) * float(np.std(x, ddof=1))
+    spread = student(first, asked.confidence) * float(np.std(x[:first], ddof=1))
     # A trace of zero can be had to no share of itself: then all that is left is spent.
     return math.ceil(min((spread / max(goal, 1e-300)) ** 2, 2.0**62))
 
