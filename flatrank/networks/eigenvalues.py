@@ -120,7 +120,7 @@ def largest_eigenvalues(
         By `curvature` or `given_curvature`; `H.adaptive()` for adaptive sharpness, `H.block(name)`
         for a layer.
     count : int
-        How many.
+        How many; fewer come back where the products end before that many are seen.
     budget : Budget
         A quarter of `max_products`, and `eigenvalue_tol`; where the products end first, the
         residuals say how far the values are.
