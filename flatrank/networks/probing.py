@@ -4,6 +4,7 @@ With z of random signs E[z ∘ Hz] is the diagonal of H, so that one product ser
 D H, D diagonal: the plain one, the scaled one, that of each block, the adaptive one; and
 E‖Hz‖² = ‖H‖². What the top eigenvectors V with values Θ explain is added up exactly and taken out
 of the probes, (H − VΘVᵀ)z: unbiased however well they have converged, and of a smaller variance.
+Probes come one at a time; matfree's estimators draw all at once, and need a vector for each.
 
 The interval is Stein's (1945): the variance S² of the first s₀ probes decides how many n follow,
 and mean ± t_{s₀−1} S/√n covers as stated for normal samples although n was chosen by the data;

@@ -117,7 +117,7 @@ def square(params, batch):
         (lambda: curvature(square, X, [X], kind="fisher"), ValueError, "kind must be one of"),
         (lambda: curvature(square, X, [X], reduction="max"), ValueError, '"mean" or "sum"'),
         (lambda: curvature(square, X, [X], kind="gauss-newton"), TypeError, "needs the outputs"),
-        (lambda: curvature(Composition(lambda p, x: jnp.sum(x) * p, summed),
+        (lambda: curvature(Composition(lambda p, x: jnp.sum(x) * p, lambda z, _: jnp.sum(z)),
                            jnp.ones(3), [(X, Y)], kind="empirical-fisher"),
          ValueError, "examples along the first axis"),
         (lambda: given_curvature(4, 3), TypeError, "product must be a function"),
