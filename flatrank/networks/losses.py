@@ -165,7 +165,7 @@ def curvature(
     Returns
     -------
     LossCurvature
-        In the type of the parameters, 64-bit where they are.
+        In the type of the parameters; 64-bit where they are, and JAX was told to keep 64 bits.
 
     Raises
     ------
