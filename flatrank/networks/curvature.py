@@ -131,7 +131,7 @@ def given_curvature(
         The number of parameters, or the shape of each block, in the order of the flat vector.
     parameters : array of shape (n,), optional
         Where H is taken; adaptive measures need it.
-    dtype : NumPy type, optional
+    dtype : float32 or float64
         That in which vectors are given and computed with.
 
     Returns
@@ -143,7 +143,8 @@ def given_curvature(
     TypeError
         If `product` cannot be called.
     ValueError
-        If there is no parameter, a product has another length or H is not symmetric.
+        If there is no parameter, a product has another length, H is not symmetric, or dtype is
+        another.
 
     Notes
     -----
@@ -153,6 +154,8 @@ def given_curvature(
         raise TypeError(f"product must be a function v -> H v; got {type(product).__name__}")
     blocks = shapes if isinstance(shapes, Mapping) else {"all": shapes}
     sizes = tuple(_shape(name, shape) for name, shape in blocks.items())
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64; got {np.dtype(dtype)}")
     form = Form(tuple(blocks), sizes, (np.dtype(dtype),) * len(sizes), on_numpy=True)
     if not sizes:
         raise ValueError("shapes must name at least one block of parameters")

@@ -90,8 +90,8 @@ class Budget:
         Random vectors of the first stage, which tells the variance: below about 8 intervals grow
         wide (Student's t of one less), above 30 nothing is gained.
     max_products : int
-        Products with the curvature at most; a quarter each may go to λ_max and to the adaptive one.
-        Where they do not suffice intervals are wider than was asked.
+        Products with the curvature at most, four times `probes` or more: a quarter each may go to
+        λ_max and to the adaptive one. Where they do not suffice intervals are wider than was asked.
     """
 
     trace_tol: float = 0.05
@@ -104,7 +104,7 @@ class Budget:
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in (0, 1); got {getattr(self, name)!r}")
         checked_count("probes", self.probes, 2)
-        checked_count("max_products", self.max_products, self.probes)
+        checked_count("max_products", self.max_products, 4 * self.probes)
 
 
 class Asked(NamedTuple):
