@@ -315,12 +315,22 @@ def certify(folder: RunFolder) -> int:
     return certify_run(folder)
 
 
+_EXPERIMENTS = (
+    "figure-3, figure-4, phase-transition, theorem-sweep, weak-recovery, collapse, noise, width or "
+    "isometry."
+)
+
+
 @app.command()
 def experiment(  # noqa: PLR0913 - one parameter an option
-    name: Annotated[str, typer.Argument(metavar="NAME", help="phase-transition or theorem-sweep.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=_EXPERIMENTS)],
     family: Annotated[
-        str, typer.Option(metavar="sensing|bilinear|completion|quadratic", help="What is measured.")
-    ] = "sensing",
+        str | None,
+        typer.Option(
+            metavar="sensing|bilinear|completion|quadratic|covariance|robust",
+            help="What is measured; sensing when not given. Of phase-transition and theorem-sweep.",
+        ),
+    ] = None,
     dims: Annotated[
         str | None, typer.Option(metavar="D,D,...", help="Sizes d of the d x d matrices.")
     ] = None,
@@ -328,13 +338,16 @@ def experiment(  # noqa: PLR0913 - one parameter an option
         str | None,
         typer.Option(
             metavar="M,M,...",
-            help="Numbers of measurements; for completion probabilities of an entry.",
+            help="Numbers of measurements; for completion probabilities of an entry, for robust "
+            "shares of errors, for collapse m/(r(d1 + d2)); widths; sizes of the noise.",
         ),
     ] = None,
     rank: Annotated[
         int | None, typer.Option(help="Rank of the truth; 2, for quadratic 3, when not given.")
     ] = None,
-    draws: Annotated[int, typer.Option(help="Draws of the measurements in each cell.")] = 10,
+    draws: Annotated[
+        int | None, typer.Option(help="Draws in each cell; 10, of single curves 5, when not given.")
+    ] = None,
     seed: Seed = 0,
     out: Annotated[
         Path, typer.Option(help="Folder for the results; finished cells in it are used again.")

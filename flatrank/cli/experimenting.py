@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from flatrank.cli.folders import check_folder, reserved
 from flatrank.cli.terminal import Progress, Rows, emit, show_table, to_csv, write_text
 from flatrank.data import InputError
 
 Number = TypeVar("Number", int, float)
-NAMES = ("phase-transition", "theorem-sweep")
+
+
+class Experiment(NamedTuple):
+    """A function of `flatrank.experiments`, and what becomes of its result."""
+
+    run: str
+    #: What it takes apart from draws and seed; "d" is the one number of --dims.
+    takes: tuple[str, ...]
+    #: The method that gives the table, and what draws the picture in `flatrank.reporting`.
+    table: str
+    picture: str
+    fixed: tuple[tuple[str, str], ...] = ()
+
+
+_GRID = ("family", "rank", "dims", "sizes")
+_CURVE = ("d", "rank", "sizes")
+EXPERIMENTS = {
+    "figure-3": Experiment("figure_3", ("dims",), "recovery", "sweeps.draw_recovery"),
+    "figure-4": Experiment("figure_4", ("dims",), "regularity", "sweeps.draw_regularity"),
+    "phase-transition": Experiment("phase_transition", _GRID, "recovery", "sweeps.draw_recovery"),
+    "theorem-sweep": Experiment("theorem_sweep", _GRID, "regularity", "sweeps.draw_regularity"),
+    "weak-recovery": Experiment(
+        "phase_transition", _GRID[1:], "weak_recovery", "sweeps.draw_weak_recovery",
+        (("family", "completion"),),
+    ),
+    "collapse": Experiment("collapse", ("sizes",), "recovery", "sweeps.draw_collapse"),
+    "noise": Experiment("noise", _CURVE, "table", "curves.draw_noise"),
+    "width": Experiment("width", _CURVE, "table", "curves.draw_width"),
+    "isometry": Experiment("isometry", _CURVE, "table", "curves.draw_isometry"),
+}  # fmt: skip
 
 
 def run_experiment(
@@ -24,14 +54,15 @@ def run_experiment(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Compute what is not yet there, write the table and the pictures.
+    """Compute what is not yet there, write the table, the facts and the pictures.
 
     Parameters
     ----------
     name : str
-        "phase-transition" or "theorem-sweep".
+        Of `EXPERIMENTS`.
     asked : dict
-        family, rank, draws and seed, as for `phase_transition`, where they are checked.
+        family, rank, draws and seed, as for `phase_transition`, where they are checked; None where
+        not given.
     grid : (str or None, str or None)
         dims and sizes, numbers with commas between them; None for the usual ones.
     out : Path
@@ -50,59 +81,93 @@ def run_experiment(
         If something asked makes no sense; nothing was written then.
     """
     started = time.perf_counter()
-    if name not in NAMES:
-        raise InputError(f"the experiment must be {' or '.join(NAMES)}; got {name}.")
+    if name not in EXPERIMENTS:
+        raise InputError(f"the experiment must be one of {', '.join(EXPERIMENTS)}; got {name}.")
     dims, sizes = _numbers("dims", grid[0], int), _numbers("sizes", grid[1], float)
+    options = _taken(name, asked | {"dims": dims, "sizes": sizes})
     if find_spec("matplotlib") is None:
         raise InputError(
             'The picture needs matplotlib, not installed here: pip install "flatrank[report]".'
         )
     check_folder(out, force=True, resume=False)
-    from flatrank.experiments import phase_transition, theorem_sweep
+    from flatrank import experiments
     from flatrank.solvers.writing import to_json
 
-    experiment = phase_transition if name == NAMES[0] else theorem_sweep
+    run = getattr(experiments, EXPERIMENTS[name].run)
     with Progress(quiet=quiet or as_json) as progress, reserved(out):
-        sweep = experiment(**asked, dims=dims, sizes=sizes, folder=out / "cells", monitor=progress)
-        record = _write(name, sweep, asked["draws"], out)
+        found = run(**options, folder=out / "cells", monitor=progress)
+        record = _write(name, found, out)
     record["seconds"] = round(time.perf_counter() - started, 3)
     if as_json:
         emit(to_json(record))
     elif not quiet:
         show_table(_rows(record), "flatrank experiment")
-    return 3 if sweep.uncertified else 0
+    return 3 if record["uncertified"] else 0
 
 
-def _write(name: str, sweep: Any, draws: int, out: Path) -> dict[str, Any]:
+def _taken(name: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, as the experiment calls them; InputError if it takes one not."""
+    experiment, given = EXPERIMENTS[name], {k: v for k, v in asked.items() if v is not None}
+    if "d" in experiment.takes and "dims" in given:
+        if len(given["dims"]) != 1:
+            raise InputError(f"{name} is about one d; got {len(given['dims'])} with --dims.")
+        given["d"] = given.pop("dims")[0]
+    for option in given:
+        if option not in (*experiment.takes, "draws", "seed"):
+            raise InputError(f"{name} takes no --{option}.")
+    return given | dict(experiment.fixed)
+
+
+def _write(name: str, found: Any, out: Path) -> dict[str, Any]:
     """The files, and what they say as one record."""
-    from flatrank.reporting.sweeps import draw_recovery, draw_regularity
+    experiment, several = EXPERIMENTS[name], isinstance(found, tuple)
+    panels = found if several else (found,)
+    table = [row for panel in panels for row in _table(panel, experiment.table, several)]
+    columns = list(dict.fromkeys(key for row in table for key in row))
+    record = {"experiment": name} | _facts(panels)
+    stem = out / "-".join([name] + ([record["family"]] if "family" in record else []))
+    files = [stem.with_suffix(suffix) for suffix in (".csv", ".json", ".svg", ".png")]
+    write_text(files[0], to_csv(columns, [[row.get(key) for key in columns] for row in table]))
+    from flatrank.solvers.writing import to_json
 
-    first = name == NAMES[0]
-    table = sweep.recovery() if first else sweep.regularity()
-    # NaN is no JSON, and an empty field is what csv has for nothing.
-    table = [{k: v if v == v else None for k, v in row.items()} for row in table]
-    stem = out / f"{name}-{sweep.family}"
-    files = [stem.with_suffix(suffix) for suffix in (".csv", ".svg", ".png")]
-    write_text(files[0], to_csv(list(table[0]), [list(row.values()) for row in table]))
-    (draw_recovery if first else draw_regularity)(sweep, files[1:])
+    write_text(files[1], to_json(record))
+    module, function = experiment.picture.split(".")
+    draw = getattr(importlib.import_module(f"flatrank.reporting.{module}"), function)
+    draw(panels, files[2:], record)
+    return record | {"files": [str(file) for file in files], "cells": table}
+
+
+def _table(panel: Any, method: str, several: bool) -> list[dict[str, Any]]:
+    """Rows; of several panels each says which, and NaN, no JSON, is None."""
+    which = {}
+    if several:
+        own = panel.ensemble
+        which = {"family": own.family, "rank": own.rank, "aspect": own.aspect}
+    rows = [which | row for row in getattr(panel, method)()]
+    return [{k: v if v == v else None for k, v in row.items()} for row in rows]
+
+
+def _facts(panels: tuple[Any, ...]) -> dict[str, Any]:
+    """Those of one panel, or those of each with their sums."""
+    if len(panels) == 1:
+        return panels[0].facts()
+    facts = [panel.facts() for panel in panels]
     return {
-        "experiment": name,
-        "family": sweep.family,
-        "rank": sweep.rank,
-        "draws": draws,
-        "seed": sweep.seed,
-        "solutions": sweep.solutions,
-        "uncertified": sweep.uncertified,
-        "worst_gap": sweep.worst_gap,
-        "files": [str(file) for file in files],
-        "cells": table,
+        "draws": facts[0]["draws"],
+        "seed": facts[0]["seed"],
+        "solutions": sum(one["solutions"] for one in facts),
+        "uncertified": sum(one["uncertified"] for one in facts),
+        "worst_gap": max(one["worst_gap"] for one in facts),
+        "panels": facts,
     }
 
 
 def _rows(record: dict[str, Any]) -> Rows:
     proved = record["solutions"] - record["uncertified"]
+    about = [record["experiment"], record.get("family")]
+    about += [f"rank {record['rank']}"] if "rank" in record else []
     return [
-        ("experiment", f"{record['experiment']}, {record['family']}, rank {record['rank']}"),
+        ("experiment", ", ".join(word for word in about if word)),
         ("cells", f"{len(record['cells'])}, {record['draws']} draws each, seed {record['seed']}"),
         (
             "certified",

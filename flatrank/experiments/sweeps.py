@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,31 +10,46 @@ from typing import Any
 import numpy as np
 
 from flatrank.data.entries import InputError
-from flatrank.experiments.cells import Cell, Draw, solve_cell
+from flatrank.experiments.cells import Cell, Draw, made, seeds, solve_cell
 from flatrank.experiments.dimension import (
     degrees_of_freedom,
     statistical_dimension,
     symmetric_degrees_of_freedom,
     symmetric_statistical_dimension,
 )
-from flatrank.experiments.draws import FAMILIES, Family
-
-Monitor = Callable[[dict[str, Any]], None]
+from flatrank.experiments.draws import SYMMETRIC, Ensemble, Family, MakeProblem
+from flatrank.experiments.grids import check_whole, checked_grid
+from flatrank.experiments.keeping import Monitor, digest, kept
+from flatrank.theory import weak_recovery_rate
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A grid of cells for one family: arguments as of `phase_transition`, and what came out.
+    """A grid of cells: arguments as of `phase_transition`, and what came out.
 
     `cells` are d by d, in the order of `sizes`.
     """
 
-    family: Family
-    rank: int
+    make_problem: MakeProblem
     seed: int
     dims: tuple[int, ...]
     sizes: tuple[float, ...]
     cells: tuple[Cell, ...]
+
+    @property
+    def ensemble(self) -> Ensemble | None:
+        """The family, rank and aspect; None where the measurements are somebody's own."""
+        return self.make_problem if isinstance(self.make_problem, Ensemble) else None
+
+    @property
+    def name(self) -> str:
+        """The family; "own" where the measurements are somebody's own."""
+        return self.ensemble.family if self.ensemble else "own"
+
+    @property
+    def rival(self) -> str:
+        """What the flat solutions are compared with."""
+        return self.cells[0].rival
 
     @property
     def solutions(self) -> int:
@@ -53,35 +66,52 @@ class Sweep:
         """The largest relative gap."""
         return max(max(one.gap) for cell in self.cells for one in cell.draws)
 
-    def limits(self, d: int) -> tuple[float, float]:
+    def facts(self) -> dict[str, Any]:
+        """What a caption must say."""
+        own = {"family": self.name, "rival": self.rival, "seed": self.seed}
+        about = asdict(self.ensemble) if self.ensemble else {}
+        return {
+            **own,
+            **about,
+            "dims": list(self.dims),
+            self.size_name: list(self.sizes),
+            "draws": len(self.cells[0].draws),
+            "recovered": sum(cell.recovered(0) for cell in self.cells),
+            "recovered_by_rival": sum(cell.recovered(1) for cell in self.cells),
+            "solutions": self.solutions,
+            "uncertified": self.uncertified,
+            "worst_gap": self.worst_gap,
+        }
+
+    def limits(self, d: int) -> tuple[float, float] | None:
         """Degrees of freedom and statistical dimension at d, in the units of `sizes`.
 
-        The second is about Gaussian matrices; for the other families it is a reference only.
+        The second is about Gaussian matrices; for the other families it is a reference only. None
+        where neither is known: of errors, and of measurements of somebody's own.
         """
-        if self.family == "quadratic":
-            of_rank = symmetric_degrees_of_freedom(d, self.rank)
-            return float(of_rank), symmetric_statistical_dimension(d, self.rank)
-        unit = d * d if self.family == "completion" else 1
-        return (
-            degrees_of_freedom(d, d, self.rank) / unit,
-            statistical_dimension(d, d, self.rank) / unit,
-        )
+        if self.ensemble is None or self.name == "robust":
+            return None
+        r, (d1, d2) = self.ensemble.rank, self.ensemble.shape(d)
+        if self.name in SYMMETRIC:
+            of_rank = symmetric_degrees_of_freedom(d, r)
+            return float(of_rank), symmetric_statistical_dimension(d, r)
+        unit = d1 * d2 if self.name == "completion" else 1
+        return degrees_of_freedom(d1, d2, r) / unit, statistical_dimension(d1, d2, r) / unit
 
     def recovery(self) -> list[dict[str, float]]:
-        """Figure 3 as a table: the shares of draws recovered in each cell."""
-        limits = "degrees_of_freedom", "statistical_dimension"
-        return [
-            {
-                "d": cell.d,
-                self.size_name: cell.size,
-                "flat": cell.share(0),
-                "norm_minimal": cell.share(1),
-                "draws": len(cell.draws),
-                "uncertified": cell.uncertified,
-                **dict(zip(limits, self.limits(cell.d), strict=True)),
-            }
-            for cell in self.cells
-        ]
+        """Figure 3 as a table: the shares of draws recovered in each cell, with 95 % intervals."""
+        names = "flat", self.rival.replace("-", "_").replace(" ", "_")
+        return [self._place(cell, names) for cell in self.cells]
+
+    def _place(self, cell: Cell, names: tuple[str, str]) -> dict[str, float]:
+        row: dict[str, float] = {"d": cell.d, self.size_name: cell.size}
+        for which, name in enumerate(names):
+            low, high = cell.interval(which)
+            row |= {name: cell.share(which), f"{name}_low": low, f"{name}_high": high}
+        row |= {"draws": len(cell.draws), "uncertified": cell.uncertified}
+        limits = self.limits(cell.d)
+        known = ("degrees_of_freedom", "statistical_dimension")
+        return row | (dict(zip(known, limits, strict=True)) if limits else {})
 
     def regularity(self) -> list[dict[str, float]]:
         """Figure 4 as a table: how far flat is from norm-minimal, and from balanced.
@@ -94,14 +124,39 @@ class Sweep:
             for cell in self.cells
         ]
 
+    def weak_recovery(self) -> list[dict[str, float]]:
+        """‖X − M‖_*/‖M‖_* of entries against γ of `weak_recovery_rate` with C = 1.
+
+        Medians over the draws with an entry; `constant` is the largest C that a draw needs.
+
+        Raises
+        ------
+        InputError
+            If this is no sweep of completion.
+        """
+        if self.ensemble is None or self.name != "completion":
+            raise InputError(f"Weak recovery is about completion; this sweep is {self.name}.")
+        return [self._weak(cell, self.ensemble) for cell in self.cells]
+
+    def _weak(self, cell: Cell, ensemble: Ensemble) -> dict[str, float]:
+        shape, seen = ensemble.shape(cell.d), [one for one in cell.draws if one.m]
+        rates = [weak_recovery_rate(shape, ensemble.rank, one.m, one.mu) for one in seen]
+        errors = np.array([one.nuclear for one in seen]).reshape(-1, 2)
+        need = errors[:, 0] / np.array(rates)
+        columns = {"mu": [one.mu for one in seen], "gamma": rates}
+        columns |= {"flat_error": errors[:, 0], "rival_error": errors[:, 1]}
+        place = {"d": cell.d, self.size_name: cell.size, "flat": cell.share(0)}
+        return place | _medians(columns) | {"constant": float(np.max(need, initial=0.0))}
+
     @property
     def size_name(self) -> str:
-        """What `sizes` are: m, or p for completion."""
-        return "p" if self.family == "completion" else "m"
+        """What `sizes` are: m, p for completion, errors for robust, or size."""
+        names = {"completion": "p", "robust": "errors", "own": "size"}
+        return names.get(self.name, "m")
 
 
 def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figure may vary
-    family: Family = "sensing",
+    family: Family | MakeProblem = "sensing",
     *,
     dims: Sequence[float] | None = None,
     sizes: Sequence[float] | None = None,
@@ -111,28 +166,33 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
     folder: Path | str | None = None,
     monitor: Monitor | None = None,
 ) -> Sweep:
-    """How often flat and norm-minimal solutions are the truth, over sizes and numbers of data.
+    """How often flat solutions and a rival's are the truth, over sizes and numbers of data.
 
-    Figure 3 of the flat-minima paper. In every cell one M of rank r with ‖M‖_F = 1, and several
-    draws of the measurements; min ‖D1 X D2‖_* and min ‖X‖_* s.t. 𝒜(X) = 𝒜(M), each certified.
-    Recovered means ‖X − M‖_F ≤ 1e-6.
+    Figure 3 of the flat-minima paper. In every cell several draws of M of rank r and of its
+    measurements; min ‖D1 X D2‖_* and min ‖X‖_* s.t. 𝒜(X) = 𝒜(M) (`rival` in place of the second
+    where X ⪰ 0, and for separations), each certified. Recovered means ‖X − M‖_F ≤ 1e-6 ‖M‖_F; where
+    every matrix that fits is flattest X must also be proved to be the only one.
 
     Parameters
     ----------
-    family : str
-        "sensing", "bilinear", "completion" or "quadratic".
+    family : str or callable
+        A family of `Ensemble`, an `Ensemble`, or measurements of one's own,
+        make_problem(d, size, seed) -> (problem, M), a problem of a front door of the library and
+        the matrix that it measures. It is called from several threads.
     dims : sequence of int, optional
-        d of the d × d matrices, above `rank`; 7, 10, …, 40 by default.
+        d, above `rank`; 10, 16, …, 40 by default. To be given with a make_problem.
     sizes : sequence of numbers, optional
         m, by default 30, 75, …, 525; for completion the probability of an entry, by default
-        0.12, 0.2, …, 1.
+        0.12, 0.2, …, 1; for robust the share of errors, by default 0.03, 0.06, …, 0.36. To be given
+        with a make_problem.
     rank : int, optional
-        r; by default 2, and 3 for "quadratic", where M has eigenvalues of both signs.
+        r of a family; by default 2, and 3 for "quadratic", where M has eigenvalues of both signs.
     draws, seed : int
-        Draws of the measurements in each cell; of every random choice: a cell's numbers do not
-        depend on the rest of the grid.
+        Draws in each cell; of every random choice: a cell's numbers do not depend on the rest of
+        the grid.
     folder : path, optional
-        Where each finished cell is kept, as a small json file, and found by the next call.
+        Where each finished cell is kept, as a small json file, and found by the next call. One of a
+        make_problem is named by the data of its first draw too: a changed one starts anew.
     monitor : callable, optional
         Called for every cell with `stage`, `step`, `of`, `message`.
 
@@ -142,32 +202,29 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
 
     Notes
     -----
-    An argument that makes no sense raises `InputError`. Departs from the paper in the grids and in
-    the solver, which it does not name. Some minutes on two cores for the default grids.
+    An argument that makes no sense raises `InputError`. Departs from the paper in the grids, in
+    drawing M anew for every draw where the paper draws one for a cell, and in the solver, which it
+    does not name. Some minutes on two cores for the default grids.
     """
-    rank = (3 if family == "quadratic" else 2) if rank is None else rank
-    asked = _checked(family, dims, sizes, (rank, draws, seed))
-    # The format is of the numbers themselves: raise it when a cell would come out otherwise.
-    known = {"format": 2, "rank": rank, "draws": draws, "seed": seed}
-    digest = hashlib.blake2b(json.dumps(known).encode(), digest_size=4).hexdigest()
-    places = [(d, size) for d in asked[0] for size in asked[1]]
-    cells = []
+    make, (dims, sizes) = checked_grid(family, rank, dims, sizes)
+    for name, value, least in (("draws", draws, 1), ("seed", seed, 0)):
+        check_whole(name, value, least)
+    places, cells = [(d, size) for d in dims for size in sizes], []
+    empty = Sweep(make, seed, dims, sizes, ())
     for step, (d, size) in enumerate(places):
         if monitor is not None:
-            name = "p" if family == "completion" else "m"
-            event = {"stage": "cells", "step": step, "of": len(places)}
-            monitor(event | {"message": f"d = {d}, {name} = {size:g}"})
-        path = Path(folder) / f"{family}-{d}-{size!r}-{digest}.json" if folder else None
-        cell = _read(path, d, size) if path else None
-        if cell is None:
-            cell = solve_cell(family, d, size, rank, draws, seed)
-            if path:
-                _keep(path, cell)
-        cells.append(cell)
-    return Sweep(family, rank, seed, *asked, tuple(cells))
+            event = {"stage": f"{empty.name} cells", "step": step, "of": len(places)}
+            monitor(event | {"message": f"d = {d}, {empty.size_name} = {size:g}"})
+        path = None
+        if folder:
+            named = _digest(make, d, size, draws, seed)
+            path = Path(folder) / f"{empty.name}-{d}-{size!r}-{named}.json"
+        found = kept(path, lambda d=d, size=size: asdict(solve_cell(make, d, size, draws, seed)))
+        cells.append(_restored(found))
+    return Sweep(make, seed, dims, sizes, tuple(cells))
 
 
-def theorem_sweep(family: Family = "sensing", **options: Any) -> Sweep:
+def theorem_sweep(family: Family | MakeProblem = "sensing", **options: Any) -> Sweep:
     """How much larger and how unbalanced flat solutions are, against the bounds of Theorem 3.3.
 
     Figure 4 of the flat-minima paper: `Sweep.regularity` of the same cells as `phase_transition`,
@@ -185,56 +242,30 @@ def _regularity(cell: Cell) -> dict[str, float]:
     bound = kappa**2 - 1
     columns = {"kappa": kappa, "excess": excess, "excess_bound": bound}
     columns |= {"imbalance": imbalance, "imbalance_bound": 2 * bound}
-    medians = {k: float(np.median(v)) if v.size else float("nan") for k, v in columns.items()}
     exceeding = (excess > bound + 1e-6) | (imbalance > 2 * bound + 1e-6)
-    return {**medians, "nonsingular": len(seen), "exceeding": int(exceeding.sum())}
+    counts = {"nonsingular": len(seen), "exceeding": int(exceeding.sum())}
+    return _medians(columns) | counts
 
 
-def _checked(
-    family: str,
-    dims: Sequence[float] | None,
-    sizes: Sequence[float] | None,
-    numbers: tuple[int, int, int],
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    if family not in FAMILIES:
-        raise InputError(f"family must be one of {', '.join(FAMILIES)}; got {family}.")
-    rank, draws, seed = numbers
-    for name, value, least in (("rank", rank, 1), ("draws", draws, 1), ("seed", seed, 0)):
-        if not float(value).is_integer() or value < least:
-            raise InputError(f"{name} must be a whole number from {least}; got {value}.")
-    share = family == "completion"
-    dims = tuple(range(7, 41, 3) if dims is None else dims)
-    if sizes is None:
-        sizes = [round(0.12 + 0.08 * n, 2) for n in range(12)] if share else range(30, 526, 45)
-    if not dims or any(not float(d).is_integer() or d <= rank for d in dims):
-        raise InputError(f"dims must be whole numbers above the rank {rank}; got {_listed(dims)}.")
-    if share and (not sizes or any(not 0 < p <= 1 for p in sizes)):
-        raise InputError(f"sizes must be probabilities from above 0 to 1; got {_listed(sizes)}.")
-    if not share and (not sizes or any(not float(m).is_integer() or m < 1 for m in sizes)):
-        raise InputError(f"sizes must be whole numbers from 1; got {_listed(sizes)}.")
-    return tuple(sorted({int(d) for d in dims})), tuple(sorted({float(x) for x in sizes}))
+def _medians(columns: dict[str, Any]) -> dict[str, float]:
+    """Of every column; NaN of an empty one."""
+    return {k: float(np.median(v)) if len(v) else float("nan") for k, v in columns.items()}
 
 
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values) or "none"
+def _digest(make: MakeProblem, d: int, size: float, draws: int, seed: int) -> str:
+    """What the numbers of a cell hang on: raise the format when they would come out otherwise.
+
+    A family is known by its settings, somebody's own make_problem by the data of its first draw.
+    """
+    known = {"format": 3, "draws": draws, "seed": seed}
+    if isinstance(make, Ensemble):
+        return digest(known | asdict(make))
+    problem, M = made(make, d, size, seeds(seed, d, size, 1)[0])
+    return digest(known, M, np.zeros(0) if problem is None else np.asarray(problem.b))
 
 
-def _keep(path: Path, cell: Cell) -> None:
-    """Write to another name, then rename: a cell is never half there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(asdict(cell)), encoding="utf-8")
-    part.replace(path)
-
-
-def _read(path: Path, d: int, size: float) -> Cell | None:
-    """A kept cell; None where there is none, it is damaged, or it is another's."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        draws = [
-            Draw(**one | {"error": tuple(one["error"]), "gap": tuple(one["gap"])})
-            for one in kept["draws"]
-        ]
-        return Cell(d, size, tuple(draws)) if (kept["d"], kept["size"]) == (d, size) else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
+def _restored(found: dict[str, Any]) -> Cell:
+    """A cell from its numbers."""
+    pairs = ("error", "nuclear", "gap", "alone")
+    draws = [Draw(**one | {name: tuple(one[name]) for name in pairs}) for one in found["draws"]]
+    return Cell(found["d"], found["size"], found["rival"], tuple(draws))

@@ -46,7 +46,7 @@ class Separation(Problem):
     @property
     def level(self) -> float:
         """The size of the multiplier on the sparse part; with a radius, where to look first."""
-        return self.sparsity if self.sparsity is not None else _usual(self.shape, self.mask)
+        return self.sparsity if self.sparsity is not None else usual_weight(self.shape, self.mask)
 
     def seen(self, X: np.ndarray, tile: tuple[slice, ...] = ()) -> np.ndarray:
         """X of a tile of the matrix, zero where nothing is observed."""
@@ -147,7 +147,7 @@ def robust_pca(
     with scope():
         radius, sparsity = _positive("radius", radius), _positive("sparsity", sparsity)
         if radius is None and sparsity is None:
-            sparsity = _usual(data.shape, seen)
+            sparsity = usual_weight(data.shape, seen)
         d1, d2 = data.shape
         ones, zeros = (np.ones(d1), np.ones(d2)), (np.zeros(d1, np.int64), np.zeros(d2, np.int64))
         gaps = Unidentifiable(np.full(d1, d2), np.full(d2, d1), *zeros, 1)
@@ -158,7 +158,7 @@ def robust_pca(
         return Separation(A, b, Rescaling(*ones), 0.0, 0.0, gaps, radius, sparsity, seen)
 
 
-def _usual(shape: tuple[int, ...], mask: np.ndarray | None) -> float:
+def usual_weight(shape: tuple[int, ...], mask: np.ndarray | None) -> float:
     """The weight of the recovery theorem: 1/√(entries observed in a longest row or column)."""
     share = 1.0 if mask is None else float(np.mean(mask))
     return 1.0 / math.sqrt(share * max(shape))

@@ -104,7 +104,7 @@ def path_figure(path: Sequence[PathPoint], chosen: PathPoint | None, baseline: f
         bottom.set_ylabel("rank")
         bottom.set_xlabel("λ as a share of λ max, at which the answer is zero")
         bottom.set_xscale("log")
-        _log_ticks(bottom.xaxis)
+        log_ticks(bottom.xaxis)
         linear_ticks(bottom.yaxis, 4, integer=True)
         linear_ticks(top.yaxis, 5)
         _legend_above(top, len(smoothings))
@@ -126,7 +126,7 @@ def spectrum_figure(singular: NDArray[np.float64]) -> str:
         axes.set_ylim(low, 1.5 * singular.max())
         axes.set_xlim(0.4, singular.size + 0.6)
         linear_ticks(axes.xaxis, 10, integer=True)
-        _log_ticks(axes.yaxis, 5)
+        log_ticks(axes.yaxis, 5)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel(f"number, 1 to the rank {singular.size}")
         axes.set_ylabel("singular value")
@@ -164,7 +164,7 @@ def convergence_figure(
                 step, gaps, "D", color=SERIES[1], markersize=4, label="proved relative gap",
             )  # fmt: skip
         top.set_yscale("log")
-        _log_ticks(top.yaxis)
+        log_ticks(top.yaxis)
         _legend_above(top, 2)
         bottom.plot(step, ranks, drawstyle="steps-mid", color=SERIES[2])
         bottom.set_ylabel("rank")
@@ -236,7 +236,7 @@ def coverage_figure(row_counts: NDArray[Any], col_counts: NDArray[Any], rank: in
             )  # fmt: skip
         axes.set_xlabel("at least so many entries")
         axes.set_ylabel("% of the lines")
-        _log_ticks(axes.xaxis)
+        log_ticks(axes.xaxis)
         linear_ticks(axes.yaxis, 5)
         _legend_above(axes, 2, right=True)
 
@@ -342,7 +342,7 @@ def linear_ticks(axis: Axis, count: int, *, integer: bool = False) -> None:
     axis.set_major_formatter(FuncFormatter(lambda x, _: words.number(x)))
 
 
-def _log_ticks(axis: Axis, count: int = 6) -> None:
+def log_ticks(axis: Axis, count: int = 6) -> None:
     """Labels as in the text on a logarithmic axis: powers of ten, and more where it is short.
 
     Call it once the data are drawn.

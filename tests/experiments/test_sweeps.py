@@ -1,5 +1,7 @@
 """Grids: kept cells, tables, bounds, and what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -31,31 +33,71 @@ def test_finished_cells_are_not_computed_again(tmp_path, monkeypatch):
     assert len(solved) == 2 + 3
     assert [event["step"] for event in events] == [0, 1, 2, 3]
     assert events[0]["message"] == "d = 5, m = 20"
+    assert events[0]["stage"] == "sensing cells"
     monkeypatch.setattr(sweeps, "solve_cell", lambda *_: pytest.fail("nothing is left to do"))
     assert fr.experiments.phase_transition(**TINY, folder=tmp_path) == whole
     assert {path.suffix for path in tmp_path.iterdir()} == {".json"}
 
 
-def test_sizes_that_differ_in_the_seventh_digit_are_two_cells(tmp_path, monkeypatch):
-    solve, solved = sweeps.solve_cell, []
-    monkeypatch.setattr(sweeps, "solve_cell", lambda *a: solved.append(a) or solve(*a))
-    near, other, short = 0.72345678, 0.7234568, 0.723457
-    for size in (near, other, short, near):
+def test_sizes_that_differ_in_the_seventh_digit_are_two_cells(tmp_path):
+    for size in (0.72345678, 0.7234568, 0.723457):
         found = fr.experiments.phase_transition(
             "completion", dims=(5,), sizes=(size,), rank=1, draws=1, folder=tmp_path
         )
         assert found.cells[0].size == size
-    assert [a[2] for a in solved] == [near, other, short]
     names = {path.name.split("-")[2] for path in tmp_path.iterdir()}
     assert names == {"0.723457", "0.72345678", "0.7234568"}
-    # A file under a name that fewer digits gave is not taken for the cell it is not of.
-    kept = next(path for path in tmp_path.iterdir() if "-0.723457-" in path.name)
-    kept.write_text(kept.read_text().replace("0.723457", "0.72345678"))
-    again = fr.experiments.phase_transition(
-        "completion", dims=(5,), sizes=(short,), rank=1, draws=1, folder=tmp_path
-    )
-    assert again.cells[0].size == short
-    assert len(solved) == 4
+
+
+def own(scale):
+    """Diagonals apart, and some entries: measurements that no family has."""
+
+    def make_problem(d, size, seed):
+        rng = np.random.default_rng(seed)
+        M = scale * np.outer(rng.standard_normal(d), rng.standard_normal(d))
+        A = rng.standard_normal((int(size), d, d)) / (1 + np.arange(d))
+        return fr.sensing(A, np.einsum("ipj,pj->i", A, M)), M
+
+    return make_problem
+
+
+def test_measurements_of_ones_own(tmp_path):
+    grid = {"dims": (4,), "sizes": (4, 16), "draws": 3, "folder": tmp_path}
+    sweep = fr.experiments.phase_transition(own(100.0), **grid)
+    assert sweep.uncertified == 0
+    # The error is a share of M: its unit makes no difference.
+    assert [row["flat"] for row in sweep.recovery()] == [0.0, 1.0]
+    assert "degrees_of_freedom" not in sweep.recovery()[0]
+    assert sweep.size_name == "size"
+    assert sweep.facts()["family"] == "own"
+    assert len(list(tmp_path.iterdir())) == 2
+    fr.experiments.phase_transition(own(100.0), **grid)
+    assert len(list(tmp_path.iterdir())) == 2
+    fr.experiments.phase_transition(own(1.0), **grid)  # another problem has other cells
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_rectangular_ensembles():
+    ensemble = fr.experiments.Ensemble("sensing", 1, aspect=2.0)
+    sweep = fr.experiments.phase_transition(ensemble, dims=(5,), sizes=(8, 50), draws=2)
+    assert [row["flat"] for row in sweep.recovery()] == [0.0, 1.0]
+    assert sweep.limits(5)[0] == fr.experiments.degrees_of_freedom(5, 10, 1) == 14
+
+
+def test_weak_recovery_is_a_share_and_the_constant_is_enough():
+    sweep = fr.experiments.phase_transition("completion", dims=(9,), sizes=(0.5, 1.0), draws=3)
+    few, whole = sweep.weak_recovery()
+    assert few["mu"] > 1
+    assert few["gamma"] > whole["gamma"]
+    assert few["flat_error"] > 0.01
+    assert whole["flat_error"] < 1e-9
+    for cell, row in zip(sweep.cells, (few, whole), strict=True):
+        for one in cell.draws:
+            rate = fr.theory.weak_recovery_rate((9, 9), 2, one.m, one.mu, row["constant"])
+            assert one.nuclear[0] <= rate * (1 + 1e-12)
+    other = fr.experiments.phase_transition("sensing", dims=(4,), sizes=(9,), draws=1, rank=1)
+    with pytest.raises(InputError, match="Weak recovery is about completion; this sweep is sens"):
+        other.weak_recovery()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +135,7 @@ def test_tables_carry_the_limits():
     [
         (
             {"family": "quartic"},
-            "family must be one of sensing, bilinear, completion, quadratic; got quartic",
+            "family must be one of sensing, bilinear, completion, quadratic, covariance, robust",
         ),
         ({"rank": 0}, "rank must be a whole number from 1; got 0."),
         ({"draws": 0}, "draws must be a whole number from 1; got 0."),
@@ -106,8 +148,16 @@ def test_tables_carry_the_limits():
             {"family": "completion", "sizes": (0.0,)},
             "sizes must be probabilities from above 0 to 1; got 0.",
         ),
+        ({"family": "robust", "sizes": (1.5,)}, "sizes must be shares from above 0 to 1; got 1.5."),
+        ({"family": 3}, "family must be a name or make_problem(d, size, seed); got 3."),
+        ({"family": own(1.0)}, "dims and sizes must be given with a make_problem."),
+        ({"family": own(1.0), "rank": 2}, "rank is of a named family; got rank=2 with a make_"),
+        (
+            {"family": fr.experiments.Ensemble("quadratic", 1, 2.0)},
+            "aspect must be above 0, and 1 where M is symmetric; got 2.",
+        ),
     ],
 )
 def test_refusals(options, message):
-    with pytest.raises(InputError, match=message.replace(".", r"\.")):
+    with pytest.raises(InputError, match=re.escape(message)):
         fr.experiments.phase_transition(**options)

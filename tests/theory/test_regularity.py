@@ -7,6 +7,7 @@ import flatrank as fr
 from flatrank.theory import (
     Bound,
     balance_lemma,
+    counts_bound,
     d_balance,
     flattest_pair,
     imbalance_bound,
@@ -210,12 +211,12 @@ def test_incoherence_by_its_definition():
 
 
 def test_weak_recovery_for_completion(instance):
-    """‖LRᵀ − M‖_* ≤ γ‖M‖_*, γ = (C/p)√(r log d_max/d_min): 0 here, and an error shows as one."""
+    """‖LRᵀ − M‖_* ≤ γ‖M‖_*, γ = (C/p)√(μ r log d_max/d_min): 0 here, and an error shows as one."""
     at = instance("entries")
     L, R = flat_pair(at)
     truth = pair_of(at.X, np.eye(6))
     bound = weak_recovery_bound(pair_of(L, R), truth, 40)
-    gamma = 48 / 40 * np.sqrt(np.log(8) / 6)
+    gamma = 48 / 40 * np.sqrt(incoherence(truth).mu * np.log(8) / 6)
     assert bound.right == pytest.approx(gamma * nuclear(at.X))
     assert bound.left <= 1e-12
     assert bound.holds
@@ -223,3 +224,33 @@ def test_weak_recovery_for_completion(instance):
     assert off.left == pytest.approx(2 * nuclear(at.X))
     assert not off.holds
     assert weak_recovery_bound(pair_of(L, R), truth, 4).failing == ("γ < 1",)
+
+
+def test_counts_of_entries_bound_kappa():
+    """κ² ≤ (1 + t)/(1 − t), and κ² is the ratio of the extreme counts of rows and columns."""
+    rng, shape, p = np.random.default_rng(0), (500, 400), 0.6
+    seen = rng.random(shape) < p
+    D = fr.completion(*np.nonzero(seen), rng.standard_normal(seen.sum()), shape).rescaling
+    rates = np.concatenate([seen.mean(axis=1), seen.mean(axis=0)])
+    bound = counts_bound(D, p, 1e-3)
+    assert bound.left == pytest.approx(rates.max() / rates.min())
+    t = np.sqrt(3 * np.log(2 * 900 / 1e-3) / (p * 400))
+    assert bound.right == pytest.approx((1 + t) / (1 - t))
+    assert bound.holds
+    assert bound.unchecked == ("entries drawn independently at rate p",)
+    assert counts_bound(D, 0.1, 1e-3).failing == ("t < 1",)
+    with pytest.raises(ValueError, match="p must be above 0 and at most 1; got 0"):
+        counts_bound(D, 0, 0.1)
+    with pytest.raises(ValueError, match="failure_probability must be above 0"):
+        counts_bound(D, 0.5, 2.0)
+
+
+def test_the_chance_that_counts_leave_their_bound_is_small():
+    """Of 400 draws at ε = ½ fewer than half may: Chernoff's inequality is generous."""
+    rng, shape, p = np.random.default_rng(1), (60, 60), 0.95
+    outside = 0
+    for _ in range(400):
+        seen = rng.random(shape) < p
+        D = fr.completion(*np.nonzero(seen), np.ones(seen.sum()), shape).rescaling
+        outside += not counts_bound(D, p, 0.5).holds
+    assert outside <= 200
