@@ -19,7 +19,7 @@ def drawn(name):
     """M, and the flat problem of every draw."""
     cell = FIGURES[name]
     rng = np.random.default_rng(cell.seed)
-    M = truth(cell.family, cell.d, cell.rank, rng)
+    M = truth(cell.family, (cell.d, cell.d), cell.rank, rng)
     return M, [draw(cell.family, M, cell.size, rng) for _ in range(cell.draws)]
 
 

@@ -45,11 +45,12 @@ class Draw:
     #: Whether it is not known that other matrices are optimal as well. They are as a rule where all
     #: that fit are (`Problem.all_flattest`): X counts then if it is proved to be the only one.
     alone: tuple[bool, bool]
-    #: κ of D1, D2; infinite where one is singular, and what follows is then NaN.
+    #: κ of D1, D2, infinite where one is singular. What follows is then NaN, and where the rival is
+    #: not the norm-minimal solution X_n.
     kappa: float
-    #: (‖L_f‖² + ‖R_f‖²)/(2‖X_riv‖_*) − 1 of the flat factors.
+    #: (‖L_f‖² + ‖R_f‖²)/(2‖X_n‖_*) − 1 of the flat factors.
     excess: float
-    #: ‖L_fᵀL_f − R_fᵀR_f‖_*/‖X_riv‖_*.
+    #: ‖L_fᵀL_f − R_fᵀR_f‖_*/‖X_n‖_*.
     imbalance: float
     #: μ of M, and the number of measurements.
     mu: float
@@ -154,12 +155,13 @@ def solve_draw(problem: Problem | None, M: Float[np.ndarray, "d1 d2"]) -> Draw:
     if problem is None:
         ones, nan = (1.0, 1.0), math.nan
         return Draw(ones, ones, (0.0, 0.0), (True, True), math.inf, nan, nan, mu, 0)
-    problems = problem, rival(problem)[1]
+    name, other_problem = rival(problem)
+    problems = problem, other_problem
     flat, other = map(_solved, problems)
     matrices = [one.factors.L @ one.factors.R.T for one in (flat, other)]
     kappa, size = float(problem.rescaling.kappa), float(np.linalg.norm(matrices[1], "nuc"))
     excess = imbalance = math.nan
-    if math.isfinite(kappa) and size > 0:
+    if name == "norm-minimal" and math.isfinite(kappa) and size > 0:
         excess = flat.flatness.squared_norm / (2 * size) - 1
         imbalance = flat.flatness.imbalance / size
     return Draw(

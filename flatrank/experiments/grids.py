@@ -34,7 +34,8 @@ def checked_grid(
         raise InputError(
             f"aspect must be above 0, and 1 where M is symmetric; got {family.aspect:g}."
         )
-    dims = range(10, 41, 6) if dims is None else dims
+    least = 16 if family.family == "robust" else 10
+    dims = range(least, 41, 6) if dims is None else dims
     if not dims or any(not float(d).is_integer() or min(family.shape(int(d))) <= family.rank
                        for d in dims):  # fmt: skip
         raise InputError(

@@ -118,7 +118,17 @@ class Sweep:
 
         Medians over the draws with D1, D2 nonsingular; NaN where there is none. Beside each measure
         its bound of Theorem 3.3: κ² − 1 and 2(κ² − 1), and how many draws exceed one.
+
+        Raises
+        ------
+        InputError
+            If the rival is not norm-minimal.
         """
+        if self.rival != "norm-minimal":
+            raise InputError(
+                f"The theorem compares flat with norm-minimal solutions; the rival of {self.name} "
+                f"is {self.rival}."
+            )
         return [
             {"d": cell.d, self.size_name: cell.size, "flat": cell.share(0), **_regularity(cell)}
             for cell in self.cells
@@ -180,7 +190,8 @@ def phase_transition(  # noqa: PLR0913 - one keyword for each thing that a figur
         make_problem(d, size, seed) -> (problem, M), a problem of a front door of the library and
         the matrix that it measures. It is called from several threads.
     dims : sequence of int, optional
-        d, above `rank`; 10, 16, …, 40 by default. To be given with a make_problem.
+        d, above `rank`; 10, 16, …, 40 by default, from 16 for robust. To be given with a
+        make_problem.
     sizes : sequence of numbers, optional
         m, by default 30, 75, …, 525; for completion the probability of an entry, by default
         0.12, 0.2, …, 1; for robust the share of errors, by default 0.03, 0.06, …, 0.36. To be given
@@ -228,8 +239,11 @@ def theorem_sweep(family: Family | MakeProblem = "sensing", **options: Any) -> S
     """How much larger and how unbalanced flat solutions are, against the bounds of Theorem 3.3.
 
     Figure 4 of the flat-minima paper: `Sweep.regularity` of the same cells as `phase_transition`,
-    which takes the same arguments.
+    which takes the same arguments; families whose rival is not norm-minimal raise `InputError`.
     """
+    name = family.family if isinstance(family, Ensemble) else family
+    if name in ("covariance", "robust"):
+        raise InputError(f"Theorem 3.3 is about norm-minimal solutions; {name} has another rival.")
     return phase_transition(family, **options)
 
 

@@ -131,12 +131,13 @@ def draw_weak_recovery(sweeps: Sequence[Sweep], files: Sequence[Path], facts: Fa
     def paint(figure: Figure) -> None:
         axes: Any = figure.subplots(1, 2, sharex=True, sharey=True)
         ends = np.geomspace(gamma.min(), gamma.max())
+        most = max(max(row["flat_error"], row["rival_error"]) for row in table)
         line = f"C γ with C = {needed.max():.2g}, which every flat draw keeps"
         for n, (panel, name) in enumerate(zip(axes, ("flat", sweep.rival), strict=True)):
             error = [row[("flat_error", "rival_error")[n]] for row in table]
             panel.scatter(gamma, error, color=scale.to_rgba(d), s=14, linewidths=0)
             panel.plot(ends, needed.max() * ends, color=OTHER, lw=1.2, label=line)
-            panel.set_ylim(-0.04, 1.2)
+            panel.set_ylim(-0.04, 1.05 * most)
             panel.set_xscale("log")
             log_ticks(panel.xaxis)
             panel.set_xlabel("γ with C = 1")

@@ -1,7 +1,9 @@
 """`flatrank experiment`, end to end on tiny grids, and what it refuses."""
 
 import csv
+import html
 import json
+import re
 
 import pytest
 
@@ -21,6 +23,11 @@ def test_table_and_pictures(cli, tmp_path):
     drawn = stem.with_suffix(".svg").read_text(encoding="utf-8")
     assert "statistical dimension" in drawn
     assert "#010101" not in drawn
+    facts = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+    assert (facts["draws"], facts["rank"], facts["uncertified"]) == (2, 2, 0)
+    # The picture says what it is of, wherever it goes.
+    about = re.search("<dc:description>(.*?)</dc:description>", drawn, re.DOTALL)
+    assert json.loads(html.unescape(about[1])) == facts
     assert stem.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     # The other experiment is about the same cells: they are there already.
     kept = {path: path.stat().st_mtime_ns for path in (stem.parent / "cells").iterdir()}
@@ -59,7 +66,10 @@ def test_without_a_certificate_the_code_is_three(cli, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["figure-5"], "the experiment must be phase-transition or theorem-sweep; got figure-5."),
+        (["figure-5"], "the experiment must be one of figure-3, figure-4, phase-transition, theo"),
+        (["figure-3", "--family", "sensing"], "figure-3 takes no --family."),
+        (["noise", "--dims", "5,6"], "noise is about one d; got 2 with --dims."),
+        (["noise", "--sizes", "1"], "sizes must be below 1, shares of the data; got 1."),
         (["theorem-sweep", "--dims", "5,x"], "--dims must be whole numbers with commas between"),
         (["theorem-sweep", "--sizes", ""], "--sizes must be numbers with commas between them"),
         (["phase-transition", "--family", "quartic"], "family must be one of sensing, bilinear"),
@@ -81,3 +91,39 @@ def test_the_picture_needs_matplotlib(cli, monkeypatch):
     assert outcome.code == 2
     needed = 'The picture needs matplotlib, not installed here: pip install "flatrank[report]".'
     assert needed in outcome.err
+
+
+@pytest.mark.slow
+def test_the_figures_of_the_paper(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("flatrank.experiments.figures.PANELS", ("sensing", "completion"))
+    for name, letters in (("figure-3", "abcdef"), ("figure-4", "abcd")):
+        outcome = cli("experiment", name, "--dims", "4", "--draws", "1", "--out", "f", "--json")
+        assert outcome.code == 0, outcome.err
+        record = json.loads(outcome.out)
+        assert [panel["family"] for panel in record["panels"]] == ["sensing", "completion"]
+        assert record["solutions"] == 48
+        assert {row["family"] for row in record["cells"]} == {"sensing", "completion"}
+        drawn = (tmp_path / "f" / f"{name}.svg").read_text(encoding="utf-8")
+        assert re.findall(r">\(([a-z])\) ", drawn) == list(letters)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["noise", "--dims", "8", "--rank", "1", "--sizes", "0.01"], "dual certificate"),
+        (["width", "--dims", "6", "--rank", "1", "--sizes", "1,6"], "width of the teacher"),
+        (["isometry", "--dims", "6", "--rank", "1", "--sizes", "40"], "what the lemma allows"),
+        (["weak-recovery", "--dims", "5", "--sizes", "0.6,1"], "which every flat draw keeps"),
+        (["collapse", "--sizes", "3"], "m / statistical dimension"),
+    ],
+)
+def test_every_other_experiment_has_table_facts_and_picture(cli, tmp_path, arguments, words):
+    outcome = cli("experiment", *arguments, "--draws", "1", "--out", "f")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.count("f/") == 4
+    (drawn,) = (tmp_path / "f").glob("*.svg")
+    assert words in drawn.read_text(encoding="utf-8")
+    (table,) = (tmp_path / "f").glob("*.csv")
+    rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
+    assert rows
+    assert not any("nan" in row.values() for row in rows)

@@ -121,6 +121,16 @@ def test_bounds_of_theorem_33(family, sizes):
         assert row["imbalance"] == pytest.approx(0.0, abs=1e-9)
 
 
+def test_the_theorem_is_about_norm_minimal_solutions():
+    with pytest.raises(InputError, match="norm-minimal solutions; robust has another rival"):
+        fr.experiments.theorem_sweep("robust")
+    how = {"dims": (20,), "sizes": (0.03,), "rank": 1, "draws": 1}
+    sweep = fr.experiments.phase_transition("robust", **how)
+    assert np.isnan(sweep.cells[0].draws[0].excess)
+    with pytest.raises(InputError, match="norm-minimal solutions; the rival of robust is pursuit"):
+        sweep.regularity()
+
+
 def test_tables_carry_the_limits():
     sweep = fr.experiments.phase_transition("completion", dims=(6,), sizes=(1.0,), draws=1)
     (row,) = sweep.recovery()
