@@ -234,8 +234,9 @@ def isometry(
 ) -> Curve:
     """κ² δ2/δ1 at rank 5r beside recovery: what Lemma 4.7 asks for, and what happens.
 
-    Gaussian sensing. (δ1, δ2) are bounds from inside (`search_isometry`): the true ratio is no
-    smaller, so that a value above 11/9 refutes the hypothesis, and one below confirms nothing.
+    Gaussian sensing. (δ1, δ2) are bounds from inside (`search_isometry`, ten sweeps from two
+    starts): the true ratio is no smaller, so that a value above 11/9 refutes the hypothesis, and
+    one below confirms nothing.
 
     Parameters
     ----------

@@ -239,7 +239,12 @@ def theorem_sweep(family: Family | MakeProblem = "sensing", **options: Any) -> S
     """How much larger and how unbalanced flat solutions are, against the bounds of Theorem 3.3.
 
     Figure 4 of the flat-minima paper: `Sweep.regularity` of the same cells as `phase_transition`,
-    which takes the same arguments; families whose rival is not norm-minimal raise `InputError`.
+    which takes the same arguments.
+
+    Raises
+    ------
+    InputError
+        Also if the rival of the family is not norm-minimal.
     """
     name = family.family if isinstance(family, Ensemble) else family
     if name in ("covariance", "robust"):
