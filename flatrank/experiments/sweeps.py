@@ -142,10 +142,12 @@ class Sweep:
         Raises
         ------
         InputError
-            If this is no sweep of completion.
+            If this is no sweep of completion, or no entry was drawn in any cell.
         """
         if self.ensemble is None or self.name != "completion":
             raise InputError(f"Weak recovery is about completion; this sweep is {self.name}.")
+        if not any(one.m for cell in self.cells for one in cell.draws):
+            raise InputError("No entry was drawn in any cell; raise the probabilities.")
         return [self._weak(cell, self.ensemble) for cell in self.cells]
 
     def _weak(self, cell: Cell, ensemble: Ensemble) -> dict[str, float]:

@@ -98,6 +98,9 @@ def test_weak_recovery_is_a_share_and_the_constant_is_enough():
     other = fr.experiments.phase_transition("sensing", dims=(4,), sizes=(9,), draws=1, rank=1)
     with pytest.raises(InputError, match="Weak recovery is about completion; this sweep is sens"):
         other.weak_recovery()
+    none = fr.experiments.phase_transition("completion", dims=(3,), sizes=(1e-6,), draws=1)
+    with pytest.raises(InputError, match="No entry was drawn in any cell"):
+        none.weak_recovery()
 
 
 @pytest.mark.parametrize(
