@@ -343,7 +343,7 @@ def experiment(  # noqa: PLR0913 - one parameter an option
         ),
     ] = None,
     rank: Annotated[
-        int | None, typer.Option(help="Rank of the truth; 2, for quadratic 3, when not given.")
+        int | None, typer.Option(help="Rank of the truth; 2 by default, for quadratic and width 3.")
     ] = None,
     draws: Annotated[
         int | None, typer.Option(help="Draws in each cell; 10, of single curves 5, when not given.")
