@@ -30,7 +30,7 @@ test: $(WITH)-dev  ## the tests, without those marked slow
 	FLATRANK_CHECK_SHAPES=1 $(RUN)/python -m pytest $(TWICE) $(SHAPES)
 	$(RUN)/python -m pytest $(TWICE) $(addprefix --ignore=,$(SHAPES))
 
-test-all: $(WITH)-dev  ## every test
+test-all: $(WITH)-dev $(WITH)-docs $(WITH)-browser  ## every test
 	FLATRANK_CHECK_SHAPES=1 $(RUN)/python -m pytest $(TWICE) -m "" $(SHAPES)
 	$(RUN)/python -m pytest $(TWICE) -m "" $(addprefix --ignore=,$(SHAPES))
 

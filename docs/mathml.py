@@ -13,8 +13,11 @@ FORMULA = re.compile(
 
 
 def _mathml(formula: re.Match[str]) -> str:
-    display = "block" if formula["open"] == "[" else "inline"
-    return convert(html.unescape(formula["latex"]).strip(), display=display)
+    latex = html.unescape(formula["latex"]).strip()
+    if formula["open"] == "(":
+        return convert(latex)
+    # A long formula moves in a box of its own, not the whole page with it.
+    return f'<div class="formula">{convert(latex, display="block")}</div>'
 
 
 def on_page_content(content: str, **_: object) -> str:
