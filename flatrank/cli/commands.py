@@ -118,6 +118,15 @@ def complete(  # noqa: PLR0913 - one parameter an option
         typer.Option(metavar="mean|last|error", help="What a place gets that has several values."),
     ] = "mean",
     missing: Missing = None,
+    row_features: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="What is known of rows: ids, numbers, words; new ids too."
+        ),
+    ] = None,
+    col_features: Annotated[
+        str | None, typer.Option(metavar="FILE", help="What is known of columns.")
+    ] = None,
 ) -> int:
     """Entries in; completed model, certificate and report out."""
     from flatrank.cli.completing import Job, complete_entries
@@ -136,6 +145,8 @@ def complete(  # noqa: PLR0913 - one parameter an option
             "bad_rows": bad_rows,
             "duplicates": duplicates,
             "missing": names_in(missing),
+            "row_features": row_features,
+            "col_features": col_features,
         },
         fit,
         out,

@@ -65,10 +65,20 @@ class Job:
         if not 0.0 <= fit["holdout"] < 1.0:
             refuse("holdout", "a share from 0 to below 1, such as 0.1", fit["holdout"])
         check_fit(fit)
+        if any(self.features) and (fit["predict"] == "flat" or fit["lam"] == 0):
+            raise InputError(
+                "--row-features and --col-features tell the posterior: leave out --predict flat "
+                "and --lam 0."
+            )
         if self.reading["bad_rows"] not in ("error", "skip"):
             refuse("bad-rows", "error or skip", self.reading["bad_rows"])
         if self.reading["duplicates"] not in ("mean", "last", "error"):
             refuse("duplicates", "mean, last or error", self.reading["duplicates"])
+
+    @property
+    def features(self) -> tuple[Any, Any]:
+        """Files of the features of rows and of columns."""
+        return self.reading["row_features"], self.reading["col_features"]
 
 
 def complete_entries(job: Job) -> int:

@@ -258,6 +258,9 @@ def fingerprint(entries: Entries) -> str:
     for labels in (entries.row_labels, entries.col_labels):
         digest.update("\0".join(labels.tolist()).encode("utf-8", "surrogatepass"))
         digest.update(b"\0\0")
+    for known in entries.features:
+        if known is not None:
+            digest.update(np.ascontiguousarray(known).data)
     return digest.hexdigest()
 
 

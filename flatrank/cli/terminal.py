@@ -175,6 +175,9 @@ def show_run(record: dict[str, Any], status: Status, out: Path) -> None:
         ("offsets", _OFFSETS[record["offsets"]["kind"]] + _scale_words(record["scales"])),
         ("time", _times(record["seconds"])),
     ]
+    for side, known in record["features"].items():
+        said = f"{known['features']} of {side}; {known['alone']} {side} have nothing else"
+        rows.insert(-1, ("features", said))
     # Plain ASCII, as all of the table.
     notes = [ascii_only(note) for note in choice_notes(record)]
     rows += [("note", note) for note in (*notes, *_notes(record))]

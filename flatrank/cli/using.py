@@ -67,7 +67,8 @@ def predict_pairs(
         emit(text)
     else:
         write_text(out, text)
-    _remark(known, determined)
+    # What features tell, the posterior predicts where the flat solution is not determined.
+    _remark(known, determined | bool(run.record.get("features")))
     return 0
 
 

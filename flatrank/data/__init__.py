@@ -4,6 +4,9 @@ from flatrank.data.entries import BadRow as BadRow
 from flatrank.data.entries import Entries as Entries
 from flatrank.data.entries import InputError as InputError
 from flatrank.data.entries import WideTableError as WideTableError
+from flatrank.data.features import Features as Features
+from flatrank.data.features import read_features as read_features
+from flatrank.data.features import with_features as with_features
 from flatrank.data.instances import Instance as Instance
 from flatrank.data.instances import random_instance as random_instance
 from flatrank.data.offset_choice import OffsetTrial as OffsetTrial

@@ -31,7 +31,10 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Entries:
-    """Observed entries: codes, values, labels. Every row and column has at least one entry."""
+    """Observed entries: codes, values, labels.
+
+    Every row and column has at least one entry, but for those that only `features` know.
+    """
 
     #: (m,) codes, in row-major order, no position twice.
     rows: NDArray[np.int32]
@@ -59,6 +62,8 @@ class Entries:
     unused: tuple[str, ...] = ()
     #: How many comments and titles above the table were passed over.
     opening: int = 0
+    #: Of rows, (d1, p), and of columns, (d2, q): numbers that say which are alike; None without.
+    features: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None] = (None, None)
 
     @property
     def shape(self) -> tuple[int, int]:

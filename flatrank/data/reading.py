@@ -14,6 +14,7 @@ from flatrank.data.columns import Head, choose_columns
 from flatrank.data.databases import database_of, read_query, refuse_without_query
 from flatrank.data.duplicates import Duplicates, checked_duplicates
 from flatrank.data.entries import Entries, InputError
+from flatrank.data.features import read_features, with_features
 from flatrank.data.files import File, Source, open_file
 from flatrank.data.markers import Markers
 from flatrank.data.matrices import read_market, read_npz
@@ -36,6 +37,8 @@ def read_entries(  # noqa: PLR0913 - the command line's options, each named
     bad_rows: BadRows = "error",
     duplicates: Duplicates = "mean",
     missing: Any = None,
+    row_features: Source | None = None,
+    col_features: Source | None = None,
 ) -> Entries:
     """Read observed entries from a file, standard input, a database or a named set.
 
@@ -72,6 +75,9 @@ def read_entries(  # noqa: PLR0913 - the command line's options, each named
     missing
         Values that stand for missing ones, one or several, numbers or texts, besides blanks and
         "NA": rows with them are left out, and counted.
+    row_features, col_features
+        Tables with what is known of rows and of columns, for `flatrank.data.read_features`; ids
+        that only they have become rows and columns without entries.
 
     Returns
     -------
@@ -88,13 +94,25 @@ def read_entries(  # noqa: PLR0913 - the command line's options, each named
     One or two seconds for a million lines of csv.
     """
     wanted = {"row": row, "col": col, "value": value}
-    asked, name = _asked(bad_rows, duplicates, missing), str(source)
+    asked = _asked(bad_rows, duplicates, missing)
+    found = _read(source, query, wanted, asked)
+    keys = found.columns[:2] or (None, None)
+    sides = zip((row_features, col_features), keys, strict=True)
+    rows, cols = (None if path is None else read_features(path, key) for path, key in sides)
+    return found if rows is None and cols is None else with_features(found, rows, cols)
+
+
+def _read(
+    source: Source, query: str | None, wanted: dict[str, str | None], asked: Reading
+) -> Entries:
+    """Entries alone."""
+    name = str(source)
     if name in NAMED_SETS and not Path(name).is_file():
         if any(wanted.values()):
             raise InputError(f"{name}: is a named set; its columns cannot be chosen.")
         return NAMED_SETS[name]()
     if is_bundle(source):
-        return load_movielens(name, bad_rows=bad_rows)
+        return load_movielens(name, bad_rows=asked.bad_rows)
     database = database_of(source)
     if database is not None:
         if query is None:

@@ -150,22 +150,14 @@ def read_wide(source: Source, keep: Sequence[str] = (), missing: Any = None) -> 
 
 def wide_of(file: File, keep: Sequence[str], missing: Markers) -> WideTable:
     """A wide table from a file that was opened; as `read_wide`."""
-    if file.format == "parquet":
-        frame, separator = read_frame(file), ""
-    elif file.format == "text":
-        frame, separator = _read_text(file)
-    else:
-        raise InputError(
-            f"{file.name}: a wide table is csv, tsv or parquet; for entries in an npz or "
-            "MatrixMarket file use flatrank complete."
-        )
+    frame, separator = frame_of(file)
     unknown = [name for name in keep if name not in frame.columns]
     if unknown:
         raise InputError(
             f"{file.name}: no column {unknown[0]!r}; the columns are "
             f"{', '.join(map(repr, frame.columns[:8]))}."
         )
-    parsed = {name: _numbers(frame[name], separator, missing) for name in frame.columns}
+    parsed = {name: column_numbers(frame[name], separator, missing) for name in frame.columns}
     for name, found in parsed.items():
         if found is None and name not in keep and separator:
             _refuse_nearly(file.name, name, frame[name].to_list(), missing)
@@ -187,6 +179,24 @@ def wide_of(file: File, keep: Sequence[str], missing: Markers) -> WideTable:
     if not columns:
         raise InputError(f"{file.name}: not one number is there to fill others from.")
     return WideTable(file.name, frame, columns, values, separator, any(c for _, c in both))
+
+
+def frame_of(file: File) -> tuple[pl.DataFrame, str]:
+    """A table with names, and what separates its fields: text as text; nothing for parquet.
+
+    Raises
+    ------
+    InputError
+        If it is neither text with a header nor parquet, or damaged.
+    """
+    if file.format == "parquet":
+        return read_frame(file), ""
+    if file.format == "text":
+        return _read_text(file)
+    raise InputError(
+        f"{file.name}: a wide table is csv, tsv or parquet; for entries in an npz or "
+        "MatrixMarket file use flatrank complete."
+    )
 
 
 def _read_text(file: File) -> tuple[pl.DataFrame, str]:
@@ -221,7 +231,7 @@ def _read_text(file: File) -> tuple[pl.DataFrame, str]:
     return frame, separator
 
 
-def _numbers(column: Any, separator: str, missing: Markers) -> tuple[np.ndarray, bool] | None:
+def column_numbers(column: Any, separator: str, missing: Markers) -> tuple[np.ndarray, bool] | None:
     """The numbers of a column, NaN for gaps, and whether decimals have commas; None if no numbers.
 
     Without a single field it is a column of gaps.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,11 @@ def as_places(pairs: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return places[:, 0], places[:, 1]
 
 
-def as_shape(rows: np.ndarray, cols: np.ndarray) -> tuple[int, int]:
-    """The smallest shape that holds the places."""
-    d1, d2 = (int(np.max(x, initial=-1)) + 1 for x in (rows, cols))
+def as_shape(
+    rows: np.ndarray, cols: np.ndarray, features: Sequence[ArrayLike | None] | None = None
+) -> tuple[int, int]:
+    """The smallest shape that holds the places, and the features of rows and of columns."""
+    lines = [0 if F is None else len(np.asarray(F)) for F in features or (None, None)]
+    sides = zip((rows, cols), lines, strict=True)
+    d1, d2 = (max(int(np.max(x, initial=-1)) + 1, n) for x, n in sides)
     return d1, d2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -86,7 +87,13 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         self.max_seconds = max_seconds
         self.random_state = random_state
 
-    def fit(self, X: Any, y: ArrayLike | None = None) -> FlatCompleter:
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        features: Sequence[ArrayLike | None] | None = None,
+    ) -> FlatCompleter:
         """Complete the matrix.
 
         Parameters
@@ -97,6 +104,9 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
             stored is observed.
         y : array of shape (m,), optional
             The values.
+        features : (array of shape (d1, p) or None, array of shape (d2, q) or None), optional
+            What is known of rows, and of columns, in numbers. Those without entries are then
+            predicted from them; `shape` need not be given for these.
 
         Returns
         -------
@@ -123,9 +133,10 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         given: tuple[Any, ...] = (X,)
         if y is not None:
             rows, cols = as_places(X)
-            given = rows, cols, y, self.shape or as_shape(rows, cols)
-        completed = complete(*given, holdout=self.holdout, **options_of(self))
+            given = rows, cols, y, self.shape or as_shape(rows, cols, features)
+        completed = complete(*given, holdout=self.holdout, features=features, **options_of(self))
         record_completed(self, completed)
+        self._featured = features is not None
         return self
 
     def partial_fit(self, X: Any, y: ArrayLike | None = None) -> FlatCompleter:
@@ -151,7 +162,8 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As for `fit`; if a place has an entry already, or lies outside the columns.
+            As for `fit`; if a place has an entry already, or lies outside the columns, or there are
+            features, which new rows have none of.
 
         Warns
         -----
@@ -164,6 +176,11 @@ class FlatCompleter(RegressorMixin, BaseEstimator):
         """
         if not hasattr(self, "completed_"):
             return self.fit(X, y)
+        if self._featured:
+            raise ValueError(
+                "it was fitted with features, and new entries bring none: fit all entries, with "
+                "features of all rows and columns"
+            )
         d1, d2 = self.completed_.shape
         if y is None:
             found = observed(X)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 import flatrank.kernels as kernels
 from flatrank.arrays import to_numpy
@@ -14,6 +15,7 @@ from flatrank.factors import FactorPair, compact_svd
 from flatrank.gibbs.chains import Draws, Plan, run_chains
 from flatrank.gibbs.diagnostics import diagnose
 from flatrank.gibbs.posterior import Posterior
+from flatrank.gibbs.regression import checked_features
 from flatrank.gibbs.sampler import Noise, Sampler, generator
 from flatrank.gibbs.width import choose
 from flatrank.measurements import SampledEntries
@@ -33,6 +35,7 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     start: FactorPair | None = None,
     width: int | None = None,
     noise: Noise | str | None = None,
+    features: Sequence[ArrayLike | None] | None = None,
     draws: int = 200,
     chains: int = 2,
     burn: int = 50,
@@ -62,6 +65,9 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
         k; by default chosen by the predictive density of entries kept out.
     noise : "common" or "rows and columns", optional
         By default chosen on the same entries.
+    features : (array of shape (d1, p) or None, array of shape (d2, q) or None), optional
+        Numbers that say what rows, and columns, are alike: μ_L + Bᵀ f_i takes the place of μ_L. A
+        row or column without entries is then predicted from its features. Units play no part.
     draws : int
         Sweeps of each chain after the first `burn`, 100 to 300 as a rule.
     chains : int
@@ -94,7 +100,8 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     Notes
     -----
     A sweep costs 2 m k² multiply-adds for the Gram matrices and (d1 + d2)(k³/6 + O(k²)) for the
-    draws. Memory: that of the draws kept, and 4 MB of Gram matrices a chain.
+    draws; with p features of rows 2 d1 p k more. Memory: that of the draws kept, and 4 MB of Gram
+    matrices a chain.
 
     References
     ----------
@@ -125,10 +132,11 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     if start is None and solution is not None:
         start = solution.factors
     first = None if start is None else started(start, mean, unit)
+    known = checked_features(features, A.shape)
     tried: list[dict[str, Any]] = []
     if width is None or law is None:
-        width, law, first, tried = choose(A, b, width, law, first, seed, monitor, stop)
-    sampler = Sampler(A, b, law)
+        width, law, first, tried = choose(A, b, width, law, first, seed, monitor, stop, known)
+    sampler = Sampler(A, b, law, known)
     bytes_each = 4.0 * sum(A.shape) * width + 8.0 * sum(A.shape)
     every = int(np.ceil(draws * chains * bytes_each / max_bytes))
     if every > draws:

@@ -35,14 +35,20 @@ def draw_common(X: Float[np.ndarray, "n k"], rng: Generator) -> Common:
     X, (n, k) = np.asarray(X, np.float64), X.shape
     mean = X.mean(axis=0)
     D = X - mean
-    C = np.linalg.cholesky(np.eye(k) + D.T @ D + n / (n + 1) * np.outer(mean, mean))
-    B = np.tril(rng.standard_normal((k, k)), -1)  # Bartlett: B Bᵀ ~ Wishart(k + n, I)
-    np.fill_diagonal(B, np.sqrt(rng.chisquare(k + n - np.arange(k))))
-    T = np.linalg.solve(C.T, B)
-    Lam = T @ T.T
+    V = np.eye(k) + D.T @ D + n / (n + 1) * np.outer(mean, mean)
+    Lam = draw_precision(V, k + n, rng)
     z = rng.standard_normal(k)
     mu = n / (n + 1) * mean + np.linalg.solve(np.linalg.cholesky(Lam).T, z) / np.sqrt(n + 1)
     return Common(mu, Lam)
+
+
+def draw_precision(V: Float[np.ndarray, "k k"], n: int, rng: Generator) -> Float[np.ndarray, "k k"]:
+    """Λ ~ Wishart(n, V⁻¹)."""
+    k = V.shape[0]
+    B = np.tril(rng.standard_normal((k, k)), -1)  # Bartlett: B Bᵀ ~ Wishart(n, I)
+    np.fill_diagonal(B, np.sqrt(rng.chisquare(n - np.arange(k))))
+    T = np.linalg.solve(np.linalg.cholesky(V).T, B)
+    return T @ T.T
 
 
 def draw_precisions(

@@ -3,7 +3,8 @@
     b_p = <l_i, r_j> + ε_p/√τ_p,   τ_p = α γ_i δ_j,   l_i ~ N(μ_L, Λ_L⁻¹),   r_j ~ N(μ_R, Λ_R⁻¹)
 
 The means carry the effects of rows and columns: <l_i, μ_R> differs from row to row, <μ_L, r_j> from
-column to column. With `Noise.COMMON` all γ and δ are 1.
+column to column. With `Noise.COMMON` all γ and δ are 1. With features of rows or columns the means
+are regressions on them (`regression.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import flatrank.kernels as kernels
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.gibbs.priors import Common, draw_common, draw_precisions, draw_shape
+from flatrank.gibbs.regression import Features, Regression
 from flatrank.kernels import Compressed
 from flatrank.measurements import SampledEntries
 
@@ -89,10 +91,16 @@ def row_blocks(C: Compressed, k: int, grams: int = GRAMS) -> list[tuple[slice, s
 class Side:
     """The entries of one orientation, in blocks of rows whose Gram matrices fit into a cache."""
 
-    def __init__(self, C: Compressed, b: Float[np.ndarray, " m"]):
+    def __init__(
+        self,
+        C: Compressed,
+        b: Float[np.ndarray, " m"],
+        F: Float[np.ndarray, "n p"] | None = None,
+    ):
         self.C, self.b = C, np.ascontiguousarray(b, np.float64)
         self.data = {np.float64: self.b, np.float32: self.b.astype(np.float32)}
         self.counts = np.diff(np.asarray(C.indptr)).astype(np.float64)
+        self.regression = None if F is None else Regression(F, self.counts > 0)
         self.grams = GRAMS
         self._blocks: dict[int, list[tuple[slice, slice, Compressed]]] = {}
 
@@ -112,7 +120,10 @@ class Side:
         dtype: type = np.float64,
     ) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, " n"], Common]:
         """All rows of a factor, given the other; their sums of squares, weighted by `col_noise`."""
-        common = draw_common(X, rng)
+        if self.regression is None:
+            common, M = draw_common(X, rng), None
+        else:
+            common, M = self.regression.draw(X, rng)
         s = np.ones(Y.shape[0]) if col_noise is None else np.sqrt(col_noise)
         b, squares = kernels.scaled_data(self.C, self.data[dtype], s)
         scaled = np.asarray(Y * s[:, None], dtype)
@@ -120,21 +131,38 @@ class Side:
         drawn, sums = np.empty_like(Z), np.empty(X.shape[0])
         for rows, part, block in self.blocks(X.shape[1]):
             G, h = kernels.row_grams(block, scaled, b[part])
+            if M is not None:  # what is drawn is x − m, given the residuals of m
+                m = M[rows].astype(dtype)
+                Gm = np.einsum("iab,ib->ia", G, m)
+                squares[rows] += np.einsum("ia,ia->i", Gm - 2 * h, m)
+                h = h - Gm
             drawn[rows], misfit = kernels.gaussian_rows(
                 G, h, row_precision[rows], common.Lam, c, Z[rows]
             )
             sums[rows] = np.maximum(squares[rows] + misfit, 0.0)
+        if M is not None:
+            drawn += M.astype(dtype)
         if dtype is np.float32 and not np.all(np.isfinite(sums)):
             return self.draw(X, Y, row_precision, col_noise, rng)
         return drawn, sums, common
 
 
 class Sampler:
-    """The conditionals of everything, for one set of entries."""
+    """The conditionals of everything, for one set of entries, and features of both sides or none.
 
-    def __init__(self, A: SampledEntries, b: Float[np.ndarray, " m"], law: Noise):
+    The shapes of features are (d1, p) and (d2, q).
+    """
+
+    def __init__(
+        self,
+        A: SampledEntries,
+        b: Float[np.ndarray, " m"],
+        law: Noise,
+        features: Features = (None, None),
+    ):
         b = np.asarray(b, np.float64)
-        self.by_row, self.by_col = Side(A.by_row, b), Side(A.by_col, b[np.asarray(A.order)])
+        self.by_row = Side(A.by_row, b, features[0])
+        self.by_col = Side(A.by_col, b[np.asarray(A.order)], features[1])
         self.m, self.law = A.m, law
 
     def near(self, start: State | FactorPair | None, k: int, rng: Generator) -> State:

@@ -13,6 +13,7 @@ from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.gibbs.chains import side_by_side
 from flatrank.gibbs.mixtures import log_density
+from flatrank.gibbs.regression import Features
 from flatrank.gibbs.sampler import Noise, Sampler, State, generator
 from flatrank.measurements import SampledEntries
 from flatrank.measurements.entries import sample_entries
@@ -65,11 +66,12 @@ class Trials:
         seed: int,
         monitor: Callable[[dict[str, Any]], None] | None,
         stop_after: float | None,
+        features: Features = (None, None),
     ):
         rows, cols = A.places()
         kept, out = parted(rows, cols, A.shape, seed)
         part = sample_entries(rows[kept], cols[kept], b[kept], A.shape)
-        self.samplers = {law: Sampler(*part, law) for law in Noise}
+        self.samplers = {law: Sampler(*part, law, features) for law in Noise}
         self.at, self.values, self.shape = (rows[out], cols[out]), b[out], A.shape
         self.seed, self.monitor, self.stop_after = seed, monitor, stop_after
         self.stop, self.found = threading.Event(), dict[tuple[int, Noise], Trial]()
@@ -120,6 +122,7 @@ def choose(  # noqa: PLR0913 - what is given, and what is asked
     seed: int,
     monitor: Callable[[dict[str, Any]], None] | None = None,
     stop_after: float | None = None,
+    features: Features = (None, None),
 ) -> tuple[int, Noise, State | FactorPair | None, list[dict[str, Any]]]:
     """Width and noise, the last state of the best trial, and all trials; fewer when time is over.
 
@@ -127,7 +130,7 @@ def choose(  # noqa: PLR0913 - what is given, and what is asked
     predict better, and narrower ones, where the first wider one does not, while they are clearly
     better.
     """
-    trials = Trials(A, b, seed, monitor, stop_after)
+    trials = Trials(A, b, seed, monitor, stop_after, features)
     if A.m < 20 or not trials.values.size:  # too few to keep any out
         return width or min(2, *A.shape), noise or Noise.COMMON, start, []
     ladder = [k for k in WIDTHS if k <= min(A.shape)]

@@ -90,6 +90,7 @@ def make_record(
         "columns": dict(zip(("row", "col", "value"), entries.columns, strict=False)),
         "options": options,
         "command": command,
+        "features": _features(entries),
         "offsets": {
             "kind": offsets.kind,
             "mean": offsets.mean,
@@ -110,6 +111,16 @@ def make_record(
             "holdout": completion.holdout_check or None
         }
     return plain(record)
+
+
+def _features(entries: Entries) -> dict[str, dict[str, int]]:
+    """By side with features how many there are, and how many ids have nothing else."""
+    codes = {"rows": entries.rows, "columns": entries.cols}
+    return {
+        side: {"features": F.shape[1], "alone": F.shape[0] - np.unique(codes[side]).size}
+        for side, F in zip(codes, entries.features, strict=True)
+        if F is not None
+    }
 
 
 def versions() -> dict[str, str]:

@@ -87,6 +87,7 @@ def average(
         start=start,
         width=width,
         noise=law,
+        features=entries.features,
         draws=DRAWS,
         burn=BURN,
         max_bytes=BYTES,

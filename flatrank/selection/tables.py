@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from flatrank.certificates import Certificate
 from flatrank.data import Entries, Offsets, Units
 from flatrank.data.duplicates import Duplicates
 from flatrank.data.offsets import RIDGE
+from flatrank.gibbs import checked_features
 from flatrank.problems import Labels, Observed, checked_pairs, completion
 from flatrank.selection.choosing import complete_entries
 from flatrank.selection.conformal import IntervalKind, checked_kind
@@ -205,6 +206,7 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     seed: int = 0,
     duplicates: Duplicates = "error",
     missing: Any = None,
+    features: Sequence[ArrayLike | None] | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> CompletedTable:
     """Complete a table with everything chosen, as `flatrank complete` does.
@@ -222,6 +224,9 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
         Share of the entries that tell how well it predicts, in [0, 1); 0 leaves that out.
     duplicates, missing
         As for `flatrank.completion`.
+    features : (array of shape (d1, p) or None, array of shape (d2, q) or None), optional
+        Numbers that say what rows, and columns, are alike, for predictions by the posterior of rows
+        and columns with few entries or none (`flatrank.posterior`).
     progress : callable, optional
         Receives stage, step, message and numbers.
 
@@ -247,7 +252,13 @@ def complete(  # noqa: PLR0913 - the command line's options, each named
     v, (d1, d2) = np.asarray(problem.b, np.float64), problem.shape
     order = np.lexsort((j, i))
     i, j, v = i[order], j[order], v[order]
-    entries = Entries(i, j, v, np.arange(d1).astype(str), np.arange(d2).astype(str))
+    known = checked_features(features, problem.shape)
+    if features is not None and (predict == "flat" or lam == 0):
+        raise ValueError(
+            "features tell the posterior, which predict='flat' and lam=0 leave out: give one or "
+            "the other"
+        )
+    entries = Entries(i, j, v, np.arange(d1).astype(str), np.arange(d2).astype(str), features=known)
     try:
         found = complete_entries(
             entries, lam=lam, rank=rank, smoothing=smoothing, holdout=holdout, seed=seed, tol=tol,

@@ -88,3 +88,18 @@ def test_what_cannot_be_is_refused(fitted):
         fitted.recommend(60)
     with pytest.raises(ValueError, match="one for each place"):
         fitted.fold_in([[0, 1]], [np.nan])
+
+
+def test_columns_nobody_rated_are_recommended_by_their_features():
+    rng = np.random.default_rng(0)
+    kinds = np.tile(np.eye(2), (12, 1))
+    X = 3 + 2 * np.where(np.arange(40)[:, None] % 2, -1.0, 1.0) * (kinds[:, 0] - kinds[:, 1])
+    X += 0.3 * rng.standard_normal(X.shape)
+    pairs = np.argwhere(rng.random(X.shape) < 0.6)
+    pairs = pairs[pairs[:, 1] < 20]
+    model = fr.FlatRecommender().fit(pairs, X[tuple(pairs.T)], features=(None, kinds))
+    assert model.completed_.shape == (40, 24)
+    new = [[0, 20], [0, 21], [1, 20], [1, 21]]
+    np.testing.assert_allclose(model.predict(new), [5, 1, 1, 5], atol=0.6)
+    with pytest.raises(ValueError, match="fitted with features, and new entries bring none"):
+        model.partial_fit([[0, 20]], [5.0])
