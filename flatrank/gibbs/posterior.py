@@ -18,12 +18,12 @@ from flatrank.gibbs.chains import Draws, row_by_row
 from flatrank.gibbs.diagnostics import Diagnostics
 from flatrank.gibbs.mixtures import log_density, quantile, share_below, spread
 from flatrank.gibbs.priors import draw_precisions
-from flatrank.gibbs.sampler import Noise, generator, row_blocks
+from flatrank.gibbs.sampler import Noise, enough_for, generator, row_blocks
 from flatrank.problems import checked_entries, checked_pairs
 
 #: Numbers looked at together.
 PORTION = 1 << 20
-#: Sweeps between a new row's factors and its noise.
+#: Sweeps between a new row's factors and its noise, with the first of the draws.
 FOLDS = 5
 #: Draws, evenly spaced, that the mean of a new row is taken over.
 MEANS = 16
@@ -266,10 +266,11 @@ class Posterior:
             If lengths differ, or a place is outside the table.
         """
         C, b = self._new(rows, cols, values, int(np.max(rows, initial=-1)) + 1)
-        rng = generator(self.seed, 1 << 20)
-        folded = [self._fold(C, b, s, rng) for s in range(len(self.draws))]
-        L, gamma = (np.stack(x) for x in zip(*folded, strict=True))
-        return replace(self, draws=replace(self.draws, L=L.astype(np.float32), row_noise=gamma))
+        rng, draws = generator(self.seed, 1 << 20), len(self.draws)
+        L, gamma = np.empty((draws, C.n, self.width), np.float32), np.ones((draws, C.n))
+        for block, entries, part in row_blocks(C, self.width):
+            self._fold(part, b[entries], rng, L[:, block], gamma[:, block])
+        return replace(self, draws=replace(self.draws, L=L, row_noise=gamma))
 
     def mean_rows(
         self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike, n: int
@@ -317,7 +318,7 @@ class Posterior:
         counts, which = np.unique(np.diff(C.indptr), return_inverse=True)
         zeros, L, sweeps = np.zeros((C.n, k)), np.empty((C.n, some.size, k)), FOLDS
         for at, s in enumerate(some):
-            G, h, squares = self._normal_equations(C, b, s)
+            G, h, squares = self._normal_equations(C, b, s, np.float64)
             alpha, a = d.alpha[s], d.row_shape[s]
             Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
             for _ in range(sweeps if self.noise_model is Noise.BY_LINE else 0):
@@ -341,27 +342,33 @@ class Posterior:
         C = row_by_row(np.bincount(rows, minlength=n), cols, self.shape[1])
         return C, (values - self.mean_value) / self.unit
 
-    def _normal_equations(self, C: Any, b: np.ndarray, s: int) -> tuple[np.ndarray, ...]:
+    def _normal_equations(
+        self, C: Any, b: np.ndarray, s: int, dtype: type
+    ) -> tuple[np.ndarray, ...]:
         """Of every row Σ δ r rᵀ, Σ δ b r and Σ δ b², with the R and δ of a draw."""
         root = np.sqrt(self.draws.col_noise[s])
-        scaled, squares = kernels.scaled_data(C, b, root)
-        return *kernels.row_grams(C, self.draws.R[s] * root[:, None], scaled), squares
+        scaled, squares = kernels.scaled_data(C, b.astype(dtype), root)
+        R = np.asarray(self.draws.R[s] * root[:, None], dtype)
+        return *kernels.row_grams(C, R, scaled), squares
 
-    def _fold(self, C: Any, b: np.ndarray, s: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
-        d = self.draws
-        alpha, a = d.alpha[s], d.row_shape[s]
-        G, h, squares = self._normal_equations(C, b, s)
-        Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
-        gamma, counts = np.ones(C.n), np.diff(C.indptr)
-        apart = self.noise_model is Noise.BY_LINE
-        L = np.zeros(h.shape)
-        for _ in range(FOLDS if apart else 1):
-            Z = rng.standard_normal(h.shape)
-            L, misfit = kernels.gaussian_rows(G, h, alpha * gamma, Lam, c, Z)
-            if apart:
-                sums = np.maximum(squares + misfit, 0.0)
-                gamma = draw_precisions(counts, alpha * sums, float(a), rng)
-        return L, gamma
+    def _fold(self, C: Any, b: np.ndarray, rng: Any, L: np.ndarray, gamma: np.ndarray) -> None:
+        """Draw the factors of new rows, (S, n, k), and their noise, (S, n), into L and gamma.
+
+        The noise of one draw is where that of the next starts, so that one sweep each will do.
+        """
+        d, counts = self.draws, np.diff(C.indptr)
+        apart, g = self.noise_model is Noise.BY_LINE, np.ones(C.n)
+        for s, alpha in enumerate(d.alpha):
+            dtype = enough_for(alpha)
+            G, h, squares = self._normal_equations(C, b, s, dtype)
+            Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
+            for _ in range(FOLDS if apart and s == 0 else 1):
+                Z = rng.standard_normal(h.shape, dtype)
+                L[s], misfit = kernels.gaussian_rows(G, h, alpha * g, Lam, c, Z)
+                if apart:
+                    sums = np.maximum(squares + misfit, 0.0)
+                    g = draw_precisions(counts, alpha * sums, float(d.row_shape[s]), rng)
+            gamma[s] = g
 
     def _of_values(
         self, what: Callable[..., Any], rows: ArrayLike, cols: ArrayLike, values: ArrayLike

@@ -207,7 +207,7 @@ class Sampler:
         """Everything once: L and γ, R and δ, then α and the shapes."""
         apart = self.law is Noise.BY_LINE
         gamma, delta, alpha = state.row_noise, state.col_noise, state.alpha
-        dtype = np.float32 if alpha <= NOISY else np.float64
+        dtype = enough_for(alpha)
         L, sums, rows = self.by_row.draw(
             state.L, state.R, alpha * gamma, delta if apart else None, rng, dtype
         )
@@ -223,6 +223,11 @@ class Sampler:
             col_shape = draw_shape(delta, rng)
         alpha = float(rng.standard_gamma(1 + self.m / 2) / (1 + np.sum(delta * sums) / 2))
         return State(L, R, alpha, gamma, delta, row_shape, col_shape, rows, cols)
+
+
+def enough_for(alpha: float) -> type:
+    """The precision in which rows are drawn at a precision α of the data."""
+    return np.float32 if alpha <= NOISY else np.float64
 
 
 def generator(seed: int, *stream: int) -> Generator:
