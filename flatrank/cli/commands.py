@@ -42,6 +42,10 @@ Missing = Annotated[
     str | None,
     typer.Option(metavar="X,X,...", help="Values that stand for missing ones, such as -999."),
 ]
+Query = Annotated[
+    str | None,
+    typer.Option(metavar="SQL", help="What to read of a database: row, column, value."),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 
 
@@ -108,10 +112,7 @@ def complete(  # noqa: PLR0913 - one parameter an option
         bool, typer.Option("--resume", help="Go on with what was interrupted.")
     ] = False,
     force: Force = False,
-    query: Annotated[
-        str | None,
-        typer.Option(metavar="SQL", help="What to read of INPUT, a database: row, column, value."),
-    ] = None,
+    query: Query = None,
     bad_rows: BadRows = "error",
     duplicates: Annotated[
         str,
@@ -271,6 +272,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         typer.Option(metavar="NAME,NAME,...", help="Columns of a wide table to leave aside."),
     ] = None,
     missing: Missing = None,
+    query: Query = None,
     folds: Annotated[int, typer.Option(help="Parts of the entries, hidden in turn.")] = 5,
     fold: Annotated[
         str | None,
@@ -297,6 +299,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     question = Question(
         source,
         {
+            "query": query,
             "row": row,
             "col": col,
             "value": value,

@@ -67,6 +67,11 @@ class Question:
                 f"--{option} names a column of a list of entries, and --wide says that it is none: "
                 "give one of them."
             )
+        if self.reading["query"] is not None and (self.wide or self.test is not None):
+            raise InputError(
+                f"--query asks a database for entries, and --{'wide' if self.wide else 'test'} is "
+                "for files: leave one out."
+            )
         if "-" in (self.source, self.test) and (self.fold is not None or self.source == self.test):
             raise InputError("standard input can be read once only: name a file.")
 
@@ -74,7 +79,8 @@ class Question:
     def certain(self) -> bool:
         """Whether it is said that the file holds entries, or that it cannot be looked at twice."""
         given = any(self.reading[name] is not None for name in ("row", "col", "value"))
-        return given or self.fold is not None or self.source == "-"
+        asked = self.fold is not None or self.reading["query"] is not None
+        return given or asked or self.source == "-"
 
 
 class Material(NamedTuple):

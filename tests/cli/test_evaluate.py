@@ -1,6 +1,8 @@
 """`flatrank evaluate`: a file in, a table and a verdict out."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -155,3 +157,20 @@ def test_what_cannot_be_is_refused_in_one_line(cli, tmp_path, table, arguments, 
     assert message in outcome.err
     assert outcome.err.count("\n") == 1
     assert not (tmp_path / "evaluation").exists()
+
+
+def test_a_database_is_asked_and_gives_what_the_file_does(cli, tmp_path, ratings):
+    lines = (tmp_path / "ratings.csv").read_text().splitlines()[1:]
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop:
+        shop.execute("CREATE TABLE ratings (user, item, rating REAL, part INTEGER)")
+        shop.executemany("INSERT INTO ratings VALUES (?, ?, ?, ?)", [x.split(",") for x in lines])
+        shop.commit()
+    asked = ["--query", "SELECT * FROM ratings", "--fold", "part", "--json"]
+    outcomes = [
+        cli("evaluate", "shop.db", *asked, "--out", "a"),
+        cli("evaluate", "ratings.csv", "--fold", "part", "--json", "--out", "b"),
+    ]
+    assert [o.code for o in outcomes] == [0, 0], outcomes
+    assert len({json.dumps(json.loads(o.out)["scores"]) for o in outcomes}) == 1
+    refused = cli("evaluate", "shop.db", "--query", "SELECT 1", "--test", "ratings.csv")
+    assert "--test is for files: leave one out" in refused.err
