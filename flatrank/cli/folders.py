@@ -34,6 +34,15 @@ def check_out(out: Path | None) -> None:
         raise InputError(f"--out {out}: there is no folder {parent}; make it first.")
 
 
+def check_input(source: str, out: Path, written: Callable[[Path], bool]) -> None:
+    """Refuse to write over the input: the folder itself, or a file in it that would be written."""
+    read, folder = Path(source).expanduser().resolve(), out.resolve()
+    if source != "-" and (read == folder or (read.parent == folder and written(read))):
+        raise InputError(
+            f"--out {out}: the results would be written over the input; name another folder."
+        )
+
+
 def check_folder(out: Path, *, force: bool, resume: bool) -> None:
     """Refuse an output folder that could not be written, or holds what would be lost.
 

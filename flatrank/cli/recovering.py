@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from flatrank.arrays import one_blas_thread
-from flatrank.cli.folders import MODEL, RECORD, check_folder, replace_run, reserved
+from flatrank.cli.folders import MODEL, RECORD, check_folder, check_input, replace_run, reserved
 from flatrank.cli.interrupts import INTERRUPTED, exit_code
 from flatrank.cli.options import check_fit, refuse
 from flatrank.cli.terminal import (
@@ -68,12 +68,7 @@ class Recovery:
         if self.fit["goal"] not in ("recover", "flat"):
             refuse("goal", "recover or flat", self.fit["goal"])
         check_folder(self.out, force=self.force, resume=False)
-        read = Path(self.source).expanduser().resolve()
-        if self.source != "-" and self.out.resolve() in (read, read.parent) and _ours(read):
-            raise InputError(
-                f"--out {self.out}: the results would be written over the input; name another "
-                "folder."
-            )
+        check_input(self.source, self.out, lambda read: read.name in (FACTORS, MODEL))
 
 
 class _Asked(NamedTuple):
@@ -240,8 +235,3 @@ def _rows(record: dict[str, Any], solution: Solution, given: _Asked, out: Path) 
 def _save_arrays(arrays: dict[str, Any], path: Path) -> None:
     with path.open("wb") as file:
         np.savez(file, **arrays)
-
-
-def _ours(read: Path) -> bool:
-    """Whether a run has files of this name, or is this folder."""
-    return read.is_dir() or read.name in (FACTORS, MODEL)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatrank.arrays import one_blas_thread
-from flatrank.cli.folders import MODEL, RECORD, check_folder, replace_run, reserved
+from flatrank.cli.folders import MODEL, RECORD, check_folder, check_input, replace_run, reserved
 from flatrank.cli.interrupts import INTERRUPTED, exit_code
 from flatrank.cli.options import check_fit, refuse
 from flatrank.cli.terminal import (
@@ -70,13 +70,7 @@ class Separation:
             raise InputError("--sparsity and --radius are two forms of the problem: give one.")
         check_fit(self.fit)
         check_folder(self.out, force=self.force, resume=False)
-        read = Path(self.source).expanduser().resolve()
-        ours = read.parent == self.out.resolve() and read.stem in ("low_rank", "sparse")
-        if self.source != "-" and (ours or read == self.out.resolve()):
-            raise InputError(
-                f"--out {self.out}: the results would be written over the input; name another "
-                "folder."
-            )
+        check_input(self.source, self.out, lambda read: read.stem in ("low_rank", "sparse"))
 
 
 def separate_matrix(asked: Separation, *, quiet: bool, json: bool) -> int:

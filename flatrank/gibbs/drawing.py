@@ -18,8 +18,7 @@ from flatrank.gibbs.posterior import Posterior
 from flatrank.gibbs.regression import checked_features
 from flatrank.gibbs.sampler import Noise, Sampler, generator
 from flatrank.gibbs.width import choose
-from flatrank.measurements import SampledEntries
-from flatrank.problems import ImplicitFeedback, Problem, Separation, as_problem
+from flatrank.problems import Problem, as_problem, entries_of
 from flatrank.solvers import Solution
 from flatrank.solvers.loop import monitor_of
 
@@ -111,12 +110,7 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     begin = time.perf_counter()
     solution = problem if isinstance(problem, Solution) else None
     problem = as_problem(problem.problem if isinstance(problem, Solution) else problem)
-    A, b = problem.measurement, np.asarray(to_numpy(problem.b), np.float64)
-    if not isinstance(A, SampledEntries) or isinstance(problem, ImplicitFeedback | Separation):
-        raise TypeError(
-            "posterior needs sampled entries, from flatrank.completion; got "
-            f"{type(problem).__name__} of {type(A).__name__}"
-        )
+    A, b = entries_of(problem, "posterior"), np.asarray(to_numpy(problem.b), np.float64)
     for name, value, least in (("draws", draws, 4), ("chains", chains, 2), ("burn", burn, 0)):
         if not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}; got {value!r}")

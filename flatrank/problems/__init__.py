@@ -17,6 +17,7 @@ from flatrank.problems.labels import read_texts as read_texts
 from flatrank.problems.labels import written_texts as written_texts
 from flatrank.problems.pairs import as_pair as as_pair
 from flatrank.problems.pairs import as_problem as as_problem
+from flatrank.problems.pairs import entries_of as entries_of
 from flatrank.problems.pairs import flatness_of as flatness_of
 from flatrank.problems.quadratic import covariance as covariance
 from flatrank.problems.quadratic import phase_retrieval as phase_retrieval

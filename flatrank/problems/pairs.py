@@ -8,8 +8,10 @@ from typing import Any
 from flatrank.arrays import scope
 from flatrank.factors import FactorPair, Factors, given_form, given_pair
 from flatrank.flatness import Flatness, measure_flatness
+from flatrank.measurements import SampledEntries
 from flatrank.problems.flat import Problem
 from flatrank.problems.implicit import ImplicitFeedback
+from flatrank.problems.robust import Separation
 from flatrank.problems.symmetric import Symmetric
 
 
@@ -21,6 +23,17 @@ def as_problem(problem: Any) -> Problem:
             f"values, shape) or flatrank.sensing(A, b); got {type(problem).__name__}"
         )
     return problem
+
+
+def entries_of(problem: Problem, name: str) -> SampledEntries:
+    """The sampled entries of a completion, which `name` needs; TypeError for anything else."""
+    A = problem.measurement
+    if not isinstance(A, SampledEntries) or isinstance(problem, ImplicitFeedback | Separation):
+        raise TypeError(
+            f"{name} needs sampled entries, from flatrank.completion; got "
+            f"{type(problem).__name__} of {type(A).__name__}"
+        )
+    return A
 
 
 def as_pair(problem: Problem, factors: Factors) -> FactorPair:

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from flatrank.data import folds as random_folds
-from flatrank.measurements import SampledEntries
-from flatrank.problems import Problem, Separation, completion
+from flatrank.problems import Problem, completion, entries_of
 from flatrank.selection.fits import fitted_entries, rmse
 from flatrank.selection.path import check_count, falling
 from flatrank.solvers import Status, approximate, largest_lam
@@ -123,8 +122,10 @@ def cross_validate(  # noqa: PLR0913 - options, each named
     ------
     KeyboardInterrupt
         On Ctrl-C.
+    TypeError
+        If the problem is no completion.
     ValueError
-        If the problem is no completion, or an argument is out of range.
+        If an argument is out of range.
 
     Notes
     -----
@@ -179,11 +180,7 @@ def _followed(
 def _entries(problem: Any) -> Problem:
     if not isinstance(problem, Problem):
         return completion(problem)
-    if isinstance(problem, Separation) or not isinstance(problem.measurement, SampledEntries):
-        raise ValueError(
-            "cross-validation hides entries: it takes a problem of flatrank.completion, or a table "
-            f"with gaps; got a {type(problem).__name__} of other measurements"
-        )
+    entries_of(problem, "cross_validate")
     return problem
 
 

@@ -35,7 +35,7 @@ from flatrank.arrays.shapes import Float
 from flatrank.factors import CompactSVD, FactorPair, compact_svd
 from flatrank.linalg import krylov_eigenpairs
 from flatrank.measurements import Adjoint, SampledEntries
-from flatrank.problems import Problem, Separation
+from flatrank.problems import Problem, entries_of
 from flatrank.solvers.confidence import Debiased
 from flatrank.solvers.solution import Solution
 
@@ -203,12 +203,7 @@ def _checked(solution: Any, rank: int | None) -> tuple[Problem, SampledEntries]:
             f"{type(solution).__name__}"
         )
     problem = solution.problem.to("numpy")
-    A = problem.measurement
-    if not isinstance(A, SampledEntries) or isinstance(problem, Separation):
-        raise TypeError(
-            "debiased needs sampled entries, from flatrank.completion; got "
-            f"{type(problem).__name__} of {type(A).__name__}"
-        )
+    A = entries_of(problem, "debiased")
     if problem.lam == 0:
         raise ValueError(
             "debiased undoes the shrinking of a penalty, and lam is 0 here: noise was fitted "

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import flatrank as fr
 from flatrank.data import folds
@@ -79,8 +80,10 @@ def test_what_cannot_be_is_refused(table, options, message):
 
 def test_other_measurements_are_refused():
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match=r"takes a problem of flatrank.completion"):
+    with pytest.raises(TypeError, match="cross_validate needs sampled entries"):
         fr.cross_validate(fr.robust_pca(rng.standard_normal((5, 4))))
     A = rng.standard_normal((10, 4, 3))
-    with pytest.raises(ValueError, match=r"takes a problem of flatrank.completion"):
+    with pytest.raises(TypeError, match="cross_validate needs sampled entries"):
         fr.cross_validate(fr.sensing(A, rng.standard_normal(10)))
+    with pytest.raises(TypeError, match="got ImplicitFeedback of"):
+        fr.cross_validate(fr.implicit(csr_array(rng.poisson(1.0, (5, 4)))))
