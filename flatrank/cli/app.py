@@ -8,7 +8,7 @@ import shlex
 import typer
 
 from flatrank.cli.interrupts import INTERRUPTED
-from flatrank.cli.matrices import app
+from flatrank.cli.scores import app
 from flatrank.cli.terminal import complain, prepare_streams
 
 # typer does not give its usage errors a public name; BadParameter is one of them.

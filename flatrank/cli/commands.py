@@ -116,7 +116,9 @@ def complete(  # noqa: PLR0913 - one parameter an option
     bad_rows: BadRows = "error",
     duplicates: Annotated[
         str,
-        typer.Option(metavar="mean|last|error", help="What a place gets that has several values."),
+        typer.Option(
+            metavar="mean|last|sum|error", help="What a place gets that has several values."
+        ),
     ] = "mean",
     missing: Missing = None,
     row_features: Annotated[

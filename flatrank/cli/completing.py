@@ -72,8 +72,8 @@ class Job:
             )
         if self.reading["bad_rows"] not in ("error", "skip"):
             refuse("bad-rows", "error or skip", self.reading["bad_rows"])
-        if self.reading["duplicates"] not in ("mean", "last", "error"):
-            refuse("duplicates", "mean, last or error", self.reading["duplicates"])
+        if self.reading["duplicates"] not in ("mean", "last", "sum", "error"):
+            refuse("duplicates", "mean, last, sum or error", self.reading["duplicates"])
 
     @property
     def features(self) -> tuple[Any, Any]:

@@ -94,6 +94,33 @@ def recommend_columns(folder: Path, row: str, top: int, by: str) -> int:
     return 0
 
 
+def export_vectors(folder: Path, out: Path, force: bool) -> int:
+    """Write the vectors of rows and columns beside their names, for an index of vectors.
+
+    Raises
+    ------
+    InputError
+        If a file is there and is not to be replaced, or a package is missing.
+    """
+    from flatrank.data.vectors import write_vectors
+    from flatrank.reporting.saved import load_run
+
+    run, files = load_run(folder), [out / f"{side}.parquet" for side in ("rows", "columns")]
+    if there := [file for file in files if file.exists() and not force]:
+        raise InputError(f"{there[0]}: exists; name another folder, or replace it with --force.")
+    out.mkdir(parents=True, exist_ok=True)
+    labels = run.row_labels, run.col_labels
+    for file, names, vectors in zip(files, labels, run.vectors(), strict=True):
+        write_vectors(file, names, vectors)
+    k = run.vectors()[0].shape[1]
+    say(f"{files[0]}, {files[1]}: id, vector of {k} numbers; inner products are values\n")
+    if run.average is not None:
+        complain(
+            "the run predicts by means over its posterior; these are the flat solution and offsets."
+        )
+    return 0
+
+
 def certify_run(folder: Path) -> int:
     """Re-derive the certificate of a run from its files: 0 if it agrees and proves, else 3."""
     from flatrank.certificates import certify

@@ -13,6 +13,7 @@ from flatrank.data.offset_choice import OffsetTrial as OffsetTrial
 from flatrank.data.offset_choice import choose_offsets as choose_offsets
 from flatrank.data.offsets import Offsets as Offsets
 from flatrank.data.reading import load_movielens as load_movielens
+from flatrank.data.reading import read_clicks as read_clicks
 from flatrank.data.reading import read_entries as read_entries
 from flatrank.data.reading import read_pairs as read_pairs
 from flatrank.data.scales import Scales as Scales

@@ -1,4 +1,4 @@
-"""Several values for one place: their mean, the last of them, or none of it."""
+"""Several values for one place: their mean, their sum, the last of them, or none of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-Duplicates = Literal["mean", "last", "error"]
+Duplicates = Literal["mean", "last", "sum", "error"]
 
 
 class Merged(NamedTuple):
@@ -29,9 +29,9 @@ class RepeatedError(ValueError):
 
 
 def checked_duplicates(how: Any) -> Duplicates:
-    """One of the three words; ValueError otherwise."""
+    """One of the four words; ValueError otherwise."""
     if how not in get_args(Duplicates):
-        raise ValueError(f'duplicates must be "mean", "last" or "error"; got {how!r}')
+        raise ValueError(f'duplicates must be "mean", "last", "sum" or "error"; got {how!r}')
     return how
 
 
@@ -75,9 +75,10 @@ def merge(
         if how == "last":
             values = values[ends - 1]
         else:
-            lengths = ends - starts
+            # What is added up is divided by: 1 for the sum.
+            lengths = np.ones_like(starts) if how == "sum" else ends - starts
             # Dividing before adding: the mean of two values near the largest float is one too.
-            values = np.add.reduceat(values / np.repeat(lengths, lengths), starts)
+            values = np.add.reduceat(values / np.repeat(lengths, ends - starts), starts)
         key = key[starts]
     row_codes, col_codes = np.divmod(key, width)
     return Merged(

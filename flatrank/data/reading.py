@@ -20,7 +20,7 @@ from flatrank.data.markers import Markers
 from flatrank.data.matrices import read_market, read_npz
 from flatrank.data.packages import load_polars
 from flatrank.data.sets import NAMED_SETS, is_bundle, open_release, with_titles
-from flatrank.data.tables import BadRows, Reading, Table, read_frame
+from flatrank.data.tables import BadRows, Reading, Table, assemble, code_text, read_frame
 from flatrank.data.text import read_text
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def read_entries(  # noqa: PLR0913 - the command line's options, each named
         What to do with rows that have no row or column id, or no finite number as value, or the
         wrong number of fields: `"error"`, or `"skip"` and count them.
     duplicates
-        What a place gets that is named more than once: the `"mean"` of its values or the `"last"`
-        of them, counted; or `"error"`.
+        What a place gets that is named more than once: the `"mean"` of its values, their `"sum"` or
+        the `"last"` of them, counted; or `"error"`.
     missing
         Values that stand for missing ones, one or several, numbers or texts, besides blanks and
         "NA": rows with them are left out, and counted.
@@ -150,6 +150,23 @@ def read_pairs(
     """
     file = open_file(source)
     return _READERS[file.format](file, {"row": row, "col": col}).pairs(file.name)
+
+
+def read_clicks(
+    source: Source, *, row: str | None = None, col: str | None = None, count: str | None = None
+) -> Entries:
+    """Read clicks, plays or purchases: each line is one, or so many as its count says.
+
+    Formats, conventions and errors as in `read_entries`; two columns are enough. Those of one place
+    add up. `count` names the column with counts; None for one a line.
+    """
+    if count is not None:
+        return read_entries(source, row=row, col=col, value=count, duplicates="sum")
+    pairs = read_pairs(source, row=row, col=col)
+    polars = load_polars()
+    (rows, row_labels), (cols, col_labels) = (code_text(polars.Series(ids)) for ids in pairs)
+    labels = row_labels, col_labels
+    return assemble(rows, cols, np.ones(rows.size), labels, "sum", source=str(source))
 
 
 def load_movielens(path: Source, *, bad_rows: BadRows = "error") -> Entries:

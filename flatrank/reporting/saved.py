@@ -248,6 +248,29 @@ class Run:
             raise InputError(f"The level of an interval lies between 0 and 1; got {level}.")
         return self.average.interval(i, j, level)
 
+    def vectors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Vectors of rows and of columns whose inner products are values of the flat solution.
+
+        Offsets and scales are in them: value = s_i s_j (mean + u_i + v_j + <l_i, r_j>) is the inner
+        product of s_i (l_i, mean + u_i, 1) and s_j (r_j, 1, v_j). Predictions of a posterior are
+        means of such products and no product themselves.
+
+        Returns
+        -------
+        rows, cols : ndarray
+            (d1, k) and (d2, k), two columns wider where there are offsets.
+        """
+        L, R = (np.asarray(x) for x in (self.solution.factors.L, self.solution.factors.R))
+        (d1, d2), offsets = self.solution.problem.shape, self.offsets
+        u, v = offsets.mean + offsets.row, offsets.col
+        if np.any(u) or np.any(v):
+            L, R = np.column_stack([L, u, np.ones(d1)]), np.column_stack([R, np.ones(d2), v])
+        if self.scales.side == "rows":
+            L = self.scales.of[:, None] * L
+        elif self.scales.side == "columns":
+            R = self.scales.of[:, None] * R
+        return L, R
+
     def determined(self, rows: ArrayLike, cols: ArrayLike) -> NDArray[np.bool_]:
         """Whether data determine the values at (n,) codes; unknown rows and columns never are."""
         i, j, known = _coded(rows, cols)

@@ -26,7 +26,7 @@ OPTIONS = [
     (["--tol", "inf"], "--tol must be"),
     (["--max-seconds", "0"], "--max-seconds must be a positive number of seconds; got 0.0."),
     (["--bad-rows", "ignore"], "--bad-rows must be error or skip; got ignore."),
-    (["--duplicates", "first"], "--duplicates must be mean, last or error; got first."),
+    (["--duplicates", "first"], "--duplicates must be mean, last, sum or error; got first."),
     (["--holdot", "0.1"], "No such option: --holdot"),
     (["--tol", "small"], "Invalid value for '--tol'"),
     (["--resume"], "--resume: nothing was left unfinished in run; run without --resume to start"),

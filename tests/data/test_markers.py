@@ -53,7 +53,7 @@ def test_several_values_for_a_place(tmp_path):
     assert read_entries(written(tmp_path, TEXT), missing=[99, "refused"]).duplicates == 1
 
 
-@pytest.mark.parametrize("how", ["mean", "last"])
+@pytest.mark.parametrize("how", ["mean", "last", "sum"])
 def test_merging_against_a_loop(how):
     rng = np.random.default_rng(0)
     i, j, v = rng.integers(0, 6, 200), rng.integers(0, 5, 200), rng.standard_normal(200)
@@ -65,7 +65,8 @@ def test_merging_against_a_loop(how):
     assert list(zip(found.rows, found.cols, strict=True)) == sorted(expected)
     for row, col, value in zip(found.rows, found.cols, found.values, strict=True):
         values = expected[row, col]
-        assert value == pytest.approx(values[-1] if how == "last" else np.mean(values))
+        merged = {"mean": np.mean(values), "last": values[-1], "sum": np.sum(values)}[how]
+        assert value == pytest.approx(merged)
 
 
 def test_wide_tables_and_arrays(tmp_path):
@@ -84,7 +85,10 @@ def test_wide_tables_and_arrays(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"duplicates": "first"}, 'duplicates must be "mean", "last" or "error"; got \'first\''),
+        (
+            {"duplicates": "first"},
+            'must be "mean", "last", "sum" or "error"; got \'first\'',
+        ),
         ({"missing": [None]}, "missing must be numbers or texts; got None"),
         ({"bad_rows": "keep"}, 'bad_rows must be "error" or "skip"'),
     ],

@@ -78,7 +78,7 @@ def test_places_that_occur_twice_get_what_is_asked():
         problem = fr.completion(*twice, duplicates=how, missing=-9)
         np.testing.assert_array_equal(problem.measurement.places(), [[0, 1], [0, 1]])
         assert problem.b.tolist() == [value, 5.0]
-    with pytest.raises(ValueError, match='duplicates must be "mean", "last" or "error"'):
+    with pytest.raises(ValueError, match='duplicates must be "mean", "last", "sum" or "error"'):
         fr.completion(*twice, duplicates="first")
     sparse = sp.coo_array((twice[2], twice[:2]), (3, 2))
     assert fr.completion(sparse, duplicates="last", missing=[-9]).b.tolist() == [4.0, 5.0]
