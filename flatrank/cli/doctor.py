@@ -27,7 +27,7 @@ def examine() -> int:
         ("flatrank", found.pop("flatrank", "not installed")),
         ("versions", ", ".join(f"{name} {v}" for name, v in found.items())),
         ("system", f"{platform.system()} {platform.release()}, {platform.machine()}"),
-        ("processors", f"{_usable()} usable of {os.cpu_count()}"),
+        ("processors", f"{usable_processors()} usable of {os.cpu_count()}"),
         ("kernels", kernels.path_in_use()),
     ]
     rows += [
@@ -43,7 +43,8 @@ def examine() -> int:
     return 0
 
 
-def _usable() -> int:
+def usable_processors() -> int:
+    """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

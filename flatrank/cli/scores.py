@@ -1,4 +1,4 @@
-"""Commands of clicks, and of vectors for other programs; each hands over to one function."""
+"""Commands of clicks, of vectors for other programs, of this machine: each hands over at once."""
 
 from __future__ import annotations
 
@@ -71,3 +71,16 @@ def export(
     from flatrank.cli.using import export_vectors
 
     return export_vectors(folder, out, force)
+
+
+@app.command()
+def bench(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as JSON, and nothing else.")
+    ] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Time and error on this machine, of flatrank and of other ways that are installed."""
+    from flatrank.cli.benching import bench as measured
+
+    return measured(quiet=quiet, as_json=as_json)
