@@ -100,19 +100,21 @@ def export_vectors(folder: Path, out: Path, force: bool) -> int:
     Raises
     ------
     InputError
-        If a file is there and is not to be replaced, or a package is missing.
+        If a file is there and is not to be replaced, the matrix is complex, or polars missing.
     """
     from flatrank.data.vectors import write_vectors
     from flatrank.reporting.saved import load_run
 
     run, files = load_run(folder), [out / f"{side}.parquet" for side in ("rows", "columns")]
+    if run.solution.order != run.solution.problem.shape:
+        raise InputError(f"{folder}: its matrix is complex, and vectors of an index are real.")
     if there := [file for file in files if file.exists() and not force]:
         raise InputError(f"{there[0]}: exists; name another folder, or replace it with --force.")
     out.mkdir(parents=True, exist_ok=True)
-    labels = run.row_labels, run.col_labels
-    for file, names, vectors in zip(files, labels, run.vectors(), strict=True):
-        write_vectors(file, names, vectors)
-    k = run.vectors()[0].shape[1]
+    labels, vectors = (run.row_labels, run.col_labels), run.vectors()
+    for file, names, side in zip(files, labels, vectors, strict=True):
+        write_vectors(file, names, side)
+    k = vectors[0].shape[1]
     say(f"{files[0]}, {files[1]}: id, vector of {k} numbers; inner products are values\n")
     if run.average is not None:
         complain(

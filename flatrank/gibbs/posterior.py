@@ -356,19 +356,29 @@ class Posterior:
 
         The noise of one draw is where that of the next starts, so that one sweep each will do.
         """
+        g = np.ones(C.n)
+        for s, alpha in enumerate(self.draws.alpha):
+            x, new = self._swept(C, b, s, g, rng, enough_for(alpha))
+            if not np.all(np.isfinite(x)):
+                x, new = self._swept(C, b, s, g, rng, np.float64)
+            L[s], gamma[s] = x, new
+            g = new
+
+    def _swept(
+        self, C: Any, b: np.ndarray, s: int, g: np.ndarray, rng: Any, dtype: type
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Factors of new rows and their noise, given one draw, from noise g on."""
         d, counts = self.draws, np.diff(C.indptr)
-        apart, g = self.noise_model is Noise.BY_LINE, np.ones(C.n)
-        for s, alpha in enumerate(d.alpha):
-            dtype = enough_for(alpha)
-            G, h, squares = self._normal_equations(C, b, s, dtype)
-            Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
-            for _ in range(FOLDS if apart and s == 0 else 1):
-                Z = rng.standard_normal(h.shape, dtype)
-                L[s], misfit = kernels.gaussian_rows(G, h, alpha * g, Lam, c, Z)
-                if apart:
-                    sums = np.maximum(squares + misfit, 0.0)
-                    g = draw_precisions(counts, alpha * sums, float(d.row_shape[s]), rng)
-            gamma[s] = g
+        G, h, squares = self._normal_equations(C, b, s, dtype)
+        Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
+        apart, x = self.noise_model is Noise.BY_LINE, np.zeros_like(h)
+        for _ in range(FOLDS if apart and s == 0 else 1):
+            Z = rng.standard_normal(h.shape, dtype)
+            x, misfit = kernels.gaussian_rows(G, h, d.alpha[s] * g, Lam, c, Z)
+            if apart:
+                sums = np.maximum(squares + misfit, 0.0)
+                g = draw_precisions(counts, d.alpha[s] * sums, float(d.row_shape[s]), rng)
+        return x, g
 
     def _of_values(
         self, what: Callable[..., Any], rows: ArrayLike, cols: ArrayLike, values: ArrayLike

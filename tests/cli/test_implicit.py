@@ -94,3 +94,13 @@ def test_what_cannot_be_meant(cli, options, message):
     outcome = cli("implicit", "counts.csv", *options)
     assert outcome.code == 2
     assert message in outcome.err
+
+
+def test_complex_vectors_are_refused(cli, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 3)) + 1j * rng.standard_normal((40, 3))
+    np.savez(tmp_path / "phase.npz", x=x, y=np.abs(x[:, 0]) ** 2)
+    assert cli("recover", "phase.npz", "--out", "run", "--quiet").code == 0
+    outcome = cli("export", "run", "--out", "vectors")
+    assert outcome.code == 2
+    assert "its matrix is complex, and vectors of an index are real" in outcome.err
