@@ -74,8 +74,17 @@ def eliminated(
     `blocks` are A and C without λ, and `ridge` (d, 1) what λ adds to each row's diagonal.
     Cost: 2 (d1 + d2) k³ flops; memory (d1 + d2) k².
     """
-    A, C = (
-        X + r[:, :, None] * xp.eye(X.shape[1], dtype=X.dtype)
-        for X, r in zip(blocks, (ridge.L, ridge.R), strict=True)
-    )
+    A, C = map(_regular, blocks, (ridge.L, ridge.R))
     return Reduced(H, Blocks(A), Blocks(inverses(C))), Blocks(inverses(A))
+
+
+def _regular(X: Float[Array, "d k k"], ridge: Float[Array, "d 1"]) -> Float[Array, "d k k"]:
+    """The blocks with what λ adds, and 0 for rows that meet nothing but rounding: they stay.
+
+    The inverse of such a block fits an entry whose row and column have both died away, at a length
+    that drowns all others.
+    """
+    total = X + ridge[:, :, None] * xp.eye(X.shape[1], dtype=X.dtype)
+    size = xp.trace(total, axis1=1, axis2=2)
+    met = size > xp.finfo(X.dtype).eps ** 2 * xp.max(size)
+    return xp.where(met[:, None, None], total, 0.0)

@@ -187,7 +187,11 @@ def test_help_loads_nothing_heavy():
 
 
 def test_a_shell_is_told_how_a_line_may_go_on():
-    asked = {"_FLATRANK_COMPLETE": "complete_bash", "COMP_WORDS": "flatrank im", "COMP_CWORD": "1"}
+    asked = {
+        "_FLATRANK_COMPLETE": "complete_bash",
+        "COMP_WORDS": "flatrank impu",
+        "COMP_CWORD": "1",
+    }
     told = subprocess.run(
         [sys.executable, "-m", "flatrank"],
         env=environment(**asked), capture_output=True, text=True, check=False,

@@ -6,6 +6,8 @@ import pytest
 import flatrank as fr
 from flatrank.arrays import scope
 from flatrank.data import random_instance
+from flatrank.experiments import Ensemble
+from flatrank.experiments.cells import rival, seeds
 from flatrank.factors import FactorPair
 from flatrank.solvers.elimination import eliminated
 from flatrank.solvers.newton import newton_step
@@ -59,3 +61,10 @@ def test_both_ways_take_the_same_step_and_elimination_fewer_products(point):
     assert int(less.inner) <= 0.6 * int(whole.inner)
     np.testing.assert_allclose(float(less.fall), float(whole.fall), rtol=1e-9)
     np.testing.assert_allclose(less.s, whole.s, rtol=1e-6)
+
+
+def test_an_entry_by_itself_does_not_drown_the_others():
+    """Of 145 entries one meets no other: its row and column die away, and their block with them."""
+    problem, _ = Ensemble("completion", 2)(34, 0.12, seeds(0, 34, 0.12, 1)[0])
+    _, plain = rival(problem)  # minimal norm
+    assert fr.solve(plain, goal="flat").status is fr.Status.CERTIFIED
