@@ -19,7 +19,7 @@ from flatrank.experiments.dimension import (
 )
 from flatrank.experiments.draws import SYMMETRIC, Ensemble, Family, MakeProblem
 from flatrank.experiments.grids import check_whole, checked_grid
-from flatrank.experiments.keeping import Monitor, digest, kept
+from flatrank.solvers.keeping import Monitor, digest, kept
 from flatrank.theory import weak_recovery_rate
 
 

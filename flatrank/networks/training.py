@@ -92,6 +92,22 @@ class Training:
         if not len(seeds):
             raise ValueError("seeds must hold at least one whole number; got none")
 
+        run = jax.jit(jax.vmap(lambda seed: self.traced(task, optimiser, seed)))
+        params, history = run(jnp.asarray(seeds))
+        every = self.steps // self.records
+        return Trained(
+            params, every * np.arange(1, self.records + 1), *(np.asarray(x) for x in history)
+        )
+
+    def traced(
+        self, task: Task, optimiser: optax.GradientTransformation, seed: jax.Array
+    ) -> tuple[Any, tuple[jax.Array, ...]]:
+        """One seed: parameters at the end, and losses, penalties and errors of each record.
+
+        For the caller to compile: numbers inside the optimiser may be traced, so that a whole grid
+        of them is one program.
+        """
+
         def objective(params: Any, data: Any) -> jax.Array:
             value = task.loss(params, data)
             return value if self.weight == 0 else value + self.weight * task.penalty(params, data)
@@ -108,18 +124,11 @@ class Training:
             seen = task.loss(params, task.train), task.penalty(params, task.train)
             return carry, (*seen, task.error(params))
 
-        def one(seed: jax.Array) -> Any:
-            start, draws = jax.random.split(jax.random.key(seed))
-            params = task.init(start)
-            keys = jax.random.split(draws, (self.records, self.steps // self.records))
-            (params, _), history = jax.lax.scan(stretch, (params, optimiser.init(params)), keys)
-            return params, history
-
-        params, history = jax.jit(jax.vmap(one))(jnp.asarray(seeds))
-        every = self.steps // self.records
-        return Trained(
-            params, every * np.arange(1, self.records + 1), *(np.asarray(x) for x in history)
-        )
+        start, draws = jax.random.split(jax.random.key(seed))
+        params = task.init(start)
+        keys = jax.random.split(draws, (self.records, self.steps // self.records))
+        (params, _), history = jax.lax.scan(stretch, (params, optimiser.init(params)), keys)
+        return params, history
 
     def _drawn(self, task: Task, key: jax.Array) -> Any:
         if self.batch is None:
