@@ -15,10 +15,10 @@ from flatrank.data.entries import InputError
 from flatrank.experiments.cells import CERTIFIED, gap_of, seeds, solve_draw
 from flatrank.experiments.draws import Ensemble
 from flatrank.experiments.grids import check_whole, checked_numbers
-from flatrank.solvers.keeping import Monitor, digest, kept
 from flatrank.factors import FactorPair
 from flatrank.problems import Problem
 from flatrank.solvers import Solution, largest_lam, solve
+from flatrank.solvers.keeping import Monitor, digest, kept
 from flatrank.theory import (
     NoiseConstants,
     constrained_noise_bound,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -22,7 +23,7 @@ from flatrank.networks.weight_rescaling import rescale_weights
 
 #: Strengths of a plain method, as shares of the task's rate; and of a regulariser, its weight.
 SHARES = (0.125, 0.25, 0.5, 1.0)
-WEIGHTS = (1e-4, 1e-3, 1e-2, 1e-1)
+WEIGHTS = (1e-3, 1e-2, 1e-1, 1.0)
 #: ρ of `adam_with_averaged_decay`.
 DAMPING = 1e-4
 
@@ -58,9 +59,9 @@ class Setting:
         """Gradient descent with a share of the rate."""
         return optax.sgd(optax.cosine_decay_schedule(share * self.rate, self.training.steps))
 
-    @property
+    @cached_property
     def blind(self) -> Any:
-        """Which leaves the loss does not see the scale of."""
+        """Which leaves the loss does not see the scale of; asked before anything is traced."""
         params = self.task.init(jax.random.key(0))
         return scale_invariant(lambda p: self.task.loss(p, self.task.train), params)
 
@@ -155,14 +156,14 @@ def _quadratic(seed: int, steps: int) -> Setting:
         Training(steps, records=1),
         rate=2e-2,
         adam=4e-2,
-        pairs=lambda p: [],
+        pairs=lambda _: [],
         product=lambda p: p["U1"] @ p["U1"].T - p["U2"] @ p["U2"].T,
     )
 
 
 def _deep(depth: int) -> Callable[[int, int], Setting]:
     def setting(seed: int, steps: int) -> Setting:
-        task = _held_out(DeepLinear.draw(depth=depth, samples=10, seed=seed))
+        task = _held_out(DeepLinear.draw(depth=depth, samples=200, seed=seed), 10)
         pairs: Pairs = lambda p: [(b, a.T) for a, b in zip(p, p[1:], strict=False)]  # noqa: E731
         return Setting(*task, Training(steps, records=1), rate=4e-2, adam=2e-2, pairs=pairs)
 
