@@ -332,8 +332,8 @@ def certify(folder: RunFolder) -> int:
 
 
 _EXPERIMENTS = (
-    "figure-3, figure-4, phase-transition, theorem-sweep, weak-recovery, collapse, noise, width or "
-    "isometry."
+    "figure-3, figure-4, phase-transition, theorem-sweep, weak-recovery, collapse, noise, width, "
+    "isometry, networks, networks-ranks or networks-depth."
 )
 
 
@@ -355,7 +355,8 @@ def experiment(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             metavar="M,M,...",
             help="Numbers of measurements; for completion probabilities of an entry, for robust "
-            "shares of errors, for collapse m/(r(d1 + d2)); widths; sizes of the noise.",
+            "shares of errors, for collapse m/(r(d1 + d2)); widths; sizes of the noise; for "
+            "networks steps of training.",
         ),
     ] = None,
     rank: Annotated[

@@ -16,19 +16,22 @@ Number = TypeVar("Number", int, float)
 
 
 class Experiment(NamedTuple):
-    """A function of `flatrank.experiments`, and what becomes of its result."""
+    """A function, and what becomes of its result."""
 
     run: str
-    #: What it takes apart from draws and seed; "d" is the one number of --dims.
+    #: What it takes apart from draws and seed; "d" is the one number of --dims, "steps" of --sizes.
     takes: tuple[str, ...]
     #: The method that gives the table, and what draws the picture in `flatrank.reporting`.
     table: str
     picture: str
     fixed: tuple[tuple[str, str], ...] = ()
+    #: The room of the function.
+    room: str = "experiments"
 
 
 _GRID = ("family", "rank", "dims", "sizes")
 _CURVE = ("d", "rank", "sizes")
+_COMPARED = "compare", ("steps",)
 EXPERIMENTS = {
     "figure-3": Experiment("figure_3", ("dims",), "recovery", "sweeps.draw_recovery"),
     "figure-4": Experiment("figure_4", ("dims",), "regularity", "sweeps.draw_regularity"),
@@ -42,6 +45,11 @@ EXPERIMENTS = {
     "noise": Experiment("noise", _CURVE, "table", "curves.draw_noise"),
     "width": Experiment("width", _CURVE, "table", "curves.draw_width"),
     "isometry": Experiment("isometry", _CURVE, "table", "curves.draw_isometry"),
+    "networks": Experiment(*_COMPARED, "table", "networks.draw_errors", room="networks"),
+    "networks-ranks": Experiment(
+        *_COMPARED, "correlations", "networks.draw_correlations", room="networks",
+    ),
+    "networks-depth": Experiment(*_COMPARED, "depths", "networks.draw_depth", room="networks"),
 }  # fmt: skip
 
 
@@ -90,10 +98,9 @@ def run_experiment(
             'The picture needs matplotlib, not installed here: pip install "flatrank[report]".'
         )
     check_folder(out, force=True, resume=False)
-    from flatrank import experiments
     from flatrank.solvers.writing import to_json
 
-    run = getattr(experiments, EXPERIMENTS[name].run)
+    run = getattr(_room(EXPERIMENTS[name].room), EXPERIMENTS[name].run)
     with Progress(quiet=quiet or as_json) as progress, reserved(out):
         found = run(**options, folder=out / "cells", monitor=progress)
         record = _write(name, found, out)
@@ -105,13 +112,22 @@ def run_experiment(
     return 3 if record["uncertified"] else 0
 
 
+def _room(name: str) -> Any:
+    try:
+        return importlib.import_module(f"flatrank.{name}")
+    except ModuleNotFoundError as missing:
+        raise InputError(f"{missing}.") from None
+
+
 def _taken(name: str, asked: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, as the experiment calls them; InputError if it takes one not."""
     experiment, given = EXPERIMENTS[name], {k: v for k, v in asked.items() if v is not None}
-    if "d" in experiment.takes and "dims" in given:
-        if len(given["dims"]) != 1:
-            raise InputError(f"{name} is about one d; got {len(given['dims'])} with --dims.")
-        given["d"] = given.pop("dims")[0]
+    for one, several, what in (("d", "dims", "d"), ("steps", "sizes", "number of steps")):
+        if one in experiment.takes and several in given:
+            if len(given[several]) != 1:
+                counted = len(given[several])
+                raise InputError(f"{name} is about one {what}; got {counted} with --{several}.")
+            given[one] = given.pop(several)[0]
     for option in given:
         if option not in (*experiment.takes, "draws", "seed"):
             raise InputError(f"{name} takes no --{option}.")

@@ -125,7 +125,9 @@ def _root(square: Estimate, least: float) -> Estimate:
     and a symmetric interval then ends below the truth more often than it says.
     """
     value = max(square.value, least)
-    factor = math.exp(square.half_width / value) if value > 0 else 1.0
+    # Where the spread dwarfs the value, as at a loss that is flat but for rounding, it is infinite.
+    with np.errstate(over="ignore"):
+        factor = float(np.exp(square.half_width / value)) if value > 0 else 1.0
     low, high = math.sqrt(max(value / factor, least)), math.sqrt(value * factor)
     return Estimate(math.sqrt(value), (low, high), square.confidence)
 

@@ -96,7 +96,7 @@ def draw_correlations(found: Sequence[Comparison], files: Sequence[Path], facts:
 def draw_depth(found: Sequence[Comparison], files: Sequence[Path], facts: Facts) -> None:
     """Trace over the least of any factors of the same product, by depth: chosen strengths."""
     (comparison,) = found
-    rows = [row for row in comparison.table() if row["excess"] is not None]
+    rows = comparison.depths()
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     methods = list(dict.fromkeys(row["method"] for row in rows))
 
@@ -137,7 +137,7 @@ def _errors(panel: Axes, measure: str, methods: Sequence[str], runs: Rows, rows:
     log_ticks(panel.yaxis, 4)
 
 
-def _marks(  # noqa: PLR0913, PLR0917
+def _marks(  # noqa: PLR0913
     panel: Axes, x: Sequence[float], rows: Rows, up: str, style: dict[str, Any], label: str,
     across: str | None = None,
 ) -> None:  # fmt: skip

@@ -70,6 +70,11 @@ def test_without_a_certificate_the_code_is_three(cli, monkeypatch):
         (["figure-3", "--family", "sensing"], "figure-3 takes no --family."),
         (["noise", "--dims", "5,6"], "noise is about one d; got 2 with --dims."),
         (["noise", "--sizes", "1"], "sizes must be below 1, shares of the data; got 1."),
+        (
+            ["networks", "--sizes", "20,40"],
+            "networks is about one number of steps; got 2 with --sizes.",
+        ),
+        (["networks", "--rank", "2"], "networks takes no --rank."),
         (["theorem-sweep", "--dims", "5,x"], "--dims must be whole numbers with commas between"),
         (["theorem-sweep", "--sizes", ""], "--sizes must be numbers with commas between them"),
         (["phase-transition", "--family", "quartic"], "family must be one of sensing, bilinear"),
@@ -127,3 +132,20 @@ def test_every_other_experiment_has_table_facts_and_picture(cli, tmp_path, argum
     rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
     assert rows
     assert not any("nan" in row.values() for row in rows)
+
+
+@pytest.mark.slow
+def test_networks_are_compared_and_drawn_in_three_ways_of_the_same_cells(cli, tmp_path):
+    options = ["--sizes", "20", "--draws", "3", "--out", "f"]
+    for name, words in (
+        ("networks", "deep linear, 5"),
+        ("networks-ranks", "rank correlation with test error"),
+        ("networks-depth", "least, by theory"),
+    ):
+        outcome = cli("experiment", name, *options)
+        assert outcome.code == 0, outcome.err
+        assert words in (tmp_path / "f" / f"{name}.svg").read_text(encoding="utf-8")
+        rows = (tmp_path / "f" / f"{name}.csv").read_text("utf-8").splitlines()
+        assert len(list(csv.DictReader(rows))) > 20
+        facts = json.loads((tmp_path / "f" / f"{name}.json").read_text(encoding="utf-8"))
+        assert (facts["runs"], facts["solutions"], facts["uncertified"]) == (588, 2, 0)
