@@ -138,7 +138,7 @@ def compare(  # noqa: PLR0913 - the options of experiments, once
     for name, value, least in (("steps", steps, 2), ("draws", draws, 1), ("seed", seed, 0)):
         if not float(value).is_integer() or value < least:
             raise InputError(f"{name} must be a whole number from {least}; got {value}.")
-    if steps % 2:
+    if (steps := int(steps)) % 2:
         raise InputError(f"steps must be even; got {steps}.")
     settings = {task: TASKS[task](seed, steps) for task in tasks}
     every = [

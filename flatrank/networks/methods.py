@@ -154,7 +154,7 @@ def _quadratic(seed: int, steps: int) -> Setting:
     return Setting(
         *task,
         Training(steps, records=1),
-        rate=2e-2,
+        rate=1e-2,
         adam=4e-2,
         pairs=lambda _: [],
         product=lambda p: p["U1"] @ p["U1"].T - p["U2"] @ p["U2"].T,

@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flatrank.reporting.figures import linear_ticks, log_ticks
-from flatrank.reporting.standalone import ONE, OTHER, THIRD, draw, legend_below, title
+from flatrank.reporting.figures import MUTED, linear_ticks, log_ticks
+from flatrank.reporting.standalone import COLORS, ONE, OTHER, THIRD, draw, legend_below, title
 
 if TYPE_CHECKING:
     from flatrank.networks import Comparison
@@ -33,7 +33,8 @@ _MARKS = "osD^vPX"
 def draw_errors(found: Sequence[Comparison], files: Sequence[Path], facts: Facts) -> None:
     """Test error against each measure, a row for each task: means and deviations over seeds.
 
-    Dots are the single runs of all strengths, marks the chosen ones.
+    Dots are the single runs of all strengths, marks the chosen ones. What lies left of a tenth of
+    the chosen, as weights that decayed to zero do, is not shown.
     """
     (comparison,) = found
     tasks = list(dict.fromkeys(run["task"] for run in comparison.runs))
@@ -72,7 +73,7 @@ def draw_correlations(found: Sequence[Comparison], files: Sequence[Path], facts:
         for panel in axes.flat[len(tasks) :]:
             panel.set_visible(False)
         for panel, task in zip(axes.flat, tasks, strict=False):
-            panel.axvline(0, color=OTHER, lw=0.8, alpha=0.5)
+            panel.axvline(0, color=COLORS[MUTED], lw=0.8)
             for n, (kind, color, mark) in enumerate(kinds):
                 own = [r for r in rows if (r["task"], r["within"]) == (task, kind)]
                 y = np.array([measures.index(row["measure"]) for row in own]) + 0.24 * (n - 1)
@@ -133,6 +134,9 @@ def _errors(panel: Axes, measure: str, methods: Sequence[str], runs: Rows, rows:
             _marks(panel, [row[measure]], [row], "test", _style(n), method, across=measure)
     panel.set_xscale("log")
     panel.set_yscale("log")
+    chosen = [row[measure] for row in rows if row[measure]]
+    if chosen:
+        panel.set_xlim(left=max(panel.get_xlim()[0], min(chosen) / 10))
     log_ticks(panel.xaxis, 3)
     log_ticks(panel.yaxis, 4)
 

@@ -2,6 +2,7 @@
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -23,7 +24,9 @@ def test_the_best_on_validation_data_is_chosen_and_cells_are_kept(tmp_path):
             s: np.mean([run["validation"] or np.inf for run in own if run["strength"] == s])
             for s in {run["strength"] for run in own}
         }
-        assert {run["strength"] for run in own if run["chosen"]} == {min(mean, key=mean.get)}
+        assert {run["strength"] for run in own if run["chosen"]} == {
+            min(mean, key=lambda s: mean[s])
+        }
     assert found.gaps["quadratic network"] < 1e-6
     assert len(found.table()) == 2
     files = sorted(tmp_path.iterdir())
@@ -43,9 +46,9 @@ def test_the_least_trace_is_a_bound_that_equal_terms_attain():
     # ‖W2‖² tr Σ = d_2 ‖W1 Σ^½‖² for the pair that shares the singular values with this c.
     c = (np.sum(np.diag(root.T @ root)) / 3) ** 0.25
     first, last = (c * s[:, None] ** 0.5) * Vt @ np.linalg.inv(root.T), U * s**0.5 / c
-    least = _least_trace(task, [first, last])
-    assert 2 * float(task.penalty([first, last], task.train)) == pytest.approx(least, rel=1e-5)
-    moved = 2 * float(task.penalty([2 * first, last / 2], task.train))
+    least, pair = _least_trace(task, [first, last]), list(map(jnp.asarray, (first, last)))
+    assert 2 * float(task.penalty(pair, task.train)) == pytest.approx(least, rel=1e-5)
+    moved = 2 * float(task.penalty([2 * pair[0], pair[1] / 2], task.train))
     assert moved > 1.5 * least
 
 
