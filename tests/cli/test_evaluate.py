@@ -33,7 +33,7 @@ def ratings(tmp_path):
     seen[7] = np.arange(20) == 2
     lines = ["user,item,rating,part"]
     places = np.argwhere(seen)
-    lines += [f"u{i},i{j},{X[i, j]:.3f},{n % 3}" for n, (i, j) in enumerate(places)]
+    lines += [f"u{i},i{j},{X[i, j]:.3f},{n % 2}" for n, (i, j) in enumerate(places)]
     (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
     return places
 
@@ -81,14 +81,24 @@ def test_ratings_have_rankings_and_a_cold_row(cli, tmp_path, ratings):
     assert record == json.loads((tmp_path / "here" / "evaluation.json").read_text())
 
 
-def test_a_column_names_the_folds(cli, ratings):
-    outcome = cli("evaluate", "ratings.csv", "--fold", "part", "--json")
+def test_a_column_names_the_folds_and_a_database_gives_what_the_file_does(cli, tmp_path, ratings):
+    outcome = cli("evaluate", "ratings.csv", "--fold", "part", "--json", "--out", "a")
     record = json.loads(outcome.out)
-    assert [fold["hidden"] for fold in record["folds"]] == [len(ratings[n::3]) for n in range(3)]
+    assert [fold["hidden"] for fold in record["folds"]] == [len(ratings[n::2]) for n in range(2)]
     assert record["cold"] == 1
-    wrong = cli("evaluate", "ratings.csv", "--fold", "rating", "--force")
+    wrong = cli("evaluate", "ratings.csv", "--fold", "rating", "--out", "b")
     assert wrong.code == 2
     assert "must hold a whole number for every entry" in wrong.err
+    lines = (tmp_path / "ratings.csv").read_text().splitlines()[1:]
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop:
+        shop.execute("CREATE TABLE ratings (user, item, rating REAL, part INTEGER)")
+        shop.executemany("INSERT INTO ratings VALUES (?, ?, ?, ?)", [x.split(",") for x in lines])
+        shop.commit()
+    asked = ["--query", "SELECT * FROM ratings", "--fold", "part", "--json", "--out", "c"]
+    again = cli("evaluate", "shop.db", *asked)
+    assert json.loads(again.out)["scores"] == record["scores"]
+    refused = cli("evaluate", "shop.db", "--query", "SELECT 1", "--test", "ratings.csv")
+    assert "--test is for files: leave one out" in refused.err
 
 
 def test_a_file_of_ones_own_is_predicted(cli, tmp_path, table, ratings):
@@ -157,20 +167,3 @@ def test_what_cannot_be_is_refused_in_one_line(cli, tmp_path, table, arguments, 
     assert message in outcome.err
     assert outcome.err.count("\n") == 1
     assert not (tmp_path / "evaluation").exists()
-
-
-def test_a_database_is_asked_and_gives_what_the_file_does(cli, tmp_path, ratings):
-    lines = (tmp_path / "ratings.csv").read_text().splitlines()[1:]
-    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop:
-        shop.execute("CREATE TABLE ratings (user, item, rating REAL, part INTEGER)")
-        shop.executemany("INSERT INTO ratings VALUES (?, ?, ?, ?)", [x.split(",") for x in lines])
-        shop.commit()
-    asked = ["--query", "SELECT * FROM ratings", "--fold", "part", "--json"]
-    outcomes = [
-        cli("evaluate", "shop.db", *asked, "--out", "a"),
-        cli("evaluate", "ratings.csv", "--fold", "part", "--json", "--out", "b"),
-    ]
-    assert [o.code for o in outcomes] == [0, 0], outcomes
-    assert len({json.dumps(json.loads(o.out)["scores"]) for o in outcomes}) == 1
-    refused = cli("evaluate", "shop.db", "--query", "SELECT 1", "--test", "ratings.csv")
-    assert "--test is for files: leave one out" in refused.err
