@@ -132,7 +132,7 @@ def compare(  # noqa: PLR0913 - the options of experiments, once
 
     Notes
     -----
-    Cost: all of it, 49 methods on tasks with 20 runs each, takes some six minutes on two cores.
+    Cost: all of it, 49 methods on tasks with 20 runs each, takes some seven minutes on two cores.
     """
     tasks, methods = _known("task", tasks, TASKS), _known("method", methods, METHODS)
     for name, value, least in (("steps", steps, 2), ("draws", draws, 1), ("seed", seed, 0)):
@@ -156,7 +156,9 @@ def compare(  # noqa: PLR0913 - the options of experiments, once
             event = {"stage": "networks", "step": number, "of": len(every)}
             monitor(event | {"message": f"{task}, {method}"})
         own = {"format": 1, "task": task, "method": method, "steps": steps, "draws": draws}
-        name = f"{task}-{method}-{digest(own | {'seed': seed})}.json".replace(" ", "-")
+        own |= {"seed": seed, "strengths": METHODS[method].strengths}
+        own |= {"rates": (settings[task].rate, settings[task].adam)}
+        name = f"{task}-{method}-{digest(own)}.json".replace(" ", "-")
 
         def cell(task: str = task, method: str = method) -> dict[str, Any]:
             X = flattest[task].matrix() if task in flattest else None

@@ -40,7 +40,8 @@ class Setting:
         Steps and batch.
     rate, adam : float
         First learning rates of gradient descent and of Adam; both fall to 0 by a cosine. Plain
-        methods take shares of them, regularisers half of the first and a quarter of the second.
+        methods take shares of them, regularisers half of the first, `averaged decay` a quarter of
+        the second.
     pairs : callable
         From the parameters to the factors (L, R) between which imbalance is measured.
     product : callable, optional
