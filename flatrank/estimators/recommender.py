@@ -14,11 +14,10 @@ from flatrank.estimators._best import best_columns
 from flatrank.estimators._checks import as_places, as_shape
 from flatrank.estimators._new_rows import NewRows
 from flatrank.estimators.completer import FlatCompleter
+from flatrank.selection.average import CAUTION
 
 #: Entries predicted at a time.
 PORTION = 1 << 20
-#: The lower end of an interval of this level is exceeded with probability 0.9.
-CAUTION = 0.8
 
 
 class FlatRecommender(FlatCompleter):

@@ -18,7 +18,7 @@ from flatrank.data import InputError, Offsets, Scales, Units
 from flatrank.gibbs import load_posterior
 from flatrank.problems import read_texts
 from flatrank.reporting.runs import MODEL, POSTERIOR
-from flatrank.selection.average import Average
+from flatrank.selection.average import CAUTION, Average
 from flatrank.selection.conformal import Calibration, IntervalKind, checked_kind
 from flatrank.solvers.loading import read_solution
 from flatrank.solvers.solution import Solution
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 _MANY = 20_000
 #: Lower and upper ends.
 Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
-#: Level of the interval whose lower end a cautious recommendation goes by: 0.9 lies above that end.
-CAUTION = 0.8
 
 
 @dataclass(frozen=True, eq=False)

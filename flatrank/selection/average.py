@@ -19,6 +19,8 @@ DRAWS, BURN, BYTES = 100, 20, 64e6
 #: What intervals are checked at on the hold-out.
 LEVEL = 0.9
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+#: Level of the interval whose lower end a cautious recommendation goes by: 0.9 lies above that end.
+CAUTION = 0.8
 #: A row or column with fewer entries counts as one with few.
 FEW = 10
 
