@@ -7,6 +7,7 @@ each sample, as are `train` and `test`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,15 +50,15 @@ class Task(Protocol):
         ...
 
 
-class Regression:
+class Regression(ABC):
     """A task of squared loss: what it predicts is all that differs."""
 
     train: Batch
     test: Batch
 
+    @abstractmethod
     def predict(self, params: Any, x: jax.Array) -> jax.Array:
         """The predictions for the inputs of a batch."""
-        raise NotImplementedError
 
     def loss(self, params: Any, batch: Batch) -> jax.Array:
         """(1/N) Σ ‖prediction − y‖²."""
