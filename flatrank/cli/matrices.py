@@ -51,19 +51,19 @@ def separate(  # noqa: PLR0913 - one parameter an option
     force: Force = False,
 ) -> int:
     """A matrix with gross errors in; its part of low rank and its outliers out, with proof."""
-    from flatrank.cli.separating import Separation, separate_matrix
+    from flatrank.cli.separating import Separation
 
     asked = Separation(
         source,
-        names_in(keep),
-        names_in(missing),
-        {"sparsity": sparsity, "radius": radius},
-        {"tol": tol, "max_seconds": max_seconds, "seed": seed},
         out,
         force,
         context.obj or "",
+        keep=names_in(keep),
+        missing=names_in(missing),
+        form={"sparsity": sparsity, "radius": radius},
+        fit={"tol": tol, "max_seconds": max_seconds, "seed": seed},
     )
-    return separate_matrix(asked, quiet=quiet, json=as_json)
+    return asked.run(quiet=quiet, json=as_json)
 
 
 @app.command()
@@ -112,9 +112,9 @@ def recover(  # noqa: PLR0913 - one parameter an option
     force: Force = False,
 ) -> int:
     """Stored measurements of a matrix in; its factors and singular values out, with proof."""
-    from flatrank.cli.recovering import Recovery, recover_matrix
+    from flatrank.cli.recovering import Recovery
 
     fit = {"goal": goal, "rank": rank, "tol": tol, "max_seconds": max_seconds, "seed": seed}
     numbers = {"lam": lam, "lam_ratio": lam_ratio, "smoothing": smoothing}
-    asked = Recovery(source, family, numbers, fit, out, force, context.obj or "")
-    return recover_matrix(asked, quiet=quiet, json=as_json)
+    asked = Recovery(source, out, force, context.obj or "", family, numbers, fit)
+    return asked.run(quiet=quiet, json=as_json)

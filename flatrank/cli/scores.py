@@ -11,11 +11,14 @@ from flatrank.cli.commands import (
     AsJson,
     Col,
     Force,
+    Missing,
+    Query,
     Quiet,
     Row,
     RunFolder,
     Seed,
     Tol,
+    names_in,
 )
 from flatrank.cli.matrices import app
 
@@ -35,6 +38,8 @@ def implicit(  # noqa: PLR0913 - one parameter an option
         str | None,
         typer.Option(help="Column with counts; a line is one click if not given."),
     ] = None,
+    query: Query = None,
+    missing: Missing = None,
     factors: Annotated[int, typer.Option(help="Columns of the factors at most.")] = 64,
     alpha: Annotated[float, typer.Option(help="What a click adds to the confidence 1.")] = 5.0,
     lam_ratio: Annotated[float, typer.Option(help="Weight of the norm, of the largest.")] = 0.1,
@@ -47,18 +52,19 @@ def implicit(  # noqa: PLR0913 - one parameter an option
     force: Force = False,
 ) -> int:
     """Clicks in; factors that rank what was not clicked, and how far they are from the best."""
-    from flatrank.cli.clicking import Clicks, fit_clicks
+    from flatrank.cli.clicking import Clicks
 
     asked = Clicks(
         source,
-        {"row": row, "col": col, "count": value},
-        {"factors": factors, "alpha": alpha, "lam_ratio": lam_ratio, "sweeps": sweeps, "tol": tol,
-         "seed": seed},
         out,
-        force=force,
-        command=context.obj or "",
+        force,
+        context.obj or "",
+        reading={"row": row, "col": col, "count": value, "query": query,
+                 "missing": names_in(missing)},
+        fit={"factors": factors, "alpha": alpha, "lam_ratio": lam_ratio, "sweeps": sweeps,
+             "tol": tol, "seed": seed},
     )  # fmt: skip
-    return fit_clicks(asked, quiet=quiet, json=as_json)
+    return asked.run(quiet=quiet, json=as_json)
 
 
 @app.command()

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from flatrank.data.anndata import read_h5ad
 from flatrank.data.columns import Head, choose_columns
-from flatrank.data.databases import database_of, read_query, refuse_without_query
+from flatrank.data.databases import (
+    database_of,
+    read_query,
+    refuse_without_query,
+    without_password,
+)
 from flatrank.data.duplicates import Duplicates, checked_duplicates
 from flatrank.data.entries import Entries, InputError
 from flatrank.data.features import read_features, with_features
@@ -113,20 +118,26 @@ def _read(
         return NAMED_SETS[name]()
     if is_bundle(source):
         return load_movielens(name, bad_rows=asked.bad_rows)
+    table, called = _table(source, query, wanted)
+    return table.entries(called, asked)
+
+
+def _table(source: Source, query: str | None, wanted: dict[str, str | None]) -> tuple[Table, str]:
+    """What a file or a database holds, and what messages call it."""
     database = database_of(source)
     if database is not None:
         if query is None:
             refuse_without_query(database)
         frame = read_query(database, query)
         reader = f"polars.read_database({query!r}, ...)"
-        return _of_frame(database.name, frame, wanted, reader).entries(database.name, asked)
+        return _of_frame(database.name, frame, wanted, reader), database.name
     if query is not None:
         raise InputError(
-            f"{name}: is no database; --query (query=) is for an SQLite or DuckDB file, or an "
+            f"{source}: is no database; --query (query=) is for an SQLite or DuckDB file, or an "
             "address such as postgresql://user@host/name."
         )
     file = open_file(source)
-    return _READERS[file.format](file, wanted).entries(file.name, asked)
+    return _READERS[file.format](file, wanted), file.name
 
 
 def _asked(bad_rows: Any, duplicates: Any, missing: Any) -> Reading:
@@ -139,7 +150,7 @@ def _asked(bad_rows: Any, duplicates: Any, missing: Any) -> Reading:
 
 
 def read_pairs(
-    source: Source, *, row: str | None = None, col: str | None = None
+    source: Source, *, row: str | None = None, col: str | None = None, query: str | None = None
 ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
     """Read (row, column) pairs, in the order of the file, repeats included.
 
@@ -148,25 +159,43 @@ def read_pairs(
     like column names ("user", "item", "row", ...), or are text above numbers, or when `row` or
     `col` names one of them. A missing id raises `InputError`.
     """
-    file = open_file(source)
-    return _READERS[file.format](file, {"row": row, "col": col}).pairs(file.name)
+    table, called = _table(source, query, {"row": row, "col": col})
+    return table.pairs(called)
 
 
 def read_clicks(
-    source: Source, *, row: str | None = None, col: str | None = None, count: str | None = None
+    source: Source,
+    *,
+    row: str | None = None,
+    col: str | None = None,
+    count: str | None = None,
+    query: str | None = None,
+    missing: Any = None,
 ) -> Entries:
     """Read clicks, plays or purchases: each line is one, or so many as its count says.
 
     Formats, conventions and errors as in `read_entries`; two columns are enough. Those of one place
-    add up. `count` names the column with counts; None for one a line.
+    add up. `count` names the column with counts; None for one a line. `missing` marks counts that
+    are not known: such lines are left out.
+
+    Raises
+    ------
+    InputError
+        As there; and where there are no counts to be marked.
     """
     if count is not None:
-        return read_entries(source, row=row, col=col, value=count, duplicates="sum")
-    pairs = read_pairs(source, row=row, col=col)
+        return read_entries(
+            source, query=query, row=row, col=col, value=count, duplicates="sum", missing=missing
+        )
+    if missing:
+        raise InputError(f"{source}: --missing marks counts; name their column by --value.")
+    pairs = read_pairs(source, row=row, col=col, query=query)
     polars = load_polars()
     (rows, row_labels), (cols, col_labels) = (code_text(polars.Series(ids)) for ids in pairs)
     labels = row_labels, col_labels
-    return assemble(rows, cols, np.ones(rows.size), labels, "sum", source=str(source))
+    return assemble(
+        rows, cols, np.ones(rows.size), labels, "sum", source=without_password(str(source))
+    )
 
 
 def load_movielens(path: Source, *, bad_rows: BadRows = "error") -> Entries:

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -42,6 +44,24 @@ def test_lines_and_counts_say_the_same_and_recommendations_are_of_the_kind(cli, 
     best = cli("recommend", "run", "--row", "p4", "--top", len(unseen)).out
     assert {line["col"] for line in csv.DictReader(io.StringIO(best))} == unseen
     assert cli("certify", "run").code == 0
+
+
+def test_clicks_of_a_database_and_counts_that_are_not_known(cli, tmp_path, clicks):
+    pytest.importorskip("polars")
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop:
+        shop.execute("CREATE TABLE orders (who TEXT, what TEXT, times INTEGER)")
+        lines = [(f"p{i}", f"t{j}", int(clicks[i, j])) for i, j in np.argwhere(clicks)]
+        shop.executemany("INSERT INTO orders VALUES (?, ?, ?)", [*lines, ("p0", "t1", -1)])
+        shop.commit()
+    asked = "implicit", "shop.db", "--json", "--sweeps", 3, "--query"
+    counted = cli(
+        *asked, "SELECT * FROM orders", "--value", "times", "--missing", "-1", "--out", "a"
+    )
+    assert json.loads(counted.out)["clicks"] == clicks.sum()
+    once = cli(*asked, "SELECT who, what FROM orders WHERE times > 0", "--out", "b")
+    assert json.loads(once.out)["clicks"] == np.count_nonzero(clicks)
+    refused = cli(*asked, "SELECT who, what FROM orders", "--missing", "-1", "--out", "c")
+    assert (refused.code, "name their column by --value" in refused.err) == (2, True)
 
 
 def test_vectors_of_clicks_and_of_ratings(cli, tmp_path, clicks):

@@ -69,7 +69,7 @@ def test_ctrl_c(cli, tmp_path, files, monkeypatch):
     def never(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flatrank.cli.recovering._solve", never)
+    monkeypatch.setattr("flatrank.cli.recovering.Recovery.solve", never)
     outcome = cli("recover", "dense.npz", "--out", "run")
     assert (outcome.code, outcome.err) == (130, "flatrank: interrupted: nothing was written.\n")
     assert not (tmp_path / "run").exists()

@@ -148,7 +148,7 @@ def test_interruptions(cli, tmp_path, table, monkeypatch):
     def never(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flatrank.cli.separating._solve", never)
+    monkeypatch.setattr("flatrank.cli.separating.Separation.solve", never)
     outcome = cli("separate", "in.csv", "--out", "other")
     assert (outcome.code, outcome.err) == (130, "flatrank: interrupted: nothing was written.\n")
     assert not (tmp_path / "other").exists()
