@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,9 +13,9 @@ import numpy as np
 from numpy.random import Generator
 
 import flatrank.kernels as kernels
-from flatrank.arrays import scope, threads
 from flatrank.arrays.shapes import Float
 from flatrank.gibbs.sampler import Sampler, State, generator
+from flatrank.solvers.side_by_side import side_by_side
 
 
 @dataclass(frozen=True)
@@ -164,51 +163,6 @@ def run_chains(
         if not chains and interrupted:
             raise KeyboardInterrupt
     return chains, stop.is_set()
-
-
-def side_by_side(
-    jobs: list[Callable[[], None]],
-    stop: threading.Event,
-    tell: Callable[[], None],
-    stop_after: float | None = None,
-) -> bool:
-    """Run jobs, each on a thread of its own; whether there was a Ctrl-C.
-
-    Parameters
-    ----------
-    jobs
-        Each ends soon after `stop` is set.
-    stop
-        Set on Ctrl-C, on an error, and when the time is over.
-    tell
-        Called ten times a second; an error in it, or in a job, is raised when all have ended.
-    stop_after
-        `time.perf_counter()` value at which `stop` is set.
-    """
-    workers, interrupted = min(len(jobs), threads()), False
-
-    def alone(job: Callable[[], None]) -> None:
-        with kernels.calling_thread_only(workers > 1):
-            job()
-
-    with scope(), ThreadPoolExecutor(workers) as pool:
-        running = [pool.submit(alone, job) for job in jobs]
-        while running:
-            try:
-                done, left = wait(running, timeout=0.1)
-                running = list(left)
-                for one in done:
-                    one.result()
-                tell()
-                if stop_after is not None and time.perf_counter() > stop_after:
-                    stop.set()
-            except KeyboardInterrupt:
-                interrupted = True
-                stop.set()
-            except BaseException:
-                stop.set()
-                raise
-    return interrupted
 
 
 def _run(sampler: Sampler, chain: Chain, plan: Plan, stop: threading.Event) -> None:

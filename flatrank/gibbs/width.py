@@ -11,12 +11,12 @@ import numpy as np
 
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
-from flatrank.gibbs.chains import side_by_side
 from flatrank.gibbs.mixtures import log_density
 from flatrank.gibbs.regression import Features
 from flatrank.gibbs.sampler import Noise, Sampler, State, generator
 from flatrank.measurements import SampledEntries
 from flatrank.measurements.entries import sample_entries
+from flatrank.solvers.side_by_side import side_by_side
 
 #: Widths tried; those above 16 are multiples of 8, which kernels take as they are.
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -108,7 +108,7 @@ class Trials:
             widths, laws = ("/".join(dict.fromkeys(map(str, x))) for x in zip(*asked, strict=True))
             self.monitor({"width": widths, "noise": laws})
         jobs = [partial(self.run, k, law, start) for k, law in asked if (k, law) not in self.found]
-        if jobs and side_by_side(jobs, self.stop, lambda: None, self.stop_after):
+        if jobs and side_by_side(jobs, self.stop, stop_after=self.stop_after):
             raise KeyboardInterrupt
         return [self.found.get(one) for one in asked]
 

@@ -21,7 +21,7 @@ from flatrank.kernels.ridge import ridge_steps as ridge_steps
 from flatrank.kernels.signatures import call_width as call_width
 from flatrank.kernels.signatures import padded_width as padded_width
 from flatrank.kernels.steps import gathered as gathered
-from flatrank.kernels.support import calling_thread_only as calling_thread_only
+from flatrank.kernels.support import Crowd as Crowd
 from flatrank.kernels.support import describe as describe
 from flatrank.kernels.support import path_in_use as path_in_use
 from flatrank.kernels.support import seconds_compiling as seconds_compiling

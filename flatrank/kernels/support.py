@@ -6,6 +6,7 @@ import os
 import platform
 import struct
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,29 +18,46 @@ VARIABLE = "FLATRANK_KERNELS"
 CHOICES = ("auto", "reference")
 
 asked: ContextVar[str | None] = ContextVar("flatrank_kernels", default=None)
-unshared: ContextVar[bool] = ContextVar("flatrank_unshared", default=False)
+crowd: ContextVar[Crowd | None] = ContextVar("flatrank_crowd", default=None)
 # What went wrong while compiling here; one failure is enough to stop trying.
 failures: list[str] = []
 # Seconds that each loop took to compile here; one found on disk took none.
 compiling: list[float] = []
 
 
-@contextmanager
-def calling_thread_only(alone: bool = True) -> Iterator[None]:
-    """Keep kernels called inside a `with` block on the thread that calls them.
-
-    For those who share their work between threads themselves.
+class Crowd:
+    """Jobs that run side by side: while there are several, the kernels of each stay on its thread.
 
     Parameters
     ----------
-    alone
-        False changes nothing.
+    jobs
+        How many there are. They may have come out of another crowd's job.
     """
-    token = unshared.set(alone or unshared.get())
-    try:
-        yield
-    finally:
-        unshared.reset(token)
+
+    def __init__(self, jobs: int):
+        self.left, self.around, self._lock = jobs, crowd.get(), threading.Lock()
+
+    @contextmanager
+    def member(self) -> Iterator[None]:
+        """One of the jobs, from its beginning to its end."""
+        token = crowd.set(self)
+        try:
+            yield
+        finally:
+            crowd.reset(token)
+            with self._lock:
+                self.left -= 1
+
+    @property
+    def several(self) -> bool:
+        """Whether other jobs want the processors too."""
+        return self.left > 1 or (self.around is not None and self.around.several)
+
+
+def unshared() -> bool:
+    """Whether a kernel called now is to stay on the thread that calls it."""
+    around = crowd.get()
+    return around is not None and around.several
 
 
 @contextmanager

@@ -174,7 +174,7 @@ class Team:
         """Run all rows of a job with helpers; False where there are none, or others have them."""
         number = min(1 + cost // HARDWARE.sharing, self.threads)
         more = min(cost // HARDWARE.waking, number - 1)
-        if number < 2 or unshared.get() or not self.lock.acquire(blocking=False):
+        if number < 2 or unshared() or not self.lock.acquire(blocking=False):
             return False
         try:
             self.gather(more)
