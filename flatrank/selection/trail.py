@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -97,10 +98,12 @@ class Trail:
         if least < (1 - _REAL_GAIN) * self.zero.validation_rmse:
             clear = self.points[-1].validation_rmse > (1 + _REAL_GAIN) * least
             return clear or self.rises >= self.stage.patience
-        # Nothing beats X = 0 yet; what still falls may.
-        errors = [point.validation_rmse for point in self.points[-2:]]
-        falls = len(errors) == 2 and errors[1] < (1 - _REAL_GAIN) * errors[0]
-        return self.rises >= self.stage.hope and not falls
+        # Nothing beats X = 0 yet; what still falls may, and what goes on rising will not.
+        errors = [point.validation_rmse for point in self.points[-self.stage.patience - 1 :]]
+        steps = [after / before - 1 for before, after in pairwise(errors)]
+        if self.rises >= self.stage.patience and min(steps) > _REAL_GAIN:
+            return True
+        return self.rises >= self.stage.hope and not steps[-1] < -_REAL_GAIN
 
     def settled(self) -> bool:
         """Whether the last three points say that λ makes no difference any more."""

@@ -68,10 +68,11 @@ def test_a_rise_before_any_gain_does_not_end_the_search():
     assert abs(np.log10(fine.best.share) + 1.5) < 0.06
 
 
-def test_where_nothing_helps_x_is_zero():
-    coarse, fine, visited = searched(lambda x: 1.0 - 0.1 * x)
+@pytest.mark.parametrize(("slope", "steps"), [(0.1, CLIMB.patience), (1e-3, CLIMB.hope)])
+def test_where_nothing_helps_x_is_zero_and_a_clear_rise_is_not_followed_for_long(slope, steps):
+    coarse, fine, visited = searched(lambda x: 1.0 - slope * x)
     assert coarse.best.share == fine.best.share == 1.0
-    assert len(visited) == CLIMB.hope
+    assert len(visited) == steps
 
 
 def test_a_search_begun_before_is_not_repeated():
