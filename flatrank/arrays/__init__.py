@@ -27,6 +27,7 @@ from flatrank.arrays.functions import product as product
 from flatrank.arrays.functions import put as put
 from flatrank.arrays.functions import put_columns as put_columns
 from flatrank.arrays.functions import ravel as ravel
+from flatrank.arrays.functions import reciprocal as reciprocal
 from flatrank.arrays.functions import solve_triangular as solve_triangular
 from flatrank.arrays.functions import turned as turned
 from flatrank.arrays.functions import unit_vectors as unit_vectors

@@ -134,6 +134,11 @@ def moved(x: Array, a: Scalar, p: Array) -> Array:
     return x
 
 
+def reciprocal(x: Array) -> Array:
+    """1/x, and 0 of 0."""
+    return xp.where(x == 0, 0.0, 1.0 / xp.where(x == 0, 1.0, x))
+
+
 def contiguous(x: Array) -> Array:
     """The array with its rows one after another, as kernels read them."""
     return x if on_device(x) else np.ascontiguousarray(x)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
-from flatrank.arrays import Array, compiled, on_device, xp
+from flatrank.arrays import Array, compiled, on_device, reciprocal, tree_map, xp
 from flatrank.arrays.shapes import Float
 from flatrank.certificates.leading import top_pairs
 from flatrank.factors import CompactSVD, Cone, FactorPair
@@ -38,10 +38,15 @@ def held(problem: Problem) -> Explicit | None:
 
 def array_of(B: Measurement) -> Explicit | None:
     """ℬ as an array where it is a small one of entries, and X any matrix."""
-    if not (isinstance(B, Whitened) and isinstance(B.inner, SampledEntries) and B.diagonal):
+    if not _of_entries(B):
         return None
     small = math.prod(B.shape) * min(B.shape) <= SMALL
     return explicit(B) if small and B.cone is Cone.WHOLE else None
+
+
+def _of_entries(B: Measurement) -> TypeGuard[Whitened]:
+    """Whether ℬ sees entries of X, each times a number for its row and one for its column."""
+    return isinstance(B, Whitened) and isinstance(B.inner, SampledEntries) and B.diagonal
 
 
 def adjoint(B: Measurement, y: Float[Array, " m"]) -> Adjoint:
@@ -102,16 +107,29 @@ def _look(
 
 
 def shortest(
-    B: Measurement, frame: FactorPair, seen: FactorPair, **how: Any
+    B: Measurement,
+    frame: FactorPair,
+    seen: FactorPair,
+    x0: FactorPair | None = None,
+    **how: Any,
 ) -> tuple[Float[Array, " m"], FactorPair]:
-    """The shortest y with (ℬ*(y) V, ℬ*(y)ᵀ U) = `seen`, (U, V) the frame, and the step behind it.
+    """The shortest y with (ℬ*(y) V, ℬ*(y)ᵀ U) = `seen`, (U, V) the frame; what to go on from as x0.
 
     By conjugate gradients. Where ℬ is not injective on T they may break down; y = 0 then, which
     proves nothing.
     """
-    solution = conjugate_gradients(B.curvature_at(frame), seen, **how)
-    y = B.tangent(frame, solution)
-    return xp.where(xp.all(xp.isfinite(y)), y, 0.0), solution
+    if _of_entries(B):
+        # In the coordinates of X itself a product needs no scaling, and the steps are the same.
+        A, D = B.inner, FactorPair(B.scale1[:, None], B.scale2[:, None])
+        plain = tree_map(lambda x, d: x * reciprocal(d), seen, D)
+        squares = tree_map(lambda d, x: xp.broadcast_to(d * d, x.shape), D, seen)
+        at = B.unscaled(frame)
+        step = conjugate_gradients(A.curvature_at(at), plain, x0=x0, squares=squares, **how)
+        y = A.tangent(at, step)
+    else:
+        step = conjugate_gradients(B.curvature_at(frame), seen, x0=x0, **how)
+        y = B.tangent(frame, step)
+    return xp.where(xp.all(xp.isfinite(y)), y, 0.0), step
 
 
 def identity_dual(B: Whitened) -> Float[Array, " m"] | None:

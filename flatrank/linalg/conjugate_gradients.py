@@ -46,16 +46,19 @@ class _State(NamedTuple):
     done: bool | Array
 
 
-def conjugate_gradients(
+def conjugate_gradients(  # noqa: PLR0913 - where from, and how far
     product: Callable[[Any], Any],
     b: Any,
     *,
     x0: Any = None,
+    squares: Any = None,
     tol: Scalar = 1e-5,
     atol: Scalar = 0.0,
     maxiter: int,
 ) -> Any:
     """The x with H x ≈ b, ‖b − H x‖ ≤ max(tol ‖b‖, atol) (Hestenes and Stiefel 1952).
+
+    With D² given the steps are those of D H D (D⁻¹ x) = D b, and ‖r‖ is ‖D r‖.
 
     Parameters
     ----------
@@ -65,6 +68,8 @@ def conjugate_gradients(
         Right-hand side.
     x0 : tree, optional
         Where to start; zero by default.
+    squares : tree like b, optional
+        D², a diagonal.
     tol, atol : float
         Residual at the end, relative and absolute, unless steps run out.
     maxiter : int
@@ -77,28 +82,34 @@ def conjugate_gradients(
 
     Notes
     -----
-    A product a step, and four vectors of memory.
+    A product a step, and four vectors of memory; six with D².
     """
     flat, restore = ravel(b)
-    target = xp.maximum(tol**2 * xp.vdot(flat, flat), atol**2)
+    M = None if squares is None else flattened(squares)
+
+    def conditioned(r: Array) -> Array:
+        return r if M is None else M * r
+
+    target = xp.maximum(tol**2 * xp.vdot(flat, conditioned(flat)), atol**2)
     if x0 is None:
         x, r = xp.zeros_like(flat), xp.array(flat)
     else:
         x = xp.array(flattened(x0))
         r = flat - flattened(product(restore(x)))
-    rr = xp.vdot(r, r)
+    z = conditioned(r)
 
     def running(s: _State) -> bool | Array:
         return xp.logical_and(s.rz > target, s.taken < maxiter)
 
     def step(s: _State) -> _State:
         h, bend, _ = _along(s.p, product(restore(s.p)), None)
-        s = _stepped(s, s.rz / bend, h, None)
-        rr = xp.vdot(s.r, s.r)
-        p = _turned(s.p, rr / s.rz, s.r)
-        return s._replace(p=p, rz=rr, taken=s.taken + 1)
+        before, s = s.rz, _stepped(s, s.rz / bend, h, M)
+        if M is None:
+            s = s._replace(z=s.r, rz=xp.vdot(s.r, s.r))
+        p = _turned(s.p, s.rz / before, s.z)
+        return s._replace(p=p, taken=s.taken + 1)
 
-    start = _State(x, r, xp.array(r), r, rr, 0, False)
+    start = _State(x, r, xp.array(z), z, xp.vdot(r, z), 0, False)
     return restore(while_loop(running, step, start).x)
 
 

@@ -53,6 +53,9 @@ class GaussNewton(Solver[GaussNewtonState]):
         Inner steps at most in one outer step.
     failure_probability : float
         Of the probabilistic bounds in the certificate.
+    narrow : float
+        λ = 0: ratio of singular values up to which directions are found in single precision; each
+        step may be loose, and the fit is brought to rounding all the same.
     prove : bool
         λ > 0: whether to end with a certificate, or where the gap, as far as it is seen, is `tol`.
     exact : Interpolating
@@ -66,6 +69,7 @@ class GaussNewton(Solver[GaussNewtonState]):
     inner_tol: float = 0.1
     max_inner: int = 300
     failure_probability: float = 1e-9
+    narrow: float = 100.0
     prove: bool = True
     exact: Interpolating = Interpolating()
     penalised: Penalised = Penalised()
@@ -139,6 +143,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             closer = 0.1 if state.rescue.restarted else 1.0
             most, least = closer * self.inner_tol, 1e-3
             share = point.misfit / min(growth.grown[1], size or 1.0)
+        eliminate = point.hard and affordable(problem.measurement, state.pair.rank)
         out = newton_step(
             problem.whitened,
             problem.b,
@@ -149,7 +154,8 @@ class GaussNewton(Solver[GaussNewtonState]):
             self.penalised.weakest(self, problem, state) if problem.lam > 0 else 0.0,
             problem.lam > 0,
             growth.seen,
-            point.hard and affordable(problem.measurement, state.pair.rank),
+            eliminate,
+            problem.lam > 0 or not (eliminate or self._wide(state)),
         )
         misfit, objective, slack, fall = map(
             float, (out.misfit, out.objective, out.slack, out.fall)
@@ -162,6 +168,11 @@ class GaussNewton(Solver[GaussNewtonState]):
             point=Point(misfit, objective, slack, fall, inner, hard),
             counts=state.counts + Counts(inner + 4, inner + 1, 1),
         )
+
+    def _wide(self, state: GaussNewtonState) -> bool:
+        """Whether singular values lie so far apart that single precision would lose the last."""
+        s = state.s[: state.rank]
+        return bool(s[0] > self.narrow * s[-1])
 
     def limit(self, problem: Problem) -> int:
         """The largest rank to try: the one asked for, or the last with degrees ≤ m."""

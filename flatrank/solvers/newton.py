@@ -24,6 +24,7 @@ from flatrank.arrays import (
     for_loop,
     is_inexact,
     leaves,
+    reciprocal,
     tree_map,
     xp,
 )
@@ -61,13 +62,8 @@ def _model(B: Measurement, pair: FactorPair, S: Adjoint | None) -> _Model:
         one = xp.ones_like(pair.L, shape=(1, 1))
         return _Model(B, pair, S, FactorPair(one, one))
     inner = S.inner if isinstance(S, ScaledAdjoint) else None
-    D = FactorPair(*(_inverse(s)[:, None] for s in (B.scale1, B.scale2)))
+    D = FactorPair(*(reciprocal(s)[:, None] for s in (B.scale1, B.scale2)))
     return _Model(B.inner, B.unscaled(pair), inner, D)
-
-
-def _inverse(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """1/x, and 0 of 0."""
-    return xp.where(x == 0, 0.0, 1.0 / xp.where(x == 0, 1.0, x))
 
 
 def _dot(a: Any, b: Any) -> Scalar:
@@ -95,6 +91,7 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     full: bool,
     outside: CompactSVD | None = None,
     eliminate: bool = False,
+    half: bool = False,
 ) -> NewtonStep:
     """One step from a balanced pair; zero columns stay zero.
 
@@ -102,7 +99,8 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     steps. Columns whose singular value falls to `weak` or below become zero. `full`: the Hessian
     keeps its terms in S (λ > 0). `outside`: triplets of −ℬ*(c) outside the pair, near a solution;
     weak columns are then preconditioned on their own. `eliminate`: R is eliminated first, where
-    each row's block stands alone.
+    each row's block stands alone. `half`: the direction is found in single precision, in nearly
+    half the time.
 
     Cost: `inner` curvature products, one adjoint, about three forward products, and a return to the
     balanced gauge: from Grams, or from thin QRs where singular values may span many orders (λ = 0).
@@ -111,15 +109,13 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     c = B.forward(pair) - b
     S = B.adjoint(c)
     g = FactorPair(S.right(pair.R) + lam * pair.L, S.left(pair.L) + lam * pair.R)
-    # λ > 0: loose steps are enough, and half the numbers nearly half the time. λ = 0: the fit is
-    # brought to rounding, also where singular values span many orders.
     parts = (B, c, S if full else None, lam, pair, g, rtol)
-    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, xp.float32) if full else parts
+    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, xp.float32) if half else parts
     A, at, S_, D = _model(B_, pair_, S_)
     H, slope = A.curvature_at(at, S_), tree_map(xp.multiply, g_, D)
     ridge = tree_map(lambda x: lam_ * x * x, D)
     if not (eliminate and isinstance(H, CoupledCurvature)):
-        rates, weak_, M = A.curvature_diagonal(at), None, tree_map(_inverse, D)
+        rates, weak_, M = A.curvature_diagonal(at), None, tree_map(reciprocal, D)
         if outside is not None:
             scaled = tree_map(lambda h, m: h * m * m, rates, M)
             weak_ = weak_columns(scaled, g_, pair_, lam_, _cast(outside, pair_.L.dtype))
@@ -136,7 +132,12 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         P, taken = truncated_cg(reduced, -reduced.gradient(slope), M, rtol_, max_inner)
         d = reduced.completed(slope, P)
     d = tree_map(xp.multiply, d, D)
-    t, fall = line_search(_dot(g, d), *along(B_, c_, lam_, pair_, d))
+    if full:
+        line = along(B_, c_, lam_, pair_, d)
+    else:  # how far F falls says what misfit is left, and nearly all of F may go
+        d = _cast(d, xp.float64)
+        line = along(B, c, lam, pair, d)
+    t, fall = line_search(_dot(g, d), *line)
     moved = tree_map(lambda x, y: x + t * y, pair, d)
     balanced, s = B.cone.balance(moved, loose=full)
     # Zero columns stay zero: rounding would come back as its square root.

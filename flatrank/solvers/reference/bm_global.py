@@ -157,7 +157,7 @@ class BMGlobal(Proximal):
         at = problem.whitened, problem.b, problem.lam, pair
         if self.factors == "coordinates":
             return coordinate_epoch(*at, rank), Counts(1 + 2 * rank, 2 * rank)
-        out = newton_step(*at, rtol, self.max_inner, weak, True)
+        out = newton_step(*at, rtol, self.max_inner, weak, True, half=True)
         inner = int(out.inner)
         return out.pair, Counts(inner + 4, inner + 1)
 
