@@ -164,7 +164,7 @@ class InteriorPoint(Solver[InteriorPointState]):
         # An antisymmetric part is seen neither by ℬ nor, to first order, by the norm.
         X = 0.5 * (X + X.T) if problem.cone is Cone.SYMMETRIC else X
         X = X + shortest_fit(state.B, b - state.B.forward(X))
-        svd = problem.cone.decompose(self._decomposed(X).pair())
+        svd = problem.cone.decompose(self._decomposed(X, state.B, b).pair())
         effort = Effort(self.failure_probability)  # nothing lost to bounds by parts
         certificate, dual = certify_whitened(problem, svd, state.y, effort)
         P = state.P.copy()
@@ -177,11 +177,17 @@ class InteriorPoint(Solver[InteriorPointState]):
             ended=Status.CERTIFIED if proved else Status.STALLED,
         )
 
-    def _decomposed(self, X: np.ndarray) -> CompactSVD:
-        """Without the singular values that do not count."""
+    def _decomposed(
+        self, X: np.ndarray, B: Explicit | None = None, b: np.ndarray | None = None
+    ) -> CompactSVD:
+        """Without the singular values that do not count, in ‖X̃‖_* nor, with b, in the fit."""
         U, s, Vt = np.linalg.svd(X, full_matrices=False)
         beyond = np.cumsum(s[::-1])[::-1]  # sᵢ + sᵢ₊₁ + …
-        k = int(np.sum(beyond > self.cut * self.tol * s.sum()))
+        least = self.cut * self.tol
+        k = int(np.sum(beyond > least * s.sum()))
+        if B is not None and b is not None:
+            while np.linalg.norm(B.forward(U[:, k:] * s[k:] @ Vt[k:])) > least * np.linalg.norm(b):
+                k += 1
         return CompactSVD(U[:, :k], s[:k], Vt[:k].T)
 
     def _moved(self, b: np.ndarray, state: InteriorPointState) -> tuple[InteriorPointState, float]:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import flatrank as fr
+from flatrank.experiments.cells import rival, seeds
+from flatrank.experiments.draws import Ensemble
 from flatrank.measurements import explicit
 from flatrank.solvers import Auto, InteriorPoint, Lagrangian
 from flatrank.solvers.interior_point import InteriorPointState
@@ -117,6 +119,14 @@ def test_the_default_takes_it_where_the_problem_is_small():
         state = solver.step(problem, state)
     assert isinstance(state.inner, InteriorPointState)
     assert fr.solve(problem, goal="flat").status is fr.Status.CERTIFIED
+
+
+def test_what_is_left_out_of_the_rank_is_not_missed_in_the_fit():
+    """Singular values of a hundredth of the tolerance together, of which the data see more."""
+    problem, _ = Ensemble("quadratic", 3)(28, 165, seeds(0, 28, 165, 4)[3])
+    solution = fr.solve(rival(problem)[1], goal="flat")
+    assert solution.status is fr.Status.CERTIFIED
+    assert solution.certificate.feasibility <= 1e-8
 
 
 def test_dependent_measurements_are_left_to_the_multiplier_method():
