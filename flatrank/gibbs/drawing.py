@@ -61,7 +61,7 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     start : FactorPair, optional
         Factors near which the chains start; of a solution its own by default.
     width : int, optional
-        k; by default chosen by the predictive density of entries kept out.
+        k; by default chosen by the predictions of entries kept out.
     noise : "common" or "rows and columns", optional
         By default chosen on the same entries.
     features : (array of shape (d1, p) or None, array of shape (d2, q) or None), optional

@@ -1,4 +1,4 @@
-"""How many columns, and what noise: by the predictive density of entries kept out."""
+"""How many columns, and what noise: by the predictions of entries kept out."""
 
 from __future__ import annotations
 
@@ -45,6 +45,10 @@ class Trial(NamedTuple):
     def log_density(self) -> float:
         """Mean over the entries kept out."""
         return float(np.mean(self.densities))
+
+    def less(self, other: Trial) -> Float[np.ndarray, " q"]:
+        """By how much the squared errors of another are less."""
+        return self.errors**2 - other.errors**2
 
     def record(self) -> dict[str, Any]:
         """In numbers."""
@@ -127,8 +131,8 @@ def choose(  # noqa: PLR0913 - what is given, and what is asked
     """Width and noise, the last state of the best trial, and all trials; fewer when time is over.
 
     The law of the noise is chosen at the first width; then wider models are tried while they
-    predict better, and narrower ones, where the first wider one does not, while they are clearly
-    better.
+    predict better, in density or clearly in squared error, and narrower ones, where the first wider
+    one does not, while their density is clearly better.
     """
     trials = Trials(A, b, seed, monitor, stop_after, features)
     if A.m < 20 or not trials.values.size:  # too few to keep any out
@@ -151,25 +155,28 @@ def choose(  # noqa: PLR0913 - what is given, and what is asked
 
 
 def climbed(trials: Trials, best: Trial, ladder: list[int], step: int) -> Trial:
-    """The last of the widths, one after the other, that predicts better than the one before."""
+    """The last of the widths, one after the other, that predicts better than those before."""
+    densest = best
     for k in ladder:
         (trial,) = trials.get([(k, best.law)], best.state)
         if trial is None:
             break
-        gain = trial.densities - best.densities
+        gain = trial.densities - densest.densities
         # A wider model than needed predicts nearly as well; one too narrow does not.
-        sure = GAIN if step > 0 else APART * gain.std() / np.sqrt(gain.size)
-        if not gain.mean() > sure:
+        if not (clear(gain) if step < 0 else gain.mean() > GAIN or clear(best.less(trial))):
             break
-        best = trial
+        best, densest = trial, max(trial, densest, key=lambda one: one.log_density)
     return best
+
+
+def clear(gain: Float[np.ndarray, " q"]) -> bool:
+    """Whether a gain on entries kept out is more than their luck."""
+    return bool(gain.mean() > APART * gain.std() / np.sqrt(gain.size))
 
 
 def better_noise(apart: Trial, common: Trial) -> bool:
     """Whether noise of rows and columns predicts better: in density, and in error not worse."""
-    more = apart.errors**2 - common.errors**2
-    clearly_worse = more.mean() > APART * more.std() / np.sqrt(more.size)
-    return apart.log_density > common.log_density and not clearly_worse
+    return apart.log_density > common.log_density and not clear(apart.less(common))
 
 
 def parted(
