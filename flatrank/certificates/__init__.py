@@ -1,5 +1,6 @@
 """Proofs: dual points, bounds on operator norms, uniqueness. They know nothing of solvers."""
 
+from flatrank.certificates.certificate import CLOSED as CLOSED
 from flatrank.certificates.certificate import Certificate as Certificate
 from flatrank.certificates.certificate import NormBound as NormBound
 from flatrank.certificates.certify import certify as certify

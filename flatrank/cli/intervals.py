@@ -17,8 +17,6 @@ Intervals = Annotated[
         help="What they rest on: a model of the values, or errors on held-out entries.",
     ),
 ]
-#: Level where only a kind is given, as in Python.
-LEVEL = 0.9
 
 
 class Asked(NamedTuple):
@@ -41,6 +39,8 @@ def asked_for(level: float | None, kind: str | None) -> Asked | None:
 
     if level is None and kind is None:
         return None
+    from flatrank.selection.average import LEVEL  # as in Python where only a kind is given
+
     level, kind = LEVEL if level is None else level, kind or "posterior"
     if not 0 < level < 1:
         raise InputError(f"--interval must lie between 0 and 1, such as 0.9; got {level}.")

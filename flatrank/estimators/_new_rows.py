@@ -12,7 +12,7 @@ import flatrank.kernels as kernels
 from flatrank.arrays.shapes import Float
 from flatrank.data import Units
 from flatrank.gibbs import row_blocks
-from flatrank.problems import Observed, Problem, checked_entries, checked_pairs
+from flatrank.problems import Observed, Problem, checked_entries, checked_pairs, checked_places
 from flatrank.selection import (
     Average,
     CompletedTable,
@@ -88,7 +88,7 @@ class NewRows:
 
     def whole_rows(self, rows: ArrayLike) -> Float[np.ndarray, "q d2"]:
         """`predict` at all places of some of the new rows."""
-        i, _ = checked_pairs(rows, np.zeros(np.shape(rows), np.int64), self.shape)
+        i = checked_places("rows", np.atleast_1d(rows), self.shape[0])
         if self._average is not None:
             return self._average.whole_rows(i)
         (L, R), d2 = self._pair, self.shape[1]

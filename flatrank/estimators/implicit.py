@@ -18,7 +18,7 @@ from flatrank.certificates import Certificate, certify
 from flatrank.estimators._best import best_columns
 from flatrank.estimators._checks import seed_of
 from flatrank.kernels import Compressed
-from flatrank.problems import checked_pairs, implicit
+from flatrank.problems import checked_places, implicit
 from flatrank.solvers import ImplicitLeastSquares, Solution, approximate
 from flatrank.solvers.implicit import ridge_rows, sided
 
@@ -222,7 +222,7 @@ class FlatImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         if top < 1:
             raise ValueError(f"top must be at least 1; got {top!r}")
         asked = np.arange(d1) if rows is None else np.atleast_1d(rows)
-        asked, _ = checked_pairs(asked, np.zeros(asked.shape, np.int64), (d1, d2))
+        asked = checked_places("rows", asked, d1)
         top = min(top, d2)
         cols, scores = np.empty((asked.size, top), np.int64), np.empty((asked.size, top))
         L, R = (x.astype(np.float32) for x in (self.row_factors_[asked], self.column_factors_))

@@ -18,6 +18,7 @@ from scipy.stats import binomtest
 from threadpoolctl import threadpool_limits
 
 from flatrank.arrays.shapes import Float
+from flatrank.certificates import CLOSED
 from flatrank.data.entries import InputError
 from flatrank.experiments.draws import MakeProblem, Rival, rival
 from flatrank.problems import Problem
@@ -27,9 +28,6 @@ from flatrank.theory import incoherence
 Given = TypeVar("Given")
 Done = TypeVar("Done")
 
-#: Certified: a relative gap up to this. Recovered: ‖X − M‖_F/‖M‖_F up to this (the paper's
-#: threshold).
-CERTIFIED = 1e-6
 #: Of the intervals of shares, Wilson's.
 LEVEL = 0.95
 
@@ -59,14 +57,13 @@ class Draw:
     @property
     def certified(self) -> tuple[bool, ...]:
         """Whether each gap is closed."""
-        return tuple(gap <= CERTIFIED for gap in self.gap)
+        return tuple(gap <= CLOSED for gap in self.gap)
 
     @property
     def recovered(self) -> tuple[bool, ...]:
-        """Whether each solution is M."""
+        """Whether each solution is M: ‖X − M‖_F/‖M‖_F up to the same (the paper's threshold)."""
         return tuple(
-            error <= CERTIFIED and alone
-            for error, alone in zip(self.error, self.alone, strict=True)
+            error <= CLOSED and alone for error, alone in zip(self.error, self.alone, strict=True)
         )
 
 
@@ -180,7 +177,7 @@ def solve_draw(problem: Problem | None, M: Float[np.ndarray, "d1 d2"]) -> Draw:
 def _solved(problem: Problem) -> Solution:
     """By `solve`; what that leaves open by interior points, which take any instance so small."""
     found = solve(problem, goal="flat")
-    if gap_of(found) <= CERTIFIED or not InteriorPoint().suits(problem):
+    if gap_of(found) <= CLOSED or not InteriorPoint().suits(problem):
         return found
     return solve(problem, goal="flat", solver=InteriorPoint())
 

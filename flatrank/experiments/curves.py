@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from flatrank.data.entries import InputError
-from flatrank.experiments.cells import CERTIFIED, gap_of, seeds, solve_draw
+from flatrank.experiments.cells import CLOSED, gap_of, seeds, solve_draw
 from flatrank.experiments.draws import Ensemble
 from flatrank.experiments.grids import check_whole, checked_numbers
 from flatrank.factors import FactorPair
@@ -65,7 +65,7 @@ class Curve:
     @property
     def uncertified(self) -> int:
         """How many of the solutions have a relative gap above 1e-6."""
-        return sum(not gap <= CERTIFIED for gap in self._gaps)
+        return sum(not gap <= CLOSED for gap in self._gaps)
 
     @property
     def solutions(self) -> int:

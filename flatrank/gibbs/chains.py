@@ -75,6 +75,15 @@ class Draws:
             out[s, order] = kernels.sampled_product(C, self.L[s, lines], self.R[s])
         return out
 
+    def normal_equations(
+        self, s: int, C: kernels.Compressed, b: np.ndarray, dtype: type
+    ) -> tuple[np.ndarray, ...]:
+        """Of every row Σ δ r rᵀ, Σ δ b r and Σ δ b², with the R and δ of a draw."""
+        root = np.sqrt(self.col_noise[s])
+        scaled, squares = kernels.scaled_data(C, b.astype(dtype), root)
+        R = np.asarray(self.R[s] * root[:, None], dtype)
+        return *kernels.row_grams(C, R, scaled), squares
+
 
 def row_by_row(counts: np.ndarray, cols: np.ndarray, width: int) -> kernels.Compressed:
     """The pattern of rows of so many entries each, their columns one row after the other."""

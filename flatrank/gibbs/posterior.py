@@ -19,10 +19,8 @@ from flatrank.gibbs.diagnostics import Diagnostics
 from flatrank.gibbs.mixtures import log_density, quantile, share_below, spread
 from flatrank.gibbs.priors import draw_precisions
 from flatrank.gibbs.sampler import Noise, enough_for, generator, row_blocks
-from flatrank.problems import checked_entries, checked_pairs
+from flatrank.problems import checked_entries, checked_pairs, checked_places, portions
 
-#: Numbers looked at together.
-PORTION = 1 << 20
 #: Sweeps between a new row's factors and its noise, with the first of the draws.
 FOLDS = 5
 #: Draws, evenly spaced, that the mean of a new row is taken over.
@@ -135,7 +133,7 @@ class Posterior:
         -----
         2 S q d2 k flops for S draws. Memory 4 (S k (q + d2) + q d2) bytes.
         """
-        i, _ = checked_pairs(rows, np.zeros(np.shape(rows), np.int64), self.shape)
+        i = checked_places("rows", np.atleast_1d(rows), self.shape[0])
         d = self.draws
         L = np.concatenate(d.L[:, i], axis=1) * np.float32(self.unit / len(d))
         return L @ np.concatenate(d.R, axis=1).T + np.float32(self.mean_value)
@@ -318,7 +316,7 @@ class Posterior:
         counts, which = np.unique(np.diff(C.indptr), return_inverse=True)
         zeros, L, sweeps = np.zeros((C.n, k)), np.empty((C.n, some.size, k)), FOLDS
         for at, s in enumerate(some):
-            G, h, squares = self._normal_equations(C, b, s, np.float64)
+            G, h, squares = d.normal_equations(s, C, b, np.float64)
             alpha, a = d.alpha[s], d.row_shape[s]
             Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
             for _ in range(sweeps if self.noise_model is Noise.BY_LINE else 0):
@@ -342,15 +340,6 @@ class Posterior:
         C = row_by_row(np.bincount(rows, minlength=n), cols, self.shape[1])
         return C, (values - self.mean_value) / self.unit
 
-    def _normal_equations(
-        self, C: Any, b: np.ndarray, s: int, dtype: type
-    ) -> tuple[np.ndarray, ...]:
-        """Of every row Σ δ r rᵀ, Σ δ b r and Σ δ b², with the R and δ of a draw."""
-        root = np.sqrt(self.draws.col_noise[s])
-        scaled, squares = kernels.scaled_data(C, b.astype(dtype), root)
-        R = np.asarray(self.draws.R[s] * root[:, None], dtype)
-        return *kernels.row_grams(C, R, scaled), squares
-
     def _fold(self, C: Any, b: np.ndarray, rng: Any, L: np.ndarray, gamma: np.ndarray) -> None:
         """Draw the factors of new rows, (S, n, k), and their noise, (S, n), into L and gamma.
 
@@ -369,7 +358,7 @@ class Posterior:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Factors of new rows and their noise, given one draw, from noise g on."""
         d, counts = self.draws, np.diff(C.indptr)
-        G, h, squares = self._normal_equations(C, b, s, dtype)
+        G, h, squares = d.normal_equations(s, C, b, dtype)
         Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
         apart, x = self.noise_model is Noise.BY_LINE, np.zeros_like(h)
         for _ in range(FOLDS if apart and s == 0 else 1):
@@ -398,9 +387,7 @@ class Posterior:
         """Something of the values and standard deviations, (S, q), portion by portion."""
         i, j = checked_pairs(rows, cols, self.shape)
         d, parts = self.draws, [np.empty((2, 0))]
-        size = max(1, PORTION // len(d))
-        for first in range(0, i.size, size):
-            part = slice(first, first + size)
+        for part in portions(i.size, len(d)):
             tau = d.row_noise[:, i[part]] * d.col_noise[:, j[part]] * d.alpha[:, None]
             x = d.entries(i[part], j[part])
             parts.append(np.atleast_2d(what(*(g[part] for g in given), x, tau**-0.5)))

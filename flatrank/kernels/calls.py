@@ -48,7 +48,7 @@ def _checked(kernel: str, C: Compressed, reals: dict[str, Any]) -> Any:
         return _plain(C, arrays, kernel)
     width = call_width(k)
     inputs, outputs = (parsed(text) for text in SIGNATURES[kernel])
-    arrays = [_widened(x, axes, width) for x, (_, axes) in zip(arrays, inputs, strict=True)]
+    arrays = [widened(x, axes, width) for x, (_, axes) in zip(arrays, inputs, strict=True)]
     kept, form = C.__dict__.setdefault("_ready", {}), _form(kernel, arrays)
     if form not in kept:
         try:
@@ -66,7 +66,7 @@ def _plain(C: Compressed, reals: list[Array], kernel: str) -> Any:
     return getattr(reference, kernel)(C, *reals)
 
 
-def _widened(x: np.ndarray, axes: list[str], width: int) -> np.ndarray:
+def widened(x: np.ndarray, axes: list[str], width: int) -> np.ndarray:
     """With zeros after the last column, on each axis of columns."""
     shape = tuple(width if a == "k" else d for a, d in zip(axes, x.shape, strict=True))
     if shape == x.shape:
@@ -77,7 +77,7 @@ def _widened(x: np.ndarray, axes: list[str], width: int) -> np.ndarray:
 
 
 def _narrowed(x: np.ndarray, axes: list[str], k: int) -> np.ndarray:
-    """Without the columns that `_widened` added."""
+    """Without the columns that `widened` added."""
     return x[tuple(slice(k if a == "k" else None) for a in axes)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -104,25 +103,18 @@ def _run(
     name: str, arrays: dict[str, Array], cost: int, C: Compressed | None = None, **words: int
 ) -> None:
     """Run one of the loops on arrays and the entries of a pattern."""
-    execution = import_module("flatrank.kernels.execution")
-    job = execution.pattern_words(C)[:] if C is not None else array("q", execution.job())
-    for word, value in (words | {w: execution.address(x) for w, x in arrays.items()}).items():
-        job[execution.PLACES[word]] = value
-    execution.share(job, cost, _compiled(name, 8 * arrays["OUT"].itemsize))
+    rows = _loop(name, 8 * arrays["OUT"].itemsize)
+    import_module("flatrank.kernels.execution").execute(rows, cost, arrays, C, **words)
 
 
 @cache
-def _compiled(name: str, bits: int) -> Any:
+def _loop(name: str, bits: int) -> Any:
     """A loop for rows of any width, of numbers of so many bits."""
-    gaussian = import_module("flatrank.kernels.gaussian")
-    native, rows = (import_module(f"flatrank.kernels.{room}") for room in ("native", "rows"))
+    execution, gaussian, rows = (
+        import_module(f"flatrank.kernels.{room}") for room in ("execution", "gaussian", "rows")
+    )
     # Wide: the number of columns is a word of the job.
-    variant = rows.Variant(name, 16, bits, 256 // bits, True)
-
-    def write(builder: Any, job: Any, first: Any, last: Any) -> None:
-        getattr(gaussian, name)(rows.Rows(builder, variant, job, (first, last)))
-
-    return native.compiled(f"{name}_{bits}", write, 3)
+    return execution.loop_of(rows.Variant(name, 16, bits, 256 // bits, True), gaussian)
 
 
 def _plain_rows(G, h, tau, Lam, c, Z):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from functools import cache
+from types import ModuleType
 
 import llvmlite
 import llvmlite.binding
@@ -54,13 +55,15 @@ def rows_of(name: str, k: int, bits: int) -> Native:
     wide, block = k > HARDWARE.narrow, HARDWARE.block
     rest = block + k % block if wide else k
     rows = group_rows(name, block if wide else k, bits)
-    return _compiled(Variant(name, rest, bits, rows, wide))
+    return loop_of(Variant(name, rest, bits, rows, wide))
 
 
 @cache
-def _compiled(variant: Variant) -> Native:
+def loop_of(variant: Variant, room: ModuleType = loops) -> Native:
+    """A compiled loop of one of the rooms that write them."""
+
     def write(builder, job, first, last):
-        getattr(loops, variant.loop)(Rows(builder, variant, job, (first, last)))
+        getattr(room, variant.loop)(Rows(builder, variant, job, (first, last)))
 
     return compiled("_".join(map(str, variant)), write, 3)
 
@@ -134,10 +137,26 @@ class Ready:
 
 def execute_flat(loop: str, given: dict[str, np.ndarray], like: np.ndarray, **more: int) -> None:
     """Run a loop over vectors of the length and type of `like`; all are contiguous."""
-    where = {name: address(x) for name, x in given.items()} | more
-    words = array("q", job(N=-(-like.size // HARDWARE.piece), M=like.size, **where))
-    rows = _compiled(Variant(loop, 1, 8 * like.dtype.itemsize, 1, False))
-    share(words, HARDWARE.number_cost * like.size, rows)
+    rows = loop_of(Variant(loop, 1, 8 * like.dtype.itemsize, 1, False))
+    more |= {"N": -(-like.size // HARDWARE.piece), "M": like.size}
+    execute(rows, HARDWARE.number_cost * like.size, given, **more)
+
+
+def execute(
+    rows: Native,
+    cost: int,
+    given: dict[str, np.ndarray],
+    C: Compressed | None = None,
+    /,
+    **more: int,
+) -> None:
+    """Run a loop on contiguous arrays, over the rows of a pattern if there is one."""
+    words = array("q", job()) if C is None else pattern_words(C)[:]
+    for name, word in more.items():
+        words[PLACES[name]] = word
+    for name, x in given.items():
+        words[PLACES[name]] = address(x)
+    share(words, cost, rows)
 
 
 def share(words: array[int], cost: int, rows: Native) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from flatrank.arrays import Array
 from flatrank.arrays.shapes import Float
 from flatrank.kernels import reference, support
+from flatrank.kernels.calls import widened
 from flatrank.kernels.hardware import HARDWARE
 from flatrank.kernels.pattern import Compressed
 from flatrank.kernels.signatures import padded_width
@@ -60,20 +61,9 @@ def ridge_steps(
     except Exception as error:  # a compiler that is broken, or does not fit the rest
         support.failed("ridge_steps", error)
         return reference.ridge_steps(C, X, Y, b, w, steps)
-    Y, out = _widened(Y, width), _widened(X, width, copied=True)
-    words = execution.pattern_words(C)[:]
-    given = {"Y": Y, "V": b, "W": w, "OUT": out}
-    numbers = {"K": width, "STRIDE": width, "STEPS": steps}
-    for name, word in (numbers | {x: execution.address(a) for x, a in given.items()}).items():
-        words[execution.PLACES[name]] = word
-    execution.share(words, 2 * (steps + 1) * width * (C.m + n), rows)
-    return out if width == k else out[:, :k]
-
-
-def _widened(x: np.ndarray, width: int, copied: bool = False) -> np.ndarray:
-    """With zeros in further columns; a copy only where there are some, or it is asked for."""
-    if x.shape[1] == width and not copied:
-        return x
-    out = np.zeros((x.shape[0], width), x.dtype)
-    out[:, : x.shape[1]] = x
-    return out
+    out = widened(X, ["n", "k"], width)
+    out = np.array(X, order="C") if out is X else out
+    given = {"Y": widened(Y, ["w", "k"], width), "V": b, "W": w, "OUT": out}
+    cost = 2 * (steps + 1) * width * (C.m + n)
+    execution.execute(rows, cost, given, C, K=width, STRIDE=width, STEPS=steps)
+    return out[:, :k]

@@ -17,8 +17,8 @@ except ModuleNotFoundError as missing:
 from flatrank.networks.classification import Classification as Classification
 from flatrank.networks.comparing import Comparison as Comparison
 from flatrank.networks.comparing import compare as compare
-from flatrank.networks.curvature import Curvature as Curvature
-from flatrank.networks.curvature import given_curvature as given_curvature
+from flatrank.networks.curvatures import Curvature as Curvature
+from flatrank.networks.curvatures import given_curvature as given_curvature
 from flatrank.networks.decay import adam_with_averaged_decay as adam_with_averaged_decay
 from flatrank.networks.decay import add_averaged_decay as add_averaged_decay
 from flatrank.networks.density import SpectralDensity as SpectralDensity

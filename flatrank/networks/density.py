@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatrank.measurements.checks import checked_count
-from flatrank.networks.curvature import Curvature
+from flatrank.networks.curvatures import Curvature
 from flatrank.networks.eigenvalues import Recurrence
 from flatrank.networks.estimates import Asked, Budget, Estimate, student
 

@@ -19,7 +19,7 @@ from scipy.linalg import eigh_tridiagonal
 
 from flatrank.linalg import slack
 from flatrank.measurements.checks import checked_count
-from flatrank.networks.curvature import Curvature
+from flatrank.networks.curvatures import Curvature
 from flatrank.networks.estimates import Asked, Budget, Eigenvalue, Progress
 from flatrank.networks.vectors import Vector, dot, norm, outside, plus, times
 

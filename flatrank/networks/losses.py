@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flatrank.networks.curvature import Curvature
+from flatrank.networks.curvatures import Curvature
 from flatrank.networks.vectors import Form, Vector, times
 
 Kind = Literal["hessian", "gauss-newton", "empirical-fisher"]

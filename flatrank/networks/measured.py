@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flatrank.networks.curvature import Curvature
+from flatrank.networks.curvatures import Curvature
 from flatrank.networks.eigenvalues import leading
 from flatrank.networks.estimates import Asked, Budget, Eigenvalue, Estimate, Progress
 from flatrank.networks.losses import Batches, Kind, LossCurvature, Reduction, curvature

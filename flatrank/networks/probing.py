@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flatrank.networks.curvature import Curvature
+from flatrank.networks.curvatures import Curvature
 from flatrank.networks.eigenvalues import TopEigenvalues
 from flatrank.networks.estimates import Asked, Estimate, student
 from flatrank.networks.vectors import Vector, dot, dots, plus, squared_dot

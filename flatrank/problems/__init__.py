@@ -3,6 +3,8 @@
 from flatrank.problems.arguments import checked_chance as checked_chance
 from flatrank.problems.arguments import checked_entries as checked_entries
 from flatrank.problems.arguments import checked_pairs as checked_pairs
+from flatrank.problems.arguments import checked_places as checked_places
+from flatrank.problems.arguments import portions as portions
 from flatrank.problems.completion import completion as completion
 from flatrank.problems.completion import core as core
 from flatrank.problems.equalised import Equalised as Equalised

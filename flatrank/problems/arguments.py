@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from numbers import Number
 from typing import TypeVar
 
@@ -12,6 +13,8 @@ from flatrank.arrays import tree_map
 from flatrank.measurements import Measurement
 
 M = TypeVar("M", bound=Measurement)
+#: Numbers looked at together, of many places.
+PORTION = 1 << 20
 # By number of axes: what an array is called, and how small its largest number may be. Those of
 # vectors are data, to be scaled; fourth and second powers of the others make the Grams.
 _KINDS = {
@@ -202,6 +205,12 @@ def checked_entries(
             f"values must be finite numbers, one for each place; got {v.shape} for {i.size} places"
         )
     return i, j, v
+
+
+def portions(size: int, each: int = 1) -> Iterator[slice]:
+    """Slices of a list of places that need at most `PORTION` numbers, `each` a place."""
+    step = max(1, PORTION // each)
+    return (slice(first, first + step) for first in range(0, size, step))
 
 
 def checked_pairs(

@@ -14,16 +14,13 @@ from flatrank.data import Entries, Offsets, Units
 from flatrank.data.duplicates import Duplicates
 from flatrank.data.offsets import RIDGE
 from flatrank.gibbs import checked_features
-from flatrank.problems import Labels, Observed, checked_pairs, completion
+from flatrank.problems import Labels, Observed, checked_pairs, checked_places, completion, portions
 from flatrank.selection.choosing import complete_entries
 from flatrank.selection.conformal import IntervalKind, checked_kind
 from flatrank.selection.fits import rmse
 from flatrank.selection.records import Completion
 from flatrank.selection.run import NothingToChooseError
 from flatrank.solvers import Solution, Status, largest_lam, solve
-
-#: Entries predicted at a time.
-PORTION = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +148,7 @@ class CompletedTable:
         ValueError
             If a row lies outside the table.
         """
-        i, _ = checked_pairs(rows, np.zeros(np.shape(rows), np.int64), self.shape)
+        i = checked_places("rows", np.atleast_1d(rows), self.shape[0])
         if self.completion.average is not None:
             return self.completion.average.whole_rows(i)
         d2 = self.shape[1]
@@ -162,9 +159,8 @@ class CompletedTable:
         """The whole table, (d1, d2); by default observed entries stay as they came."""
         d1, d2 = self.shape
         out = np.empty(self.shape)
-        step = max(1, PORTION // d2)
-        for first in range(0, d1, step):
-            out[first : first + step] = self.whole_rows(np.arange(first, min(first + step, d1)))
+        for part in portions(d1, d2):
+            out[part] = self.whole_rows(np.arange(d1)[part])
         if keep_observed:
             out[self.observed.rows, self.observed.cols] = self.observed.values
         return out

@@ -11,10 +11,7 @@ from scipy.special import ndtri
 
 from flatrank.arrays.shapes import Float
 from flatrank.factors import CompactSVD
-from flatrank.problems import checked_pairs
-
-#: Places looked at together.
-PORTION = 1 << 20
+from flatrank.problems import checked_pairs, portions
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +137,7 @@ class Debiased:
         """Something of places, portion by portion."""
         i, j = checked_pairs(rows, cols, self.shape)
         out = np.empty(i.size)
-        for first in range(0, i.size, PORTION):
-            part = slice(first, first + PORTION)
+        for part in portions(i.size):
             out[part] = what(i[part], j[part])
         return out
 

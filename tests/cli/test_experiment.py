@@ -58,7 +58,7 @@ def test_the_rank_may_be_chosen(cli):
 
 
 def test_without_a_certificate_the_code_is_three(cli, monkeypatch):
-    monkeypatch.setattr("flatrank.experiments.cells.CERTIFIED", -1.0)
+    monkeypatch.setattr("flatrank.experiments.cells.CLOSED", -1.0)
     outcome = cli("experiment", "phase-transition", *TINY, "--quiet")
     assert (outcome.code, outcome.out, outcome.err) == (3, "", "")
 

@@ -161,7 +161,7 @@ from array import array
 from flatrank.kernels import execution, team
 from flatrank.kernels.hardware import HARDWARE
 from flatrank.kernels.rows import Variant
-crew, rows = team.team(), execution._compiled(Variant("turned", 1, 64, 1, False))
+crew, rows = team.team(), execution.loop_of(Variant("turned", 1, 64, 1, False))
 p, q, w = np.zeros(16 * HARDWARE.piece), np.ones(16 * HARDWARE.piece), np.ones(1)
 where = {name: execution.address(x) for name, x in {"P": p, "Q": q, "W": w}.items()}
 job = array("q", execution.job(N=16, M=p.size, **where))
