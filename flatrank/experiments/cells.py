@@ -22,7 +22,7 @@ from flatrank.certificates import CLOSED
 from flatrank.data.entries import InputError
 from flatrank.experiments.draws import MakeProblem, Rival, rival
 from flatrank.problems import Problem
-from flatrank.solvers import InteriorPoint, Solution, solve
+from flatrank.solvers import Solution, solve
 from flatrank.theory import incoherence
 
 Given = TypeVar("Given")
@@ -154,7 +154,7 @@ def solve_draw(problem: Problem | None, M: Float[np.ndarray, "d1 d2"]) -> Draw:
         return Draw(ones, ones, (0.0, 0.0), (True, True), math.inf, nan, nan, mu, 0)
     name, other_problem = rival(problem)
     problems = problem, other_problem
-    flat, other = map(_solved, problems)
+    flat, other = (solve(one, goal="flat") for one in problems)
     matrices = [one.factors.L @ one.factors.R.T for one in (flat, other)]
     kappa, size = float(problem.rescaling.kappa), float(np.linalg.norm(matrices[1], "nuc"))
     excess = imbalance = math.nan
@@ -172,14 +172,6 @@ def solve_draw(problem: Problem | None, M: Float[np.ndarray, "d1 d2"]) -> Draw:
         mu=mu,
         m=problem.m,
     )
-
-
-def _solved(problem: Problem) -> Solution:
-    """By `solve`; what that leaves open by interior points, which take any instance so small."""
-    found = solve(problem, goal="flat")
-    if gap_of(found) <= CLOSED or not InteriorPoint().suits(problem):
-        return found
-    return solve(problem, goal="flat", solver=InteriorPoint())
 
 
 def _error(X: np.ndarray, M: np.ndarray, kind: Literal["fro", "nuc"]) -> float:

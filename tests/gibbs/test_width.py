@@ -17,7 +17,7 @@ class Known:
             for k in density
         }
 
-    def get(self, asked, start):
+    def get(self, asked, _):
         return [self.trials.get(k) for k, _ in asked]
 
 
