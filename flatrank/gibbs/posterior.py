@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from flatrank.gibbs.chains import Draws, row_by_row
 from flatrank.gibbs.diagnostics import Diagnostics
 from flatrank.gibbs.mixtures import log_density, quantile, share_below, spread
 from flatrank.gibbs.priors import draw_precisions
+from flatrank.gibbs.regression import centred, checked_features
 from flatrank.gibbs.sampler import Noise, enough_for, generator, row_blocks
 from flatrank.problems import checked_entries, checked_pairs
 
@@ -27,6 +28,19 @@ PORTION = 1 << 20
 FOLDS = 5
 #: Draws, evenly spaced, that the mean of a new row is taken over.
 MEANS = 16
+
+
+class New(NamedTuple):
+    """Entries of new rows, row by row, in the draws' unit, and features (n, p) if rows have any."""
+
+    C: kernels.Compressed
+    b: Float[np.ndarray, " q"]
+    F: Float[np.ndarray, "n p"] | None
+
+    def blocks(self, k: int) -> Iterator[tuple[slice, New]]:
+        """Rows of each block, and what is known of them."""
+        for block, entries, part in row_blocks(self.C, k):
+            yield block, New(part, self.b[entries], None if self.F is None else self.F[block])
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +254,13 @@ class Posterior:
         """
         return self._of_values(share_below, rows, cols, values)
 
-    def predict_rows(self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike) -> Posterior:
+    def predict_rows(
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        values: ArrayLike,
+        features: ArrayLike | None = None,
+    ) -> Posterior:
         """The posterior of new rows, given entries of theirs and everything learnt before.
 
         For each draw of R and of the law of the rows, their factors are drawn from their exact
@@ -254,6 +274,8 @@ class Posterior:
             Columns of the table the posterior belongs to.
         values : array of shape (q,)
             In the data's unit.
+        features : array of shape (n, p), optional
+            Of the n new rows, where the rows had features; some may have no entries then.
 
         Returns
         -------
@@ -263,17 +285,24 @@ class Posterior:
         Raises
         ------
         ValueError
-            If lengths differ, or a place is outside the table.
+            If lengths differ, a place is outside the table, or there are features of the new rows
+            and were none of the rows, or the other way round.
         """
-        C, b = self._new(rows, cols, values, int(np.max(rows, initial=-1)) + 1)
+        n = int(np.max(rows, initial=-1)) + 1 if features is None else len(np.atleast_1d(features))
+        new = self._new(rows, cols, values, n, features)
         rng, draws = generator(self.seed, 1 << 20), len(self.draws)
-        L, gamma = np.empty((draws, C.n, self.width), np.float32), np.ones((draws, C.n))
-        for block, entries, part in row_blocks(C, self.width):
-            self._fold(part, b[entries], rng, L[:, block], gamma[:, block])
+        L, gamma = np.empty((draws, n, self.width), np.float32), np.ones((draws, n))
+        for block, part in new.blocks(self.width):
+            self._fold(part, rng, L[:, block], gamma[:, block])
         return replace(self, draws=replace(self.draws, L=L, row_noise=gamma))
 
     def mean_rows(
-        self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike, n: int
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        values: ArrayLike,
+        n: int,
+        features: ArrayLike | None = None,
     ) -> Float[np.ndarray, "n d2"]:
         """Mean of all entries of new rows, given entries of theirs and everything learnt before.
 
@@ -286,7 +315,10 @@ class Posterior:
         rows, cols, values
             As for `predict_rows`.
         n : int
-            Number of new rows; one without entries gets the mean level of each column.
+            Number of new rows; one without entries gets the mean level of each column, or what its
+            features say.
+        features
+            As for `predict_rows`.
 
         Returns
         -------
@@ -303,22 +335,46 @@ class Posterior:
         For each draw 2 k² flops for each entry, k³/3 + 5 k² for each row, and 2 n d2 k. Memory
         O(n d2).
         """
-        C, b = self._new(rows, cols, values, n)
+        new = self._new(rows, cols, values, n, features)
         some = np.unique(np.linspace(0, len(self.draws) - 1, MEANS).astype(int))
         R = np.concatenate(self.draws.R[some], axis=1) * (self.unit / some.size)
         out = np.empty((n, self.shape[1]))
-        for block, entries, part in row_blocks(C, self.width):
-            np.matmul(self._means(part, b[entries], some), R.T, out=out[block])
+        for block, part in new.blocks(self.width):
+            np.matmul(self._means(part, some), R.T, out=out[block])
         out += self.mean_value
         return out
 
-    def _means(self, C: Any, b: np.ndarray, some: np.ndarray) -> Float[np.ndarray, "n Sk"]:
+    def new_features(self, features: ArrayLike | None, n: int) -> Float[np.ndarray, "n p"] | None:
+        """Features of n new rows as numbers; ValueError unless the rows have had the same ones."""
+        B = self.draws.row_weights
+        if B is None:
+            if features is not None:
+                raise ValueError(
+                    "new rows come with features, and the rows that were fitted had none: leave "
+                    "them out, or fit with features of the rows"
+                )
+            return None
+        p = B.shape[1]
+        if features is None:
+            raise ValueError(
+                f"the rows that were fitted had features, {p} each: give those of the new rows "
+                f"too, an array of shape (new rows, {p})"
+            )
+        F, _ = checked_features((features, None), (n, self.shape[1]))
+        if F is not None and F.shape[1] != p:
+            raise ValueError(
+                f"new rows need the {p} features of the rows that were fitted; got {F.shape[1]}"
+            )
+        return F
+
+    def _means(self, new: New, some: np.ndarray) -> Float[np.ndarray, "n Sk"]:
         """Means of the factors of new rows, those of each draw beside those of the last."""
-        d, rng, gamma, k = self.draws, generator(self.seed, 1 << 21), np.ones(C.n), self.width
+        C, d, k = new.C, self.draws, self.width
+        rng, gamma = generator(self.seed, 1 << 21), np.ones(C.n)
         counts, which = np.unique(np.diff(C.indptr), return_inverse=True)
         zeros, L, sweeps = np.zeros((C.n, k)), np.empty((C.n, some.size, k)), FOLDS
         for at, s in enumerate(some):
-            G, h, squares = self._normal_equations(C, b, s, np.float64)
+            G, h, squares, m = self._normal_equations(new, s, np.float64)
             alpha, a = d.alpha[s], d.row_shape[s]
             Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
             for _ in range(sweeps if self.noise_model is Noise.BY_LINE else 0):
@@ -326,50 +382,66 @@ class Posterior:
                 _, misfit = kernels.gaussian_rows(G, h, alpha * gamma, Lam, c, Z)
                 drawn = gammaincinv(a + counts / 2, rng.random())[which]
                 gamma = drawn / (a + alpha * np.maximum(squares + misfit, 0.0) / 2)
-            L[:, at], _ = kernels.gaussian_rows(G, h, alpha * gamma, Lam, c, zeros)
+            x, _ = kernels.gaussian_rows(G, h, alpha * gamma, Lam, c, zeros)
+            L[:, at] = x + m
             sweeps = 1  # the noise of one draw is where that of the next starts
         return L.reshape(C.n, -1)
 
     def _new(
-        self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike, n: int
-    ) -> tuple[kernels.Compressed, Float[np.ndarray, " q"]]:
-        """The places of new rows, and their values in the draws' unit, row by row."""
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        values: ArrayLike,
+        n: int,
+        features: ArrayLike | None,
+    ) -> New:
+        """What is known of new rows."""
+        F = self.new_features(features, n)
         rows, cols, values = checked_entries(rows, cols, values, (n, self.shape[1]))
         place = rows.astype(np.int64) * self.shape[1] + cols
         if np.any(place[1:] < place[:-1]):
             order = np.argsort(place, kind="stable")
             cols, values = cols[order], values[order]
         C = row_by_row(np.bincount(rows, minlength=n), cols, self.shape[1])
-        return C, (values - self.mean_value) / self.unit
+        return New(C, (values - self.mean_value) / self.unit, F)
 
     def _normal_equations(
-        self, C: Any, b: np.ndarray, s: int, dtype: type
-    ) -> tuple[np.ndarray, ...]:
-        """Of every row Σ δ r rᵀ, Σ δ b r and Σ δ b², with the R and δ of a draw."""
+        self, new: New, s: int, dtype: type
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | float]:
+        """Of every row Σ δ r rᵀ, Σ δ b r and Σ δ b², with the R and δ of a draw, and m = Bᵀ f.
+
+        b is what m leaves of the data; without features m = 0.
+        """
+        C, b, F = new
         root = np.sqrt(self.draws.col_noise[s])
         scaled, squares = kernels.scaled_data(C, b.astype(dtype), root)
         R = np.asarray(self.draws.R[s] * root[:, None], dtype)
-        return *kernels.row_grams(C, R, scaled), squares
+        G, h = kernels.row_grams(C, R, scaled)
+        B = self.draws.row_weights
+        if F is None or B is None:
+            return G, h, squares, 0.0
+        m = (F @ B[s]).astype(dtype)
+        return G, *centred(G, h, squares, m), m
 
-    def _fold(self, C: Any, b: np.ndarray, rng: Any, L: np.ndarray, gamma: np.ndarray) -> None:
+    def _fold(self, new: New, rng: Any, L: np.ndarray, gamma: np.ndarray) -> None:
         """Draw the factors of new rows, (S, n, k), and their noise, (S, n), into L and gamma.
 
         The noise of one draw is where that of the next starts, so that one sweep each will do.
         """
-        g = np.ones(C.n)
+        g = np.ones(new.C.n)
         for s, alpha in enumerate(self.draws.alpha):
-            x, new = self._swept(C, b, s, g, rng, enough_for(alpha))
+            x, noise = self._swept(new, s, g, rng, enough_for(alpha))
             if not np.all(np.isfinite(x)):
-                x, new = self._swept(C, b, s, g, rng, np.float64)
-            L[s], gamma[s] = x, new
-            g = new
+                x, noise = self._swept(new, s, g, rng, np.float64)
+            L[s], gamma[s] = x, noise
+            g = noise
 
     def _swept(
-        self, C: Any, b: np.ndarray, s: int, g: np.ndarray, rng: Any, dtype: type
+        self, new: New, s: int, g: np.ndarray, rng: Any, dtype: type
     ) -> tuple[np.ndarray, np.ndarray]:
         """Factors of new rows and their noise, given one draw, from noise g on."""
-        d, counts = self.draws, np.diff(C.indptr)
-        G, h, squares = self._normal_equations(C, b, s, dtype)
+        d, counts = self.draws, np.diff(new.C.indptr)
+        G, h, squares, m = self._normal_equations(new, s, dtype)
         Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
         apart, x = self.noise_model is Noise.BY_LINE, np.zeros_like(h)
         for _ in range(FOLDS if apart and s == 0 else 1):
@@ -378,7 +450,7 @@ class Posterior:
             if apart:
                 sums = np.maximum(squares + misfit, 0.0)
                 g = draw_precisions(counts, d.alpha[s] * sums, float(d.row_shape[s]), rng)
-        return x, g
+        return x + m, g
 
     def _of_values(
         self, what: Callable[..., Any], rows: ArrayLike, cols: ArrayLike, values: ArrayLike
