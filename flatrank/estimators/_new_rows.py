@@ -34,11 +34,14 @@ class NewRows:
         Entries of the new rows (q,): which new row, from 0, and which column of the table.
     n
         Number of new rows.
+    features
+        Of the new rows (n, p), where the rows of the table had features.
 
     Raises
     ------
     ValueError
-        If a place lies outside, lengths differ or a value is not finite.
+        If a place lies outside, lengths differ or a value is not finite; if there are features
+        without a posterior that could use them.
     """
 
     def __init__(
@@ -48,9 +51,17 @@ class NewRows:
         cols: ArrayLike,
         values: ArrayLike,
         n: int,
+        features: ArrayLike | None = None,
     ):
         shape = n, completion.solution.problem.shape[1]
         i, j, v = checked_entries(rows, cols, values, shape)
+        if features is not None and completion.average is None:
+            raise ValueError(
+                "features of new rows tell the posterior, and the table was completed without one: "
+                "leave them out, or fit with prediction='posterior' and features of the rows"
+            )
+        average = completion.average
+        self.features = None if average is None else average.posterior.new_features(features, n)
         self.completion = completion
         self.observed = Observed(i, j, v, shape)
         self.units = Units(completion.offsets, completion.scales).of_rows(i, j, v, n)
@@ -102,7 +113,8 @@ class NewRows:
             L, R = self._pair
             return self.units.restore(rows, cols, (L @ R.T)[rows, cols])
         i, j, v, (n, _), _ = self.observed
-        X = average.posterior.mean_rows(i, j, v / self.units.scales.at(i, j), n)
+        scaled = v / self.units.scales.at(i, j)
+        X = average.posterior.mean_rows(i, j, scaled, n, self.features)
         return self.units.scales.at(rows, cols) * X[rows, cols]
 
     @property
@@ -116,7 +128,7 @@ class NewRows:
         if average is None:
             return None
         scaled = v / self.units.scales.at(i, j)
-        return Average(average.posterior.predict_rows(i, j, scaled), self.units)
+        return Average(average.posterior.predict_rows(i, j, scaled, self.features), self.units)
 
     @cached_property
     def _pair(self) -> tuple[np.ndarray, np.ndarray]:

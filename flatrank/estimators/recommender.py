@@ -90,7 +90,9 @@ class FlatRecommender(FlatCompleter):
         cols[values == -np.inf] = -1
         return (cols, values) if np.ndim(rows) else (cols[0], values[0])
 
-    def fold_in(self, X: ArrayLike, y: ArrayLike) -> FlatRecommender:
+    def fold_in(
+        self, X: ArrayLike, y: ArrayLike, *, features: ArrayLike | None = None
+    ) -> FlatRecommender:
         """The same recommender for new rows, given entries of theirs; the columns stay as they are.
 
         Parameters
@@ -99,6 +101,9 @@ class FlatRecommender(FlatCompleter):
             New row, from 0, and column of each entry.
         y : array of shape (q,)
             The values.
+        features : array of shape (n, p), optional
+            Of the n new rows, where the rows that were fitted had features; needed then. A row
+            without entries is predicted from them.
 
         Returns
         -------
@@ -108,7 +113,8 @@ class FlatRecommender(FlatCompleter):
         Raises
         ------
         ValueError
-            If a column lies outside the matrix, lengths differ or a value is not finite.
+            If a column lies outside the matrix, lengths differ or a value is not finite; if
+            features are given that the fit had not, or lack though it had them.
 
         Notes
         -----
@@ -117,9 +123,8 @@ class FlatRecommender(FlatCompleter):
         check_is_fitted(self)
         rows, cols = as_places(X)
         folded = copy(self)
-        folded.completed_ = NewRows(
-            self.completed_.completion, rows, cols, y, as_shape(rows, cols)[0]
-        )
+        n = as_shape(rows, cols, (features, None))[0]
+        folded.completed_ = NewRows(self.completed_.completion, rows, cols, y, n, features)
         return folded
 
     def _scores(self, rows: np.ndarray, by: str) -> np.ndarray:

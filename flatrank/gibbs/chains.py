@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.random import Generator
 
 import flatrank.kernels as kernels
 from flatrank.arrays.shapes import Float
+from flatrank.gibbs.regression import Regression
 from flatrank.gibbs.sampler import Sampler, State, generator
 from flatrank.solvers.side_by_side import side_by_side
 
@@ -34,6 +35,8 @@ class Draws:
         (S,) each.
     row_mean, row_precision, col_mean, col_precision
         μ (S, k) and Λ (S, k, k) of the rows of L and of R.
+    row_weights
+        B (S, p, k) where rows have features f, their means being μ + Bᵀ f; else None.
     """
 
     L: Float[np.ndarray, "S d1 k"]
@@ -47,6 +50,7 @@ class Draws:
     row_precision: Float[np.ndarray, "S k k"]
     col_mean: Float[np.ndarray, "S k"]
     col_precision: Float[np.ndarray, "S k k"]
+    row_weights: Float[np.ndarray, "S p k"] | None = None
 
     @staticmethod
     def of(states: list[State]) -> Draws:
@@ -61,6 +65,13 @@ class Draws:
             *(np.stack(x) for x in zip(*(s.cols for s in states), strict=True)),
         )
 
+    def with_weights(self, regression: Regression, rng: Generator) -> Draws:
+        """With the law of the rows drawn anew, given each L: for rows that come with features."""
+        laws = [regression.weights(L, rng) for L in self.L]
+        mean, precision = (np.stack(x) for x in zip(*(law for law, _ in laws), strict=True))
+        B = np.stack([B for _, B in laws])
+        return replace(self, row_mean=mean, row_precision=precision, row_weights=B)
+
     def __len__(self) -> int:
         """S."""
         return self.alpha.shape[0]
@@ -74,15 +85,6 @@ class Draws:
         for s in range(len(self)):
             out[s, order] = kernels.sampled_product(C, self.L[s, lines], self.R[s])
         return out
-
-    def normal_equations(
-        self, s: int, C: kernels.Compressed, b: np.ndarray, dtype: type
-    ) -> tuple[np.ndarray, ...]:
-        """Of every row Σ δ r rᵀ, Σ δ b r and Σ δ b², with the R and δ of a draw."""
-        root = np.sqrt(self.col_noise[s])
-        scaled, squares = kernels.scaled_data(C, b.astype(dtype), root)
-        R = np.asarray(self.R[s] * root[:, None], dtype)
-        return *kernels.row_grams(C, R, scaled), squares
 
 
 def row_by_row(counts: np.ndarray, cols: np.ndarray, width: int) -> kernels.Compressed:

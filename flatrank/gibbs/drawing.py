@@ -78,8 +78,8 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
     max_seconds : float, optional
         No sweep starts after this.
     max_bytes : float
-        What kept draws may take, 4 (d1 + d2) k bytes each; beyond it only every second, third, ...
-        draw is kept.
+        What kept draws may take, 4 (d1 + d2) k bytes each, and 8 p k with p features of rows;
+        beyond it only every second, third, ... draw is kept.
     progress : bool or callable
         True prints a line a second on stderr; a callable receives the sweeps done and wanted.
 
@@ -132,6 +132,8 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
         width, law, first, tried = choose(A, b, width, law, first, seed, monitor, stop, known)
     sampler = Sampler(A, b, law, known)
     bytes_each = 4.0 * sum(A.shape) * width + 8.0 * sum(A.shape)
+    if known[0] is not None:
+        bytes_each += 8.0 * known[0].shape[1] * width
     every = int(np.ceil(draws * chains * bytes_each / max_bytes))
     if every > draws:
         raise ValueError(
@@ -146,6 +148,8 @@ def posterior(  # noqa: PLR0913 - the contract's options, each named
         raise ValueError(f"max_seconds = {max_seconds} left no time for a draw; give more")
     kept = min(len(c.kept) for c in ended)
     drawn = Draws.of([s for c in ended for s in c.kept[:kept]])
+    if sampler.by_row.regression is not None:
+        drawn = drawn.with_weights(sampler.by_row.regression, generator(seed, 1 << 22))
     return Posterior(
         draws=drawn,
         mean_value=mean,

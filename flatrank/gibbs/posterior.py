@@ -9,20 +9,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaincinv
 
-import flatrank.kernels as kernels
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, compact_svd
 from flatrank.gibbs.chains import Draws, row_by_row
 from flatrank.gibbs.diagnostics import Diagnostics
 from flatrank.gibbs.mixtures import log_density, quantile, share_below, spread
-from flatrank.gibbs.priors import draw_precisions
-from flatrank.gibbs.sampler import Noise, enough_for, generator, row_blocks
+from flatrank.gibbs.new_rows import New, drawn_factors, mean_factors
+from flatrank.gibbs.regression import checked_features
+from flatrank.gibbs.sampler import Noise
 from flatrank.problems import checked_entries, checked_pairs, checked_places, portions
 
-#: Sweeps between a new row's factors and its noise, with the first of the draws.
-FOLDS = 5
 #: Draws, evenly spaced, that the mean of a new row is taken over.
 MEANS = 16
 
@@ -238,7 +235,13 @@ class Posterior:
         """
         return self._of_values(share_below, rows, cols, values)
 
-    def predict_rows(self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike) -> Posterior:
+    def predict_rows(
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        values: ArrayLike,
+        features: ArrayLike | None = None,
+    ) -> Posterior:
         """The posterior of new rows, given entries of theirs and everything learnt before.
 
         For each draw of R and of the law of the rows, their factors are drawn from their exact
@@ -252,6 +255,8 @@ class Posterior:
             Columns of the table the posterior belongs to.
         values : array of shape (q,)
             In the data's unit.
+        features : array of shape (n, p), optional
+            Of the n new rows, where the rows had features; some may have no entries then.
 
         Returns
         -------
@@ -261,17 +266,21 @@ class Posterior:
         Raises
         ------
         ValueError
-            If lengths differ, or a place is outside the table.
+            If lengths differ, a place is outside the table, or there are features of the new rows
+            and were none of the rows, or the other way round.
         """
-        C, b = self._new(rows, cols, values, int(np.max(rows, initial=-1)) + 1)
-        rng, draws = generator(self.seed, 1 << 20), len(self.draws)
-        L, gamma = np.empty((draws, C.n, self.width), np.float32), np.ones((draws, C.n))
-        for block, entries, part in row_blocks(C, self.width):
-            self._fold(part, b[entries], rng, L[:, block], gamma[:, block])
+        n = int(np.max(rows, initial=-1)) + 1 if features is None else len(np.atleast_1d(features))
+        new = self._new(rows, cols, values, n, features)
+        L, gamma = drawn_factors(new, self.draws, self.noise_model, self.seed)
         return replace(self, draws=replace(self.draws, L=L, row_noise=gamma))
 
     def mean_rows(
-        self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike, n: int
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        values: ArrayLike,
+        n: int,
+        features: ArrayLike | None = None,
     ) -> Float[np.ndarray, "n d2"]:
         """Mean of all entries of new rows, given entries of theirs and everything learnt before.
 
@@ -284,7 +293,10 @@ class Posterior:
         rows, cols, values
             As for `predict_rows`.
         n : int
-            Number of new rows; one without entries gets the mean level of each column.
+            Number of new rows; one without entries gets the mean level of each column, or what its
+            features say.
+        features
+            As for `predict_rows`.
 
         Returns
         -------
@@ -301,73 +313,56 @@ class Posterior:
         For each draw 2 k² flops for each entry, k³/3 + 5 k² for each row, and 2 n d2 k. Memory
         O(n d2).
         """
-        C, b = self._new(rows, cols, values, n)
+        new = self._new(rows, cols, values, n, features)
         some = np.unique(np.linspace(0, len(self.draws) - 1, MEANS).astype(int))
         R = np.concatenate(self.draws.R[some], axis=1) * (self.unit / some.size)
         out = np.empty((n, self.shape[1]))
-        for block, entries, part in row_blocks(C, self.width):
-            np.matmul(self._means(part, b[entries], some), R.T, out=out[block])
+        for block, part in new.blocks(self.width):
+            means = mean_factors(part, self.draws, self.noise_model, self.seed, some)
+            np.matmul(means, R.T, out=out[block])
         out += self.mean_value
         return out
 
-    def _means(self, C: Any, b: np.ndarray, some: np.ndarray) -> Float[np.ndarray, "n Sk"]:
-        """Means of the factors of new rows, those of each draw beside those of the last."""
-        d, rng, gamma, k = self.draws, generator(self.seed, 1 << 21), np.ones(C.n), self.width
-        counts, which = np.unique(np.diff(C.indptr), return_inverse=True)
-        zeros, L, sweeps = np.zeros((C.n, k)), np.empty((C.n, some.size, k)), FOLDS
-        for at, s in enumerate(some):
-            G, h, squares = d.normal_equations(s, C, b, np.float64)
-            alpha, a = d.alpha[s], d.row_shape[s]
-            Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
-            for _ in range(sweeps if self.noise_model is Noise.BY_LINE else 0):
-                Z = np.tile(rng.standard_normal(k), (C.n, 1))
-                _, misfit = kernels.gaussian_rows(G, h, alpha * gamma, Lam, c, Z)
-                drawn = gammaincinv(a + counts / 2, rng.random())[which]
-                gamma = drawn / (a + alpha * np.maximum(squares + misfit, 0.0) / 2)
-            L[:, at], _ = kernels.gaussian_rows(G, h, alpha * gamma, Lam, c, zeros)
-            sweeps = 1  # the noise of one draw is where that of the next starts
-        return L.reshape(C.n, -1)
+    def new_features(self, features: ArrayLike | None, n: int) -> Float[np.ndarray, "n p"] | None:
+        """Features of n new rows as numbers; ValueError unless the rows have had the same ones."""
+        B = self.draws.row_weights
+        if B is None:
+            if features is not None:
+                raise ValueError(
+                    "new rows come with features, and the rows that were fitted had none: leave "
+                    "them out, or fit with features of the rows"
+                )
+            return None
+        p = B.shape[1]
+        if features is None:
+            raise ValueError(
+                f"the rows that were fitted had features, {p} each: give those of the new rows "
+                f"too, an array of shape (new rows, {p})"
+            )
+        F, _ = checked_features((features, None), (n, self.shape[1]))
+        if F is not None and F.shape[1] != p:
+            raise ValueError(
+                f"new rows need the {p} features of the rows that were fitted; got {F.shape[1]}"
+            )
+        return F
 
     def _new(
-        self, rows: ArrayLike, cols: ArrayLike, values: ArrayLike, n: int
-    ) -> tuple[kernels.Compressed, Float[np.ndarray, " q"]]:
-        """The places of new rows, and their values in the draws' unit, row by row."""
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        values: ArrayLike,
+        n: int,
+        features: ArrayLike | None,
+    ) -> New:
+        """What is known of new rows."""
+        F = self.new_features(features, n)
         rows, cols, values = checked_entries(rows, cols, values, (n, self.shape[1]))
         place = rows.astype(np.int64) * self.shape[1] + cols
         if np.any(place[1:] < place[:-1]):
             order = np.argsort(place, kind="stable")
             cols, values = cols[order], values[order]
         C = row_by_row(np.bincount(rows, minlength=n), cols, self.shape[1])
-        return C, (values - self.mean_value) / self.unit
-
-    def _fold(self, C: Any, b: np.ndarray, rng: Any, L: np.ndarray, gamma: np.ndarray) -> None:
-        """Draw the factors of new rows, (S, n, k), and their noise, (S, n), into L and gamma.
-
-        The noise of one draw is where that of the next starts, so that one sweep each will do.
-        """
-        g = np.ones(C.n)
-        for s, alpha in enumerate(self.draws.alpha):
-            x, new = self._swept(C, b, s, g, rng, enough_for(alpha))
-            if not np.all(np.isfinite(x)):
-                x, new = self._swept(C, b, s, g, rng, np.float64)
-            L[s], gamma[s] = x, new
-            g = new
-
-    def _swept(
-        self, C: Any, b: np.ndarray, s: int, g: np.ndarray, rng: Any, dtype: type
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Factors of new rows and their noise, given one draw, from noise g on."""
-        d, counts = self.draws, np.diff(C.indptr)
-        G, h, squares = d.normal_equations(s, C, b, dtype)
-        Lam, c = d.row_precision[s], d.row_precision[s] @ d.row_mean[s]
-        apart, x = self.noise_model is Noise.BY_LINE, np.zeros_like(h)
-        for _ in range(FOLDS if apart and s == 0 else 1):
-            Z = rng.standard_normal(h.shape, dtype)
-            x, misfit = kernels.gaussian_rows(G, h, d.alpha[s] * g, Lam, c, Z)
-            if apart:
-                sums = np.maximum(squares + misfit, 0.0)
-                g = draw_precisions(counts, d.alpha[s] * sums, float(d.row_shape[s]), rng)
-        return x, g
+        return New(C, (values - self.mean_value) / self.unit, F)
 
     def _of_values(
         self, what: Callable[..., Any], rows: ArrayLike, cols: ArrayLike, values: ArrayLike

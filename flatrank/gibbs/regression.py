@@ -44,11 +44,15 @@ class Regression:
         spread = known.std(axis=0)
         # A column that is the same for all known rows says nothing; left out to rounding.
         kept = spread > 1e-12 * np.max(np.abs(known), axis=0, initial=0.0)
-        F = (F[:, kept] - known[:, kept].mean(axis=0)) / spread[kept]
+        centre = known[:, kept].mean(axis=0)
+        F = (F[:, kept] - centre) / spread[kept]
         _, s, Vt = np.linalg.svd(F[seen], full_matrices=False)
         Vt = Vt[s > 1e-10 * s.max(initial=0.0)]  # columns that others imply add no direction
         #: Features without correlation over the known rows: FᵀF is diagonal there.
         self.F, self.seen = F @ Vt.T, seen
+        #: The way to these from features as they came, f ↦ (f − centre) way.
+        self.centre, self.way = np.zeros(kept.size), np.zeros((kept.size, Vt.shape[0]))
+        self.centre[kept], self.way[kept] = centre, Vt.T / spread[kept][:, None]
         self.known = self.F[seen]
         self.sizes = np.sum(self.known**2, axis=0)
 
@@ -56,6 +60,19 @@ class Regression:
         self, X: Float[np.ndarray, "n k"], rng: Generator
     ) -> tuple[Common, Float[np.ndarray, "n k"]]:
         """(μ, Λ) given the rows, and what the features of each row add to μ, (n, k)."""
+        common, B = self._law(X, rng)
+        return common, self.F @ B
+
+    def weights(
+        self, X: Float[np.ndarray, "n k"], rng: Generator
+    ) -> tuple[Common, Float[np.ndarray, "p k"]]:
+        """(μ, Λ) and B given the rows, for features as they came: a row's mean is μ + Bᵀ f."""
+        common, B = self._law(X, rng)
+        B = self.way @ B
+        return Common(common.mu - self.centre @ B, common.Lam), B
+
+    def _law(self, X: np.ndarray, rng: Generator) -> tuple[Common, np.ndarray]:
+        """(μ, Λ) and B given the rows, for features without correlation."""
         X = np.asarray(X[self.seen], np.float64)
         n, k = X.shape
         mean = X.mean(axis=0)
@@ -74,7 +91,18 @@ class Regression:
         Z = np.linalg.solve(np.linalg.cholesky(Lam).T, rng.standard_normal((k, c.shape[0] + 1))).T
         mu = n / (n + 1) * mean + Z[-1] / np.sqrt(n + 1)
         B = c / total[at][:, None] + Z[:-1] / np.sqrt(total[at])[:, None]
-        return Common(mu, Lam), self.F @ B
+        return Common(mu, Lam), B
+
+
+def centred(
+    G: Float[np.ndarray, "n k k"],
+    h: Float[np.ndarray, "n k"],
+    squares: Float[np.ndarray, " n"],
+    m: Float[np.ndarray, "n k"],
+) -> tuple[np.ndarray, np.ndarray]:
+    """h and Σ δ b² of the residuals of m: the normal equations of x − m."""
+    Gm = np.einsum("iab,ib->ia", G, m)
+    return h - Gm, squares + np.einsum("ia,ia->i", Gm - 2 * h, m)
 
 
 def checked_features(

@@ -19,7 +19,7 @@ import flatrank.kernels as kernels
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair
 from flatrank.gibbs.priors import Common, draw_common, draw_precisions, draw_shape
-from flatrank.gibbs.regression import Features, Regression
+from flatrank.gibbs.regression import Features, Regression, centred
 from flatrank.kernels import Compressed
 from flatrank.measurements import SampledEntries
 
@@ -132,10 +132,7 @@ class Side:
         for rows, part, block in self.blocks(X.shape[1]):
             G, h = kernels.row_grams(block, scaled, b[part])
             if M is not None:  # what is drawn is x − m, given the residuals of m
-                m = M[rows].astype(dtype)
-                Gm = np.einsum("iab,ib->ia", G, m)
-                squares[rows] += np.einsum("ia,ia->i", Gm - 2 * h, m)
-                h = h - Gm
+                h, squares[rows] = centred(G, h, squares[rows], M[rows].astype(dtype))
             drawn[rows], misfit = kernels.gaussian_rows(
                 G, h, row_precision[rows], common.Lam, c, Z[rows]
             )

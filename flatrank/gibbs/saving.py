@@ -30,7 +30,9 @@ def save_posterior(found: Posterior, path: str | Path) -> Path:
     path = Path(path)
     facts: dict[str, Any] = {name: getattr(found, name) for name in NUMBERS}
     facts |= {"noise_model": found.noise_model.value, "diagnostics": asdict(found.diagnostics)}
-    arrays = {name: np.ascontiguousarray(x) for name, x in vars(found.draws).items()}
+    arrays = {
+        name: np.ascontiguousarray(x) for name, x in vars(found.draws).items() if x is not None
+    }
     write_arrays(path, arrays, json.dumps(facts))
     return path
 

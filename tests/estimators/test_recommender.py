@@ -103,3 +103,22 @@ def test_columns_nobody_rated_are_recommended_by_their_features():
     np.testing.assert_allclose(model.predict(new), [5, 1, 1, 5], atol=0.6)
     with pytest.raises(ValueError, match="fitted with features, and new entries bring none"):
         model.partial_fit([[0, 20]], [5.0])
+
+
+def test_rows_that_come_later_are_told_by_their_features():
+    rng = np.random.default_rng(0)
+    kinds = np.tile(np.eye(2), (25, 1))
+    X = 3 + np.outer(kinds[:, 0] - kinds[:, 1], np.where(np.arange(20) % 2, 1.5, -1.5))
+    X += 0.1 * rng.standard_normal(X.shape)
+    pairs = np.argwhere(rng.random(X.shape) < 0.6)
+    model = fr.FlatRecommender().fit(pairs, X[tuple(pairs.T)], features=(kinds, None))
+    # The first has no entry, the second one; the kinds are 3 apart and the noise is 0.1.
+    folded = model.fold_in([[1, 0]], [X[1, 0]], features=kinds[:2])
+    assert np.abs(folded.completed_.whole_rows([0, 1]) - X[:2]).max() < 0.7
+    nobody = model.fold_in(np.empty((0, 2), int), [], features=kinds[1:2])
+    assert set(nobody.recommend(0, top=10)[0]) == set(np.argsort(-X[1])[:10])
+    with pytest.raises(ValueError, match="had features, 2 each: give those of the new rows"):
+        model.fold_in([[0, 0]], [3.0])
+    plain = fr.FlatRecommender(prediction="flat").fit(pairs, X[tuple(pairs.T)])
+    with pytest.raises(ValueError, match="was completed without one: leave them out"):
+        plain.fold_in([[0, 0]], [3.0], features=kinds[:1])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import flatrank as fr
+from flatrank.gibbs import load_posterior, save_posterior
 from flatrank.gibbs.regression import RIDGES, Regression
 from flatrank.gibbs.sampler import Noise, Sampler, generator
 
@@ -137,3 +138,87 @@ def test_features_need_the_posterior():
     X, F, seen, _ = cold_table()
     with pytest.raises(ValueError, match="features tell the posterior"):
         fr.complete(*seen, X[seen], X.shape, features=(None, F), predict="flat")
+
+
+@pytest.fixture(scope="module")
+def of_rows():
+    """The table turned, fitted without its last thirty rows, of which a part has no entries."""
+    X, F, _, _ = cold_table(3)
+    X, known = X.T, 120
+    seen = np.random.default_rng(5).random((known, 120)) < 0.25
+    problem = fr.completion(*np.nonzero(seen), X[:known][seen], (known, 120), lam=1.0)
+    one = {"width": 3, "noise": "common", "draws": 60, "burn": 30}
+    told, blind = (fr.posterior(problem, features=f, **one) for f in ((F[:known], None), None))
+    return X[known:], F[known:], told, blind
+
+
+def test_new_rows_without_entries_are_predicted_from_their_features(of_rows):
+    X, F, told, blind = of_rows
+    places, none = np.nonzero(np.ones(X.shape)), np.empty(0, int)
+    new = told.predict_rows(none, none, none, F)
+    error = np.sqrt(np.mean((new.mean(*places) - X[places]) ** 2))
+    level = blind.mean_rows(none, none, none, len(X))
+    # As for columns above: 0.8 from noise and what features leave.
+    assert error < 1.0
+    assert error < np.sqrt(np.mean((level - X) ** 2)) / 2
+    means = told.mean_rows(none, none, none, len(X), F)[places]
+    # 120 draws of rows that features leave 0.4 √(1 + 1 + ½) open, and 16 of the laws: 0.06 and 0.1.
+    assert np.sqrt(np.mean((means - new.mean(*places)) ** 2)) < 0.2
+    low, high = new.interval(*places)
+    # 30 rows, whose errors go together: a standard error of about 0.04.
+    assert 0.8 < np.mean((low <= X[places]) & (X[places] <= high)) < 0.99
+
+
+def test_factors_of_new_rows_have_their_conditional_given_features_and_entries(of_rows):
+    X, F, told, _ = of_rows
+    rows, cols = np.repeat(np.arange(2000), 3), np.tile([0, 1, 2], 2000)
+    new = told.predict_rows(rows, cols, np.tile(X[0, :3], 2000), np.tile(F[0], (2000, 1)))
+    d, s = told.draws, 7
+    R, alpha, Lam = d.R[s, :3].astype(float), d.alpha[s], d.row_precision[s]
+    b = (X[0, :3] - told.mean_value) / told.unit
+    prior = d.row_mean[s] + F[0] @ d.row_weights[s]
+    S = np.linalg.inv(Lam + alpha * R.T @ R)
+    mean = S @ (Lam @ prior + alpha * R.T @ b)
+    root = np.sqrt(np.diag(S))
+    z = (new.draws.L[s].mean(axis=0) - mean) / root * np.sqrt(2000)
+    assert np.abs(z).max() < 4
+    # A variance of 2000 normal draws is known to a factor of 1 ± √(2/2000) = 0.03.
+    np.testing.assert_allclose(new.draws.L[s].var(axis=0) / np.diag(S), 1, atol=0.13)
+
+
+def test_weights_for_features_as_they_came_are_those_of_the_sweep():
+    rng = np.random.default_rng(0)
+    F = np.column_stack([2000 + rng.standard_normal(40), 1e-3 * rng.random(40), np.ones(40)])
+    regression, X = Regression(F, np.arange(40) > 3), rng.standard_normal((40, 2))
+    common, M = regression.draw(X, generator(1))
+    own, B = regression.weights(X, generator(1))
+    # Sizes of 2000 in double precision.
+    np.testing.assert_allclose(own.mu + F @ B, common.mu + M, atol=1e-9)
+    np.testing.assert_array_equal(own.Lam, common.Lam)
+
+
+def test_weights_come_back_from_disk(of_rows, tmp_path):
+    X, F, told, _ = of_rows
+    back = load_posterior(save_posterior(told, tmp_path / "posterior.safetensors"))
+    given = [0, 0], [1, 2], X[0, [1, 2]], F[:1]
+    np.testing.assert_array_equal(
+        back.predict_rows(*given).draws.L, told.predict_rows(*given).draws.L
+    )
+
+
+def test_features_of_new_rows_that_do_not_fit(of_rows):
+    _, F, told, blind = of_rows
+    for post, features, message in (
+        (blind, F, "rows that were fitted had none: leave them out"),
+        (told, None, r"had features, 4 each: give those of the new rows too, .*\(new rows, 4\)"),
+        (told, F[:, :2], "need the 4 features of the rows that were fitted; got 2"),
+        (told, F * np.nan, "features of the rows must be finite"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            post.predict_rows([0], [1], [0.5], features)
+
+
+def test_entries_of_more_rows_than_features_are_refused(of_rows):
+    _, F, told, _ = of_rows
+    with pytest.raises(ValueError, match="rows must lie between 0 and 29; got 30"):
+        told.predict_rows([len(F)], [0], [0.5], F)
