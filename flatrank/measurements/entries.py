@@ -183,7 +183,8 @@ def sample_entries(
     Returns
     -------
     (SampledEntries, b)
-        The measurement and the values in its own order, float64.
+        The measurement and the values in its own order, float64: `values` itself where they come
+        so.
 
     Raises
     ------
@@ -192,13 +193,35 @@ def sample_entries(
 
     Notes
     -----
-    Cost: two linear-time transpositions, O(m + d1 + d2) time; peak memory about 40 bytes an entry.
+    Cost: two linear-time transpositions, O(m + d1 + d2) time, one where the entries come in order
+    already; at its peak about 40 bytes an entry, what is returned included, and 20 in order.
     """
     d1, d2 = shape
-    # The compressed form counts with scipy's own width; ids of measurements ride along as data.
-    coo = sp.coo_array((values.astype(np.float64, copy=False), (rows, cols)), shape=shape)
+    values = values.astype(np.float64, copy=False)
+    if _in_order(rows, cols):
+        indptr = np.zeros(d1 + 1, dtype=np.int64)
+        np.cumsum(np.bincount(rows, minlength=d1), out=indptr[1:])
+        by_row = _compressed(indptr, np.array(cols, dtype=np.int32), d2)
+        return _of_rows(by_row), values
+    csr = _by_rows(rows, cols, values, shape)
+    return _of_rows(_compressed(csr.indptr, csr.indices, d2)), csr.data
+
+
+def _in_order(rows: np.ndarray, cols: np.ndarray) -> bool:
+    """Whether places come row by row, columns ascending, each once."""
+    further = cols[1:] > cols[:-1]
+    further &= rows[1:] == rows[:-1]
+    further |= rows[1:] > rows[:-1]
+    return bool(further.all())
+
+
+def _by_rows(
+    rows: np.ndarray, cols: np.ndarray, values: np.ndarray, shape: tuple[int, int]
+) -> sp.csr_array:
+    """The entries row by row, columns ascending; ValueError if a place occurs twice."""
+    coo = sp.coo_array((values, (rows, cols)), shape=shape)
     coo.has_canonical_format = True  # keeps repeated places apart, so that they can be named
-    csr = coo.tocsr().tocsc().tocsr()  # the double transposition sorts columns within each row
+    csr = coo.tocsc().tocsr()  # the second transposition finds columns ascending
     same = np.flatnonzero(np.diff(csr.indices) == 0) + 1
     row = np.searchsorted(csr.indptr, same, side="right") - 1
     inside = same != csr.indptr[row]  # not the first of its row
@@ -212,15 +235,17 @@ def sample_entries(
             'expected each entry once: give one value for each place, or say duplicates="mean" or '
             '"last" to flatrank.completion'
         )
-    wide = np.int32 if csr.nnz < 2**31 else np.int64
-    numbered = sp.csr_array((np.arange(csr.nnz, dtype=wide), csr.indices, csr.indptr), shape=shape)
-    csc = numbered.tocsc()
-    measurement = SampledEntries(
-        by_row=_compressed(csr.indptr, csr.indices, d2),
-        by_col=_compressed(csc.indptr, csc.indices, d1),
-        order=csc.data,
-    )
-    return measurement, csr.data
+    return csr
+
+
+def _of_rows(by_row: Compressed) -> SampledEntries:
+    """The measurement of a pattern held by rows, columns ascending."""
+    # Numbers of measurements ride along as data.
+    wide = np.int32 if by_row.m < 2**31 else np.int64
+    numbers = np.arange(by_row.m, dtype=wide)
+    shape = (by_row.n, by_row.width)
+    csc = sp.csr_array((numbers, by_row.indices, by_row.indptr), shape=shape).tocsc()
+    return SampledEntries(by_row, _compressed(csc.indptr, csc.indices, by_row.n), csc.data)
 
 
 def _compressed(indptr: np.ndarray, indices: np.ndarray, width: int) -> Compressed:

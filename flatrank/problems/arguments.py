@@ -165,7 +165,8 @@ def checked_array(
             f"{name} must be finite; {int(wrong.sum())} are not, first {name}[{place}] = "
             f"{v[first]}. {gaps}"
         )
-    top, least = float(np.max(np.abs(v), initial=0.0)), smallest or least
+    top = max(float(v.max(initial=0.0)), -float(v.min(initial=0.0)))
+    least = smallest or least
     if top and not least <= top <= 1 / least:
         raise ValueError(
             f"the largest of {name} is {top:.3g} in size; expected between {least:.0e} and "

@@ -105,7 +105,9 @@ def completion(  # noqa: PLR0913 - the contract's arguments, each named
     if v.size == 0:
         raise ValueError("no entry is observed: every value is one that stands for a gap")
     lam, smoothing = checked_parameters(lam, smoothing)
-    problem = stated(*sample_entries(i, j, v, (d1, d2)), lam, smoothing)
+    A, b = sample_entries(i, j, v, (d1, d2))
+    del rows, cols, values, i, j, v  # as large as the problem, which holds its own
+    problem = stated(A, b, lam, smoothing)
     return at_share(replace(problem, labels=labels), lam, lam_ratio)
 
 

@@ -38,7 +38,7 @@ class Unidentifiable:
     def of(cls, measurement: Measurement) -> Unidentifiable:
         """Of entries their pattern; else the rows and columns that some measurement touches."""
         if isinstance(measurement, SampledEntries):
-            return cls.of_pattern(*measurement.places(), measurement.shape)
+            return cls._of_entries(measurement)
         rows, cols = (x > 0 for x in to_numpy(measurement.gram_diagonals()))
         if not rows.any():
             raise ValueError("every measurement is zero; expected at least one that is not")
@@ -55,22 +55,19 @@ class Unidentifiable:
         return cls(n, c, np.where(rows, 0, -1), np.where(cols, 0, -1), 1)
 
     @classmethod
-    def of_pattern(
-        cls, rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int]
-    ) -> Unidentifiable:
-        """Read the pattern; O(m + d1 + d2)."""
-        d1, d2 = shape
-        n, c = np.bincount(rows, minlength=d1), np.bincount(cols, minlength=d2)
-        wide = np.int32 if d1 + d2 < 2**31 else np.int64
-        edges = sp.coo_array(
-            (np.ones(len(rows), dtype=np.int8), (rows, cols.astype(wide) + wide(d1))),
-            shape=(d1 + d2, d1 + d2),
-        )
-        _, label = connected_components(edges, directed=False)
-        label = np.where(np.concatenate([n, c]) > 0, label, -1)
-        used = np.unique(label[label >= 0])
-        label = np.where(label >= 0, np.searchsorted(used, label), -1)
-        return cls(n, c, label[:d1], label[d1:], len(used))
+    def _of_entries(cls, A: SampledEntries) -> Unidentifiable:
+        """Read the pattern; O(m + d1 log d1 + d2)."""
+        n, c = (np.diff(to_numpy(x.indptr)) for x in (A.by_row, A.by_col))
+        label = connected_components(_joins(A), directed=False)[1]
+        begins, cols = to_numpy((A.by_row.indptr, A.by_row.indices))
+        of_row = label[cols[begins[:-1][n > 0]]]
+        # Numbered in the order in which rows come to them; the last is that of an empty one.
+        seen, first = np.unique(of_row, return_index=True)
+        number = np.full(c.size + 1, -1, dtype=np.int32)
+        number[seen[np.argsort(first)]] = np.arange(seen.size)
+        rows = np.full(n.size, -1, dtype=np.int32)
+        rows[n > 0] = number[of_row]
+        return cls(n, c, rows, number[np.where(c > 0, label, -1)], seen.size)
 
     @property
     def empty(self) -> tuple[int, int]:
@@ -93,3 +90,11 @@ class Unidentifiable:
         if across:
             out |= self.row_component[rows] != self.col_component[cols]
         return out
+
+
+def _joins(A: SampledEntries) -> sp.coo_array:
+    """The graph of columns that some row joins: each of its entries to the next."""
+    rows, cols = A.places()
+    same = rows[1:] == rows[:-1]
+    places = cols[1:][same], cols[:-1][same]
+    return sp.coo_array((np.ones(places[0].size, dtype=bool), places), shape=(A.shape[1],) * 2)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from flatrank.arrays import scope, static, to_numpy
 from flatrank.flatness import Rescaling
 from flatrank.measurements import WholeMatrix
+from flatrank.measurements.entries import sample_entries
 from flatrank.problems.arguments import checked_array, checked_number, rectangular
 from flatrank.problems.flat import Problem
 from flatrank.problems.identifiability import Unidentifiable
@@ -153,7 +154,7 @@ def robust_pca(
         gaps = Unidentifiable(np.full(d1, d2), np.full(d2, d1), *zeros, 1)
         if seen is not None:
             i, j = np.nonzero(seen)
-            gaps = Unidentifiable.of_pattern(i, j, data.shape)
+            gaps = Unidentifiable.of(sample_entries(i, j, data[seen], data.shape)[0])
         A, b = WholeMatrix(d1, d2), data.reshape(-1)
         return Separation(A, b, Rescaling(*ones), 0.0, 0.0, gaps, radius, sparsity, seen)
 

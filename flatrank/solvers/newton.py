@@ -111,27 +111,9 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     g = FactorPair(S.right(pair.R) + lam * pair.L, S.left(pair.L) + lam * pair.R)
     parts = (B, c, S if full else None, lam, pair, g, rtol)
     B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, xp.float32) if half else parts
-    A, at, S_, D = _model(B_, pair_, S_)
-    H, slope = A.curvature_at(at, S_), tree_map(xp.multiply, g_, D)
-    ridge = tree_map(lambda x: lam_ * x * x, D)
-    if not (eliminate and isinstance(H, CoupledCurvature)):
-        rates, weak_, M = A.curvature_diagonal(at), None, tree_map(reciprocal, D)
-        if outside is not None:
-            scaled = tree_map(lambda h, m: h * m * m, rates, M)
-            weak_ = weak_columns(scaled, g_, pair_, lam_, _cast(outside, pair_.L.dtype))
-            weak_ = replace(weak_, U=weak_.U * M.L, V=weak_.V * M.R)
-        seen = inverse_diagonal(tree_map(xp.add, rates, ridge), pair_)
-        M = Diagonal(tree_map(lambda s, m: xp.where(m == 0, 0.0, s), seen, M))
-        M = M if weak_ is None else WithWeakColumns(M, weak_)
-        wide = None
-        if not isinstance(lam, float) or lam > 0:
-            wide = tree_map(lambda r, x: xp.broadcast_to(r, x.shape), ridge, slope)
-        d, taken = truncated_cg(H, tree_map(xp.negative, slope), M, rtol_, max_inner, wide)
-    else:
-        reduced, M = eliminated(H, H.blocks(), ridge)
-        P, taken = truncated_cg(reduced, -reduced.gradient(slope), M, rtol_, max_inner)
-        d = reduced.completed(slope, P)
-    d = tree_map(xp.multiply, d, D)
+    inner = (rtol_, max_inner, eliminate)
+    # What the inner solve holds is gone before the line search and the gauge ask for memory.
+    d, taken = _direction(_model(B_, pair_, S_), lam_, pair_, g_, outside, inner)
     if full:
         line = along(B_, c_, lam_, pair_, d)
     else:  # how far F falls says what misfit is left, and nearly all of F may go
@@ -151,6 +133,40 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
         fall=fall,
         inner=taken,
     )
+
+
+def _direction(
+    model: _Model,
+    lam: Scalar,
+    pair: FactorPair,
+    g: FactorPair,
+    outside: CompactSVD | None,
+    inner: tuple[Scalar, int | Array, bool],
+) -> tuple[FactorPair, int | Array]:
+    """The step in the coordinates of the pair, and how many inner steps it took."""
+    (A, at, S, D), (rtol, max_inner, eliminate) = model, inner
+    H, slope = A.curvature_at(at, S), tree_map(xp.multiply, g, D)
+    ridge = tree_map(lambda x: lam * x * x, D)
+    if eliminate and isinstance(H, CoupledCurvature):
+        reduced, M = eliminated(H, H.blocks(), ridge)
+        P, taken = truncated_cg(reduced, -reduced.gradient(slope), M, rtol, max_inner)
+        return tree_map(xp.multiply, reduced.completed(slope, P), D), taken
+    rates, weak, M = A.curvature_diagonal(at), None, tree_map(reciprocal, D)
+    if outside is not None:
+        scaled = tree_map(lambda h, m: h * m * m, rates, M)
+        weak = weak_columns(scaled, g, pair, lam, _cast(outside, pair.L.dtype))
+        weak = replace(weak, U=weak.U * M.L, V=weak.V * M.R)
+        del scaled
+    seen = inverse_diagonal(tree_map(xp.add, rates, ridge), pair)
+    M = Diagonal(tree_map(lambda s, m: xp.where(m == 0, 0.0, s), seen, M))
+    M = M if weak is None else WithWeakColumns(M, weak)
+    wide = None
+    if not isinstance(lam, float) or lam > 0:
+        wide = tree_map(lambda r, x: xp.broadcast_to(r, x.shape), ridge, slope)
+    down = tree_map(xp.negative, slope)
+    del rates, seen, slope
+    d, taken = truncated_cg(H, down, M, rtol, max_inner, wide)
+    return tree_map(xp.multiply, d, D), taken
 
 
 def along(

@@ -63,11 +63,12 @@ def appended(  # noqa: PLR0913 - as of a Newton step
     direction = FactorPair(new.U * weights[None, :], new.V)
     c, d = B.forward(pair) - b, B.forward(direction)
     tau = (-xp.vdot(c, d) - lam * xp.sum(weights)) / xp.maximum(xp.vdot(d, d), 1e-300)
+    del direction  # as large as what is appended
     weights = xp.maximum(tau, 0.0) * weights
     joined = pair.plus(new._replace(s=weights).pair())
     if outside:
         s = xp.concatenate([s, weights])
-        order = xp.argsort(-s)
+        order = xp.argsort(-s)[:width]
         joined, s = tree_map(lambda x: x[:, order], joined), s[order]
     else:
         joined, s = B.cone.balance(joined)
