@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -13,8 +15,11 @@ from flatrank.problems import Problem, completion, entries_of
 from flatrank.selection.fits import fitted_entries, rmse
 from flatrank.selection.path import check_count, falling
 from flatrank.solvers import Status, approximate, largest_lam
+from flatrank.solvers.side_by_side import side_by_side
 
 Rule = Literal["min", "one_se"]
+#: Entries from which on folds run side by side; of fewer, Python itself takes most of the time.
+ALONE = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +136,9 @@ def cross_validate(  # noqa: PLR0913 - options, each named
     -----
     Cost: folds · count fits without proofs, each from the one before it. λ is carried between
     folds and the whole as its share of λ_max, which has no unit and does not depend on how many
-    entries there are. Folds go one after another, since a fit has the cores already. Values are
-    taken as they are: for offsets, scales and λ together there is `flatrank.complete`.
+    entries there are. From `ALONE` entries on folds run side by side, one on each thread, as many at
+    a time as `FLATRANK_NUM_THREADS` says, which takes 0.7 to 0.9 of the time; what they find is the
+    same. Memory: that of so many fits. Values are taken as they are: for offsets, scales and λ together there is `flatrank.complete`.
     """
     problem = _entries(problem)
     if rule not in ("min", "one_se"):
@@ -140,13 +146,23 @@ def cross_validate(  # noqa: PLR0913 - options, each named
     grid = _shares(shares, count)
     parts = random_folds(problem.measurement.places(), folds, seed=seed)
     errors, ranks = np.empty((folds, grid.size)), np.empty((folds, grid.size), np.int64)
-    for f, held in enumerate(parts):
+    stop, telling = threading.Event(), threading.Lock()
+
+    def follow(f: int, held: np.ndarray) -> None:
         stage = f"fold {f + 1} of {folds}"
-        for n, (error, rank) in enumerate(_followed(problem, held, grid, tol, seed)):
+        for n, (error, rank) in enumerate(_followed(problem, held, grid, (tol, seed, stop))):
             errors[f, n], ranks[f, n] = error, rank
             if progress is not None:
                 message = f"lambda at {grid[n]:.3g} of its largest, RMSE {error:.4g}"
-                progress({"stage": stage, "step": n + 1, "of": grid.size, "message": message})
+                with telling:
+                    progress({"stage": stage, "step": n + 1, "of": grid.size, "message": message})
+
+    jobs = [partial(follow, f, held) for f, held in enumerate(parts)]
+    if problem.m < ALONE:
+        for job in jobs:
+            job()
+    elif side_by_side(jobs, stop):
+        raise KeyboardInterrupt
     lams = grid * largest_lam(problem, seed)
     found = CrossValidation(problem, grid, lams, errors, ranks, rule)
     lam = found.lam_min if rule == "min" else found.lam_one_se
@@ -154,9 +170,21 @@ def cross_validate(  # noqa: PLR0913 - options, each named
 
 
 def _followed(
-    problem: Problem, held: np.ndarray, grid: np.ndarray, tol: float, seed: int
+    problem: Problem,
+    held: np.ndarray,
+    grid: np.ndarray,
+    how: tuple[float, int, threading.Event],
 ) -> Iterator[tuple[float, int]]:
-    """RMSE on what is held and rank, from one λ to the next, fitted to the rest."""
+    """RMSE on what is held and rank, from one λ to the next, fitted to the rest.
+
+    `how`: tolerance, seed, and what is set when the fits are to end.
+    """
+    tol, seed, stop = how
+
+    def look(_: dict[str, Any]) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+
     (rows, cols), values = problem.measurement.places(), np.asarray(problem.b)
     rest = np.delete(np.arange(values.size), held)
     fit = completion(
@@ -169,7 +197,8 @@ def _followed(
             "or all other entries are zero; take fewer folds"
         )
     for share in grid:
-        found = approximate(fit.with_lam(share * top), tol=tol, start=start, seed=seed)
+        here = fit.with_lam(share * top)
+        found = approximate(here, tol=tol, start=start, seed=seed, progress=look)
         if found.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         start = found.factors if found.rank else start

@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 import flatrank as fr
+import flatrank.selection.cross_validation as selection
 from flatrank.data import folds
 from flatrank.solvers import approximate, largest_lam
 
@@ -87,3 +88,27 @@ def test_other_measurements_are_refused():
         fr.cross_validate(fr.sensing(A, rng.standard_normal(10)))
     with pytest.raises(TypeError, match="got ImplicitFeedback of"):
         fr.cross_validate(fr.implicit(csr_array(rng.poisson(1.0, (5, 4)))))
+
+
+def test_folds_side_by_side_find_the_same(table, found, monkeypatch):
+    monkeypatch.setattr(selection, "ALONE", 0)
+    told = []
+    again = fr.cross_validate(table[1], folds=4, count=8, progress=told.append)
+    np.testing.assert_array_equal(again.errors, found.errors)
+    np.testing.assert_array_equal(again.ranks, found.ranks)
+    assert {event["stage"] for event in told} == {f"fold {f} of 4" for f in range(1, 5)}
+    assert len(told) == again.errors.size
+
+
+@pytest.mark.parametrize("alone", [0, 10**9])
+def test_ctrl_c_ends_all_folds(table, monkeypatch, alone):
+    def press(event):
+        told.append(event)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(selection, "ALONE", alone)
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        fr.cross_validate(table[1], folds=4, count=8, progress=press)
+    # Of those that had begun each may have told of the λ it was at.
+    assert len(told) <= 4
