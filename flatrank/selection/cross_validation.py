@@ -136,9 +136,10 @@ def cross_validate(  # noqa: PLR0913 - options, each named
     -----
     Cost: folds · count fits without proofs, each from the one before it. λ is carried between
     folds and the whole as its share of λ_max, which has no unit and does not depend on how many
-    entries there are. From `ALONE` entries on folds run side by side, one on each thread, as many at
-    a time as `FLATRANK_NUM_THREADS` says, which takes 0.7 to 0.9 of the time; what they find is the
-    same. Memory: that of so many fits. Values are taken as they are: for offsets, scales and λ together there is `flatrank.complete`.
+    entries there are. From `ALONE` entries on folds run side by side, one on each thread, as many
+    at a time as FLATRANK_NUM_THREADS says: 0.7 to 0.9 of the time, and the memory of so many fits;
+    what they find is the same. Values are taken as they are: for offsets, scales and λ together
+    there is `flatrank.complete`.
     """
     problem = _entries(problem)
     if rule not in ("min", "one_se"):
@@ -175,10 +176,8 @@ def _followed(
     grid: np.ndarray,
     how: tuple[float, int, threading.Event],
 ) -> Iterator[tuple[float, int]]:
-    """RMSE on what is held and rank, from one λ to the next, fitted to the rest.
-
-    `how`: tolerance, seed, and what is set when the fits are to end.
-    """
+    """RMSE on what is held and rank, from one λ to the next, fitted to the rest; how: see below."""
+    # What is set when the fits are to end comes last.
     tol, seed, stop = how
 
     def look(_: dict[str, Any]) -> None:
