@@ -176,8 +176,7 @@ def _followed(
     grid: np.ndarray,
     how: tuple[float, int, threading.Event],
 ) -> Iterator[tuple[float, int]]:
-    """RMSE on what is held and rank, from one λ to the next, fitted to the rest; how: see below."""
-    # What is set when the fits are to end comes last.
+    """RMSE on what is held, and rank, λ by λ; `how` is tolerance, seed, and what ends it if set."""
     tol, seed, stop = how
 
     def look(_: dict[str, Any]) -> None:
