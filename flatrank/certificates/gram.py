@@ -17,6 +17,8 @@ AT_ONCE = 64
 STEPS = 8, 8
 # Relative distances above the spectrum from which it is looked at.
 CLOSER = 1e-3, 1e-7
+# Relative distance above it at which a factor surely exists.
+ROUNDING = 1e-11
 
 
 def dense_norm(S: np.ndarray) -> float:
@@ -37,8 +39,12 @@ def dense_norm(S: np.ndarray) -> float:
     return root_of_largest(S @ S.T if S.shape[0] <= S.shape[1] else S.T @ S) * unit
 
 
-def root_of_largest(gram: np.ndarray, guesses: Iterable[float] = ()) -> float:
+def root_of_largest(
+    gram: np.ndarray, guesses: Iterable[float] = (), within: float = ROUNDING
+) -> float:
     """An upper bound on the root of a Gram's largest eigenvalue: a guess that is one, or close.
+
+    `within`: how close, relatively, in the eigenvalue.
 
     A few Krylov steps show where the spectrum ends; a Cholesky factor above it then serves for
     steps on the inverse, which part eigenvalues that lie together there. (ARPACK gives up on them.)
@@ -63,7 +69,7 @@ def root_of_largest(gram: np.ndarray, guesses: Iterable[float] = ()) -> float:
                 math.prod(STEPS),
             )
             top = max(top, above - 1 / float(found[-1]))
-        return math.sqrt(_raised(gram, top, 1e-11)[0])
+        return math.sqrt(_raised(gram, top, within)[0])
 
 
 def _raised(gram: np.ndarray, top: float, more: float) -> tuple[float, np.ndarray]:

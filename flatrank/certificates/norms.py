@@ -26,7 +26,7 @@ from flatrank.arrays import Array, Scalar, all_cores, compiled, mapped, static, 
 from flatrank.arrays.shapes import Float
 from flatrank.certificates.certificate import NormBound
 from flatrank.certificates.effort import Effort
-from flatrank.certificates.gram import root_of_largest
+from flatrank.certificates.gram import ROUNDING, root_of_largest
 from flatrank.factors import CompactSVD, Cone
 from flatrank.linalg import Operator, ritz_ranges, slack
 from flatrank.linalg.lanczos import LONG
@@ -34,6 +34,8 @@ from flatrank.measurements import Adjoint
 
 #: Numbers that a block of columns, of up to 256, may have on the longer side: 32 MB.
 HELD = 1 << 22
+#: Of a tolerance what an exact norm need not tell; how closely above what is seen it is looked for.
+SHARE, CLOSELY = 1e-2, (ROUNDING, 3e-10, 1e-8)
 
 
 class Gram(Operator):
@@ -86,10 +88,10 @@ class Gram(Operator):
         reached = math.sqrt(max(high, 0.0))
         return reached, reached / math.sqrt(1 - epsilon) if epsilon < 1 else math.inf
 
-    def exact(self, guesses: Iterable[float]) -> float:
-        """‖W‖; the first guess that proves to be above will do."""
+    def exact(self, guesses: Iterable[float], within: float = ROUNDING) -> float:
+        """‖W‖, or above it by that share; the first guess that proves to be above will do."""
         gram = np.asarray(_formed(self))
-        return root_of_largest(0.5 * (gram + gram.T), guesses)
+        return root_of_largest(0.5 * (gram + gram.T), guesses, within)
 
     def parts(self) -> tuple[Scalar, Scalar, Scalar]:
         """‖UᵀSV‖, ‖UᵀS(I−VVᵀ)‖, ‖(I−UUᵀ)SV‖."""
@@ -260,13 +262,15 @@ def _tall_norm(tall: Array) -> Scalar:
     return xp.sqrt(xp.maximum(xp.linalg.eigvalsh(tall.conj().T @ tall)[-1], 0.0))
 
 
-def exact_norm(S: Adjoint, shape: tuple[int, int], guesses: Iterable[float] = ()) -> float:
-    """‖S‖ from the smaller Gram, or above it by the little that `dense_norm` allows.
+def exact_norm(
+    S: Adjoint, shape: tuple[int, int], guesses: Iterable[float] = (), within: float = ROUNDING
+) -> float:
+    """‖S‖ from the smaller Gram, or above it by that share, relatively.
 
     The first of the guesses that proves to be above will do. Cost: 2 min(d1, d2) columns through S,
     a Cholesky factor a guess, and what `dense_norm` costs after its Gram.
     """
-    return Gram(S, *(xp.zeros((d, 0)) for d in shape)).exact(guesses)
+    return Gram(S, *(xp.zeros((d, 0)) for d in shape)).exact(guesses, within)
 
 
 @compiled
@@ -275,12 +279,16 @@ def norm_seen(S: Adjoint, basis: CompactSVD) -> Scalar:
     return xp.maximum(_tall_norm(S.right(basis.V)), _tall_norm(S.left(basis.U)))
 
 
-def whole_bound(S: Adjoint, cone: Cone, svd: CompactSVD) -> NormBound:
-    """The same, exact and not by parts; S is symmetric where the cone is of such matrices."""
+def whole_bound(S: Adjoint, cone: Cone, svd: CompactSVD, tol: float = 0.0) -> NormBound:
+    """The same, exact and not by parts; S is symmetric where the cone is of such matrices.
+
+    A bound above it by a share of `tol` will do.
+    """
     if cone.positive:
         value = Symmetric(S, xp.zeros((svd.V.shape[0], 0)), cone).exact(())
-    else:  # closely above what it may be to rounding
-        seen = float(norm_seen(S, svd))
-        guesses = (math.sqrt(1 + more) * seen for more in (1e-11, 3e-10, 1e-8))
-        value = exact_norm(S, (svd.U.shape[0], svd.V.shape[0]), guesses)
-    return NormBound(value, "exact", 0.0, None, value)
+        return NormBound(value, "exact", 0.0, None, value)
+    # Closely above what it may be: to rounding, or to what the tolerance cannot tell.
+    seen, within = float(norm_seen(S, svd)), max(SHARE * tol, ROUNDING)
+    guesses = [math.sqrt(1 + more) * seen for more in ((within,) if tol else CLOSELY)]
+    value = exact_norm(S, (svd.U.shape[0], svd.V.shape[0]), guesses, within)
+    return NormBound(value, "exact", 0.0, None, seen if tol else value)

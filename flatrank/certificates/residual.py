@@ -66,7 +66,7 @@ def slope_bound(
         parts = norm_bound(S, svd, enough, replace(effort, exact_size=0), hopeless, problem.cone)
         if parts.value <= enough or parts.reached > hopeless or d > effort.exact_size:
             return parts
-    return whole_bound(S, problem.cone, svd)
+    return whole_bound(S, problem.cone, svd, effort.tol)
 
 
 def affordable(share: float, tol: float) -> float:
