@@ -369,16 +369,17 @@ class Run:
 
     def _point(self, solution: Solution, trail: Trail, share: float) -> PathPoint:
         problem, units = solution.problem, self.units[trail.zero.side]
-        if solution.certificate is None:
+        seen = solution.certificate and solution.certificate.relative_gap
+        if seen is None and solution.history:
+            seen = solution.history[-1]["relative_gap"]
+        if seen is None:
             svd = compact_svd(problem.whiten(solution.factors))
-            gap = float(least_gap(problem.whitened, problem.b, problem.lam, svd))
-        else:
-            gap = solution.certificate.relative_gap
+            seen = float(least_gap(problem.whitened, problem.b, problem.lam, svd))
         return replace(
             trail.zero, lam=problem.lam, share=share, rank=solution.rank,
             validation_rmse=self._error(units, solution),
             train_rmse=self._error(units, solution, self.train),
-            relative_gap=gap, seconds=solution.seconds,
+            relative_gap=seen, seconds=solution.seconds,
         )  # fmt: skip
 
     def _take(self, found: Flat, replacing: bool = False) -> None:

@@ -121,7 +121,7 @@ class GaussNewton(Solver[GaussNewtonState]):
             "rank": state.rank,
             "misfit": state.point.misfit,
             "objective": state.point.objective,
-            "relative_gap": known.relative_gap if known else None,
+            "relative_gap": known.relative_gap if known else state.point.gap,
             "inner": state.point.inner,
         }
 

@@ -38,6 +38,7 @@ class Point(NamedTuple):
     fall : by how much the step lowered the objective.
     inner : inner steps it took.
     hard : whether a step towards exact data has taken many.
+    gap : the relative gap that a certificate could not undercut, where one was looked for.
     """
 
     misfit: float
@@ -46,6 +47,7 @@ class Point(NamedTuple):
     fall: float = math.inf
     inner: int = 0
     hard: bool = False
+    gap: float | None = None
 
     @property
     def left(self) -> float:

@@ -85,6 +85,7 @@ class Penalised:
         settled = state.rank >= find.limit(problem) and state.loose < enough
         if not (settled or problem.cone.positive):
             gap = float(least_gap(problem.whitened, problem.b, problem.lam, svd))
+            state = state._replace(point=state.point._replace(gap=gap))
         if gap <= find.tol:
             if not find.prove:
                 return state._replace(ended=Status.STATIONARY)
