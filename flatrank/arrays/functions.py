@@ -136,7 +136,9 @@ def moved(x: Array, a: Scalar, p: Array) -> Array:
 
 def reciprocal(x: Array) -> Array:
     """1/x, and 0 of 0."""
-    return xp.where(x == 0, 0.0, 1.0 / xp.where(x == 0, 1.0, x))
+    if not isinstance(x, np.ndarray):
+        return xp.where(x == 0, 0.0, 1.0 / xp.where(x == 0, 1.0, x))
+    return np.divide(1.0, x, out=np.zeros_like(x), where=x != 0)  # no array but the result
 
 
 def contiguous(x: Array) -> Array:
