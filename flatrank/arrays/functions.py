@@ -194,6 +194,7 @@ def ravel(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
     shapes = [x.shape for x in leaves(tree)]
     ends = np.cumsum([math.prod(shape) for shape in shapes]).tolist()
     places = list(zip([0, *ends], ends, shapes, strict=False))
+    form = tree_map(lambda _: np.empty(0), tree)  # the way back keeps no numbers alive
 
     def restore(flat: Array) -> Any:
         pieces = iter(places)
@@ -202,6 +203,6 @@ def ravel(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
             first, last, shape = next(pieces)
             return flat[first:last].reshape(shape)
 
-        return tree_map(piece, tree)
+        return tree_map(piece, form)
 
     return flattened(tree), restore
