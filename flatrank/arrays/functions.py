@@ -136,7 +136,9 @@ def moved(x: Array, a: Scalar, p: Array) -> Array:
 
 def reciprocal(x: Array) -> Array:
     """1/x, and 0 of 0."""
-    return xp.where(x == 0, 0.0, 1.0 / xp.where(x == 0, 1.0, x))
+    if not isinstance(x, np.ndarray):
+        return xp.where(x == 0, 0.0, 1.0 / xp.where(x == 0, 1.0, x))
+    return np.divide(1.0, x, out=np.zeros_like(x), where=x != 0)  # no array but the result
 
 
 def contiguous(x: Array) -> Array:
@@ -192,6 +194,7 @@ def ravel(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
     shapes = [x.shape for x in leaves(tree)]
     ends = np.cumsum([math.prod(shape) for shape in shapes]).tolist()
     places = list(zip([0, *ends], ends, shapes, strict=False))
+    form = tree_map(lambda _: np.empty(0), tree)  # the way back keeps no numbers alive
 
     def restore(flat: Array) -> Any:
         pieces = iter(places)
@@ -200,6 +203,6 @@ def ravel(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
             first, last, shape = next(pieces)
             return flat[first:last].reshape(shape)
 
-        return tree_map(piece, tree)
+        return tree_map(piece, form)
 
     return flattened(tree), restore

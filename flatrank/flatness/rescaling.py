@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
-from flatrank.arrays import Array, Module, to_numpy, xp
+from flatrank.arrays import Array, Module, reciprocal, to_numpy, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import FactorPair, Weight
 from flatrank.measurements import HELD, DenseMatrices, Measurement
@@ -41,7 +41,7 @@ class Rescaling(Module):
 
     def __init__(self, D1: Weight, D2: Weight, inverse: tuple[Weight, Weight] | None = None):
         self.D1, self.D2 = D1, D2
-        self.inverse = (_reciprocal(D1), _reciprocal(D2)) if inverse is None else inverse
+        self.inverse = (reciprocal(D1), reciprocal(D2)) if inverse is None else inverse
 
     @classmethod
     def of(cls, measurement: Measurement, smoothing: float = 0.0) -> Rescaling:
@@ -142,8 +142,10 @@ def _roots(
         if smoothing < 1.0 and np.any(np.diag(np.diagonal(G)) != G):
             return _dense_roots(G, smoothing, root)
         square = xp.diagonal(square)
-    D = xp.sqrt((1.0 - smoothing) * square + smoothing * xp.mean(square))
-    return D, _reciprocal(D)
+    square = (1.0 - smoothing) * square + smoothing * xp.mean(square)
+    D = xp.sqrt(square)
+    del square  # as long as each of the two that stay
+    return D, reciprocal(D)
 
 
 def _dense_roots(
@@ -209,7 +211,3 @@ def _lacking(D: Weight, inverse: Weight) -> Float[Array, ""]:
 def _largest(both: tuple[Weight, Weight]) -> Float[Array, ""]:
     """The largest eigenvalue of two matrices."""
     return xp.max(xp.stack([xp.max(D if D.ndim == 1 else xp.linalg.eigvalsh(D)) for D in both]))
-
-
-def _reciprocal(d: Float[Array, " d"]) -> Float[Array, " d"]:
-    return xp.where(d > 0, 1.0 / xp.where(d > 0, d, 1.0), 0.0)

@@ -148,12 +148,15 @@ def truncated_cg(
     A product and three passes over the vectors a step.
     """
     flat, restore = ravel(b)
-    p = xp.array(flattened(precondition(b)))
+    p = flattened(precondition(b))
+    own = len(list(leaves(b))) > 1  # vectors put together here, that nobody else holds
+    del b
+    p = p if own else xp.array(p)
     rz = xp.vdot(flat, p)
     target = tol**2 * rz
     ridge = None if ridge is None else flattened(ridge)
     diagonal = flattened(precondition.diagonal) if isinstance(precondition, Diagonal) else None
-    if not (on_device(b) or steps.worthwhile(p)):
+    if not (on_device(p) or steps.worthwhile(p)):
 
         def whole(p: Array) -> Array:
             h = flattened(product(restore(p)))
@@ -174,15 +177,19 @@ def truncated_cg(
         first = xp.where(s.taken == 0, 1.0, 0.0)
         alpha = xp.where(bad, first, s.rz / xp.where(bad, 1.0, bend))
         before, s = s.rz, _stepped(s, alpha, h, diagonal)
+        del h  # as long as what the preconditioner makes
         if diagonal is None:
             z = flattened(precondition(restore(s.r)))
             s = s._replace(z=z, rz=xp.vdot(s.r, z))
         done = xp.logical_or(bad, xp.logical_not(s.rz > target))
         p = _turned(s.p, s.rz / before, s.z)
-        return s._replace(p=p, taken=s.taken + 1, done=done)
+        # Room for z is kept from step to step only where a step writes into it.
+        z = s.r if diagonal is None else s.z
+        return s._replace(p=p, z=z, taken=s.taken + 1, done=done)
 
-    r = xp.array(flat)
-    start = _State(xp.zeros_like(flat), r, p, xp.zeros_like(flat), rz, 0, xp.logical_not(rz > 0))
+    r = flat if own else xp.array(flat)
+    z = r if diagonal is None else xp.zeros_like(r)
+    start = _State(xp.zeros_like(r), r, p, z, rz, 0, xp.logical_not(rz > 0))
     end = while_loop(running, step, start)
     return restore(end.x), end.taken
 

@@ -199,7 +199,7 @@ def sample_entries(
     d1, d2 = shape
     values = values.astype(np.float64, copy=False)
     if _in_order(rows, cols):
-        indptr = np.zeros(d1 + 1, dtype=np.int64)
+        indptr = np.zeros(d1 + 1, dtype=_pointers(rows.size))
         np.cumsum(np.bincount(rows, minlength=d1), out=indptr[1:])
         by_row = _compressed(indptr, np.array(cols, dtype=np.int32), d2)
         return _of_rows(by_row), values
@@ -241,12 +241,17 @@ def _by_rows(
 def _of_rows(by_row: Compressed) -> SampledEntries:
     """The measurement of a pattern held by rows, columns ascending."""
     # Numbers of measurements ride along as data.
-    wide = np.int32 if by_row.m < 2**31 else np.int64
-    numbers = np.arange(by_row.m, dtype=wide)
+    numbers = np.arange(by_row.m, dtype=_pointers(by_row.m))
     shape = (by_row.n, by_row.width)
     csc = sp.csr_array((numbers, by_row.indices, by_row.indptr), shape=shape).tocsc()
     return SampledEntries(by_row, _compressed(csc.indptr, csc.indices, by_row.n), csc.data)
 
 
 def _compressed(indptr: np.ndarray, indices: np.ndarray, width: int) -> Compressed:
-    return Compressed(indptr.astype(np.int64), indices.astype(np.int32, copy=False), width)
+    pointers = indptr.astype(_pointers(indices.size), copy=False)
+    return Compressed(pointers, indices.astype(np.int32, copy=False), width)
+
+
+def _pointers(m: int) -> type[np.signedinteger]:
+    """The integers that count m entries."""
+    return np.int32 if m < 2**31 else np.int64

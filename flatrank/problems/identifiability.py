@@ -11,6 +11,9 @@ from scipy.sparse.csgraph import connected_components
 from flatrank.arrays import to_numpy
 from flatrank.measurements import Measurement, SampledEntries
 
+# Entries joined at a time, or as many as there are columns.
+JOINS = 1 << 16
+
 
 @dataclass(frozen=True, eq=False)
 class Unidentifiable:
@@ -58,9 +61,10 @@ class Unidentifiable:
     def _of_entries(cls, A: SampledEntries) -> Unidentifiable:
         """Read the pattern; O(m + d1 log d1 + d2)."""
         n, c = (np.diff(to_numpy(x.indptr)) for x in (A.by_row, A.by_col))
-        label = connected_components(_joins(A), directed=False)[1]
         begins, cols = to_numpy((A.by_row.indptr, A.by_row.indices))
-        of_row = label[cols[begins[:-1][n > 0]]]
+        begins = begins[:-1][n > 0]
+        label = _joined(begins, cols, c.size)
+        of_row = label[cols[begins]]
         # Numbered in the order in which rows come to them; the last is that of an empty one.
         seen, first = np.unique(of_row, return_index=True)
         number = np.full(c.size + 1, -1, dtype=np.int32)
@@ -92,9 +96,20 @@ class Unidentifiable:
         return out
 
 
-def _joins(A: SampledEntries) -> sp.coo_array:
-    """The graph of columns that some row joins: each of its entries to the next."""
-    rows, cols = A.places()
-    same = rows[1:] == rows[:-1]
-    places = cols[1:][same], cols[:-1][same]
-    return sp.coo_array((np.ones(places[0].size, dtype=bool), places), shape=(A.shape[1],) * 2)
+def _joined(begins: np.ndarray, cols: np.ndarray, d2: int) -> np.ndarray:
+    """The component of each column, where a row joins each of its entries to the next.
+
+    `begins` is where rows begin in the list `cols`. Taken by portions: what one joins is one node
+    to the next, so that the graph takes no more memory than a portion, or the columns.
+    """
+    follows = np.ones(cols.size, dtype=bool)
+    follows[begins] = False
+    label, count, step = np.arange(d2, dtype=np.int32), d2, max(JOINS, d2)
+    for first in range(1, cols.size, step):
+        p = np.flatnonzero(follows[first : first + step]) + first
+        places = label[cols[p]], label[cols[p - 1]]
+        ones = np.ones(p.size, dtype=bool)
+        joins = sp.coo_array((ones, places), shape=(count, count))
+        count, component = connected_components(joins, directed=False)
+        label = component[label]
+    return label

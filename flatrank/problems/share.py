@@ -62,11 +62,20 @@ def _products(problem: Problem) -> tuple[Product, Product]:
     """X ↦ ℬ*(b) X and X ↦ ℬ*(b)ᵀ X; entries make a sparse matrix."""
     B, (d1, d2) = problem.whitened, problem.shape
     if isinstance(B.inner, SampledEntries) and B.scale1.ndim == B.scale2.ndim == 1:
-        i, j = B.inner.places()
-        left, b, right = to_numpy((B.scale1, problem.b, B.scale2))
-        scaled = left[i] * b * right[j]
-        S = sp.csr_array((scaled, (i, j)), shape=(d1, d2))
-        return (lambda X: S @ X.reshape(d2, -1)), (lambda X: S.T @ X.reshape(d1, -1))
+        pattern = B.inner.by_row
+        parts = problem.b, pattern.indices, pattern.indptr, B.scale1, B.scale2
+        b, indices, indptr, s1, s2 = to_numpy(parts)
+        C = sp.csr_array((b, indices, indptr), shape=(d1, d2))  # no copy, but for what it lacks
+
+        def scaled(C: sp.csr_array, into: np.ndarray, of: np.ndarray) -> Product:
+            def product(X: np.ndarray) -> np.ndarray:
+                Y = C @ (of[:, None] * X.reshape(of.size, -1))
+                Y *= into[:, None]
+                return Y
+
+            return product
+
+        return scaled(C, s1, s2), scaled(C.T, s2, s1)
     S = B.adjoint(problem.b)
 
     def product(side: Callable[[Array], Array], d: int) -> Product:

@@ -12,6 +12,8 @@ from flatrank.factors import CompactSVD, FactorPair
 from flatrank.kernels import call_width, padded_width
 from flatrank.problems import Problem
 from flatrank.solvers.loop import Proof
+from flatrank.solvers.newton import cast
+from flatrank.solvers.preconditioner import OUTSIDE
 from flatrank.solvers.ranks import (
     BLOCK,
     PRODUCTS,
@@ -132,7 +134,9 @@ def outside(
     X = random_block(problem, BLOCK, state.rng) if block is None else block
     pairs = residual_pairs(problem.whitened, problem.b, state.pair, state.s, X, products)
     near = pairs.U if problem.shape[0] <= problem.shape[1] else pairs.V
-    seen = pairs if problem.lam > 0 and not state.rescue.ridge else None
+    seen = None
+    if problem.lam > 0 and not state.rescue.ridge:  # as steps will use them, kept until then
+        seen = cast(pairs.narrow(OUTSIDE), xp.float32)
     state = state._replace(counts=state.counts + Counts(forward=1, adjoint=1 + products))
     return state.growing(block=near[:, : X.shape[1]], seen=seen), pairs
 

@@ -70,7 +70,9 @@ def _dot(a: Any, b: Any) -> Scalar:
     return sum(xp.vdot(x, y) for x, y in zip(leaves(a), leaves(b), strict=True))
 
 
-def _cast(tree: Any, dtype: Any) -> Any:
+def cast(tree: Any, dtype: Any) -> Any:
+    """The tree with its real and complex numbers in a precision."""
+
     def half(x: Any) -> Any:
         if not is_inexact(x):
             return x
@@ -110,14 +112,14 @@ def newton_step(  # noqa: PLR0913 - the point, the model and how hard to solve i
     S = B.adjoint(c)
     g = FactorPair(S.right(pair.R) + lam * pair.L, S.left(pair.L) + lam * pair.R)
     parts = (B, c, S if full else None, lam, pair, g, rtol)
-    B_, c_, S_, lam_, pair_, g_, rtol_ = _cast(parts, xp.float32) if half else parts
+    B_, c_, S_, lam_, pair_, g_, rtol_ = cast(parts, xp.float32) if half else parts
     inner = (rtol_, max_inner, eliminate)
     # What the inner solve holds is gone before the line search and the gauge ask for memory.
     d, taken = _direction(_model(B_, pair_, S_), lam_, pair_, g_, outside, inner)
     if full:
         line = along(B_, c_, lam_, pair_, d)
     else:  # how far F falls says what misfit is left, and nearly all of F may go
-        d = _cast(d, xp.float64)
+        d = cast(d, xp.float64)
         line = along(B, c, lam, pair, d)
     t, fall = line_search(_dot(g, d), *line)
     moved = tree_map(lambda x, y: x + t * y, pair, d)
@@ -145,16 +147,17 @@ def _direction(
 ) -> tuple[FactorPair, int | Array]:
     """The step in the coordinates of the pair, and how many inner steps it took."""
     (A, at, S, D), (rtol, max_inner, eliminate) = model, inner
-    H, slope = A.curvature_at(at, S), tree_map(xp.multiply, g, D)
+    H = A.curvature_at(at, S)
     ridge = tree_map(lambda x: lam * x * x, D)
     if eliminate and isinstance(H, CoupledCurvature):
+        slope = tree_map(xp.multiply, g, D)
         reduced, M = eliminated(H, H.blocks(), ridge)
         P, taken = truncated_cg(reduced, -reduced.gradient(slope), M, rtol, max_inner)
         return tree_map(xp.multiply, reduced.completed(slope, P), D), taken
     rates, weak, M = A.curvature_diagonal(at), None, tree_map(reciprocal, D)
     if outside is not None:
         scaled = tree_map(lambda h, m: h * m * m, rates, M)
-        weak = weak_columns(scaled, g, pair, lam, _cast(outside, pair.L.dtype))
+        weak = weak_columns(scaled, g, pair, lam, cast(outside, pair.L.dtype))
         weak = replace(weak, U=weak.U * M.L, V=weak.V * M.R)
         del scaled
     seen = inverse_diagonal(tree_map(xp.add, rates, ridge), pair)
@@ -162,10 +165,10 @@ def _direction(
     M = M if weak is None else WithWeakColumns(M, weak)
     wide = None
     if not isinstance(lam, float) or lam > 0:
-        wide = tree_map(lambda r, x: xp.broadcast_to(r, x.shape), ridge, slope)
-    down = tree_map(xp.negative, slope)
-    del rates, seen, slope
-    d, taken = truncated_cg(H, down, M, rtol, max_inner, wide)
+        wide = tree_map(lambda r, x: xp.broadcast_to(r, x.shape), ridge, g)
+    del rates, seen
+    # The right-hand side has no name here: the solver keeps its own, and lets this one go.
+    d, taken = truncated_cg(H, tree_map(lambda x, s: -x * s, g, D), M, rtol, max_inner, wide)
     return tree_map(xp.multiply, d, D), taken
 
 

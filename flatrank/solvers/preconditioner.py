@@ -19,10 +19,13 @@ has of them, are added for the weakest columns.
 
 from __future__ import annotations
 
-from flatrank.arrays import Array, Module, Scalar, columns, put_columns, tree_map, xp
+from flatrank.arrays import Array, Module, Scalar, columns, put_columns, tree_map, turned, xp
 from flatrank.arrays.shapes import Float
 from flatrank.factors import CompactSVD, FactorPair
 from flatrank.linalg import Diagonal
+
+# Triplets outside the factors that are made use of.
+OUTSIDE = 24
 
 
 class WeakColumns(Module):
@@ -47,7 +50,7 @@ class WeakColumns(Module):
         a = self.gain * xp.concatenate([inside, outside])
 
         def put(Z: Float[Array, "d k"], more: Float[Array, "d w"]) -> Float[Array, "d k"]:
-            return put_columns(Z, self.first, weak(Z) + more)
+            return put_columns(Z, self.first, turned(more, 1.0, weak(Z)))
 
         return FactorPair(put(z.L, self.U @ a), put(z.R, self.V @ a))
 
@@ -107,10 +110,10 @@ def weak_columns(
     live = (c[:, None] > 0) & (c[None, :] > 0)
     # With n = (√c_j, √c_i)/√(c_i + c_j) the inverse of a pair's form is n nᵀ/(c_i + c_j).
     gain = _more(both, lam + 0.5 * both, live) / xp.where(live, both, 1.0)
-    rest = xp.maximum(lam - outside.s[:24], 1e-3 * lam)[:, None]
+    rest = xp.maximum(lam - outside.s[:OUTSIDE], 1e-3 * lam)[:, None]
     gain = xp.concatenate([gain, _more(rest + c[None, :], lam + c[None, :], c[None, :] > 0)])
-    U = xp.concatenate([U, outside.U[:, :24]], axis=1)
-    V = xp.concatenate([V, outside.V[:, :24]], axis=1)
+    U = xp.concatenate([U, outside.U[:, :OUTSIDE]], axis=1)
+    V = xp.concatenate([V, outside.V[:, :OUTSIDE]], axis=1)
     return WeakColumns(U, V, xp.sqrt(c), gain, first)
 
 
