@@ -67,7 +67,7 @@ def _products(problem: Problem) -> tuple[Product, Product]:
         b, indices, indptr, s1, s2 = to_numpy(parts)
         C = sp.csr_array((b, indices, indptr), shape=(d1, d2))  # no copy, but for what it lacks
 
-        def scaled(C: sp.csr_array, into: np.ndarray, of: np.ndarray) -> Product:
+        def scaled(C: sp.sparray, into: np.ndarray, of: np.ndarray) -> Product:
             def product(X: np.ndarray) -> np.ndarray:
                 Y = C @ (of[:, None] * X.reshape(of.size, -1))
                 Y *= into[:, None]
