@@ -138,7 +138,8 @@ def reciprocal(x: Array) -> Array:
     """1/x, and 0 of 0."""
     if not isinstance(x, np.ndarray):
         return xp.where(x == 0, 0.0, 1.0 / xp.where(x == 0, 1.0, x))
-    return np.divide(1.0, x, out=np.zeros_like(x), where=x != 0)  # no array but the result
+    out = np.zeros(x.shape, np.result_type(x, 0.5))  # no array but the result; whole numbers too
+    return np.divide(1.0, x, out=out, where=x != 0)
 
 
 def contiguous(x: Array) -> Array:

@@ -120,9 +120,9 @@ def shortest(
     """
     if _of_entries(B):
         # In the coordinates of X itself a product needs no scaling, and the steps are the same.
-        A, D = B.inner, FactorPair(B.scale1[:, None], B.scale2[:, None])
-        plain = tree_map(lambda x, d: x * reciprocal(d), seen, D)
-        squares = tree_map(lambda d, x: xp.broadcast_to(d * d, x.shape), D, seen)
+        A, inverse = B.inner, FactorPair(B.scale1[:, None], B.scale2[:, None])  # D1⁻¹, D2⁻¹
+        plain = tree_map(lambda x, d: x * reciprocal(d), seen, inverse)
+        squares = tree_map(lambda d, x: xp.broadcast_to(d * d, x.shape), inverse, seen)
         at = B.unscaled(frame)
         step = conjugate_gradients(A.curvature_at(at), plain, x0=x0, squares=squares, **how)
         y = A.tangent(at, step)
