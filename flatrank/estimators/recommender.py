@@ -14,10 +14,8 @@ from flatrank.estimators._best import best_columns
 from flatrank.estimators._checks import as_places, as_shape
 from flatrank.estimators._new_rows import NewRows
 from flatrank.estimators.completer import FlatCompleter
+from flatrank.problems import portions
 from flatrank.selection.average import CAUTION
-
-#: Entries predicted at a time.
-PORTION = 1 << 20
 
 
 class FlatRecommender(FlatCompleter):
@@ -80,9 +78,7 @@ class FlatRecommender(FlatCompleter):
             raise ValueError(f"top must be at least 1; got {top!r}")
         asked, top = np.atleast_1d(rows), min(top, d2)
         cols, values = np.empty((asked.size, top), np.int64), np.empty((asked.size, top))
-        step = max(1, PORTION // d2)
-        for first in range(0, asked.size, step):
-            part = slice(first, first + step)
+        for part in portions(asked.size, d2):
             scores = self._scores(asked[part], by)
             if exclude_seen:
                 scores[self._seen(asked[part])] = -np.inf
